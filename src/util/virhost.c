@@ -1,0 +1,251 @@
+/* virhost.c: files below the host's root, read with bounds, and the default ways to the kernel
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sysfs is written by drivers of all ages: a value is read whole or not at all, at most one page of it (what
+ * sysfs itself can give, PAGE_SIZE in fs/sysfs/file.c on the smallest machines), and never believed further
+ * than its parser does.
+ */
+#include "util/virhost.h"
+#include "util/virerror.h"
+#include "util/virnetlink.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ATTRIBUTE_MAX 4096             /* bytes of one sysfs attribute */
+#define DIRECTORY_MAX 65536            /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
+
+static void
+realSleep(gulong microseconds)
+{
+    g_usleep(microseconds);
+}
+
+/* A host whose file system starts at @root: NULL, "" and "/" are the real one. Speaks rtnetlink to the running
+ * kernel and really sleeps; a test replaces both. Warnings are dropped until the caller sets `warn`.
+ *
+ * Returns a host to free with virtHostFree().
+ */
+virtHost *
+virtHostNew(const char *root)
+{
+    virtHost *host = g_new0(virtHost, 1);
+    host->root = g_strdup(root ? root : "");
+    for (size_t len = strlen(host->root); len > 0 && host->root[len - 1] == '/'; len--)
+        host->root[len - 1] = '\0';
+    host->talk = virtNetlinkTalk;
+    host->sleep = realSleep;
+    return host;
+}
+
+/* Closes the socket too. Takes NULL. */
+void
+virtHostFree(virtHost *host)
+{
+    if (!host)
+        return;
+    virtNetlinkClose(host);
+    g_free(host->root);
+    g_free(host);
+}
+
+/* Tell the user or the journal, whoever listens, about something that did not stop us. A whole sentence. */
+void
+virtHostWarn(virtHost *host, const char *format, ...)
+{
+    if (!host->warn)
+        return;
+    va_list args;
+    va_start(args, format);
+    g_autofree char *message = g_strdup_vprintf(format, args);
+    va_end(args);
+    host->warn(host, message);
+}
+
+static char *G_GNUC_PRINTF(2, 0)
+formatPath(virtHost *host, const char *format, va_list args)
+{
+    g_autofree char *relative = g_strdup_vprintf(format, args);
+    return g_strconcat(host->root, "/", relative, NULL);
+}
+
+/* The absolute path of a file named relative to the host's root. Caller frees. */
+char *
+virtHostPath(virtHost *host, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *path = formatPath(host, format, args);
+    va_end(args);
+    return path;
+}
+
+/* Fill @buffer from @fd. Returns the number of bytes, or -1 with errno; more than @size bytes is EFBIG. */
+static ssize_t
+readWhole(int fd, char *buffer, size_t size)
+{
+    size_t have = 0;
+    for (;;) {
+        char extra;
+        bool full = have == size;
+        ssize_t n = read(fd, full ? &extra : buffer + have, full ? 1 : size - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            return (ssize_t)have;
+        if (full) {
+            errno = EFBIG;
+            return -1;
+        }
+        have += (size_t)n;
+    }
+}
+
+static char *
+readPath(const char *path, GError **error)
+{
+    char buffer[ATTRIBUTE_MAX + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t n = fd < 0 ? -1 : readWhole(fd, buffer, ATTRIBUTE_MAX);
+    int saved = errno;
+    if (fd >= 0)
+        close(fd);
+    if (n < 0) {
+        int code = saved == ENOENT || saved == ENOTDIR ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
+        g_set_error(error, VIRT_ERROR, code, "Cannot read %s: %s.", path, g_strerror(saved));
+        return NULL;
+    }
+    buffer[n] = '\0';
+    if (strlen(buffer) != (size_t)n) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: it holds bytes that are not text.", path);
+        return NULL;
+    }
+    while (n > 0 && buffer[n - 1] == '\n')
+        buffer[--n] = '\0';
+    return g_strdup(buffer);
+}
+
+/* The text of a small file, without the newlines at its end. At most 4096 bytes: sysfs has no longer attribute.
+ *
+ * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND when there is no such file, VIRT_ERROR_HOST
+ * when it cannot be read, is longer or holds a NUL.
+ */
+char *
+virtHostRead(virtHost *host, GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *path = formatPath(host, format, args);
+    va_end(args);
+    return readPath(path, error);
+}
+
+/* A number as sysfs prints them: decimal ("17"), or hexadecimal after 0x ("0x1003": flags, dev_id). Nothing may
+ * follow it; a sign or a leading blank is no number.
+ *
+ * @max: the greatest value accepted
+ *
+ * Errors: those of virtHostRead(), VIRT_ERROR_HOST for anything else than such a number.
+ */
+bool
+virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *path = formatPath(host, format, args);
+    va_end(args);
+    g_autofree char *text = readPath(path, error);
+    if (!text)
+        return false;
+    bool hex = g_str_has_prefix(text, "0x");
+    if (!g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, max, ret, NULL)) {
+        g_autofree char *shown = g_strescape(text, NULL);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                    "Cannot use %s: it says \"%.40s\", expected a number up to %" G_GUINT64_FORMAT ".", path, shown,
+                    max);
+        return false;
+    }
+    return true;
+}
+
+/* Write @value to a file that exists (a sysfs attribute), in one write(2) as sysfs wants it.
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND, VIRT_ERROR_HOST with the kernel's reason.
+ */
+bool
+virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *path = formatPath(host, format, args);
+    va_end(args);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t n = -1;
+    if (fd >= 0) {
+        do
+            n = write(fd, value, strlen(value));
+        while (n < 0 && errno == EINTR);
+    }
+    int saved = n >= 0 ? EIO : errno;
+    if (fd >= 0)
+        close(fd);
+    if (n == (ssize_t)strlen(value))
+        return true;
+    int code = saved == ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
+    g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s: %s.", value, path, g_strerror(saved));
+    return false;
+}
+
+/* The last component of what a symbolic link points to: "igb" of …/driver, "0000:01:00.0" of …/physfn.
+ *
+ * Returns a string the caller frees, or NULL where there is no such link.
+ */
+char *
+virtHostReadLink(virtHost *host, const char *format, ...)
+{
+    char target[PATH_MAX];
+    va_list args;
+    va_start(args, format);
+    g_autofree char *path = formatPath(host, format, args);
+    va_end(args);
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+    if (n <= 0)
+        return NULL;
+    target[n] = '\0';
+    return g_path_get_basename(target);
+}
+
+static int
+compareNames(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names in a directory, sorted by byte, without those that begin with a dot: no name in sysfs does.
+ *
+ * Returns an array of strings for g_ptr_array_unref(); empty where there is no such directory.
+ */
+GPtrArray *
+virtHostListDir(virtHost *host, const char *format, ...)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    va_list args;
+    va_start(args, format);
+    g_autofree char *path = formatPath(host, format, args);
+    va_end(args);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return names;
+    for (struct dirent *entry; names->len < DIRECTORY_MAX && (entry = readdir(dir));)
+        if (entry->d_name[0] != '.')
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    closedir(dir);
+    g_ptr_array_sort(names, compareNames);
+    return names;
+}

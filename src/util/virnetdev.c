@@ -1,0 +1,193 @@
+/* virnetdev.c: netdevs and lists of them, rates and MAC addresses
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "util/virnetdev.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+/* A netdev of port @port (1..) that gives nothing. Caller frees with g_free(). */
+virtNetdev *
+virtNetdevNew(guint port)
+{
+    virtNetdev *netdev = g_new0(virtNetdev, 1);
+    netdev->port = port;
+    return netdev;
+}
+
+/* Caller frees with g_free(). */
+virtNetdev *
+virtNetdevCopy(const virtNetdev *netdev)
+{
+    return g_memdup2(netdev, sizeof(*netdev));
+}
+
+/* Copy one attribute: its value, and whether it is given at all. */
+void
+virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr)
+{
+    const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
+    memcpy((char *)to + info->offset, (const char *)from + info->offset, info->size);
+    to->present = (to->present & ~VIRT_NETDEV_BIT(attr)) | (from->present & VIRT_NETDEV_BIT(attr));
+}
+
+/* Is the attribute given? */
+bool
+virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr)
+{
+    return netdev->present & VIRT_NETDEV_BIT(attr);
+}
+
+/* Do both have the same value, whether given or not? */
+bool
+virtNetdevEqualAttr(const virtNetdev *a, const virtNetdev *b, virtNetdevAttr attr)
+{
+    const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
+    if (info->equal)
+        return info->equal(a, b);
+    return memcmp((const char *)a + info->offset, (const char *)b + info->offset, info->size) == 0;
+}
+
+/* The bits of what @wanted gives and @present gives otherwise or not at all: what has to be set. */
+guint
+virtNetdevDiff(const virtNetdev *wanted, const virtNetdev *present)
+{
+    guint bits = 0;
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+        if (virtNetdevHas(wanted, attr) &&
+            !(virtNetdevHas(present, attr) && virtNetdevEqualAttr(wanted, present, attr)))
+            bits |= VIRT_NETDEV_BIT(attr);
+    return bits;
+}
+
+/* 1 KiB/s is 8192 bit/s; Mb/s are 10^6 bit/s, as the kernel and ip-link(8) count them. */
+static guint32
+toMegabits(guint32 kibibytes)
+{
+    guint64 rate = ((guint64)kibibytes * 8192 + 500000) / 1000000;
+    return kibibytes > 0 && rate == 0 ? 1 : (guint32)rate;
+}
+
+static guint32
+toKibibytes(guint32 megabits)
+{
+    guint64 rate = ((guint64)megabits * 1000000 + 4096) / 8192;
+    return (guint32)MIN(rate, G_MAXUINT32);
+}
+
+/* The VF's rates in Mb/s, rounded to the nearest and to 1 rather than to 0, which would mean no limit.
+ *
+ * @ret_max: the cap: peak, else average; 0 none
+ * @ret_min: what is guaranteed: floor; 0 none
+ */
+void
+virtNetdevGetRate(const virtNetdev *netdev, guint32 *ret_max, guint32 *ret_min)
+{
+    *ret_max = toMegabits(netdev->bandwidth.peak ? netdev->bandwidth.peak : netdev->bandwidth.average);
+    *ret_min = toMegabits(netdev->bandwidth.floor);
+}
+
+/* Put the VF's rates in Mb/s into a netdev's bandwidth: @max as average, @min as floor; `present` is the caller's.
+ * virtNetdevGetRate() gives back exactly @max and @min up to 35184372 Mb/s, the 2^32 - 1 KiB/s that fit; what is
+ * beyond becomes that.
+ */
+void
+virtNetdevSetRate(virtNetdev *netdev, guint32 max, guint32 min)
+{
+    netdev->bandwidth.average = toKibibytes(max);
+    netdev->bandwidth.peak = 0;
+    netdev->bandwidth.floor = toKibibytes(min);
+}
+
+/* A list of virtNetdev that owns them; for g_ptr_array_unref(). */
+GPtrArray *
+virtNetdevListNew(void)
+{
+    return g_ptr_array_new_with_free_func(g_free);
+}
+
+/* A list of copies. */
+GPtrArray *
+virtNetdevListCopy(const GPtrArray *list)
+{
+    GPtrArray *copy = virtNetdevListNew();
+    for (guint i = 0; i < list->len; i++)
+        g_ptr_array_add(copy, virtNetdevCopy(list->pdata[i]));
+    return copy;
+}
+
+/* The netdev of @port, owned by the list, or NULL. Takes a NULL list. */
+virtNetdev *
+virtNetdevListFind(const GPtrArray *list, guint port)
+{
+    for (guint i = 0; list && i < list->len; i++)
+        if (((virtNetdev *)list->pdata[i])->port == port)
+            return list->pdata[i];
+    return NULL;
+}
+
+static int
+compareNetdevs(gconstpointer a, gconstpointer b)
+{
+    const virtNetdev *left = *(const virtNetdev *const *)a, *right = *(const virtNetdev *const *)b;
+    return (left->port > right->port) - (left->port < right->port);
+}
+
+/* By port. */
+void
+virtNetdevListSort(GPtrArray *list)
+{
+    g_ptr_array_sort(list, compareNetdevs);
+}
+
+bool
+virtMacIsZero(const guint8 mac[6])
+{
+    static const guint8 zero[6];
+    return memcmp(mac, zero, sizeof(zero)) == 0;
+}
+
+/* Broadcast included: the group bit (IEEE 802, the first bit on the wire). */
+bool
+virtMacIsMulticast(const guint8 mac[6])
+{
+    return mac[0] & 1;
+}
+
+/* Six numbers of one or two hexadecimal digits with colons between, as libvirt takes them. */
+bool
+virtMacParse(const char *text, guint8 ret[6])
+{
+    guint8 mac[6];
+    for (guint i = 0; i < 6; i++) {
+        if (i > 0 && *text++ != ':')
+            return false;
+        if (!g_ascii_isxdigit(*text))
+            return false;
+        mac[i] = (guint8)g_ascii_xdigit_value(*text++);
+        if (g_ascii_isxdigit(*text))
+            mac[i] = (guint8)(mac[i] << 4 | g_ascii_xdigit_value(*text++));
+    }
+    if (*text)
+        return false;
+    memcpy(ret, mac, sizeof(mac));
+    return true;
+}
+
+/* "52:54:00:01:02:03" */
+void
+virtMacFormat(const guint8 mac[6], char ret[18])
+{
+    g_snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+/* A random address under 52:54:00, the prefix libvirt gives to QEMU guests. */
+void
+virtMacGenerate(guint8 ret[6])
+{
+    guint8 mac[6] = {0x52, 0x54, 0x00};
+    if (getrandom(mac + 3, 3, 0) != 3)
+        for (guint i = 3; i < 6; i++)
+            mac[i] = (guint8)g_random_int_range(0, 256);
+    memcpy(ret, mac, sizeof(mac));
+}

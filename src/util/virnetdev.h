@@ -1,0 +1,94 @@
+/* virnetdev.h: the settings of one netdev behind a VF: the project's one vocabulary
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A list of virtNetdev is what the user writes, what <metadata> holds, what a state file remembers, what
+ * reading the hardware returns and what a plan compares. Restoring is setting what was saved; drift is the
+ * difference between what was set and what is read.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+struct nl_msg;
+struct nlattr;
+
+/* In the order in which the kernel applies them (do_setvfinfo in net/core/rtnetlink.c). */
+typedef enum {
+    VIRT_NETDEV_MAC,
+    VIRT_NETDEV_VLAN,
+    VIRT_NETDEV_BANDWIDTH,
+    VIRT_NETDEV_SPOOFCHECK,
+    VIRT_NETDEV_LINK,
+    VIRT_NETDEV_TRUST,
+    VIRT_NETDEV_NODE_GUID,
+    VIRT_NETDEV_PORT_GUID,
+    VIRT_NETDEV_VIRTUALPORT,
+    VIRT_NETDEV_ATTR_LAST
+} virtNetdevAttr;
+
+#define VIRT_NETDEV_BIT(attr) (1u << (attr))
+#define VIRT_NETDEV_PROFILE_LEN 40     /* PORT_PROFILE_MAX of linux/if_link.h, with the NUL */
+
+/* Plain data: copied by assignment, freed by g_free. Zero values mean "none": no admin MAC, no VLAN, no cap,
+ * no profile. They are what hardware and state files say; a user's document may not (virtNetdevValidate). */
+typedef struct {
+    guint port;                        /* 1..: dev_port + 1 */
+    guint present;                     /* VIRT_NETDEV_BIT of each attribute that is given; others are not touched */
+    guint8 mac[6];
+    struct {
+        guint16 id;                    /* 1..4094, 0 none */
+        guint16 priority;              /* 0..7 */
+        guint16 protocol;              /* ETH_P_8021Q or ETH_P_8021AD, host order */
+    } vlan;
+    struct {                           /* KiB/s as libvirt writes them; 0 none */
+        guint32 average;
+        guint32 peak;
+        guint32 floor;
+    } bandwidth;
+    guint8 spoofcheck;                 /* 0 or 1 */
+    guint8 link;                       /* IFLA_VF_LINK_STATE_AUTO, ENABLE, DISABLE */
+    guint8 trust;                      /* 0 or 1 */
+    guint64 nodeGuid;
+    guint64 portGuid;
+    char profileid[VIRT_NETDEV_PROFILE_LEN];
+} virtNetdev;
+
+/* One row an attribute: all that the layers below XML know of it. */
+typedef struct {
+    const char *name;                  /* in plans, JSON and logs: "vlan" */
+    const char *title;                 /* in sentences: "VLAN" */
+    const char *remedy;                /* what a user can do when the kernel refuses it */
+    size_t offset, size;               /* of the value in virtNetdev */
+    bool (*equal)(const virtNetdev *a, const virtNetdev *b);   /* NULL: the bytes are */
+    char *(*format)(const virtNetdev *netdev);                 /* for people: "42 (priority 3, 802.1ad)" or "none" */
+    /* Append the attribute to a VF's IFLA_VF_INFO nest; false when the message is full. NULL for what is not there:
+     * see virnetdevvportprofile.c. */
+    bool (*put)(struct nl_msg *msg, guint vf, const virtNetdev *netdev);
+    /* Read it from a parsed IFLA_VF_INFO; sets the value and its bit, or leaves both alone where the driver
+     * does not report it. */
+    void (*get)(struct nlattr **tb, virtNetdev *netdev);
+} virtNetdevAttrInfo;
+
+extern const virtNetdevAttrInfo virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST];
+
+virtNetdev *virtNetdevNew(guint port);
+virtNetdev *virtNetdevCopy(const virtNetdev *netdev);
+void virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr);
+bool virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr);
+bool virtNetdevEqualAttr(const virtNetdev *a, const virtNetdev *b, virtNetdevAttr attr);
+guint virtNetdevDiff(const virtNetdev *wanted, const virtNetdev *present);
+void virtNetdevGetRate(const virtNetdev *netdev, guint32 *ret_max, guint32 *ret_min);
+void virtNetdevSetRate(virtNetdev *netdev, guint32 max, guint32 min);
+
+/* Lists: GPtrArray of virtNetdev, sorted by port. */
+GPtrArray *virtNetdevListNew(void);
+GPtrArray *virtNetdevListCopy(const GPtrArray *list);
+virtNetdev *virtNetdevListFind(const GPtrArray *list, guint port);
+void virtNetdevListSort(GPtrArray *list);
+
+bool virtMacIsZero(const guint8 mac[6]);
+bool virtMacIsMulticast(const guint8 mac[6]);
+bool virtMacParse(const char *text, guint8 ret[6]);
+void virtMacFormat(const guint8 mac[6], char ret[18]);
+void virtMacGenerate(guint8 ret[6]);

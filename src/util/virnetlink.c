@@ -1,0 +1,220 @@
+/* virnetlink.c: the rtnetlink socket: one request, its answer, and the kernel's own words about a refusal
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Requests go out one at a time. A GET is answered by one message, anything else by an ACK; both are known by
+ * the request's sequence number, so that a late answer to a request that timed out is passed over. What the
+ * kernel refuses comes as an nlmsgerr, whose error is handed up as it is: libnl's own codes fold several errnos
+ * into one, and callers tell EAGAIN, EBUSY and EPERM apart.
+ */
+#include "util/virnetlink.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#ifndef RTEXT_FILTER_SKIP_STATS
+#define RTEXT_FILTER_SKIP_STATS (1 << 3)
+#endif
+
+/* ice and mlx5 firmware commands run under RTNL for up to a second each, and every writer of the host waits in
+ * one queue for it: an answer is late only when the whole host is stuck. */
+#define ANSWER_SECONDS 60
+/* A VF list fills up to 64 KiB (16 bits of nla_len), and the socket's accounting counts twice that. */
+#define RECEIVE_BUFFER (1024 * 1024)
+#define REASON_MAX 200                 /* bytes of an extended ACK; those in the kernel are a short sentence */
+
+static struct nl_sock *
+openSocket(void)
+{
+    struct nl_sock *socket = nl_socket_alloc();
+    struct timeval timeout = {.tv_sec = ANSWER_SECONDS};
+    int on = 1;
+    if (!socket)
+        return NULL;
+    if (nl_connect(socket, NETLINK_ROUTE) < 0) {   /* with SOCK_CLOEXEC */
+        nl_socket_free(socket);
+        return NULL;
+    }
+    int fd = nl_socket_get_fd(socket);
+    nl_socket_set_buffer_size(socket, RECEIVE_BUFFER, 0);
+    nl_socket_enable_msg_peek(socket);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));   /* Linux 4.12; without it there are no reasons */
+    return socket;
+}
+
+/* Close the socket of the real kernel; it opens again when needed. */
+void
+virtNetlinkClose(virtHost *host)
+{
+    if (host->socket)
+        nl_socket_free(host->socket);
+    host->socket = NULL;
+}
+
+static int
+sendRequest(struct nl_sock *socket, struct nl_msg *request, bool wantsReply)
+{
+    struct nlmsghdr *header = nlmsg_hdr(request);
+    ssize_t n;
+    header->nlmsg_seq = NL_AUTO_SEQ;   /* a fresh one also where a request is sent again */
+    header->nlmsg_pid = NL_AUTO_PORT;
+    nl_socket_disable_auto_ack(socket);
+    nl_complete_msg(socket, request);
+    if (!wantsReply)
+        header->nlmsg_flags |= NLM_F_ACK;
+    do
+        n = send(nl_socket_get_fd(socket), header, header->nlmsg_len, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+/* The text of an extended ACK behind @error, bounded and printable; NULL where there is none. */
+static char *
+readReason(const struct nlmsghdr *header, const struct nlmsgerr *error)
+{
+    size_t skip = sizeof(*error);
+    size_t have = header->nlmsg_len - NLMSG_HDRLEN;
+    /* Unless capped, the refused request follows; its own length says how much of it. */
+    if (!(header->nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len >= sizeof(struct nlmsghdr))
+        skip += NLMSG_ALIGN((size_t)error->msg.nlmsg_len) - sizeof(struct nlmsghdr);
+    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS) || skip >= have || have - skip > G_MAXINT)
+        return NULL;
+    struct nlattr *first = (struct nlattr *)(void *)((char *)nlmsg_data(header) + skip);
+    struct nlattr *attr = nla_find(first, (int)(have - skip), NLMSGERR_ATTR_MSG);
+    if (!attr || nla_len(attr) <= 0)
+        return NULL;
+    g_autofree char *raw = g_strndup(nla_data(attr), MIN((size_t)nla_len(attr), REASON_MAX));
+    return g_utf8_make_valid(raw, -1);
+}
+
+/* What an nlmsgerr says: 0 or -errno. */
+static int
+readError(const struct nlmsghdr *header, char **ret_reason)
+{
+    const struct nlmsgerr *error = nlmsg_data(header);
+    if (header->nlmsg_len < NLMSG_HDRLEN + sizeof(*error) || error->error > 0)
+        return -EBADMSG;
+    char *reason = error->error < 0 && ret_reason ? readReason(header, error) : NULL;
+    if (reason)
+        *ret_reason = reason;
+    return error->error;
+}
+
+/* Look through one datagram for the answer to request @seq. Returns 1 when it is not there, else 0 or -errno. */
+static int
+readDatagram(unsigned char *data, int length, guint32 seq, struct nl_msg **ret_reply, char **ret_reason)
+{
+    for (struct nlmsghdr *header = (struct nlmsghdr *)(void *)data; nlmsg_ok(header, length);
+         header = nlmsg_next(header, &length)) {
+        if (header->nlmsg_seq != seq)
+            continue;
+        if (header->nlmsg_type == NLMSG_ERROR) {
+            int rc = readError(header, ret_reason);
+            return rc == 0 && ret_reply ? -EBADMSG : rc;
+        }
+        if (header->nlmsg_type < NLMSG_MIN_TYPE || !ret_reply)
+            continue;
+        struct nl_msg *reply = nlmsg_convert(header);
+        if (!reply)
+            return -ENOMEM;
+        *ret_reply = reply;
+        return 0;
+    }
+    return 1;
+}
+
+/* Wait for the answer to request @seq, at most ANSWER_SECONDS. */
+static int
+receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, char **ret_reason)
+{
+    gint64 deadline = g_get_monotonic_time() + ANSWER_SECONDS * G_USEC_PER_SEC;
+    int rc = 1;
+    while (rc == 1 && g_get_monotonic_time() < deadline) {
+        struct sockaddr_nl sender = {0};
+        unsigned char *data = NULL;
+        errno = 0;
+        int length = nl_recv(socket, &sender, &data, NULL);   /* peeks at the length; again on EINTR */
+        if (length < 0 && errno != EAGAIN)
+            return errno ? -errno : -EIO;
+        if (length > 0 && sender.nl_pid == 0)                 /* 0: the kernel */
+            rc = readDatagram(data, length, seq, ret_reply, ret_reason);
+        free(data);
+        if (length <= 0)
+            break;
+    }
+    return rc == 1 ? -ETIMEDOUT : rc;
+}
+
+/* The virtHostTalk of the running kernel; see virhost.h. The socket opens at the first call and stays. No answer
+ * within 60 seconds is -ETIMEDOUT.
+ */
+int
+virtNetlinkTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
+{
+    if (!host->socket) {
+        errno = 0;
+        host->socket = openSocket();
+        if (!host->socket)
+            return errno ? -errno : -ENOMEM;
+    }
+    int rc = sendRequest(host->socket, request, ret_reply != NULL);
+    return rc < 0 ? rc : receiveAnswer(host->socket, nlmsg_hdr(request)->nlmsg_seq, ret_reply, ret_reason);
+}
+
+/* A link message of @type (RTM_GETLINK, RTM_SETLINK) about one netdev. Returns NULL when memory is short; free
+ * with nlmsg_free(). It has room for a page: every attribute of one VF takes a tenth of that.
+ */
+struct nl_msg *
+virtNetlinkNewMessage(int type, guint ifindex)
+{
+    struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex};
+    struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST);
+    if (msg && nlmsg_append(msg, &link, sizeof(link), NLMSG_ALIGNTO) == 0)
+        return msg;
+    nlmsg_free(msg);
+    return NULL;
+}
+
+/* Read a netdev with all its VFs, without their statistics: those would cut the list at some 220 VFs.
+ *
+ * @ret_reply: an RTM_NEWLINK about @ifindex, whose attributes virtNetlinkFind() gives; caller frees
+ *
+ * Returns 0 or -errno; -EBADMSG for an answer about anything else.
+ */
+int
+virtNetlinkGetLink(virtHost *host, guint ifindex, struct nl_msg **ret_reply, char **ret_reason)
+{
+    struct nl_msg *reply = NULL;
+    struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, ifindex);
+    int rc = -ENOMEM;
+    if (request && nla_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) == 0)
+        rc = host->talk(host, request, &reply, ret_reason);
+    nlmsg_free(request);
+    if (rc < 0)
+        return rc;
+    struct nlmsghdr *header = nlmsg_hdr(reply);
+    if (header->nlmsg_type != RTM_NEWLINK || !nlmsg_valid_hdr(header, sizeof(struct ifinfomsg)) ||
+        ((const struct ifinfomsg *)nlmsg_data(header))->ifi_index != (int)ifindex) {
+        nlmsg_free(reply);
+        return -EBADMSG;
+    }
+    *ret_reply = reply;
+    return 0;
+}
+
+/* The first attribute of @type of a link message, or NULL. The first, because behind a VF list whose length ran
+ * over, the list's own rest reads like attributes of the link.
+ */
+struct nlattr *
+virtNetlinkFind(struct nl_msg *reply, int type)
+{
+    return nlmsg_find_attr(nlmsg_hdr(reply), sizeof(struct ifinfomsg), type);
+}

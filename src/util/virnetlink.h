@@ -1,0 +1,23 @@
+/* virnetlink.h: the few rtnetlink messages about a VF, built and read
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * libnl's core does sockets and attributes. Its VF calls are not used: they write the VLAN protocol in the
+ * wrong byte order, put both GUIDs in one nest, ask for statistics on every read (which cuts long VF lists),
+ * and know neither virtualport nor extended ACKs.
+ */
+#pragma once
+
+#include "util/virnetdev.h"
+#include "util/virpci.h"
+
+/* virnetlink.c: the socket, and the start and the attributes of a link message */
+int virtNetlinkTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
+void virtNetlinkClose(virtHost *host);
+struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
+int virtNetlinkGetLink(virtHost *host, guint ifindex, struct nl_msg **ret_reply, char **ret_reason);
+struct nlattr *virtNetlinkFind(struct nl_msg *reply, int type);
+
+/* virnetlinkvf.c: one VF */
+bool virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error);
+int virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, guint attrs,
+                     char **ret_reason);

@@ -1,0 +1,105 @@
+/* virstatelock.c: one transaction at a time on a PF
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A lock is an flock() on ROOT/run/libvirt-hostdev/PF.lock: gone with its holder, however that ends. The file
+ * stays for good: were it removed, one who waits on the old file and one who makes a new one would both hold
+ * "the" lock. Different PFs have different locks; what they share beyond is the kernel's RTNL.
+ */
+#include "util/virstatefile.h"
+#include "util/virerror.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The holder may be waiting for firmware: 3 s a busy VF, 10 s a port profile (virnetlinkvf.c). Whoever called the
+ * hook waits with us, without a limit of his own. */
+#define WAIT_TOTAL 30000               /* milliseconds */
+#define WAIT_FIRST 2                   /* milliseconds, doubled up to */
+#define WAIT_LONGEST 200               /* milliseconds */
+
+struct _virtStateLock {
+    int fd;
+};
+
+static int
+openLock(virtHost *host, const char *name, GError **error)
+{
+    struct stat st;
+    int dir = virtStateDirOpen(host, true, error);
+    if (dir < 0)
+        return -1;
+    int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    int saved = errno;
+    close(dir);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+        return fd;
+    const char *why = fd < 0 ? g_strerror(saved) : "it is no regular file of ours";
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
+                why);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Take the lock, asking again for WAIT_TOTAL. 0 or an errno; EWOULDBLOCK when somebody else kept it. */
+static int
+waitForLock(virtHost *host, int fd)
+{
+    guint waited = 0, delay = WAIT_FIRST;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK || waited >= WAIT_TOTAL)
+            return errno;
+        host->sleep(delay * 1000);
+        waited += delay;
+        delay = MIN(delay * 2, WAIT_LONGEST);
+    }
+    return 0;
+}
+
+/* Take the lock of PF @pfName ("0000:06:00.0"), waiting up to 30 seconds. Not recursive: a second take, by the
+ * same process too, waits for the first.
+ *
+ * Returns a lock for virtStateLockRelease(). Errors: VIRT_ERROR_BUSY when somebody else kept it, VIRT_ERROR_INVALID
+ * for a bad name, VIRT_ERROR_HOST.
+ */
+virtStateLock *
+virtStateLockTake(virtHost *host, const char *pfName, GError **error)
+{
+    g_autofree char *name = g_strconcat(pfName, ".lock", NULL);
+    if (!virtStateNameCheck(pfName, error))
+        return NULL;
+    int fd = openLock(host, name, error);
+    if (fd < 0)
+        return NULL;
+    int problem = waitForLock(host, fd);
+    if (problem == 0) {
+        virtStateLock *lock = g_new0(virtStateLock, 1);
+        lock->fd = fd;
+        return lock;
+    }
+    close(fd);
+    if (problem == EWOULDBLOCK)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                    "PF %s is being worked on: its lock %s/" VIRT_STATE_DIR
+                    "/%s was not free for %d seconds. Try again; fuser on that file names the holder.",
+                    pfName, host->root, name, WAIT_TOTAL / 1000);
+    else
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
+                    g_strerror(problem));
+    return NULL;
+}
+
+/* Takes NULL. */
+void
+virtStateLockRelease(virtStateLock *lock)
+{
+    if (!lock)
+        return;
+    close(lock->fd);
+    g_free(lock);
+}

@@ -1,0 +1,17 @@
+/* fakekernel.h: the rtnetlink of a fakeHost
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "fakehost.h"
+
+typedef struct {
+    char *name;
+    guint ports, vfs;
+    char **ifnames;                    /* of each port */
+    guint *ifindex;
+    char **vfNames;                    /* PCI addresses */
+    fakeVF *table;                     /* port by port: (port - 1) * vfs + vf */
+} fakePF;
+
+int fakeKernelTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);

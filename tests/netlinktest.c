@@ -1,0 +1,361 @@
+/* netlinktest.c: VF messages against the fake kernel at its worst, and the socket against the real one
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fakehost.h"
+#include "util/virerror.h"
+#include "util/virnetlink.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <string.h>
+
+#define PF "0000:01:00.0"
+
+typedef struct {
+    fakeHost *fake;
+    virtVF *vf;
+    const virtPort *port;
+} Fixture;
+
+static void
+setUp(Fixture *f, gconstpointer vfs)
+{
+    f->fake = fakeHostNew();
+    fakeHostAddPF(f->fake, PF, 1, GPOINTER_TO_UINT(vfs), "fake");
+    f->vf = fakeHostLookup(f->fake, PF, 3);
+    f->port = f->vf->ports->pdata[0];
+}
+
+static void
+tearDown(Fixture *f, gconstpointer vfs)
+{
+    virtVFFree(f->vf);
+    fakeHostFree(f->fake);
+}
+
+/* VF @vf is not found; the message holds @part and what to read into stays as it was. */
+static void
+assertUnread(Fixture *f, guint vf, int code, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    virtNetdev read = {.port = 77};
+    g_assert_false(virtNetlinkGetVF(f->fake->host, f->port, vf, &read, &error));
+    g_assert_error(error, VIRT_ERROR, code);
+    if (!strstr(error->message, part))
+        g_error("\"%s\" is not in: %s", part, error->message);
+    g_assert_cmpuint(read.port, ==, 77);
+}
+
+static void
+testMissing(Fixture *f, gconstpointer data)
+{
+    virtNetdev read;
+    fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
+    fakeHostVF(f->fake, PF, 1, 3)->vlan = 33;
+    /* By the index inside, not by position. */
+    g_assert_true(virtNetlinkGetVF(f->fake->host, f->port, 3, &read, NULL));
+    g_assert_cmpuint(read.vlan.id, ==, 33);
+    assertUnread(f, 1, VIRT_ERROR_REFUSED, "VF 1 is not in the kernel's list of enp1s0f0, which shows 7 of 8 VFs");
+    assertUnread(f, 8, VIRT_ERROR_REFUSED, "which has VFs 0 to 7");
+    f->fake->listed = 2;
+    assertUnread(f, 7, VIRT_ERROR_REFUSED, "which shows 2 of 8 VFs");
+    f->fake->getErrno = ENODEV;
+    f->fake->extack = "gone fishing";
+    assertUnread(f, 3, VIRT_ERROR_HOST, "No such device (gone fishing)");
+}
+
+/* 240 VFs fit without their statistics; 400 run over 16 bits and leave 65, and what follows reads like anything. */
+static void
+testLongLists(void)
+{
+    for (guint vfs = 240; vfs <= 400; vfs += 160) {
+        Fixture f;
+        virtNetdev read;
+        setUp(&f, GUINT_TO_POINTER(vfs));
+        fakeHostVF(f.fake, PF, 1, 64)->vlan = 65;
+        g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 64, &read, NULL));
+        g_assert_cmpuint(read.vlan.id, ==, 65);
+        if (vfs == 240)
+            g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 239, &read, NULL));
+        else
+            assertUnread(&f, 399, VIRT_ERROR_REFUSED, "which shows 65 of 400 VFs");
+        tearDown(&f, NULL);
+    }
+}
+
+/* Reading, while a tenth of the bytes behind the header are random; with sanitizers this is the test. */
+static void
+garble(void *opaque, struct nl_msg *reply)
+{
+    GRand *rand = opaque;
+    struct nlmsghdr *header = nlmsg_hdr(reply);
+    guint8 *payload = nlmsg_data(header);
+    gint32 length = (gint32)(header->nlmsg_len - NLMSG_HDRLEN);
+    for (gint32 i = 0, n = g_rand_int_range(rand, 0, length / 10); i < n; i++)
+        payload[g_rand_int_range(rand, sizeof(struct ifinfomsg), length)] = (guint8)g_rand_int_range(rand, 0, 256);
+    if (g_rand_boolean(rand))
+        header->nlmsg_len = (guint32)g_rand_int_range(rand, NLMSG_HDRLEN, (gint32)header->nlmsg_len);
+}
+
+static void
+testGarbage(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(20240229);
+    f->fake->garble = garble;
+    f->fake->garbleOpaque = rand;
+    f->fake->guids = f->fake->profiles = true;
+    g_strlcpy(fakeHostVF(f->fake, PF, 1, 3)->profile, "profile", VIRT_NETDEV_PROFILE_LEN);
+    for (guint i = 0; i < 20000; i++) {
+        virtNetdev read;
+        g_autoptr(GError) error = NULL;
+        bool ok = virtNetlinkGetVF(f->fake->host, f->port, 3, &read, &error);
+        g_assert_true(ok == !error);
+        g_assert_true(!ok || read.profileid[VIRT_NETDEV_PROFILE_LEN - 1] == '\0');
+        g_assert_true(!ok || (read.vlan.id < 4095 && read.vlan.priority < 8 && read.link < 3 && read.spoofcheck < 2 &&
+                              read.trust < 2));
+    }
+}
+
+static void
+otherLink(void *opaque, struct nl_msg *reply)
+{
+    ((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(reply)))->ifi_index++;
+}
+
+static void
+otherType(void *opaque, struct nl_msg *reply)
+{
+    nlmsg_hdr(reply)->nlmsg_type = RTM_DELLINK;
+}
+
+static void
+shortHeader(void *opaque, struct nl_msg *reply)
+{
+    nlmsg_hdr(reply)->nlmsg_len = NLMSG_HDRLEN + 4;
+}
+
+static void
+noVFs(void *opaque, struct nl_msg *reply)
+{
+    nlmsg_find_attr(nlmsg_hdr(reply), sizeof(struct ifinfomsg), IFLA_NUM_VF)->nla_type = IFLA_MTU;
+    nlmsg_find_attr(nlmsg_hdr(reply), sizeof(struct ifinfomsg), IFLA_VFINFO_LIST)->nla_type = IFLA_LINKINFO;
+}
+
+static void
+testWrongAnswer(Fixture *f, gconstpointer data)
+{
+    f->fake->garble = otherLink;
+    assertUnread(f, 3, VIRT_ERROR_HOST, "Bad message");
+    f->fake->garble = otherType;
+    assertUnread(f, 3, VIRT_ERROR_HOST, "Bad message");
+    f->fake->garble = shortHeader;
+    assertUnread(f, 3, VIRT_ERROR_HOST, "Bad message");
+    f->fake->garble = noVFs;
+    assertUnread(f, 3, VIRT_ERROR_REFUSED, "which has no VFs");
+}
+
+static int
+setVlan(Fixture *f, char **ret_reason)
+{
+    virtNetdev netdev = {.port = 1, .vlan = {.id = 42}};
+    return virtNetlinkSetVF(f->fake->host, f->port, f->vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), ret_reason);
+}
+
+static void
+testBusy(Fixture *f, gconstpointer data)
+{
+    g_autofree char *reason = NULL;
+    f->fake->busy = 4;
+    g_assert_cmpint(setVlan(f, &reason), ==, 0);
+    g_assert_cmpuint(f->fake->sets, ==, 5);
+    g_assert_cmpuint(f->fake->slept, ==, 150000);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 3)->vlan, ==, 42);
+    /* Bounded, and the reason is the last answer's. */
+    f->fake->slept = 0;
+    f->fake->busy = G_MAXUINT;
+    f->fake->extack = "in reset";
+    g_assert_cmpint(setVlan(f, &reason), ==, -EAGAIN);
+    g_assert_cmpstr(reason, ==, "in reset");
+    g_assert_cmpuint(f->fake->slept, <=, 3000000);
+    g_assert_cmpuint(f->fake->slept, >=, 1270000);
+}
+
+static void
+testErrno(Fixture *f, gconstpointer data)
+{
+    static const int numbers[] = {EPERM,  EACCES, EOPNOTSUPP, EPROTONOSUPPORT, ERANGE,
+                                  EINVAL, ENODEV, ETIMEDOUT,  EMSGSIZE};
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        g_autofree char *reason = NULL;
+        f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+        f->fake->failErrno = numbers[i];
+        guint before = f->fake->sets;
+        g_assert_cmpint(setVlan(f, &reason), ==, -numbers[i]);
+        g_assert_cmpuint(f->fake->sets, ==, before + 1);
+        g_assert_null(reason);
+        g_assert_cmpint(setVlan(f, NULL), ==, -numbers[i]);
+    }
+}
+
+static int
+setProfile(Fixture *f, const char *profile, char **ret_reason)
+{
+    virtNetdev netdev = {.port = 1};
+    g_strlcpy(netdev.profileid, profile, sizeof(netdev.profileid));
+    return virtNetlinkSetVF(f->fake->host, f->port, f->vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT),
+                            ret_reason);
+}
+
+static void
+testProfile(Fixture *f, gconstpointer data)
+{
+    g_autofree char *reason = NULL;
+    fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+    f->fake->profiles = true;
+    memcpy(f->vf->instance, "0123456789abcdef", 16);
+    vf->response = PORT_PROFILE_RESPONSE_SUCCESS;
+    vf->pending = 3;
+    g_assert_cmpint(setProfile(f, "web", &reason), ==, 0);
+    g_assert_cmpuint(f->fake->slept, ==, 3 * 125000);
+    g_assert_cmpstr(vf->profile, ==, "web");
+    g_assert_cmpmem(vf->instance, 16, "0123456789abcdef", 16);
+    g_assert_cmpmem(vf->hostUuid, 4, "\x4c\x4c\x45\x44", 4);
+    g_assert_cmpint(setProfile(f, "", &reason), ==, 0);
+    g_assert_cmpstr(vf->profile, ==, "");
+    g_assert_null(reason);
+}
+
+static void
+testProfileRefused(Fixture *f, gconstpointer data)
+{
+    g_autofree char *reason = NULL;
+    fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+    f->fake->profiles = true;
+    vf->response = PORT_PROFILE_RESPONSE_INVALID;
+    g_assert_cmpint(setProfile(f, "web", &reason), ==, -EPROTO);
+    g_assert_cmpstr(reason, ==, "the switch answered: invalid profile");
+    vf->pending = G_MAXUINT;
+    g_assert_cmpint(setProfile(f, "other", NULL), ==, -ETIMEDOUT);
+    g_assert_cmpuint(f->fake->slept, ==, 10 * G_USEC_PER_SEC);
+    /* No entry at all is no success. */
+    memset(vf->profile, 0, sizeof(vf->profile));
+    f->fake->ignored = VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    g_assert_cmpint(setProfile(f, "web", NULL), ==, -ETIMEDOUT);
+}
+
+static void
+testHostUuid(Fixture *f, gconstpointer data)
+{
+    fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+    f->fake->profiles = true;
+    vf->response = PORT_PROFILE_RESPONSE_SUCCESS;
+    fakeHostFile(f->fake, "not a uuid\n", "sys/class/dmi/id/product_uuid");
+    fakeHostFile(f->fake, "00112233445566778899aabbccddeeff\n", "etc/machine-id");
+    g_assert_cmpint(setProfile(f, "web", NULL), ==, 0);
+    g_assert_cmpmem(vf->hostUuid, 4, "\x00\x11\x22\x33", 4);
+}
+
+/* --- The real kernel, of which lo is always there --- */
+
+static virtPort
+makeLo(void)
+{
+    static char name[] = "lo";
+    virtPort port = {.port = 1, .ifname = name, .ifindex = if_nametoindex("lo")};
+    g_assert_cmpuint(port.ifindex, >, 0);
+    return port;
+}
+
+static void
+testRealGet(void)
+{
+    g_autoptr(virtHost) host = virtHostNew(NULL);
+    virtPort lo = makeLo(), none = makeLo();
+    none.ifindex = 0x7ffffff0;
+    for (guint i = 0; i < 3; i++) {    /* over one socket */
+        virtNetdev read;
+        g_autoptr(GError) error = NULL, missing = NULL;
+        struct nl_msg *reply = NULL;
+        g_assert_cmpint(virtNetlinkGetLink(host, lo.ifindex, &reply, NULL), ==, 0);
+        g_assert_cmpstr(nla_get_string(virtNetlinkFind(reply, IFLA_IFNAME)), ==, "lo");
+        nlmsg_free(reply);
+        g_assert_false(virtNetlinkGetVF(host, &lo, 0, &read, &error));
+        g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
+        g_assert_false(virtNetlinkGetVF(host, &none, 0, &read, &missing));
+        g_assert_error(missing, VIRT_ERROR, VIRT_ERROR_HOST);
+        g_assert_nonnull(strstr(missing->message, "No such device"));
+    }
+}
+
+/* An answer nobody waited for any more is passed over. */
+static void
+testRealStale(void)
+{
+    g_autoptr(virtHost) host = virtHostNew(NULL);
+    struct nl_msg *reply = NULL, *stale = virtNetlinkNewMessage(RTM_GETLINK, 0x7ffffff0);
+    g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, &reply, NULL), ==, 0);
+    nlmsg_free(reply);
+    g_assert_cmpint(nl_send_auto(host->socket, stale), >, 0);
+    nlmsg_free(stale);
+    g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, &reply, NULL), ==, 0);
+    nlmsg_free(reply);
+}
+
+/* lo has no VFs: EPERM without the right to try, EOPNOTSUPP or EINVAL with it; never 0, never anything of libnl. */
+static void
+testRealSet(void)
+{
+    g_autoptr(virtHost) host = virtHostNew(NULL);
+    g_autofree char *reason = NULL;
+    virtPort lo = makeLo();
+    virtVF vf = {.index = 0};
+    virtNetdev netdev = {.vlan = {.id = 1}};
+    int rc = virtNetlinkSetVF(host, &lo, &vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), &reason);
+    g_assert_true(rc == -EPERM || rc == -EOPNOTSUPP || rc == -EINVAL);
+}
+
+/* A request the kernel explains: a MAC address of the wrong length has been in its policy's words since 4.20. */
+static void
+testRealReason(void)
+{
+    g_autoptr(virtHost) host = virtHostNew(NULL);
+    g_autofree char *reason = NULL;
+    struct nl_msg *reply = NULL;
+    struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
+    ((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(request)))->ifi_family = AF_INET;
+    nla_put(request, IFLA_EXT_MASK, 1, "");      /* a u32, says rtnetlink's policy */
+    int rc = host->talk(host, request, &reply, &reason);
+    nlmsg_free(request);
+    g_assert_cmpint(rc, <, 0);
+    g_assert_null(reply);
+    if (!reason)
+        g_test_message("this kernel (rc %d) explains nothing", rc);
+    else
+        g_assert_true(g_utf8_validate(reason, -1, NULL) && *reason);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#define ADD(name, func) g_test_add("/netlink/" name, Fixture, GUINT_TO_POINTER(8), setUp, func, tearDown)
+    ADD("missing", testMissing);
+    ADD("garbage", testGarbage);
+    ADD("wrong-answer", testWrongAnswer);
+    ADD("busy", testBusy);
+    ADD("errno", testErrno);
+    ADD("profile", testProfile);
+    ADD("profile-refused", testProfileRefused);
+    ADD("host-uuid", testHostUuid);
+    g_test_add_func("/netlink/long-lists", testLongLists);
+    g_test_add_func("/netlink/real/get", testRealGet);
+    g_test_add_func("/netlink/real/stale", testRealStale);
+    g_test_add_func("/netlink/real/set", testRealSet);
+    g_test_add_func("/netlink/real/reason", testRealReason);
+    return g_test_run();
+}

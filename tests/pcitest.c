@@ -1,0 +1,338 @@
+/* pcitest.c: PCI addresses, ports and VFs from sysfs, and the bounds of reading it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fakehost.h"
+#include "util/virerror.h"
+
+#include <string.h>
+
+#define PF "0000:01:00.0"
+
+static virtPCIAddress
+parse(const char *text)
+{
+    virtPCIAddress address;
+    g_autoptr(GError) error = NULL;
+    g_assert_true(virtPCIAddressParse(text, &address, &error));
+    return address;
+}
+
+static void
+assertMessage(const GError *error, int code, const char *part)
+{
+    g_assert_error(error, VIRT_ERROR, code);
+    if (!strstr(error->message, part))
+        g_error("\"%s\" is not in: %s", part, error->message);
+}
+
+static void
+testAddress(void)
+{
+    static const char *const good[][2] = {
+        {"0000:06:02.0", "0000:06:02.0"}, {"06:02.7", "0000:06:02.7"}, {"10000:e1:1f.0", "10000:e1:1f.0"},
+        {"ffffffff:FF:1f.7", "ffffffff:ff:1f.7"},
+    };
+    static const char *const bad[] = {
+        "",
+        "0000:06:02",
+        "0000:06:02.8",
+        "0000:06:20.0",
+        "0000:06:2.0",
+        "000:06:02.0",
+        "0000:06:02.0 ",
+        " 0000:06:02.0",
+        "0000:06:02.00",
+        "0000:06:02.0/..",
+        "0x00:06:02.0",
+        "123456789:06:02.0",
+        "0000:006:02.0",
+        "0000:06:02:0",
+        "0000:-6:02.0",
+        "g000:06:02.0",
+        ":06:02.0",
+        "0000::02.0",
+        "06.02.0",
+        "../../etc",
+        "0000:06:02.0\n",
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        char text[VIRT_PCI_ADDRESS_LEN];
+        virtPCIAddress address = parse(good[i][0]);
+        virtPCIAddressFormat(&address, text);
+        g_assert_cmpstr(text, ==, good[i][1]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        virtPCIAddress address = {.bus = 77};
+        g_assert_false(virtPCIAddressParse(bad[i], &address, &error));
+        assertMessage(error, VIRT_ERROR_INVALID, "is not a PCI address");
+        g_assert_cmpuint(address.bus, ==, 77);
+    }
+}
+
+static void
+testCompare(void)
+{
+    static const char *const sorted[] = {"0000:00:00.0", "0000:00:00.1", "0000:00:01.0",
+                                         "0000:01:00.0", "0001:00:00.0", "ffffffff:00:00.0"};
+    for (guint i = 0; i < G_N_ELEMENTS(sorted); i++)
+        for (guint j = 0; j < G_N_ELEMENTS(sorted); j++) {
+            virtPCIAddress a = parse(sorted[i]), b = parse(sorted[j]);
+            int order = virtPCIAddressCompare(&a, &b);
+            g_assert_cmpint((order > 0) - (order < 0), ==, (i > j) - (i < j));
+        }
+}
+
+/* Ports as "1:name 2:name". */
+static char *
+describePorts(const GPtrArray *ports)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < ports->len; i++) {
+        const virtPort *port = ports->pdata[i];
+        g_string_append_printf(text, "%s%u:%s", i ? " " : "", port->port, port->ifname);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+assertPorts(fakeHost *fake, const char *address, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    virtPCIAddress pci = parse(address);
+    g_autoptr(GPtrArray) ports = virtPCIGetPorts(fake->host, &pci, &error);
+    g_assert_no_error(error);
+    g_autofree char *text = describePorts(ports);
+    g_assert_cmpstr(text, ==, expected);
+}
+
+static void
+testPorts(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, PF, 2, 1, "mlx4_core");
+    assertPorts(fake, PF, "1:enp1s0f0 2:enp1s0f0d1");
+    /* The names say nothing: dev_port decides. */
+    fakeHostFile(fake, "1\n", "sys/class/net/enp1s0f0/dev_port");
+    fakeHostFile(fake, "0\n", "sys/class/net/enp1s0f0d1/dev_port");
+    assertPorts(fake, PF, "1:enp1s0f0d1 2:enp1s0f0");
+
+    virtPCIAddress address = parse(PF);
+    fakeHostFile(fake, "0x1002\n", "sys/class/net/enp1s0f0/flags");
+    fakeHostFile(fake, "00:1b:21:aa:bb:cc\n", "sys/class/net/enp1s0f0/address");
+    fakeHostFile(fake, "3\n", "sys/class/net/enp1s0f0/addr_assign_type");
+    g_autoptr(GPtrArray) ports = virtPCIGetPorts(fake->host, &address, NULL);
+    const virtPort *port = ports->pdata[1];
+    g_assert_false(port->up);
+    g_assert_true(((const virtPort *)ports->pdata[0])->up);
+    g_assert_cmpuint(port->ifindex, ==, 2);
+    g_assert_cmpuint(port->addrAssignType, ==, 3);
+    g_assert_cmpmem(port->mac, 6, "\x00\x1b\x21\xaa\xbb\xcc", 6);
+    assertPorts(fake, "0000:09:00.0", "");
+}
+
+static void
+testPortsFallback(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    virtPCIAddress address = parse(PF);
+    g_autoptr(GError) error = NULL;
+    fakeHostAddPF(fake, PF, 2, 1, "mlx4_core");
+    fakeHostFile(fake, "0\n", "sys/class/net/enp1s0f0d1/dev_port");
+    g_assert_null(virtPCIGetPorts(fake->host, &address, &error));
+    assertMessage(error, VIRT_ERROR_HOST, "enp1s0f0 and enp1s0f0d1 both claim port 1");
+    fakeHostFile(fake, "p1\n", "sys/class/net/enp1s0f0/phys_port_name");
+    fakeHostFile(fake, "p0\n", "sys/class/net/enp1s0f0d1/phys_port_name");
+    assertPorts(fake, PF, "1:enp1s0f0d1 2:enp1s0f0");
+    fakeHostFile(fake, "0x1\n", "sys/class/net/enp1s0f0d1/dev_id");
+    assertPorts(fake, PF, "1:enp1s0f0 2:enp1s0f0d1");
+    /* One netdev alone: dev_id has other uses, and its port is dev_port. */
+    fakeHostAddDevice(fake, "0000:02:00.0", 1, "qeth");
+    fakeHostFile(fake, "0x7\n", "sys/class/net/enp2s0f0/dev_id");
+    assertPorts(fake, "0000:02:00.0", "1:enp2s0f0");
+    fakeHostFile(fake, "1\n", "sys/class/net/enp2s0f0/dev_port");
+    assertPorts(fake, "0000:02:00.0", "2:enp2s0f0");
+}
+
+static void
+testRepresentors(void)
+{
+    static const char *const names[] = {"pf0vf0", "pf0sf88", "c1pf0vf3", "c1pf0", "pf0"};
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, PF, 1, 1, "mlx5_core");
+    fakeHostFile(fake, "p0\n", "sys/class/net/enp1s0f0/phys_port_name");
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        fakeHostFile(fake, "99\n", "sys/bus/pci/devices/" PF "/net/rep%u/ifindex", i);
+        g_autofree char *text = g_strconcat(names[i], "\n", NULL);
+        fakeHostFile(fake, text, "sys/bus/pci/devices/" PF "/net/rep%u/phys_port_name", i);
+    }
+    assertPorts(fake, PF, "1:enp1s0f0");
+}
+
+static void
+testJunk(void)
+{
+    static const char *const numbers[] = {"", "-1", "99999999999999999999", "0x", " 2", "2 ", "2\n3", "two"};
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddDevice(fake, PF, 1, "igb");
+    fakeHostFile(fake, "7\n", "sys/bus/pci/devices/" PF "/net/a-name-that-is-too-long/ifindex");
+    fakeHostFile(fake, "7\n", "sys/bus/pci/devices/" PF "/net/bad name/ifindex");
+    fakeHostFile(fake, "7\n", "sys/bus/pci/devices/" PF "/net/esc\033[2J/ifindex");
+    fakeHostFile(fake, "", "sys/bus/pci/devices/" PF "/net/gone/dev_port");
+    assertPorts(fake, PF, "1:enp1s0f0");
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        guint64 value = 5;
+        g_autoptr(GError) error = NULL;
+        fakeHostFile(fake, numbers[i], "sys/class/net/enp1s0f0/dev_port");
+        g_assert_false(virtHostReadUInt(fake->host, 100, &value, &error, "sys/class/net/%s/dev_port", "enp1s0f0"));
+        assertMessage(error, VIRT_ERROR_HOST, "expected a number up to 100");
+        g_assert_cmpuint(value, ==, 5);
+        assertPorts(fake, PF, "1:enp1s0f0");
+    }
+}
+
+static void
+testVF(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    fakeHostAddPF(fake, PF, 2, 12, "mlx4_core");
+    g_autoptr(virtVF) vf = fakeHostLookup(fake, PF, 11);
+    g_assert_cmpuint(vf->index, ==, 11);
+    g_assert_cmpstr(vf->name, ==, "0000:01:12.6");
+    g_assert_cmpstr(vf->pfName, ==, PF);
+    g_assert_cmpuint(vf->ports->len, ==, 2);
+    g_assert_cmpstr(virtVFGetPort(vf, 2, &error)->ifname, ==, "enp1s0f0d1");
+    g_assert_null(virtVFGetPort(vf, 3, &error));
+    assertMessage(error, VIRT_ERROR_HOST, "has no port 3; it has 1 (enp1s0f0), 2 (enp1s0f0d1)");
+
+    fakeHostSwapVFs(fake, PF, 11, 2);
+    g_autoptr(virtVF) moved = fakeHostLookup(fake, PF, 2);
+    g_assert_cmpuint(moved->index, ==, 2);
+    g_assert_cmpstr(moved->name, ==, "0000:01:12.6");
+    /* Through VFIO it is the same VF; the PF's netdevs count. */
+    fakeHostBindVFIO(fake, vf->name);
+    g_autoptr(virtVF) passed = fakeHostLookup(fake, PF, 2);
+    g_assert_cmpuint(passed->ports->len, ==, 2);
+    g_autofree char *driver = virtPCIGetDriver(fake->host, &passed->address);
+    g_assert_cmpstr(driver, ==, "vfio-pci");
+}
+
+static void
+assertNoVF(fakeHost *fake, const char *address, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    virtPCIAddress pci = parse(address);
+    g_assert_null(virtVFLookup(fake->host, &pci, &error));
+    assertMessage(error, VIRT_ERROR_HOST, part);
+    assertMessage(error, VIRT_ERROR_HOST, address);
+}
+
+static void
+testNotVF(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, PF, 1, 2, "igb");
+    fakeHostAddPF(fake, "0000:03:00.0", 0, 1, "nvme");
+    fakeHostAddDevice(fake, "0000:02:00.0", 1, "e1000");
+    assertNoVF(fake, "0000:0f:00.0", "This host has no PCI device");
+    assertNoVF(fake, PF, "is a physical function; <netdev> belongs to a virtual function");
+    assertNoVF(fake, "0000:02:00.0", "is not an SR-IOV virtual function");
+    assertNoVF(fake, fakeHostVFAddress(fake, "0000:03:00.0", 0), "not a network device");
+    /* sysfs caught half-way: the VF is there, the PF's link is not. */
+    fakeHostFile(fake, NULL, "sys/bus/pci/devices/" PF "/virtfn1");
+    assertNoVF(fake, fakeHostVFAddress(fake, PF, 1), "does not list PCI device");
+}
+
+static void
+testLists(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, "0000:41:00.1", 1, 3, "ice");
+    fakeHostAddPF(fake, "0000:41:00.0", 1, 3, "ice");
+    fakeHostAddPF(fake, "0000:03:00.0", 0, 1, "nvme");
+    fakeHostAddDevice(fake, "0000:02:00.0", 1, "e1000");
+    fakeHostFile(fake, "", "sys/bus/pci/devices/junk");
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(fake->host);
+    g_assert_cmpuint(pfs->len, ==, 2);
+    g_assert_cmpuint(((virtPCIAddress *)pfs->pdata[0])->function, ==, 0);
+    g_assert_cmpuint(((virtPCIAddress *)pfs->pdata[1])->function, ==, 1);
+    fakeHostSwapVFs(fake, "0000:41:00.0", 0, 2);
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(fake->host, pfs->pdata[0]);
+    g_assert_cmpuint(vfs->len, ==, 3);
+    for (guint i = 0; i < 3; i++) {
+        virtPCIAddress expected = parse(fakeHostVFAddress(fake, "0000:41:00.0", i));
+        g_assert_cmpint(virtPCIAddressCompare(vfs->pdata[i], &expected), ==, 0);
+    }
+}
+
+static void
+testRebind(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    fakeHostAddPF(fake, PF, 1, 1, "igb");
+    const char *name = fakeHostVFAddress(fake, PF, 0);
+    virtPCIAddress address = parse(name), missing = parse("0000:0f:00.0");
+    g_assert_true(virtPCIRebind(fake->host, &address, &error));
+    g_autofree char *unbound = fakeHostRead(fake, "sys/bus/pci/drivers/igbvf/unbind");
+    g_autofree char *bound = fakeHostRead(fake, "sys/bus/pci/drivers/igbvf/bind");
+    g_assert_cmpstr(unbound, ==, name);
+    g_assert_cmpstr(bound, ==, name);
+    g_assert_false(virtPCIRebind(fake->host, &missing, &error));
+    assertMessage(error, VIRT_ERROR_HOST, "it has no driver");
+    g_clear_error(&error);
+    fakeHostFile(fake, NULL, "sys/bus/pci/drivers/igbvf/bind");
+    g_assert_false(virtPCIRebind(fake->host, &address, &error));
+    assertMessage(error, VIRT_ERROR_NOT_FOUND, "now has no driver: Cannot write");
+}
+
+static void
+testFiles(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *page = g_strnfill(4096, 'x');
+    g_autofree char *more = g_strnfill(4097, 'x');
+    g_autofree char *root = g_strconcat(fake->host->root, "///", NULL);
+    g_autoptr(virtHost) same = virtHostNew(root), real = virtHostNew("/"), none = virtHostNew(NULL);
+    g_assert_cmpstr(same->root, ==, fake->host->root);
+    g_assert_cmpstr(real->root, ==, "");
+    g_assert_cmpstr(none->root, ==, "");
+    virtHostWarn(real, "dropped %d", 1);
+    fakeHostFile(fake, page, "page");
+    g_autofree char *text = virtHostRead(fake->host, &error, "page");
+    g_assert_cmpstr(text, ==, page);
+    fakeHostFile(fake, more, "page");
+    g_assert_null(virtHostRead(fake->host, &error, "page"));
+    assertMessage(error, VIRT_ERROR_HOST, "File too large");
+    g_clear_error(&error);
+    g_assert_null(virtHostRead(fake->host, &error, "%s", "nothing"));
+    assertMessage(error, VIRT_ERROR_NOT_FOUND, "/nothing");
+    g_clear_error(&error);
+    g_autofree char *nul = virtHostPath(fake->host, "nul");
+    g_assert_true(g_file_set_contents(nul, "a\0b", 3, NULL));
+    g_assert_null(virtHostRead(fake->host, &error, "nul"));
+    assertMessage(error, VIRT_ERROR_HOST, "not text");
+    g_clear_error(&error);
+    g_assert_false(virtHostWrite(fake->host, "1", &error, "nothing"));
+    assertMessage(error, VIRT_ERROR_NOT_FOUND, "Cannot write \"1\"");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/pci/address", testAddress);
+    g_test_add_func("/pci/compare", testCompare);
+    g_test_add_func("/pci/ports", testPorts);
+    g_test_add_func("/pci/ports-fallback", testPortsFallback);
+    g_test_add_func("/pci/representors", testRepresentors);
+    g_test_add_func("/pci/junk", testJunk);
+    g_test_add_func("/pci/vf", testVF);
+    g_test_add_func("/pci/not-vf", testNotVF);
+    g_test_add_func("/pci/lists", testLists);
+    g_test_add_func("/pci/rebind", testRebind);
+    g_test_add_func("/host/files", testFiles);
+    return g_test_run();
+}

@@ -1,0 +1,355 @@
+/* statefiletest.c: records that are whole or not there, a directory that is not believed, locks
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fakehost.h"
+#include "util/virerror.h"
+#include "util/virstatefile.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NAME "0000:01:10.0"
+#define FILE_PATH VIRT_STATE_DIR "/" NAME
+
+static char *
+path(fakeHost *fake, const char *relative)
+{
+    return virtHostPath(fake->host, "%s", relative);
+}
+
+static void
+assertError(GError **error, int code, const char *part)
+{
+    g_assert_error(*error, VIRT_ERROR, code);
+    if (!strstr((*error)->message, part))
+        g_error("\"%s\" is not in: %s", part, (*error)->message);
+    g_clear_error(error);
+}
+
+static void
+put(fakeHost *fake, const char *name, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok = virtStateFileWrite(fake->host, name, text, &error);
+    g_assert_no_error(error);
+    g_assert_true(ok);
+}
+
+static void
+assertRecord(fakeHost *fake, const char *name, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = virtStateFileRead(fake->host, name, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(text, ==, expected);
+}
+
+/* Everything in the directory, temporary files too, as "a b". */
+static char *
+listDirectory(fakeHost *fake)
+{
+    g_autofree char *dir = path(fake, VIRT_STATE_DIR);
+    g_autoptr(GDir) open = g_dir_open(dir, 0, NULL);
+    GString *names = g_string_new(NULL);
+    for (const char *name; (name = g_dir_read_name(open));)
+        g_string_append_printf(names, "%s%s", names->len ? " " : "", name);
+    return g_string_free(names, FALSE);
+}
+
+static void
+assertDirectory(fakeHost *fake, const char *expected)
+{
+    g_autofree char *names = listDirectory(fake);
+    g_assert_cmpstr(names, ==, expected);
+}
+
+static guint
+getMode(fakeHost *fake, const char *relative)
+{
+    struct stat st;
+    g_autofree char *file = path(fake, relative);
+    g_assert_cmpint(lstat(file, &st), ==, 0);
+    return st.st_mode & 07777;
+}
+
+static void
+testWhole(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    /* Looking makes nothing. */
+    g_autoptr(GPtrArray) none = virtStateFileList(fake->host, &error);
+    g_assert_cmpuint(none->len, ==, 0);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_NOT_FOUND, VIRT_STATE_DIR);
+    g_assert_true(virtStateFileRemove(fake->host, NAME, &error));
+    g_autofree char *dir = path(fake, VIRT_STATE_DIR);
+    g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
+
+    mode_t mask = umask(0);
+    put(fake, NAME, "one");
+    umask(mask);
+    g_assert_cmphex(getMode(fake, VIRT_STATE_DIR), ==, 0700);
+    g_assert_cmphex(getMode(fake, FILE_PATH), ==, 0600);
+    assertRecord(fake, NAME, "one");
+    put(fake, NAME, "and the second");
+    assertRecord(fake, NAME, "and the second");
+    put(fake, NAME, "");
+    assertRecord(fake, NAME, "");
+    assertDirectory(fake, NAME);
+    g_assert_true(virtStateFileRemove(fake->host, NAME, &error));
+    g_assert_true(virtStateFileRemove(fake->host, NAME, &error));
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_NOT_FOUND, NAME);
+}
+
+static void
+testNames(void)
+{
+    static const char *const bad[] = {
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "../0000:01:10.0",
+        "0000:01:10.0/../x",
+        "0000:01:10.0/x",
+        "0000:01:10.0.lock",
+        ".0000:01:10.0",
+        "0000:01:10",
+        "01:10.0",
+        "0000:01:10.8",
+        "0000:01:10.0..x",
+        "0000:01:10.0.x..",
+        "0000:01:10.0x",
+        "0000:01:10.0 ",
+        "0000:01:10.0-A",
+        "0000:01:10.0-a-name-that-is-much-longer-than-any-name-here-ever-has-to-be",
+        "0000:01:1F.0",
+        "junk",
+    };
+    static const char *const good[] = {"0000:01:10.0", "10000:e1:00.7", "0000:01:10.0-old", "0000:01:10.0.xml"};
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_false(virtStateFileWrite(fake->host, bad[i], "x", &error));
+        assertError(&error, VIRT_ERROR_INVALID, "cannot name a state file");
+        g_assert_null(virtStateFileRead(fake->host, bad[i], &error));
+        assertError(&error, VIRT_ERROR_INVALID, "cannot name a state file");
+        g_assert_false(virtStateFileRemove(fake->host, bad[i], &error));
+        assertError(&error, VIRT_ERROR_INVALID, "cannot name a state file");
+        g_assert_null(virtStateLockTake(fake->host, bad[i], &error));
+        assertError(&error, VIRT_ERROR_INVALID, "cannot name a state file");
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++)
+        put(fake, good[i], good[i]);
+    fakeHostFile(fake, "x", "%s/junk", VIRT_STATE_DIR);
+    fakeHostFile(fake, "x", "%s/.0000:01:10.0.12345678", VIRT_STATE_DIR);
+    g_autoptr(virtStateLock) lock = virtStateLockTake(fake->host, "0000:01:00.0", &error);
+    g_assert_nonnull(lock);
+    g_autoptr(GPtrArray) names = virtStateFileList(fake->host, &error);
+    g_assert_cmpuint(names->len, ==, 4);
+    g_assert_cmpstr(names->pdata[0], ==, "0000:01:10.0");
+    g_assert_cmpstr(names->pdata[1], ==, "0000:01:10.0-old");
+    g_assert_cmpstr(names->pdata[2], ==, "0000:01:10.0.xml");
+    g_assert_cmpstr(names->pdata[3], ==, "10000:e1:00.7");
+}
+
+/* Every operation refuses a directory that @prepare has made untrustworthy. */
+static void
+assertUntrusted(fakeHost *fake, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_false(virtStateFileWrite(fake->host, NAME, "x", &error));
+    assertError(&error, VIRT_ERROR_HOST, part);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, part);
+    g_assert_false(virtStateFileRemove(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, part);
+    g_assert_null(virtStateFileList(fake->host, &error));
+    assertError(&error, VIRT_ERROR_HOST, part);
+    g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
+    assertError(&error, VIRT_ERROR_HOST, part);
+}
+
+static void
+testDirectory(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autofree char *dir = path(fake, VIRT_STATE_DIR);
+    g_autofree char *other = path(fake, "run/other");
+    put(fake, NAME, "x");
+    for (guint bit = 1; bit <= 040; bit <<= 1) {
+        g_assert_cmpint(chmod(dir, 0700 | bit), ==, 0);
+        assertUntrusted(fake, "expected owner");
+    }
+    g_assert_cmpint(chmod(dir, 0700), ==, 0);
+    g_assert_cmpint(rename(dir, other), ==, 0);
+    g_assert_cmpint(symlink("other", dir), ==, 0);
+    assertUntrusted(fake, "Not a directory");
+    g_assert_cmpint(unlink(dir), ==, 0);
+    g_assert_true(g_file_set_contents(dir, "x", 1, NULL));
+    assertUntrusted(fake, "Not a directory");
+}
+
+static void
+testNotOurs(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *file = path(fake, FILE_PATH), *target = path(fake, "target");
+    g_autofree char *lock = path(fake, VIRT_STATE_DIR "/0000:01:00.0.lock");
+    put(fake, NAME, "x");
+    g_assert_cmpint(chmod(file, 0620), ==, 0);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    g_assert_cmpint(unlink(file), ==, 0);
+    g_assert_cmpint(mkfifo(file, 0600), ==, 0);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    g_assert_cmpint(unlink(file), ==, 0);
+    fakeHostFile(fake, "secret", "target");
+    g_assert_cmpint(symlink(target, file), ==, 0);
+    g_assert_cmpint(symlink(target, lock), ==, 0);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
+    g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
+    assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
+    /* A write puts a file in the link's place and leaves what it pointed to. */
+    put(fake, NAME, "mine");
+    assertRecord(fake, NAME, "mine");
+    g_autofree char *kept = fakeHostRead(fake, "target");
+    g_assert_cmpstr(kept, ==, "secret");
+}
+
+static void
+testSizes(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *most = g_strnfill(VIRT_STATE_MAX, 'x');
+    g_autofree char *more = g_strnfill(VIRT_STATE_MAX + 1, 'x');
+    g_autofree char *file = path(fake, FILE_PATH);
+    put(fake, NAME, most);
+    assertRecord(fake, NAME, most);
+    g_assert_false(virtStateFileWrite(fake->host, NAME, more, &error));
+    assertError(&error, VIRT_ERROR_INVALID, "at most");
+    assertRecord(fake, NAME, most);
+    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
+    g_assert_cmpint(write(fd, "x", 1), ==, 1);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "too long");
+    g_assert_cmpint(ftruncate(fd, 0), ==, 0);
+    g_assert_cmpint(write(fd, "a\0b", 3), ==, 3);
+    close(fd);
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "NUL");
+}
+
+/* The file system is full after 1000 bytes: a short write, then EFBIG. */
+static void
+testShortWrite(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = g_strnfill(5000, 'y');
+    struct rlimit old, small;
+    put(fake, NAME, "old");
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
+    small = old;
+    small.rlim_cur = 1000;
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
+    bool ok = virtStateFileWrite(fake->host, NAME, text, &error);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &old), ==, 0);
+    g_assert_false(ok);
+    assertError(&error, VIRT_ERROR_HOST, "File too large");
+    assertRecord(fake, NAME, "old");
+    assertDirectory(fake, NAME);
+}
+
+/* The rename fails: a directory is in the way. */
+static void
+testNoRename(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    put(fake, NAME, "x");
+    g_assert_true(virtStateFileRemove(fake->host, NAME, &error));
+    fakeHostFile(fake, "x", FILE_PATH "/in/the/way");
+    g_assert_false(virtStateFileWrite(fake->host, NAME, "new", &error));
+    assertError(&error, VIRT_ERROR_HOST, "Cannot write state file");
+    assertDirectory(fake, NAME);
+    g_assert_false(virtStateFileRemove(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "Cannot remove state file");
+}
+
+static void
+testLock(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    virtStateLock *lock = virtStateLockTake(fake->host, "0000:01:00.0", &error);
+    g_assert_nonnull(lock);
+    g_autoptr(virtStateLock) other = virtStateLockTake(fake->host, "0000:02:00.0", &error);
+    g_assert_nonnull(other);
+    g_assert_cmpuint(fake->slept, ==, 0);
+    g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
+    assertError(&error, VIRT_ERROR_BUSY, "0000:01:00.0.lock was not free for 30 seconds");
+    g_assert_cmpuint(fake->slept, >=, 30 * G_USEC_PER_SEC);
+    g_assert_cmpuint(fake->slept, <, 31 * G_USEC_PER_SEC);
+    virtStateLockRelease(lock);
+    g_autoptr(virtStateLock) again = virtStateLockTake(fake->host, "0000:01:00.0", &error);
+    g_assert_nonnull(again);
+    g_assert_cmphex(getMode(fake, VIRT_STATE_DIR "/0000:01:00.0.lock"), ==, 0600);
+}
+
+/* A holder that dies leaves no lock. */
+static void
+testLockOfTheDead(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    int ready[2], status;
+    char byte;
+    g_assert_cmpint(pipe(ready), ==, 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!virtStateLockTake(fake->host, "0000:01:00.0", NULL) || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+    g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
+    assertError(&error, VIRT_ERROR_BUSY, "lock");
+    g_assert_cmpint(kill(child, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_autoptr(virtStateLock) lock = virtStateLockTake(fake->host, "0000:01:00.0", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(lock);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/state/whole", testWhole);
+    g_test_add_func("/state/names", testNames);
+    g_test_add_func("/state/directory", testDirectory);
+    g_test_add_func("/state/not-ours", testNotOurs);
+    g_test_add_func("/state/sizes", testSizes);
+    g_test_add_func("/state/short-write", testShortWrite);
+    g_test_add_func("/state/no-rename", testNoRename);
+    g_test_add_func("/state/lock", testLock);
+    g_test_add_func("/state/lock-of-the-dead", testLockOfTheDead);
+    return g_test_run();
+}
