@@ -1,0 +1,133 @@
+/* domain_conf.c: read a domain's hostdevs and their netdevs, in either form
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "conf/domain_conf.h"
+#include "conf/domain_tree.h"
+#include "util/virerror.h"
+
+/* Free @hostdev; NULL is allowed. */
+void
+virtHostdevFree(virtHostdev *hostdev)
+{
+    if (!hostdev)
+        return;
+    g_clear_pointer(&hostdev->netdevs, g_ptr_array_unref);
+    g_free(hostdev);
+}
+
+/* Free @domain; NULL is allowed. */
+void
+virtDomainFree(virtDomain *domain)
+{
+    if (!domain)
+        return;
+    g_free(domain->name);
+    g_free(domain->uuid);
+    g_clear_pointer(&domain->hostdevs, g_ptr_array_unref);
+    g_free(domain);
+}
+
+static char *
+childText(const virtXmlNode *node, const char *name)
+{
+    const virtXmlNode *child = virtXmlChild(node, name);
+
+    return child && child->text ? g_strdup(child->text->str) : NULL;
+}
+
+/* Bring a UUID, with or without dashes, to 8-4-4-4-12 lower case; NULL when it is none. */
+static char *
+canonicalUuid(const char *text)
+{
+    GString *out = g_string_new(NULL);
+    guint digits = 0;
+
+    for (; *text; text++) {
+        if (g_ascii_isxdigit(*text)) {
+            if (digits == 8 || digits == 12 || digits == 16 || digits == 20)
+                g_string_append_c(out, '-');
+            g_string_append_c(out, g_ascii_tolower(*text));
+            digits++;
+        } else if (*text != '-' && !g_ascii_isspace(*text)) {
+            digits = 0;
+            break;
+        }
+    }
+    return g_string_free(out, digits != 32);
+}
+
+static bool
+readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **error)
+{
+    const virtXmlNode *uuid = virtXmlChild(node, "uuid");
+    g_autofree char *text = childText(node, "uuid");
+    g_autofree char *quoted = virtXmlQuote(text ? text : "");
+
+    if (!uuid)
+        return true;
+    *ret = canonicalUuid(text ? text : "");
+    if (!*ret)
+        virtXmlError(doc, uuid, error, "'%s' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them", quoted);
+    return *ret;
+}
+
+static virtHostdev *
+hostdevFromSite(const virtHostdevSite *site)
+{
+    virtHostdev *hostdev = g_new0(virtHostdev, 1);
+
+    hostdev->address = site->address;
+    hostdev->managed = g_strcmp0(virtXmlGet(site->node, "managed"), "yes") == 0;
+    hostdev->line = site->node->line;
+    hostdev->netdevs = g_ptr_array_ref(site->netdevs);
+    return hostdev;
+}
+
+static virtDomain *
+domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error)
+{
+    g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
+
+    domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    if (!virtDomainSiteIsLone(site)) {
+        domain->name = childText(site->node, "name");
+        if (!readUuid(doc, site->node, &domain->uuid, error))
+            return NULL;
+    }
+    for (guint i = 0; i < site->hostdevs->len; i++)
+        g_ptr_array_add(domain->hostdevs, hostdevFromSite(site->hostdevs->pdata[i]));
+    return g_steal_pointer(&domain);
+}
+
+/* Read the first domain of a document (a domain, its snapshot, checkpoint or status), in netdev form, stock form
+ * or a mixture; or a lone <hostdev>, as a domain without name and with that device.
+ *
+ * @file: for messages, may be NULL
+ *
+ * Returns the domain, whose list of hostdevs is empty where none has netdevs; or NULL with VIRT_ERROR_INVALID.
+ */
+virtDomain *
+virtDomainParse(const char *xml, gsize len, const char *file, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, file, error);
+    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, error) : NULL;
+
+    if (!sites)
+        return NULL;
+    if (sites->len == 0) {
+        g_autofree char *name = virtXmlQuote(doc->root->name);
+        virtXmlError(doc, doc->root, error, "<%s> holds neither a <domain> nor a <hostdev>", name);
+        return NULL;
+    }
+    return domainFromSite(doc, sites->pdata[0], error);
+}
+
+/* Whether the document may hold anything of ours: a quick look at the bytes, which may say yes for a comment
+ * but never no for a <netdev> or for our metadata as libvirt writes it. */
+bool
+virtDomainMentionsUs(const char *xml, gsize len)
+{
+    return memmem(xml, len, "<netdev", 7) || memmem(xml, len, VIRT_NS, strlen(VIRT_NS));
+}

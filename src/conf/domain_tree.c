@@ -1,0 +1,373 @@
+/* domain_tree.c: where in a document its domains, their PCI hostdevs and our metadata stand
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation: the tree is searched for domains, which may stand at the root or inside a snapshot, a
+ * checkpoint or a status file. For each, our metadata is read into entries keyed by PCI address, then each
+ * <hostdev> is joined with its own <netdev> children or with its entry. Entries left over belong to devices
+ * that were unplugged, and are not looked at again.
+ */
+#include "conf/domain_tree.h"
+
+/* One <lh:hostdev> of our metadata. */
+typedef struct {
+    const virtXmlNode *node;
+    virtPCIAddress address;
+    GPtrArray *netdevs;
+} Entry;
+
+static const virtXmlRule metadataRules[] = {
+    {"hostdevs", "", "hostdev*", NULL, NULL},
+    {"hostdev", "", "source! netdev*", NULL, NULL},
+    {"source", "", "address!", NULL, NULL},
+    {"address", "domain bus slot function", "", NULL, NULL},
+    {NULL},
+};
+static const virtXmlGrammar metadataGrammar = {metadataRules, NULL};
+
+static void
+entryFree(gpointer opaque)
+{
+    Entry *entry = opaque;
+
+    g_clear_pointer(&entry->netdevs, g_ptr_array_unref);
+    g_free(entry);
+}
+
+static void
+hostdevSiteFree(gpointer opaque)
+{
+    virtHostdevSite *site = opaque;
+
+    g_clear_pointer(&site->netdevs, g_ptr_array_unref);
+    g_free(site);
+}
+
+static void
+domainSiteFree(gpointer opaque)
+{
+    virtDomainSite *site = opaque;
+
+    g_clear_pointer(&site->hostdevs, g_ptr_array_unref);
+    g_free(site);
+}
+
+/* Whether the document is one device, as for attaching, not a domain. */
+bool
+virtDomainSiteIsLone(const virtDomainSite *site)
+{
+    return g_str_equal(site->node->name, "hostdev");
+}
+
+static bool
+isNetdev(const virtXmlNode *node)
+{
+    return virtXmlIs(node, NULL, "netdev");
+}
+
+static bool
+isDomain(const virtXmlNode *node)
+{
+    return virtXmlIs(node, NULL, "domain") || virtXmlIs(node, NULL, "inactiveDomain");
+}
+
+static bool
+isHostdev(const virtXmlNode *node)
+{
+    const virtXmlNode *devices = node->parent;
+
+    if (!virtXmlIs(node, NULL, "hostdev"))
+        return false;
+    return !devices || (virtXmlIs(devices, NULL, "devices") && devices->parent && isDomain(devices->parent));
+}
+
+static bool
+isPCIHostdev(const virtXmlNode *node)
+{
+    const char *mode = virtXmlGet(node, "mode");
+
+    return g_strcmp0(virtXmlGet(node, "type"), "pci") == 0 && (!mode || g_str_equal(mode, "subsystem"));
+}
+
+/* Refuse a <netdev> that libvirt would drop without a word because it does not stand where it means something. */
+static bool
+checkPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
+
+        if (virtXmlIs(child, NULL, "metadata"))
+            continue;
+        if (g_strcmp0(child->ns, VIRT_NS) == 0) {
+            g_autofree char *name = virtXmlQuote(child->name);
+            virtXmlError(doc, child, error, "<%s> of the namespace '" VIRT_NS "' belongs into <metadata>; in <hostdev> write <netdev> without a prefix", name);
+            return false;
+        }
+        if (isNetdev(child) && !isHostdev(node)) {
+            g_autofree char *name = virtXmlQuote(node->name);
+            virtXmlError(doc, child, error, "<netdev> can stand only directly in <hostdev mode='subsystem' type='pci'>, not in <%s>", name);
+            return false;
+        }
+        if (!isNetdev(child) && !checkPlaces(doc, child, error))
+            return false;
+    }
+    return true;
+}
+
+static guint
+addressHash(gconstpointer opaque)
+{
+    const virtPCIAddress *a = opaque;
+
+    return a->domain * 65521 + (a->bus << 8 | a->slot << 3 | a->function);
+}
+
+static gboolean
+addressEqual(gconstpointer a, gconstpointer b)
+{
+    return virtPCIAddressCompare(a, b) == 0;
+}
+
+static bool
+readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, GError **error)
+{
+    g_autoptr(GPtrArray) netdevs = NULL;
+    virtPCIAddress address;
+    Entry *entry;
+
+    if (!virtPCIAddressParseXml(doc, virtXmlChild(virtXmlChild(node, "source"), "address"), &address, error))
+        return false;
+    entry = g_hash_table_lookup(entries, &address);
+    if (entry) {
+        virtXmlError(doc, node, error, "the metadata names this device twice, before in line %u; drop one", entry->node->line);
+        return false;
+    }
+    netdevs = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error);
+    if (!netdevs)
+        return false;
+    if (netdevs->len == 0) {
+        virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
+        return false;
+    }
+    entry = g_new0(Entry, 1);
+    entry->node = node;
+    entry->address = address;
+    entry->netdevs = g_steal_pointer(&netdevs);
+    g_hash_table_insert(entries, &entry->address, entry);
+    return true;
+}
+
+/* Find our element in the metadata and read its entries. */
+static bool
+readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GError **error)
+{
+    site->metadata = virtXmlChild(site->node, "metadata");
+    for (guint i = 0; site->metadata && i < site->metadata->children->len; i++) {
+        const virtXmlNode *node = site->metadata->children->pdata[i];
+
+        if (g_strcmp0(node->ns, VIRT_NS) != 0)
+            continue;
+        if (!g_str_equal(node->name, "hostdevs")) {
+            g_autofree char *name = virtXmlQuote(node->name);
+            virtXmlError(doc, node, error, "<%s> of the namespace '" VIRT_NS "' in <metadata> is not <hostdevs>; drop it", name);
+            return false;
+        }
+        if (site->ours) {
+            virtXmlError(doc, node, error, "a second <hostdevs> in <metadata>: libvirt keeps one element of a namespace; merge them");
+            return false;
+        }
+        if (!virtXmlCheck(doc, node, &metadataGrammar, error))
+            return false;
+        for (guint j = 0; j < node->children->len; j++) {
+            if (!readEntry(doc, node->children->pdata[j], entries, error))
+                return false;
+        }
+        site->ours = node;
+    }
+    return true;
+}
+
+static virtXmlNode *
+findAddress(const virtXmlNode *hostdev)
+{
+    const virtXmlNode *source = virtXmlChild(hostdev, "source");
+
+    return source ? virtXmlChild(source, "address") : NULL;
+}
+
+/* What must hold for a <hostdev> with <netdev> children. */
+static bool
+checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    g_autofree char *mode = virtXmlQuote(virtXmlGet(node, "mode") ? virtXmlGet(node, "mode") : "subsystem");
+    g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type") ? virtXmlGet(node, "type") : "");
+
+    if (!isPCIHostdev(node)) {
+        virtXmlError(doc, virtXmlChild(node, "netdev"), error, "<netdev> needs <hostdev mode='subsystem' type='pci'>; this one has mode='%s' type='%s'", mode, type);
+        return false;
+    }
+    if (!findAddress(node)) {
+        virtXmlError(doc, node, error, "a <hostdev> with <netdev> lacks its %s: its netdevs are kept by the source address", virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>");
+        return false;
+    }
+    return true;
+}
+
+static bool
+readAddress(const virtXmlDoc *doc, const virtXmlNode *node, bool written, virtPCIAddress *ret, GError **error)
+{
+    const virtXmlNode *address = isPCIHostdev(node) ? findAddress(node) : NULL;
+
+    /* A device without netdevs is libvirt's to judge. */
+    if (!written)
+        return address && virtPCIAddressParseXml(doc, address, ret, NULL);
+    return checkHostdev(doc, node, error) && virtPCIAddressParseXml(doc, address, ret, error);
+}
+
+/* Join a <hostdev> with its netdevs; without any, @ret stays NULL. */
+static bool
+readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevSite **ret,
+            GError **error)
+{
+    bool written = virtXmlChild(node, "netdev");
+    g_autoptr(GPtrArray) netdevs = NULL;
+    virtPCIAddress address;
+    Entry *entry;
+
+    if (!readAddress(doc, node, written, &address, error))
+        return !written;
+    entry = g_hash_table_lookup(entries, &address);
+    if (written && entry) {
+        virtXmlError(doc, node, error, "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two", entry->node->line);
+        return false;
+    }
+    if (!written && !entry)
+        return true;
+    netdevs = written ? virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error) : g_ptr_array_ref(entry->netdevs);
+    if (!netdevs)
+        return false;
+    *ret = g_new0(virtHostdevSite, 1);
+    (*ret)->node = node;
+    (*ret)->source = virtXmlChild(node, "source");
+    (*ret)->address = address;
+    (*ret)->written = written;
+    (*ret)->netdevs = g_steal_pointer(&netdevs);
+    return true;
+}
+
+/* Note that @node uses the source @address. The netdevs of one address are one list, so a device that has them
+ * can be named once; twice without any is libvirt's to judge. */
+static bool
+noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bool hasNetdevs, GError **error)
+{
+    g_autofree Entry *entry = g_new0(Entry, 1);
+    const Entry *earlier;
+
+    if (!readAddress(doc, node, false, &entry->address, NULL))
+        return true;
+    earlier = g_hash_table_lookup(seen, &entry->address);
+    if (earlier && (hasNetdevs || earlier->netdevs)) {
+        char address[VIRT_PCI_ADDRESS_LEN];
+
+        virtPCIAddressFormat(&entry->address, address);
+        virtXmlError(doc, node, error, "the <hostdev> of line %u has the same source %s; a device can be given once", earlier->node->line, address);
+        return false;
+    }
+    if (earlier)
+        return true;
+    entry->node = node;
+    entry->netdevs = hasNetdevs ? virtNetdevListNew() : NULL;
+    g_hash_table_insert(seen, &entry->address, entry);
+    g_steal_pointer(&entry);
+    return true;
+}
+
+static bool
+readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GHashTable *seen,
+            const virtXmlNode *devices, GError **error)
+{
+    for (guint i = 0; i < devices->children->len; i++) {
+        const virtXmlNode *node = devices->children->pdata[i];
+        virtHostdevSite *hostdev = NULL;
+
+        if (!isHostdev(node))
+            continue;
+        if (!readHostdev(doc, node, entries, &hostdev, error))
+            return false;
+        if (hostdev)
+            g_ptr_array_add(site->hostdevs, hostdev);
+        if (!noteAddress(doc, node, seen, hostdev, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+readDomain(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
+{
+    g_autoptr(GHashTable) entries = g_hash_table_new_full(addressHash, addressEqual, NULL, entryFree);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(addressHash, addressEqual, NULL, entryFree);
+
+    if (!readMetadata(doc, site, entries, error))
+        return false;
+    for (guint i = 0; i < site->node->children->len; i++) {
+        const virtXmlNode *child = site->node->children->pdata[i];
+
+        if (virtXmlIs(child, NULL, "devices") && !readDevices(doc, site, entries, seen, child, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
+{
+    g_autoptr(GHashTable) entries = g_hash_table_new(addressHash, addressEqual);
+    virtHostdevSite *hostdev = NULL;
+
+    if (!readHostdev(doc, site->node, entries, &hostdev, error))
+        return false;
+    if (hostdev)
+        g_ptr_array_add(site->hostdevs, hostdev);
+    return true;
+}
+
+static bool
+readSite(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GError **error)
+{
+    virtDomainSite *site = g_new0(virtDomainSite, 1);
+
+    site->node = node;
+    site->hostdevs = g_ptr_array_new_with_free_func(hostdevSiteFree);
+    g_ptr_array_add(sites, site);
+    if (!checkPlaces(doc, node, error))
+        return false;
+    return virtDomainSiteIsLone(site) ? readLone(doc, site, error) : readDomain(doc, site, error);
+}
+
+static bool
+findDomains(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GError **error)
+{
+    if (isDomain(node) || (!node->parent && virtXmlIs(node, NULL, "hostdev")))
+        return readSite(doc, node, sites, error);
+    if (virtXmlIs(node, NULL, "metadata"))
+        return true;
+    for (guint i = 0; i < node->children->len; i++) {
+        if (!findDomains(doc, node->children->pdata[i], sites, error))
+            return false;
+    }
+    return true;
+}
+
+/* Find and validate every domain of @doc, or its one lone device.
+ *
+ * Returns virtDomainSite in document order, perhaps none, pointing into @doc; or NULL with the reason.
+ */
+GPtrArray *
+virtDomainSitesFind(const virtXmlDoc *doc, GError **error)
+{
+    g_autoptr(GPtrArray) sites = g_ptr_array_new_with_free_func(domainSiteFree);
+
+    if (!findDomains(doc, doc->root, sites, error))
+        return NULL;
+    return g_steal_pointer(&sites);
+}

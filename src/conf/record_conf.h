@@ -1,0 +1,48 @@
+/* record_conf.h: what is remembered about a VF while somebody has it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One record a VF, in util's state file named by the VF's PCI address:
+ *
+ *   <hostdev phase='active'>
+ *     <owner name='vm1' uuid='…' pid='612' start='81532'/>
+ *     <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
+ *     <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
+ *     <before><netdev port='1'>…</netdev></before>
+ *     <wanted><netdev port='1'>…</netdev></wanted>
+ *   </hostdev>
+ *
+ * A missing uuid means an owner without a domain (virt-hostdev apply); a missing pid, that nobody's life
+ * decides whether the record is stale. Unknown elements and attributes are refused: the file is ours alone.
+ */
+#pragma once
+
+#include "conf/netdev_conf.h"
+
+typedef enum {
+    VIRT_PHASE_SETTING,                /* written before the first change */
+    VIRT_PHASE_ACTIVE,                 /* all set and read back */
+    VIRT_PHASE_RESTORING,              /* a restore has begun; it may have failed in part */
+} virtPhase;
+
+typedef struct {
+    char *name;
+    char *uuid;                        /* NULL: no domain */
+    guint64 pid;                       /* of the process that asked (libvirtd); 0: none */
+    guint64 start;                     /* its start time in clock ticks after boot (/proc/PID/stat field 22) */
+} virtOwner;
+
+typedef struct {
+    virtOwner owner;
+    virtPhase phase;
+    virtPCIAddress address;
+    virtPCIAddress pf;
+    guint index;
+    GPtrArray *before;                 /* virtNetdev */
+    GPtrArray *wanted;                 /* virtNetdev */
+} virtRecord;
+
+const char *virtPhaseName(virtPhase phase);
+virtRecord *virtRecordParse(const char *text, const char *file, GError **error);
+char *virtRecordFormat(const virtRecord *record);
+void virtRecordFree(virtRecord *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtRecord, virtRecordFree)

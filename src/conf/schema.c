@@ -1,0 +1,186 @@
+/* schema.c: validate a domain in netdev form against libvirt's schema and ours
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation: about most mistakes in a domain, libxml2 only says "Extra element devices in interleave",
+ * without a line. So where validation fails, the mistake is searched for: the innermost element or attribute
+ * without which the document is valid.
+ */
+#include <libxml/parser.h>
+#include <libxml/relaxng.h>
+#include <libxml/xmlerror.h>
+
+#include "config.h"
+#include "conf/schema.h"
+#include "util/virerror.h"
+
+#define MAX_TRIES 2000                 /* validations while searching, each of some milliseconds at most */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNG, xmlRelaxNGFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNGParserCtxt, xmlRelaxNGFreeParserCtxt)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNGValidCtxt, xmlRelaxNGFreeValidCtxt)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlParserCtxt, xmlFreeParserCtxt)
+
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *ErrorArg;
+#else
+typedef xmlErrorPtr ErrorArg;
+#endif
+
+/* Keep the first report in *@opaque, a string that the caller frees. */
+static void
+onError(void *opaque, ErrorArg report)
+{
+    char **first = opaque;
+
+    if (!*first)
+        *first = g_strchomp(g_strdup(report->message ? report->message : "no reason given"));
+}
+
+static void
+onErrorIgnore(void *opaque, ErrorArg report)
+{
+}
+
+static bool
+complain(const char *file, long line, const char *sentence, GError **error)
+{
+    if (file)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s:%ld: %s", file, line, sentence);
+    else
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "line %ld: %s", line, sentence);
+    return false;
+}
+
+/* Entities are not resolved and nothing is fetched. */
+static xmlDoc *
+readDocument(const char *xml, gsize len, const char *file, GError **error)
+{
+    g_autoptr(xmlParserCtxt) parser = xmlNewParserCtxt();
+    xmlDoc *doc;
+
+    doc = xmlCtxtReadMemory(parser, xml, (int)len, file, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    if (!doc) {
+        ErrorArg last = xmlCtxtGetLastError(parser);
+        g_autofree char *reason = g_strchomp(g_strdup(last && last->message ? last->message : "not XML"));
+
+        complain(file, last ? last->line : 1, reason, error);
+    }
+    return doc;
+}
+
+static xmlRelaxNG *
+loadSchema(const char *dir, GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, "domaincommon.rng", NULL);
+    g_autofree char *reason = NULL;
+    g_autoptr(xmlRelaxNGParserCtxt) parser = NULL;
+    xmlRelaxNG *schema = NULL;
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS) && (parser = xmlRelaxNGNewParserCtxt(path))) {
+        xmlRelaxNGSetParserStructuredErrors(parser, onError, &reason);
+        schema = xmlRelaxNGParse(parser);
+    }
+    if (!schema)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                    "Cannot load the schema %s: %s. Is it installed, and libvirt's own?", path,
+                    reason ? reason : "no such file");
+    return schema;
+}
+
+typedef struct {
+    xmlRelaxNGValidCtxt *context;
+    xmlDoc *doc;
+    guint tries;
+} Search;
+
+static bool
+isValid(Search *search)
+{
+    return search->tries++ < MAX_TRIES && xmlRelaxNGValidateDoc(search->context, search->doc) == 0;
+}
+
+/* Whether the document is valid without the element or attribute @node, which is put back. */
+static bool
+isValidWithout(Search *search, xmlNode *node)
+{
+    xmlNode *parent = node->parent, *next = node->next;
+    bool valid;
+
+    if (node->type == XML_ATTRIBUTE_NODE) {
+        xmlAttr **link = node->prev ? (xmlAttr **)&node->prev->next : &parent->properties;
+
+        *link = (xmlAttr *)next;
+        valid = isValid(search);
+        *link = (xmlAttr *)node;
+        return valid;
+    }
+    xmlUnlinkNode(node);
+    valid = isValid(search);
+    if (next)
+        xmlAddPrevSibling(next, node);
+    else
+        xmlAddChild(parent, node);
+    return valid;
+}
+
+/* The innermost child or attribute below @node without which the document is valid; NULL: there is none. */
+static xmlNode *
+findMistake(Search *search, xmlNode *node)
+{
+    for (xmlAttr *attr = node->properties; attr; attr = attr->next) {
+        if (isValidWithout(search, (xmlNode *)attr))
+            return (xmlNode *)attr;
+    }
+    for (xmlNode *child = node->children; child; child = child->next) {
+        if (child->type == XML_ELEMENT_NODE && isValidWithout(search, child)) {
+            xmlNode *inner = findMistake(search, child);
+
+            return inner ? inner : child;
+        }
+    }
+    return NULL;
+}
+
+/* Say where the document is wrong, and what libxml2 said about it. */
+static bool
+explain(Search *search, const char *file, const char *reason, GError **error)
+{
+    xmlNode *node = findMistake(search, xmlDocGetRootElement(search->doc));
+    g_autofree char *sentence = NULL;
+
+    if (!node)
+        sentence = g_strdup_printf("the schema does not allow this document: %s", reason);
+    else if (node->type == XML_ATTRIBUTE_NODE)
+        sentence = g_strdup_printf("the schema does not allow the attribute '%.60s' of <%.60s> as it is", node->name, node->parent->name);
+    else
+        sentence = g_strdup_printf("the schema does not allow <%.60s> in <%.60s> as it is", node->name, node->parent->name);
+    if (node && node->type == XML_ATTRIBUTE_NODE)
+        node = node->parent;
+    return complain(file, node ? xmlGetLineNo(node) : 1, sentence, error);
+}
+
+/* Validate a domain in netdev form.
+ *
+ * @dir: where domaincommon.rng is; NULL: where it is installed
+ * @file: for messages, may be NULL
+ *
+ * Returns true, or false with VIRT_ERROR_INVALID and the line, or VIRT_ERROR_HOST when the schema is missing.
+ */
+bool
+virtSchemaValidate(const char *dir, const char *xml, gsize len, const char *file, GError **error)
+{
+    g_autoptr(xmlDoc) doc = readDocument(xml, len, file, error);
+    g_autoptr(xmlRelaxNG) schema = doc ? loadSchema(dir ? dir : VIRT_SCHEMA_DIR, error) : NULL;
+    g_autoptr(xmlRelaxNGValidCtxt) context = schema ? xmlRelaxNGNewValidCtxt(schema) : NULL;
+    g_autofree char *reason = NULL;
+    Search search = {context, doc, 0};
+
+    if (!schema)
+        return false;
+    xmlRelaxNGSetValidStructuredErrors(context, onError, &reason);
+    if (isValid(&search))
+        return true;
+    xmlRelaxNGSetValidStructuredErrors(context, onErrorIgnore, NULL);
+    return explain(&search, file, reason ? reason : "no reason given", error);
+}

@@ -1,0 +1,230 @@
+/* xml_check.c: hold an element to its rules; nothing that was written is ever dropped in silence
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "conf/xml_check.h"
+
+/* Look @name up in the list @names; returns what follows the name there ('!', '*' or ' '), 0 for no match. */
+static char
+listFind(const char *names, const char *name)
+{
+    gsize len = strlen(name);
+
+    for (const char *p = names; *p;) {
+        gsize word = strcspn(p, " ");
+        gsize bare = strcspn(p, " !*");
+
+        if (bare == len && strncmp(p, name, len) == 0)
+            return bare < word ? p[bare] : ' ';
+        p += word + strspn(p + word, " ");
+    }
+    return 0;
+}
+
+/* "port, trustGuestRxFilters" or "<mac>, <vlan>" for a message; "none" for an empty list. */
+static char *
+listFormat(const char *names, bool elements)
+{
+    g_auto(GStrv) words = g_strsplit(names, " ", -1);
+    GString *out = g_string_new(NULL);
+
+    for (guint i = 0; words[i] && *words[i]; i++) {
+        g_strdelimit(words[i], "!*", '\0');
+        g_string_append_printf(out, elements ? "%s<%s>" : "%s%s", i ? ", " : "", words[i]);
+    }
+    return g_string_free(out->len ? out : g_string_append(out, "none"), FALSE);
+}
+
+static const char *
+findRefusal(const virtXmlGrammar *grammar, const char *element, const char *name, bool attr)
+{
+    for (const virtXmlRefusal *r = grammar->refusals; r && r->element; r++) {
+        bool isAttr = r->name[0] == '@';
+
+        if (isAttr == attr && g_str_equal(r->element, element) && g_str_equal(r->name + isAttr, name))
+            return r->reason;
+    }
+    return NULL;
+}
+
+static const virtXmlRule *
+findRule(const virtXmlGrammar *grammar, const char *name)
+{
+    for (const virtXmlRule *rule = grammar->rules; rule->name; rule++) {
+        if (g_str_equal(rule->name, name))
+            return rule;
+    }
+    return NULL;
+}
+
+static bool
+checkAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, const virtXmlGrammar *grammar,
+           GError **error)
+{
+    for (guint i = 0; i < node->attrs->len; i++) {
+        const virtXmlAttr *attr = &g_array_index(node->attrs, virtXmlAttr, i);
+        const char *reason = findRefusal(grammar, rule->name, attr->name, true);
+        g_autofree char *quoted = virtXmlQuote(attr->name);
+        g_autofree char *known = NULL;
+
+        if (listFind(rule->attrs, attr->name))
+            continue;
+        known = listFormat(rule->attrs, false);
+        if (reason)
+            virtXmlError(doc, node, error, "attribute '%s' of <%s> is refused: %s", quoted, rule->name, reason);
+        else
+            virtXmlError(doc, node, error, "<%s> has no attribute '%s' (known: %s): drop or correct it", rule->name,
+                         quoted, known);
+        return false;
+    }
+    return true;
+}
+
+static bool
+checkRequiredAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(rule->attrs, " ", -1);
+
+    for (guint i = 0; words[i]; i++) {
+        if (!g_str_has_suffix(words[i], "!"))
+            continue;
+        words[i][strlen(words[i]) - 1] = '\0';
+        if (!virtXmlGet(node, words[i])) {
+            virtXmlError(doc, node, error, "<%s> lacks its attribute '%s'", rule->name, words[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+checkText(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
+{
+    g_autofree char *text = g_strstrip(g_strdup(node->text ? node->text->str : ""));
+    g_autofree char *quoted = NULL;
+
+    if (!*text)
+        return true;
+    quoted = virtXmlQuote(text);
+    virtXmlError(doc, node, error, "text '%s' inside <%s> means nothing: drop it", quoted, rule->name);
+    return false;
+}
+
+static bool
+complainUnknown(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *rule,
+                const virtXmlGrammar *grammar, GError **error)
+{
+    const char *reason = findRefusal(grammar, rule->name, child->name, false);
+    g_autofree char *quoted = virtXmlQuote(child->name);
+    g_autofree char *known = listFormat(rule->children, true);
+
+    if (reason)
+        virtXmlError(doc, child, error, "<%s> in <%s> is refused: %s", quoted, rule->name, reason);
+    else
+        virtXmlError(doc, child, error, "<%s> has no child <%s> (known: %s): drop or correct it", rule->name, quoted,
+                     known);
+    return false;
+}
+
+static bool
+checkChild(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *rule, const virtXmlGrammar *grammar,
+           GError **error)
+{
+    const virtXmlNode *parent = child->parent;
+    char kind = listFind(rule->children, child->name);
+
+    if (child->ns && g_strcmp0(child->ns, parent->ns) != 0) {
+        g_autofree char *name = virtXmlQuote(child->name);
+        g_autofree char *ns = virtXmlQuote(child->ns);
+        virtXmlError(doc, child, error, "<%s> of the namespace '%s' cannot stand in <%s>: drop it", name, ns,
+                     rule->name);
+        return false;
+    }
+    if (!kind)
+        return complainUnknown(doc, child, rule, grammar, error);
+    if (kind != '*' && virtXmlChild(parent, child->name) != child) {
+        virtXmlError(doc, child, error, "a second <%s> in <%s>: drop one%s%s", child->name, rule->name,
+                     rule->hint ? "; " : "", rule->hint ? rule->hint : "");
+        return false;
+    }
+    return !findRule(grammar, child->name) || virtXmlCheck(doc, child, grammar, error);
+}
+
+static bool
+checkRequiredChildren(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(rule->children, " ", -1);
+
+    for (guint i = 0; words[i]; i++) {
+        if (!g_str_has_suffix(words[i], "!"))
+            continue;
+        words[i][strlen(words[i]) - 1] = '\0';
+        if (!virtXmlChild(node, words[i])) {
+            virtXmlError(doc, node, error, "<%s> lacks its <%s>%s%s", rule->name, words[i], rule->hint ? ": " : "",
+                         rule->hint ? rule->hint : "");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Hold @node and all below it to @grammar, which must have a rule for it. Children may be in no namespace or
+ * in their parent's (libvirt moves them there when it stores metadata). */
+bool
+virtXmlCheck(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlGrammar *grammar, GError **error)
+{
+    const virtXmlRule *rule = findRule(grammar, node->name);
+
+    g_assert(rule);
+    if (!checkAttrs(doc, node, rule, grammar, error) || !checkRequiredAttrs(doc, node, rule, error) ||
+        (rule->check && !rule->check(doc, node, error)) || !checkText(doc, node, rule, error))
+        return false;
+    for (guint i = 0; i < node->children->len; i++) {
+        if (!checkChild(doc, node->children->pdata[i], rule, grammar, error))
+            return false;
+    }
+    return checkRequiredChildren(doc, node, rule, error);
+}
+
+/* Complain about the value of an attribute: what it is, and what it should be. */
+void
+virtXmlBadValue(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, GError **error, const char *format,
+                ...)
+{
+    const char *value = virtXmlGet(node, attr);
+    g_autofree char *quoted = virtXmlQuote(value ? value : "");
+    g_autofree char *sentence = NULL;
+    va_list args;
+
+    va_start(args, format);
+    sentence = g_strdup_vprintf(format, args);
+    va_end(args);
+    virtXmlError(doc, node, error, "%s='%s' in <%s>: %s", attr, quoted, node->name, sentence);
+}
+
+/* Read a whole number from an attribute; where that is absent @ret is left alone, which is no error. */
+bool
+virtXmlGetUInt(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, const virtXmlRange *range,
+               guint64 *ret, GError **error)
+{
+    const char *value = virtXmlGet(node, attr);
+    char *end = NULL;
+    guint64 number;
+
+    if (!value)
+        return true;
+    /* Checked here because strtoull also takes signs and blanks. */
+    number = g_ascii_isdigit(*value) ? g_ascii_strtoull(value, &end, range->base) : 0;
+    if (!end || *end || number < range->min || number > range->max) {
+        virtXmlBadValue(doc, node, attr, error,
+                        range->base ? "not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT "%s%s"
+                                    : "not a number from 0x%" G_GINT64_MODIFIER "x to 0x%" G_GINT64_MODIFIER "x%s%s",
+                        range->min, range->max, range->advice ? "; " : "",
+                        range->advice ? range->advice : "");
+        return false;
+    }
+    *ret = number;
+    return true;
+}

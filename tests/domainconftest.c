@@ -1,0 +1,306 @@
+/* domainconftest.c: what golden files cannot hold: huge, cut and binary documents, generated addresses, the model
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <string.h>
+
+#include "conf/domain_conf.h"
+#include "testfiles.h"
+#include "util/virerror.h"
+
+#define HEAD "<domain>\n  <name>vm1</name>\n  <uuid>8A1F4C700E5E4D5E8B7F3D1F0B6A9C11</uuid>\n  <devices>\n"
+#define HOSTDEV "    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source>\n        <address bus='6' slot='2'/>\n      </source>\n"
+#define TAIL "    </hostdev>\n  </devices>\n</domain>\n"
+
+static void
+assertRefused(const char *xml, gsize len, const char *what)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *stock = virtDomainToStock(xml, len, NULL, false, &error);
+    g_autoptr(GError) parseError = NULL;
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, len, NULL, &parseError);
+
+    g_assert_null(stock);
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+    g_assert_cmpstr(error->message, ==, what);
+    g_assert_null(domain);
+    g_assert_cmpstr(parseError->message, ==, what);
+}
+
+static void
+testTooLarge(void)
+{
+    g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV "<netdev port='1'/>" TAIL);
+    gsize room = VIRT_XML_MAX - xml->len;
+    g_autofree char *space = g_strnfill(room, ' ');
+    g_autoptr(virtDomain) domain = NULL;
+
+    g_string_append_len(xml, space, room);
+    domain = virtDomainParse(xml->str, xml->len, NULL, NULL);
+    g_assert_nonnull(domain);
+    g_string_append_c(xml, ' ');
+    assertRefused(xml->str, xml->len, "the document has 4194305 bytes, libvirt takes at most 4194304");
+}
+
+static void
+testTooManyElements(void)
+{
+    g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV "<netdev port='1'/>");
+
+    for (guint i = 0; i < VIRT_XML_NODES; i++)
+        g_string_append(xml, "<x/>");
+    g_string_append(xml, TAIL);
+    assertRefused(xml->str, xml->len, "line 9: the document has more than 262144 elements");
+}
+
+/* The stock form is the longer one. */
+static void
+testTooLargeStored(void)
+{
+    g_autoptr(GString) xml = g_string_new(HEAD);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *stock = NULL;
+
+    for (guint i = 1; i <= 30000; i++)
+        g_string_append_printf(xml, "<hostdev type='pci'><source><address domain='%u'/></source><netdev port='1'/></hostdev>", i);
+    g_string_append(xml, "  </devices>\n</domain>\n");
+    stock = virtDomainToStock(xml->str, xml->len, NULL, false, &error);
+    g_assert_null(stock);
+    g_assert_true(g_str_has_prefix(error->message, "line 1: in the form libvirt keeps, the document would have "));
+}
+
+/* Many devices and entries must not cost the square of their number. */
+static void
+testManyDevices(void)
+{
+    g_autoptr(GString) xml = g_string_new(HEAD);
+    g_autofree char *stock = NULL, *shown = NULL;
+    g_autoptr(GError) error = NULL;
+    gint64 start = g_get_monotonic_time();
+
+    for (guint i = 1; i <= 8000; i++)
+        g_string_append_printf(xml, "<hostdev type='pci'><source><address domain='%u' bus='1'/></source><netdev port='1'/></hostdev>", i);
+    g_string_append(xml, "  </devices>\n</domain>\n");
+    stock = virtDomainToStock(xml->str, xml->len, NULL, true, &error);
+    g_assert_no_error(error);
+    shown = virtDomainToNetdev(stock, strlen(stock), NULL, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(shown, "domain='8000'"));
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 20 * G_USEC_PER_SEC);
+}
+
+static void
+testDeep(void)
+{
+    g_autoptr(GString) xml = g_string_new("<domain>");
+
+    for (guint i = 0; i < 100000; i++)
+        g_string_append(xml, "<a>");
+    g_string_append(xml, "<netdev/>");
+    assertRefused(xml->str, xml->len, "line 1: elements are nested deeper than 256");
+}
+
+static void
+testZeroBytes(void)
+{
+    static const char xml[] = "<domain>\0<netdev/></domain>";
+    static const char utf16[] = "\xff\xfe<\0d\0/\0>\0 <netdev";
+
+    assertRefused(xml, sizeof(xml) - 1, "the document contains a zero byte: it is not XML, or in UTF-16 (save it as UTF-8)");
+    assertRefused(utf16, sizeof(utf16) - 1, "the document contains a zero byte: it is not XML, or in UTF-16 (save it as UTF-8)");
+}
+
+static void
+testEmpty(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtDomain) domain = virtDomainParse("", 0, "x.xml", &error);
+
+    g_assert_null(domain);
+    g_assert_cmpstr(error->message, ==, "x.xml:1: the document has no complete element: is it empty or cut off?");
+}
+
+/* Cut at any byte, a document is refused, or was finished there; cut or with a byte changed, nothing crashes. */
+static void
+testEveryCut(void)
+{
+    static const char *const names[] = {"merged", "layout-crlf", "snapshot-inactive", "bad-xml-entity-bomb", "layout-latin1"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = virtTestPath("genericxml2xmlin/%s.xml", names[i]);
+        g_autofree char *xml = virtTestRead(path);
+        gsize len = strlen(xml);
+        gsize end = strrchr(xml, '>') + 1 - xml;
+
+        for (gsize cut = 0; cut < len; cut++) {
+            g_autofree char *part = g_memdup2(xml, cut + 1);
+            g_autoptr(GError) error = NULL;
+            g_autoptr(virtDomain) domain = virtDomainParse(part, cut, NULL, &error);
+            g_autofree char *stock = virtDomainToStock(part, cut, NULL, true, NULL);
+            g_autofree char *shown = virtDomainToNetdev(part, cut, NULL, NULL);
+
+            g_assert_true(cut >= end || !domain);
+            g_assert_true(domain || error);
+            g_assert_true(shown || !domain);
+            g_free(g_steal_pointer(&stock));
+            part[cut] ^= 0x15;
+            stock = virtDomainToStock(part, cut, NULL, true, NULL);
+        }
+    }
+}
+
+static void
+testModel(void)
+{
+    static const char xml[] = HEAD HOSTDEV
+        "<netdev port='2' trustGuestRxFilters='yes' spoofCheck='no'>"
+        "<mac address='52:54:00:01:02:03'/><vlan><tag id='42' priority='3' protocol='802.1ad'/></vlan>"
+        "<link state='down'/><bandwidth><outbound average='10' peak='20' floor='5'/></bandwidth>"
+        "<guid node='0x0011223344556677' port='00:11:22:33:44:55:66:78'/></netdev>"
+        "<netdev port='1'><virtualport type='802.1Qbh'><parameters profileid='f'/></virtualport></netdev>" TAIL;
+    static const guint8 mac[] = {0x52, 0x54, 0, 1, 2, 3};
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, NULL);
+    const virtHostdev *hostdev = domain->hostdevs->pdata[0];
+    const virtNetdev *first = hostdev->netdevs->pdata[0], *second = hostdev->netdevs->pdata[1];
+
+    g_assert_cmpstr(domain->name, ==, "vm1");
+    g_assert_cmpstr(domain->uuid, ==, "8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11");
+    g_assert_cmpuint(domain->hostdevs->len, ==, 1);
+    g_assert_true(hostdev->managed);
+    g_assert_cmpuint(hostdev->line, ==, 5);
+    g_assert_cmpuint(hostdev->address.bus, ==, 6);
+    g_assert_cmpuint(first->port, ==, 1);
+    g_assert_cmpuint(first->present, ==, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT));
+    g_assert_cmpstr(first->profileid, ==, "f");
+    g_assert_cmpuint(second->present, ==, (VIRT_NETDEV_BIT(VIRT_NETDEV_ATTR_LAST) - 1) & ~first->present);
+    g_assert_cmpmem(second->mac, 6, mac, 6);
+    g_assert_cmpuint(second->vlan.id, ==, 42);
+    g_assert_cmpuint(second->vlan.priority, ==, 3);
+    g_assert_cmpuint(second->vlan.protocol, ==, ETH_P_8021AD);
+    g_assert_cmpuint(second->bandwidth.average, ==, 10);
+    g_assert_cmpuint(second->bandwidth.peak, ==, 20);
+    g_assert_cmpuint(second->bandwidth.floor, ==, 5);
+    g_assert_cmpuint(second->trust, ==, 1);
+    g_assert_cmpuint(second->spoofcheck, ==, 0);
+    g_assert_cmpuint(second->link, ==, IFLA_VF_LINK_STATE_DISABLE);
+    g_assert_cmphex(second->nodeGuid, ==, 0x0011223344556677);
+    g_assert_cmphex(second->portGuid, ==, 0x0011223344556678);
+}
+
+static void
+testLoneHostdev(void)
+{
+    static const char xml[] = HOSTDEV "<netdev port='1'/></hostdev>";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, &error);
+    g_autofree char *shown = virtDomainToNetdev(xml, strlen(xml), NULL, NULL);
+
+    g_assert_no_error(error);
+    g_assert_null(domain->name);
+    g_assert_null(domain->uuid);
+    g_assert_cmpuint(domain->hostdevs->len, ==, 1);
+    g_assert_cmpstr(shown, ==, xml);
+}
+
+static void
+testNoDomain(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) uuidError = NULL;
+    g_autoptr(virtDomain) domain = virtDomainParse("<network/>", 10, NULL, &error);
+    g_autoptr(virtDomain) other = virtDomainParse("<domain><uuid>12</uuid></domain>", 32, NULL, &uuidError);
+
+    g_assert_null(domain);
+    g_assert_cmpstr(error->message, ==, "line 1: <network> holds neither a <domain> nor a <hostdev>");
+    g_assert_null(other);
+    g_assert_cmpstr(uuidError->message, ==, "line 1: '12' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them");
+}
+
+static void
+testGenerateMac(void)
+{
+    static const char xml[] = HEAD HOSTDEV
+        "<netdev port='1'/><netdev port='2'><mac address='52:54:00:01:02:03'/></netdev>"
+        "<netdev port='3'><guid port='00:11:22:33:44:55:66:78'/></netdev><netdev port='4'><vlan><tag id='7'/></vlan></netdev>" TAIL;
+    g_autofree char *stock = virtDomainToStock(xml, strlen(xml), NULL, true, NULL);
+    g_autofree char *again = virtDomainToStock(stock, strlen(stock), NULL, true, NULL);
+    g_autoptr(virtDomain) domain = virtDomainParse(stock, strlen(stock), NULL, NULL);
+    const virtHostdev *hostdev = domain->hostdevs->pdata[0];
+    const virtNetdev *netdev = hostdev->netdevs->pdata[0], *fourth = hostdev->netdevs->pdata[3];
+    static const guint8 prefix[] = {0x52, 0x54, 0};
+
+    g_assert_cmpstr(again, ==, stock);
+    g_assert_true(virtNetdevHas(netdev, VIRT_NETDEV_MAC));
+    g_assert_cmpmem(netdev->mac, 3, prefix, 3);
+    g_assert_cmpuint(((virtNetdev *)hostdev->netdevs->pdata[1])->mac[5], ==, 3);
+    g_assert_false(virtNetdevHas(hostdev->netdevs->pdata[2], VIRT_NETDEV_MAC));
+    g_assert_true(virtNetdevHas(fourth, VIRT_NETDEV_MAC));
+    g_assert_cmpint(memcmp(netdev->mac, fourth->mac, 6), !=, 0);
+}
+
+/* As many netdevs as ports, each with an address of its own. */
+static void
+testGenerateMany(void)
+{
+    g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(virtDomain) domain = NULL;
+    g_autofree char *stock = NULL;
+    const virtHostdev *hostdev;
+
+    for (guint i = 1; i <= VIRT_NETDEV_PORT_MAX; i++)
+        g_string_append_printf(xml, "<netdev port='%u'/>", i);
+    g_string_append(xml, TAIL);
+    stock = virtDomainToStock(xml->str, xml->len, NULL, true, NULL);
+    domain = virtDomainParse(stock, strlen(stock), NULL, NULL);
+    hostdev = domain->hostdevs->pdata[0];
+    g_assert_cmpuint(hostdev->netdevs->len, ==, VIRT_NETDEV_PORT_MAX);
+    for (guint i = 0; i < hostdev->netdevs->len; i++) {
+        char mac[18];
+
+        virtMacFormat(((virtNetdev *)hostdev->netdevs->pdata[i])->mac, mac);
+        g_assert_true(g_hash_table_add(seen, g_strdup(mac)));
+    }
+}
+
+static void
+testMentions(void)
+{
+    g_assert_true(virtDomainMentionsUs("<netdev", 7));
+    g_assert_true(virtDomainMentionsUs("x urn:libvirt-hostdev:1", 23));
+    g_assert_false(virtDomainMentionsUs("<netdev", 6));
+    g_assert_false(virtDomainMentionsUs("<domain><qemu:arg value='-netdev'/>", 35));
+    g_assert_false(virtDomainMentionsUs("", 0));
+}
+
+static void
+testEscape(void)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    virtXmlEscape(out, "a&<>'\"\t\xc3\xbc\xff\x01\xe2\x82\x7f~");
+    g_assert_cmpstr(out->str, ==, "a&#38;&#60;&#62;&#39;&#34;&#9;&#252;????&#127;~");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/domainconf/too-large", testTooLarge);
+    g_test_add_func("/domainconf/too-large-stored", testTooLargeStored);
+    g_test_add_func("/domainconf/too-many-elements", testTooManyElements);
+    g_test_add_func("/domainconf/many-devices", testManyDevices);
+    g_test_add_func("/domainconf/deep", testDeep);
+    g_test_add_func("/domainconf/zero-bytes", testZeroBytes);
+    g_test_add_func("/domainconf/empty", testEmpty);
+    g_test_add_func("/domainconf/every-cut", testEveryCut);
+    g_test_add_func("/domainconf/model", testModel);
+    g_test_add_func("/domainconf/lone-hostdev", testLoneHostdev);
+    g_test_add_func("/domainconf/no-domain", testNoDomain);
+    g_test_add_func("/domainconf/generate-mac", testGenerateMac);
+    g_test_add_func("/domainconf/generate-many", testGenerateMany);
+    g_test_add_func("/domainconf/mentions", testMentions);
+    g_test_add_func("/domainconf/escape", testEscape);
+    return g_test_run();
+}

@@ -1,0 +1,165 @@
+/* recordconftest.c: records to text and back, what hardware says in them, and what is refused
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "conf/record_conf.h"
+#include "util/virerror.h"
+#include "util/virstatefile.h"
+
+#define OWNER "  <owner name='vm1' uuid='8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11' pid='612' start='81532'/>\n"
+#define PLACE \
+    "  <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>\n" \
+    "  <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>\n"
+#define LISTS "  <before></before>\n  <wanted></wanted>\n"
+#define RECORD(phase, owner, place, lists) "<hostdev phase='" phase "'>\n" owner place lists "</hostdev>\n"
+
+/* Texts in the one form that is written: they come back byte for byte. */
+static const char *const canonical[] = {
+    RECORD("setting", OWNER, PLACE, LISTS),
+    RECORD("active", "  <owner name='by hand'/>\n", PLACE, LISTS),
+    RECORD("restoring", "  <owner name='a&#38;b&#60;&#252;'/>\n", PLACE, LISTS),
+    /* What only hardware says. */
+    RECORD("active", OWNER, PLACE,
+           "  <before>\n"
+           "    <netdev port='1' trustGuestRxFilters='no' spoofCheck='yes'>\n"
+           "      <mac address='00:00:00:00:00:00'/>\n"
+           "      <vlan>\n        <tag id='0'/>\n      </vlan>\n"
+           "      <virtualport type='802.1Qbh'>\n        <parameters profileid=''/>\n      </virtualport>\n"
+           "      <link state='auto'/>\n"
+           "      <bandwidth>\n        <outbound average='0'/>\n      </bandwidth>\n"
+           "      <guid node='00:00:00:00:00:00:00:00' port='00:00:00:00:00:00:00:00'/>\n"
+           "    </netdev>\n"
+           "    <netdev port='2'>\n      <mac address='ff:ff:ff:ff:ff:ff'/>\n    </netdev>\n"
+           "  </before>\n"
+           "  <wanted>\n"
+           "    <netdev port='2'>\n"
+           "      <vlan>\n        <tag id='4094' priority='7' protocol='802.1ad'/>\n      </vlan>\n"
+           "      <bandwidth>\n        <outbound average='1' peak='2' floor='3'/>\n      </bandwidth>\n"
+           "    </netdev>\n"
+           "  </wanted>\n"),
+};
+
+static void
+testRoundTrip(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(canonical); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(virtRecord) record = virtRecordParse(canonical[i], NULL, &error);
+        g_autofree char *text = NULL;
+
+        g_assert_no_error(error);
+        text = virtRecordFormat(record);
+        g_assert_cmpstr(text, ==, canonical[i]);
+    }
+}
+
+static void
+testModel(void)
+{
+    g_autoptr(virtRecord) record = virtRecordParse(canonical[3], NULL, NULL);
+    g_autoptr(virtRecord) free = virtRecordParse(canonical[1], NULL, NULL);
+    const virtNetdev *before = record->before->pdata[0];
+
+    g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
+    g_assert_cmpstr(virtPhaseName(record->phase), ==, "active");
+    g_assert_cmpstr(record->owner.name, ==, "vm1");
+    g_assert_cmpstr(record->owner.uuid, ==, "8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11");
+    g_assert_cmpuint(record->owner.pid, ==, 612);
+    g_assert_cmpuint(record->owner.start, ==, 81532);
+    g_assert_cmpuint(record->address.slot, ==, 2);
+    g_assert_cmpuint(record->pf.slot, ==, 0);
+    g_assert_cmpuint(record->index, ==, 3);
+    g_assert_cmpuint(before->present, ==, VIRT_NETDEV_BIT(VIRT_NETDEV_ATTR_LAST) - 1);
+    g_assert_cmpuint(record->wanted->len, ==, 1);
+    g_assert_null(free->owner.uuid);
+    g_assert_cmpuint(free->owner.pid, ==, 0);
+}
+
+static const struct {
+    const char *text;
+    const char *message;
+} refused[] = {
+    {"", "r:1: the document has no complete element: is it empty or cut off?"},
+    {"<hostdev phase='setting'>\n  <ow", "r:2: the document ends before the <hostdev> of line 1 is closed: is it cut off?"},
+    {"<domain/>", "r:1: a record is a <hostdev>, not a <domain>"},
+    {"<hostdev/>", "r:1: <hostdev> lacks its attribute 'phase'"},
+    {RECORD("done", OWNER, PLACE, LISTS), "r:1: phase='done' in <hostdev>: not setting, active or restoring"},
+    {RECORD("active", "", PLACE, LISTS), "r:1: <hostdev> lacks its <owner>"},
+    {RECORD("active", OWNER OWNER, PLACE, LISTS), "r:3: a second <owner> in <hostdev>: drop one"},
+    {RECORD("active", "<owner/>", PLACE, LISTS), "r:2: <owner> lacks its attribute 'name'"},
+    {RECORD("active", "<owner name='x' pid='0'/>", PLACE, LISTS), "r:2: pid='0' in <owner>: not a number from 1 to 2147483647"},
+    {RECORD("active", "<owner name='x' pid='99999999999'/>", PLACE, LISTS), "r:2: pid='99999999999' in <owner>: not a number from 1 to 2147483647"},
+    {RECORD("active", OWNER, "", LISTS), "r:1: <hostdev> lacks its <source>"},
+    {RECORD("active", OWNER, PLACE, "<before/>"), "r:1: <hostdev> lacks its <wanted>"},
+    {RECORD("active", OWNER, PLACE, LISTS "<after/>"), "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <pf>, <before>, <wanted>): drop or correct it"},
+    {RECORD("active", OWNER, "<source><address/></source>", LISTS), "r:3: <address> lacks its attribute 'domain'"},
+    {RECORD("active", OWNER, PLACE, "<before><netdev port='1'/><netdev port='1'/></before><wanted/>"), "r:5: port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one"},
+    {RECORD("active", OWNER, PLACE, "<before><netdev port='1'><vlan><tag id='4095'/></vlan></netdev></before><wanted/>"), "r:5: id='4095' in <tag>: not a number from 0 to 4094"},
+    {RECORD("active", OWNER, PLACE, "<before><hostdev/></before><wanted/>"), "r:5: <before> has no child <hostdev> (known: <netdev>): drop or correct it"},
+    {RECORD("active", OWNER, PLACE, "<before>x</before><wanted/>"), "r:5: text 'x' inside <before> means nothing: drop it"},
+};
+
+static void
+testRefused(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(virtRecord) record = virtRecordParse(refused[i].text, "r", &error);
+
+        g_assert_null(record);
+        g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+        g_assert_cmpstr(error->message, ==, refused[i].message);
+    }
+}
+
+static void
+testTooLong(void)
+{
+    g_autofree char *text = g_strnfill(VIRT_STATE_MAX + 1, ' ');
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(virtRecordParse(text, "r", &error));
+    g_assert_cmpstr(error->message, ==, "r: the record is longer than 262144 bytes");
+}
+
+/* The largest record that documents can lead to fits the file it is kept in. */
+static void
+testLargest(void)
+{
+    g_autoptr(virtRecord) record = virtRecordParse(canonical[3], NULL, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) again = NULL;
+    g_autofree char *text = NULL;
+
+    g_ptr_array_set_size(record->before, 0);
+    g_ptr_array_set_size(record->wanted, 0);
+    for (guint port = 1; port <= VIRT_NETDEV_PORT_MAX; port++) {
+        virtNetdev *netdev = virtNetdevNew(port);
+
+        netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_ATTR_LAST) - 1;
+        netdev->vlan.id = 4094;
+        netdev->vlan.priority = 7;
+        netdev->bandwidth.average = netdev->bandwidth.peak = netdev->bandwidth.floor = G_MAXUINT32;
+        memset(netdev->profileid, '&', VIRT_NETDEV_PROFILE_LEN - 1);
+        g_ptr_array_add(record->before, netdev);
+        g_ptr_array_add(record->wanted, virtNetdevCopy(netdev));
+    }
+    text = virtRecordFormat(record);
+    g_test_message("%u ports make a record of %zu bytes", VIRT_NETDEV_PORT_MAX, strlen(text));
+    again = virtRecordParse(text, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(again->wanted->len, ==, VIRT_NETDEV_PORT_MAX);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/recordconf/round-trip", testRoundTrip);
+    g_test_add_func("/recordconf/model", testModel);
+    g_test_add_func("/recordconf/refused", testRefused);
+    g_test_add_func("/recordconf/too-long", testTooLong);
+    g_test_add_func("/recordconf/largest", testLargest);
+    return g_test_run();
+}

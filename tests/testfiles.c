@@ -1,0 +1,147 @@
+/* testfiles.c: golden files: read, compare, regenerate; and documents taken apart
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <glib/gstdio.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "conf/domain_conf.h"
+#include "testfiles.h"
+
+/* Whether expectations are to be rewritten. */
+bool
+virtTestRegenerate(void)
+{
+    return g_strcmp0(g_getenv("VIRT_TEST_REGENERATE"), "1") == 0;
+}
+
+/* A path below tests/; the caller frees it. */
+char *
+virtTestPath(const char *format, ...)
+{
+    const char *dir = g_getenv("SRCDIR");
+    g_autofree char *name = NULL;
+    va_list args;
+
+    va_start(args, format);
+    name = g_strdup_vprintf(format, args);
+    va_end(args);
+    return g_build_filename(dir ? dir : ".", name, NULL);
+}
+
+/* The text of a file, or NULL where there is none. */
+char *
+virtTestRead(const char *path)
+{
+    char *text = NULL;
+
+    g_file_get_contents(path, &text, NULL, NULL);
+    return text;
+}
+
+/* Fail the running test unless the file at @path says @actual. */
+void
+virtTestCompare(const char *path, const char *actual)
+{
+    g_autofree char *expected = virtTestRead(path);
+    g_autoptr(GError) error = NULL;
+
+    if (g_strcmp0(expected, actual) == 0)
+        return;
+    if (virtTestRegenerate()) {
+        g_file_set_contents(path, actual, -1, &error);
+        g_assert_no_error(error);
+        return;
+    }
+    g_test_message("%s should say:\n%s\nbut it is now:\n%s", path, expected ? expected : "(no such file)", actual);
+    g_test_fail();
+}
+
+/* An expectation that is no more: an error in itself, unless regenerating. */
+void
+virtTestRemove(const char *path)
+{
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return;
+    if (virtTestRegenerate()) {
+        g_assert_cmpint(g_unlink(path), ==, 0);
+        return;
+    }
+    g_test_message("%s is there, but should not be", path);
+    g_test_fail();
+}
+
+static gint
+compareNames(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names of all cases, sorted: each DIR/NAME.xml without its suffix. */
+GPtrArray *
+virtTestCases(const char *dir)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *path = virtTestPath("%s", dir);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) handle = g_dir_open(path, 0, &error);
+    const char *name;
+
+    g_assert_no_error(error);
+    while ((name = g_dir_read_name(handle))) {
+        if (g_str_has_suffix(name, ".xml"))
+            g_ptr_array_add(names, g_strndup(name, strlen(name) - 4));
+    }
+    g_ptr_array_sort(names, compareNames);
+    return names;
+}
+
+/* All of a document that is not ours, without white space: cut by other means than the code under test. */
+char *
+virtTestSkeleton(const char *text)
+{
+    static const char *const ours[] = {
+        "<netdev\\b[^>]*/>",
+        "<netdev\\b[^>]*[^/>]>.*?</netdev\\s*>",
+        "<([\\w.-]+:)?hostdevs\\b[^>]*>.*?</\\1?hostdevs\\s*>|<([\\w.-]+:)?hostdevs\\b[^>]*/>",
+        "\\s+",
+        "<metadata/>|<metadata></metadata>",
+    };
+    char *left = g_strdup(text);
+
+    for (guint i = 0; i < G_N_ELEMENTS(ours); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GRegex) regex = g_regex_new(ours[i], G_REGEX_DOTALL | G_REGEX_RAW, 0, &error);
+        char *next;
+
+        g_assert_no_error(error);
+        next = g_regex_replace_literal(regex, left, -1, 0, "", 0, &error);
+        g_assert_no_error(error);
+        g_free(left);
+        left = next;
+    }
+    return left;
+}
+
+/* What a document means, as text: its domain's hostdevs and netdevs in canonical form, or what is wrong with it. */
+char *
+virtTestMeaning(const char *xml)
+{
+    static const virtXmlLayout layout = {"", "\n", " "};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, &error);
+    GString *out = g_string_new(NULL);
+
+    if (!domain)
+        return g_string_free(g_string_append(out, error->message), FALSE);
+    g_string_append(out, domain->name ? domain->name : "");
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        const virtHostdev *hostdev = domain->hostdevs->pdata[i];
+
+        g_string_append_printf(out, "\n%d ", hostdev->managed);
+        virtPCIAddressFormatXml(out, &hostdev->address, "");
+        for (guint j = 0; j < hostdev->netdevs->len; j++)
+            virtNetdevFormat(out, hostdev->netdevs->pdata[j], &layout);
+    }
+    return g_string_free(out, FALSE);
+}
