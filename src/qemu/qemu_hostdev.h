@@ -1,0 +1,15 @@
+/* qemu_hostdev.h: what a domain wants, joined with what the host has
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "qemu/qemu_record.h"
+
+bool virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error);
+bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error);
+bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
+bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
+
+/* Shared with qemu_plan.c: the checks that come before any change. */
+bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, const virtPort **ret_port, GError **error);
+bool virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);

@@ -1,0 +1,23 @@
+/* qemu_plan.h: compare what is wanted with what the host says, and change nothing
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "qemu/qemu_hostdev.h"
+
+/* One attribute of one port of one VF; or, where @problem is all there is, a reason why nothing can be set. */
+typedef struct {
+    char device[VIRT_PCI_ADDRESS_LEN];
+    guint port;                        /* 0: the whole device */
+    char *ifname;                      /* the PF's netdev of that port; NULL: not known */
+    guint vf;
+    const char *attr;                  /* name of the attribute; NULL: the whole port */
+    char *from, *to;                   /* for people; NULL: not known */
+    bool differs;
+    char *problem;                     /* what would be refused and why; NULL: nothing foreseen */
+} virtPlanRow;
+
+void virtPlanRowFree(virtPlanRow *row);
+
+GPtrArray *virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);
+GPtrArray *virtQemuHostdevDrift(virtHost *host, const virtRecord *record, GError **error);

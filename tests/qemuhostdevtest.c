@@ -1,0 +1,462 @@
+/* qemuhostdevtest.c: prepare, release, restore and plan of whole domains, on a made-up host
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fakehost.h"
+#include "qemu/qemu_hostdev.h"
+#include "qemu/qemu_plan.h"
+#include "util/virerror.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PF "0000:01:00.0"
+#define UUID_A "11111111-2222-3333-4444-555555555555"
+#define UUID_B "99999999-2222-3333-4444-555555555555"
+
+typedef struct {
+    fakeHost *fake;
+    virtOwner *a, *b;
+    char *before;
+} Fixture;
+
+static void
+setUp(Fixture *f, gconstpointer opaque)
+{
+    (void)opaque;
+    f->fake = fakeHostNew();
+    fakeHostAddPF(f->fake, PF, 2, 4, "dual");
+    fakeHostVF(f->fake, PF, 2, 0)->vlan = 7;
+    fakeHostVF(f->fake, PF, 2, 0)->qos = 5;
+    f->a = virtOwnerNew("a", UUID_A);
+    f->b = virtOwnerNew("b", UUID_B);
+    f->before = fakeHostDump(f->fake);
+}
+
+static void
+tearDown(Fixture *f, gconstpointer opaque)
+{
+    (void)opaque;
+    virtOwnerFree(f->a);
+    virtOwnerFree(f->b);
+    g_free(f->before);
+    fakeHostFree(f->fake);
+}
+
+/* VFs 0..@vfs-1, two netdevs each: MAC 52:54:00:TAG:VF:PORT, VLAN 100 * port + VF */
+static GPtrArray *
+hostdevs(Fixture *f, guint vfs, guint tag)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+
+    for (guint n = 0; n < vfs; n++) {
+        virtHostdev *hostdev = g_new0(virtHostdev, 1);
+
+        g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, PF, n), &hostdev->address, NULL));
+        hostdev->netdevs = virtNetdevListNew();
+        for (guint port = 1; port <= 2; port++) {
+            virtNetdev *netdev = virtNetdevNew(port);
+            const guint8 mac[6] = { 0x52, 0x54, 0, (guint8)tag, (guint8)n, (guint8)port };
+
+            memcpy(netdev->mac, mac, sizeof(mac));
+            netdev->vlan.id = (guint16)(100 * port + n);
+            netdev->vlan.protocol = 0x8100;
+            netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+            g_ptr_array_add(hostdev->netdevs, netdev);
+        }
+        g_ptr_array_add(list, hostdev);
+    }
+    return list;
+}
+
+static void
+assertAsBefore(Fixture *f)
+{
+    g_autofree char *now = fakeHostDump(f->fake);
+    g_autoptr(GPtrArray) records = virtQemuRecordList(f->fake->host, NULL);
+
+    g_assert_cmpstr(now, ==, f->before);
+    g_assert_nonnull(records);
+    g_assert_cmpuint(records->len, ==, 0);
+}
+
+static void
+assertError(GError *error, int code, const char *part)
+{
+    g_assert_error(error, VIRT_ERROR, code);
+    if (!strstr(error->message, part))
+        g_error("'%s' lacks '%s'", error->message, part);
+}
+
+static void
+testCycle(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 200);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->mac[3], ==, 0xaa);
+    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
+    g_assert_cmpuint(virtNetdevListFind(record->before, 2)->vlan.id, ==, 7);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_no_error(error);
+    assertAsBefore(f);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+}
+
+/* Each attribute of each port of each VF is refused in turn. */
+static void
+testRollback(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+
+    for (guint n = 1; n <= 16; n++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *device = g_strdup(fakeHostVFAddress(f->fake, PF, (n - 1) / 4));
+
+        f->fake->failAttr = n;
+        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+        assertError(error, VIRT_ERROR_REFUSED, device);
+        fakeHostHeal(f->fake);
+        assertAsBefore(f);
+    }
+}
+
+static int
+refuseAll(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
+{
+    guint *allowed = opaque;
+
+    if (*allowed == 0)
+        return EIO;
+    (*allowed)--;
+    return 0;
+}
+
+/* From the n-th write on nothing works any more, so putting back fails too: then the records must say so, and a
+ * release after the driver has recovered must bring everything back. */
+static void
+testRollbackFails(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+
+    for (guint n = 0; n < 16; n++) {
+        g_autoptr(GError) error = NULL;
+        guint allowed = n;
+
+        f->fake->judge = refuseAll;
+        f->fake->judgeOpaque = &allowed;
+        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+        if (n > 0)
+            assertError(error, VIRT_ERROR_REFUSED, "Putting back failed too");
+        fakeHostHeal(f->fake);
+        f->fake->judge = NULL;
+        g_clear_error(&error);
+        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+        g_assert_no_error(error);
+        assertAsBefore(f);
+    }
+}
+
+static void
+testOwner(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) mine = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) theirs = hostdevs(f, 2, 0xbb);
+    g_autoptr(GError) error = NULL;
+    guint sets;
+
+    virtOwnerSetStarter(f->a, (guint64)getpid());
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
+    sets = f->fake->sets;
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
+    assertError(error, VIRT_ERROR_BUSY, "in use by domain 'a' (" UUID_A ")");
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+/* A start that was interrupted leaves our settings on the hardware; they must not become the original ones. */
+static void
+testAgain(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) first = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) second = hostdevs(f, 2, 0xcc);
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+static void
+testAgainFails(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) first = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) second = hostdevs(f, 1, 0xcc);
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
+    f->fake->failAttr = 2;
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    /* The driver refuses this attribute from now on, so it did not go back either. */
+    fakeHostHeal(f->fake);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+/* No status file of libvirt, and the daemon that asked is another process by now. */
+static void
+testGoneOwner(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) mine = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) theirs = hostdevs(f, 1, 0xbb);
+    g_autoptr(GError) error = NULL;
+
+    virtOwnerSetStarter(f->a, (guint64)getpid());
+    f->a->start++;
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
+    fakeHostFile(f->fake, "<domstatus><domain><uuid>" UUID_A "</uuid></domain></domstatus>", "run/libvirt/qemu/a.xml");
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
+    assertError(error, VIRT_ERROR_BUSY, "domain 'a'");
+    fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    assertAsBefore(f);
+}
+
+static void
+testByHandNeverGone(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(virtOwner) byHand = virtOwnerNew("me", NULL);
+    g_autoptr(virtOwner) other = virtOwnerNew("you", NULL);
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, other, wanted, &error));
+    assertError(error, VIRT_ERROR_BUSY, "in use by 'me'");
+    g_assert_false(virtOwnerEqual(byHand, f->a));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
+    assertAsBefore(f);
+}
+
+static void
+testRestoreInPart(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    f->fake->faultPort = 1;
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    assertError(error, VIRT_ERROR_REFUSED, "port 1");
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
+    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_cmpint(record->phase, ==, VIRT_PHASE_RESTORING);
+    fakeHostHeal(f->fake);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+static void
+testMoved(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GError) error = NULL;
+    guint sets;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    fakeHostSwapVFs(f->fake, PF, 0, 1);
+    sets = f->fake->sets;
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    assertError(error, VIRT_ERROR_REFUSED, "was VF 0 and is now VF 1");
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+    fakeHostSwapVFs(f->fake, PF, 0, 1);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+static void
+testChecks(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 2, 0xaa);
+    virtHostdev *last = wanted->pdata[1];
+    g_autoptr(GError) error = NULL;
+
+    ((virtNetdev *)last->netdevs->pdata[1])->port = 3;
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_HOST, "port 3");
+    g_clear_error(&error);
+    ((virtNetdev *)last->netdevs->pdata[1])->port = 2;
+    fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_HOST, "is down. Bring it up first: ip link set");
+    g_assert_cmpuint(f->fake->sets, ==, 0);
+    assertAsBefore(f);
+}
+
+/* VFs of two PFs in one domain: both are locked, both are set. */
+static void
+testTwoPFs(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = NULL;
+    virtHostdev *other;
+
+    fakeHostAddPF(f->fake, "0000:02:00.0", 2, 2, "dual");
+    g_free(f->before);
+    f->before = fakeHostDump(f->fake);
+    wanted = hostdevs(f, 2, 0xaa);
+    other = wanted->pdata[0];
+    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, "0000:02:00.0", 0), &other->address, NULL));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, "0000:02:00.0", 2, 0)->vlan, ==, 200);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->vlan, ==, 201);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+/* igb: no admin MAC, and the PF shows what the VF's driver chose. */
+static void
+testRandomMac(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(virtRecord) record = NULL;
+    g_autofree char *unbound = NULL;
+    const guint8 zero[6] = { 0 };
+
+    fakeHostRandomMac(f->fake, PF, 1, 0, "2e:11:22:33:44:55");
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 1)->mac));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpmem(fakeHostVF(f->fake, PF, 1, 0)->mac, 6, zero, 6);
+    /* The host's driver never let go, so it has to probe again. */
+    unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
+    g_assert_cmpstr(unbound, ==, fakeHostVFAddress(f->fake, PF, 0));
+}
+
+static void
+testPlan(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    const virtPlanRow *row = rows->pdata[3];
+
+    g_assert_cmpuint(rows->len, ==, 4);
+    g_assert_cmpstr(row->attr, ==, "vlan");
+    g_assert_cmpuint(row->port, ==, 2);
+    g_assert_true(row->differs);
+    g_assert_null(row->problem);
+    g_assert_cmpstr(row->to, ==, "200");
+    g_assert_cmpuint(f->fake->sets, ==, 0);
+    assertAsBefore(f);
+}
+
+/* Every problem at once, and still nothing touched. */
+static void
+testPlanProblems(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 2, 0xaa);
+    g_autoptr(GPtrArray) mine = hostdevs(f, 1, 0xbb);
+    g_autoptr(GPtrArray) rows = NULL;
+    virtNetdev *trusting = ((virtHostdev *)wanted->pdata[0])->netdevs->pdata[0];
+    guint problems = 0, sets;
+
+    virtOwnerSetStarter(f->b, (guint64)getpid());
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, mine, NULL));
+    sets = f->fake->sets;
+    fakeHostVF(f->fake, PF, 1, 0)->trust = G_MAXUINT32;
+    trusting->trust = 1;
+    trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
+    fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
+    rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    for (guint i = 0; i < rows->len; i++)
+        problems += ((virtPlanRow *)rows->pdata[i])->problem != NULL;
+    /* VF 0: owner, trust, port 2 down; VF 1: port 2 down */
+    g_assert_cmpuint(problems, ==, 4);
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+}
+
+static void
+testDrift(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GPtrArray) rows = NULL;
+    guint drifted = 0;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    fakeHostVF(f->fake, PF, 2, 0)->vlan = 99;
+    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    rows = virtQemuHostdevDrift(f->fake->host, record, NULL);
+    for (guint i = 0; i < rows->len; i++) {
+        const virtPlanRow *row = rows->pdata[i];
+
+        drifted += row->differs;
+        if (row->differs)
+            g_assert_cmpstr(row->from, ==, "99");
+    }
+    g_assert_cmpuint(drifted, ==, 1);
+}
+
+/* A record that cannot be read stands for a VF whose past nobody knows: it is left alone. */
+static void
+testDamagedRecord(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GError) error = NULL;
+    guint sets;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    fakeHostFile(f->fake, "<hostdev phase='act", "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 0));
+    sets = f->fake->sets;
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_INVALID, "run/libvirt-hostdev");
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+    g_assert_cmpuint(f->fake->warnings->len, ==, 1);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(Fixture *f, gconstpointer opaque);
+    } tests[] = {
+        { "/qemu/cycle", testCycle },
+        { "/qemu/rollback", testRollback },
+        { "/qemu/rollback-fails", testRollbackFails },
+        { "/qemu/owner", testOwner },
+        { "/qemu/again", testAgain },
+        { "/qemu/again-fails", testAgainFails },
+        { "/qemu/gone-owner", testGoneOwner },
+        { "/qemu/by-hand", testByHandNeverGone },
+        { "/qemu/restore-in-part", testRestoreInPart },
+        { "/qemu/moved", testMoved },
+        { "/qemu/checks", testChecks },
+        { "/qemu/two-pfs", testTwoPFs },
+        { "/qemu/random-mac", testRandomMac },
+        { "/qemu/plan", testPlan },
+        { "/qemu/plan-problems", testPlanProblems },
+        { "/qemu/drift", testDrift },
+        { "/qemu/damaged-record", testDamagedRecord },
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
+        g_test_add(tests[i].name, Fixture, NULL, setUp, tests[i].run, tearDown);
+    return g_test_run();
+}
