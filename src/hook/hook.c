@@ -1,0 +1,206 @@
+/* hook.c: virt-hostdev-hook, called by libvirt's QEMU driver at each step of a domain's life
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *   virt-hostdev-hook DOMAIN OPERATION SUB-OPERATION EXTRA < domain XML
+ *
+ * What libvirt does with us decides what we do:
+ *   prepare begin   set. The VF still has its host driver. A failure aborts the start, and our stderr is what
+ *                   the user reads.
+ *   stopped end     put back. QEMU is gone and vfio-pci still holds the VF, so the host's driver will find the
+ *                   old MAC when it probes.
+ *   release end     put back what is still not: also follows a start that failed.
+ *   reconnect begin look, and say what is wrong; a failure here would kill the guest.
+ *   others          nothing. `migrate` and `restore` would take our stdout for the domain's new XML.
+ *
+ * libvirt waits for us without a time-out and would deadlock if we called it.
+ */
+#include "config.h"
+#include "qemu/qemu_hostdev.h"
+#include "qemu/qemu_plan.h"
+#include "util/virerror.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MESSAGE_ID_DRIFT "8a7d1f0c3b2e4d5f96a1c0e7f4b3d204"
+
+/* stdin, up to one byte more than a document may have, so that the parser sees and names the excess. */
+static char *
+readInput(gsize *ret_len, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char buffer[16384];
+    ssize_t got = 0;
+
+    while (text->len <= VIRT_XML_MAX && (got = read(STDIN_FILENO, buffer, sizeof(buffer))) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read the domain XML from libvirt: %s", g_strerror(errno));
+            return NULL;
+        }
+        g_string_append_len(text, buffer, got);
+    }
+    *ret_len = text->len;
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* The journal where there is one; libvirt shows our stderr only when we fail. */
+static GLogWriterOutput
+logToJournal(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
+{
+    (void)opaque;
+    if (level & G_LOG_LEVEL_DEBUG)
+        return G_LOG_WRITER_HANDLED;
+    return g_log_writer_journald(level, fields, n, NULL);
+}
+
+static void
+warnUser(virtHost *host, const char *message)
+{
+    (void)host;
+    fprintf(stderr, "virt-hostdev: warning: %s\n", message);
+    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE", "%s", message);
+}
+
+static virtOwner *
+ownerOf(const virtDomain *domain, const char *name)
+{
+    virtOwner *owner = virtOwnerNew(name, domain ? domain->uuid : NULL);
+
+    virtOwnerSetStarter(owner, (guint64)getppid());
+    return owner;
+}
+
+static bool
+prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **error)
+{
+    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtOwner) owner = NULL;
+
+    if (!virtDomainMentionsUs(xml, len))
+        return true;
+    if (!(domain = virtDomainParse(xml, len, NULL, error)))
+        return false;
+    if (domain->hostdevs->len == 0)
+        return true;
+    if (!domain->uuid) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
+        return false;
+    }
+    owner = ownerOf(domain, name);
+    return virtQemuHostdevPrepare(host, owner, domain->hostdevs, error);
+}
+
+/* The XML is asked for the UUID alone: devices may have been unplugged, and nothing that has since become
+ * wrong in it may keep a VF from going back. */
+static char *
+uuidOf(const char *xml, gsize len)
+{
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, NULL);
+    virtXmlNode *uuid = doc ? virtXmlChild(doc->root, "uuid") : NULL;
+
+    return uuid && uuid->text ? g_ascii_strdown(g_strstrip(uuid->text->str), -1) : NULL;
+}
+
+static bool
+release(virtHost *host, const char *name, const char *xml, gsize len, GError **error)
+{
+    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+    g_autoptr(virtOwner) owner = NULL;
+    g_autofree char *uuid = NULL;
+
+    if (!records)
+        return false;
+    if (records->len == 0)
+        return true;
+    uuid = uuidOf(xml, len);
+    for (guint i = 0; !uuid && i < records->len; i++) {
+        const virtRecord *record = records->pdata[i];
+
+        if (record->owner.uuid && g_strcmp0(record->owner.name, name) == 0)
+            uuid = g_strdup(record->owner.uuid);
+    }
+    owner = virtOwnerNew(name, uuid);
+    return virtQemuHostdevRelease(host, owner, error);
+}
+
+static void
+sayDrift(virtHost *host, const virtRecord *record)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) rows = virtQemuHostdevDrift(host, record, &error);
+
+    if (!rows)
+        virtHostWarn(host, "%s", error->message);
+    for (guint i = 0; rows && i < rows->len; i++) {
+        const virtPlanRow *row = rows->pdata[i];
+
+        if (row->differs)
+            g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", MESSAGE_ID_DRIFT, "DOMAIN_UUID",
+                             record->owner.uuid, "PCI_ADDR", row->device, "MESSAGE",
+                             "Port %u of %s of the running domain '%s': %s was set to %s and is now %s", row->port,
+                             row->device, record->owner.name, row->attr, row->to, row->from ? row->from : "unknown");
+    }
+}
+
+/* libvirtd is back and found the guest running. */
+static void
+lookAgain(virtHost *host, const char *xml, gsize len)
+{
+    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!virtDomainMentionsUs(xml, len))
+        return;
+    if (!(domain = virtDomainParse(xml, len, NULL, &error))) {
+        virtHostWarn(host, "%s", error->message);
+        return;
+    }
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        const virtHostdev *hostdev = domain->hostdevs->pdata[i];
+        g_autoptr(virtRecord) record = NULL;
+        g_autoptr(GError) local = NULL;
+        char vfName[VIRT_PCI_ADDRESS_LEN];
+
+        virtPCIAddressFormat(&hostdev->address, vfName);
+        if (!(record = virtQemuRecordLoad(host, vfName, &local)))
+            virtHostWarn(host, "Domain '%s' runs with VF %s, but what that VF was before is not recorded (%s): it will not be put back", domain->name, vfName, local->message);
+        else
+            sayDrift(host, record);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(virtHost) host = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *xml = NULL;
+    gsize len = 0;
+    bool ok = true;
+
+    setlocale(LC_ALL, "");
+    g_log_set_writer_func(logToJournal, NULL, NULL);
+    if (argc < 4) {
+        fprintf(stderr, "usage: virt-hostdev-hook DOMAIN OPERATION SUB-OPERATION EXTRA < XML\n"
+                        "libvirt calls this; see virt-hostdev-hook(8)\n");
+        return 2;
+    }
+    host = virtHostNew("");
+    host->warn = warnUser;
+    if (g_str_equal(argv[2], "prepare") && g_str_equal(argv[3], "begin"))
+        ok = (xml = readInput(&len, &error)) && prepare(host, argv[1], xml, len, &error);
+    else if (g_str_equal(argv[3], "end") && (g_str_equal(argv[2], "stopped") || g_str_equal(argv[2], "release")))
+        ok = (xml = readInput(&len, &error)) && release(host, argv[1], xml, len, &error);
+    else if (g_str_equal(argv[2], "reconnect") && (xml = readInput(&len, NULL)))
+        lookAgain(host, xml, len);
+    if (ok)
+        return 0;
+    fprintf(stderr, "virt-hostdev: error: %s\n", error->message);
+    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "DOMAIN_NAME", argv[1], "MESSAGE", "%s", error->message);
+    return 1;
+}

@@ -1,0 +1,58 @@
+/* cmd_apply.c: virt-hostdev apply and release: the same provisioning for a QEMU or DPDK started by hand
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/tool.h"
+#include "util/virerror.h"
+
+bool
+virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
+{
+    g_autofree char *name = NULL;
+    const GOptionEntry entries[] = {
+        { "owner", 0, 0, G_OPTION_ARG_STRING, &name, "the name to release the VFs by (default: the domain's name)", "NAME" },
+        { NULL },
+    };
+    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtOwner) owner = NULL;
+
+    if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) ||
+        !(domain = virtToolReadDomain(tool, argv[1], error)))
+        return false;
+    if (!name && !domain->name) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s names no domain: say with --owner=NAME whose the VFs are, to release them by", argv[1]);
+        return false;
+    }
+    if (domain->hostdevs->len == 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has no <hostdev> with a <netdev>: nothing to set", argv[1]);
+        return false;
+    }
+    owner = virtOwnerNew(name ? name : domain->name, NULL);
+    if (!virtQemuHostdevPrepare(tool->host, owner, domain->hostdevs, error))
+        return false;
+    printf("%u VFs set for '%s'\n", domain->hostdevs->len, owner->name);
+    return true;
+}
+
+bool
+virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
+{
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(virtOwner) owner = NULL;
+    guint n = 0;
+
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 1, 1, error))
+        return false;
+    owner = virtOwnerNew(argv[1], NULL);
+    if (!(records = virtQemuRecordList(tool->host, error)))
+        return false;
+    for (guint i = 0; i < records->len; i++)
+        n += virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner);
+    if (n == 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "'%s' has no VFs. virt-hostdev status shows who has; those of a domain go back when it stops", argv[1]);
+        return false;
+    }
+    if (!virtQemuHostdevRelease(tool->host, owner, error))
+        return false;
+    printf("%u VFs put back for '%s'\n", n, argv[1]);
+    return true;
+}

@@ -1,0 +1,63 @@
+/* cmd_define.c: virt-hostdev define and create: hand libvirt the stock form of a domain
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/tool.h"
+
+/* The stock form of @file, each netdev with a MAC of its own. */
+static char *
+readStock(virtTool *tool, const char *file, GError **error)
+{
+    gsize len;
+    g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
+
+    return xml ? virtDomainToStock(xml, len, tool->file, true, error) : NULL;
+}
+
+bool
+virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean validate = FALSE;
+    const GOptionEntry entries[] = {
+        { "validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL },
+        { NULL },
+    };
+    g_autofree char *stock = NULL;
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(virDomain) domain = NULL;
+
+    if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(stock = readStock(tool, argv[1], error)) ||
+        !(conn = virtToolConnect(tool, false, error)))
+        return false;
+    if (!(domain = virDomainDefineXMLFlags(conn, stock, validate ? VIR_DOMAIN_DEFINE_VALIDATE : 0))) {
+        virtToolLibvirtError(error, "libvirt refused the domain");
+        return false;
+    }
+    printf("Domain '%s' defined from %s\n", virDomainGetName(domain), argv[1]);
+    return true;
+}
+
+bool
+virtCmdCreate(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean validate = FALSE, paused = FALSE;
+    const GOptionEntry entries[] = {
+        { "validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL },
+        { "paused", 0, 0, G_OPTION_ARG_NONE, &paused, "leave the guest paused", NULL },
+        { NULL },
+    };
+    g_autofree char *stock = NULL;
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(virDomain) domain = NULL;
+    guint flags;
+
+    if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(stock = readStock(tool, argv[1], error)) ||
+        !(conn = virtToolConnect(tool, false, error)))
+        return false;
+    flags = (validate ? VIR_DOMAIN_START_VALIDATE : 0) | (paused ? VIR_DOMAIN_START_PAUSED : 0);
+    if (!(domain = virDomainCreateXML(conn, stock, flags))) {
+        virtToolLibvirtError(error, "libvirt did not start the domain");
+        return false;
+    }
+    printf("Domain '%s' created from %s\n", virDomainGetName(domain), argv[1]);
+    return true;
+}

@@ -1,0 +1,167 @@
+/* cmd_host_validate.c: virt-hostdev host-validate: can this host provision VFs, in the manner of virt-host-validate
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+#include "tools/tool.h"
+#include "util/virerror.h"
+#include "util/virstatefile.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* Returns NULL when all is well, else what is wrong and what to do. */
+typedef char *(*Check)(virtTool *tool);
+
+static char *
+checkRoot(virtTool *tool)
+{
+    (void)tool;
+    return geteuid() == 0 ? NULL : g_strdup("not root: VFs cannot be read in full or set. Run it with sudo");
+}
+
+static char *
+checkLibvirt(virtTool *tool)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virConnect) conn = virtToolConnect(tool, true, &error);
+    unsigned long version = 0;
+
+    if (!conn)
+        return g_strdup(error->message);
+    if (g_strcmp0(virConnectGetType(conn), "QEMU") != 0)
+        return g_strdup_printf("the connection is to %s. Only the QEMU driver calls our hook", virConnectGetType(conn));
+    if (virConnectGetLibVersion(conn, &version) < 0 || version < 9000000)
+        return g_strdup_printf("libvirt %lu.%lu is older than 9.0. Upgrade it", version / 1000000, version / 1000 % 1000);
+    return NULL;
+}
+
+static char *
+checkHook(virtTool *tool)
+{
+    g_autofree char *path = virtHostPath(tool->host, "%s/50-virt-hostdev", VIRT_HOOKS_DIR + 1);
+
+    if (access(path, X_OK) == 0)
+        return NULL;
+    return g_strdup_printf("%s: %s. Install libvirt-hostdev's hook, then reload libvirtd: it looks for hooks only when it starts", path, g_strerror(errno));
+}
+
+static char *
+checkIommu(virtTool *tool)
+{
+    g_autoptr(GPtrArray) groups = virtHostListDir(tool->host, "sys/kernel/iommu_groups");
+
+    if (groups && groups->len > 0)
+        return NULL;
+    return g_strdup("no IOMMU group. Enable VT-d or AMD-Vi in the firmware and boot with intel_iommu=on or amd_iommu=on");
+}
+
+static char *
+checkVfio(virtTool *tool)
+{
+    g_autofree char *driver = virtHostPath(tool->host, "sys/bus/pci/drivers/vfio-pci");
+    struct utsname name;
+    g_autofree char *modules = NULL;
+
+    if (access(driver, F_OK) == 0 || uname(&name) < 0)
+        return NULL;
+    modules = virtHostPath(tool->host, "lib/modules/%s/kernel/drivers/vfio/pci", name.release);
+    if (access(modules, F_OK) == 0)
+        return NULL;
+    return g_strdup("the kernel has no vfio-pci driver. Load it with modprobe vfio-pci, or install a kernel that has it");
+}
+
+/* Before 6.5 the kernel has no RTEXT_FILTER_SKIP_STATS and cuts the VF list at about 221 (facts of rtnetlink:
+ * an attribute's length has 16 bits). */
+static char *
+checkKernel(virtTool *tool)
+{
+    struct utsname name;
+    unsigned major = 0, minor = 0;
+
+    (void)tool;
+    if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major > 6 || (major == 6 && minor >= 5))
+        return NULL;
+    return g_strdup_printf("Linux %s lists at most about 220 VFs a port; use fewer, or Linux 6.5 or newer", name.release);
+}
+
+static char *
+checkPFs(virtTool *tool)
+{
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
+
+    return pfs && pfs->len > 0 ? NULL : g_strdup("no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
+}
+
+static char *
+checkPorts(virtTool *tool)
+{
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
+    g_autoptr(GString) down = g_string_new(NULL);
+
+    for (guint i = 0; pfs && i < pfs->len; i++) {
+        g_autoptr(GPtrArray) vfs = virtPCIListVFs(tool->host, pfs->pdata[i]);
+        g_autoptr(GPtrArray) ports = vfs && vfs->len ? virtPCIGetPorts(tool->host, pfs->pdata[i], NULL) : NULL;
+
+        for (guint n = 0; ports && n < ports->len; n++) {
+            const virtPort *port = ports->pdata[n];
+
+            if (!port->up)
+                g_string_append_printf(down, " %s", port->ifname);
+        }
+    }
+    return down->len == 0 ? NULL : g_strdup_printf("down:%s. A domain that uses their VFs will not start: ip link set NETDEV up", down->str);
+}
+
+static char *
+checkRecords(virtTool *tool)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) records = virtQemuRecordList(tool->host, &error);
+    guint gone = 0;
+
+    if (!records)
+        return g_strdup(error->message);
+    for (guint i = 0; i < records->len; i++)
+        gone += virtOwnerIsGone(tool->host, &((virtRecord *)records->pdata[i])->owner);
+    return gone == 0 ? NULL : g_strdup_printf("%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev restore", gone);
+}
+
+static const struct {
+    const char *what;
+    Check check;
+    bool must;                         /* a failure, not a warning */
+} checks[] = {
+    { "root", checkRoot, true },
+    { "libvirt 9.0 or newer with the QEMU driver", checkLibvirt, true },
+    { "the hook in " VIRT_HOOKS_DIR, checkHook, true },
+    { "an IOMMU", checkIommu, true },
+    { "vfio-pci", checkVfio, true },
+    { "Linux 6.5 or newer", checkKernel, false },
+    { "network devices with SR-IOV", checkPFs, true },
+    { "PF ports that are up", checkPorts, false },
+    { "leftovers of domains that are gone", checkRecords, false },
+};
+
+bool
+virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error)
+{
+    guint failed = 0;
+
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error))
+        return false;
+    for (guint i = 0; i < G_N_ELEMENTS(checks); i++) {
+        g_autofree char *wrong = checks[i].check(tool);
+
+        printf("%8s: Checking for %-45s : %s", "HOSTDEV", checks[i].what, !wrong ? "PASS" : checks[i].must ? "FAIL" : "WARN");
+        if (wrong)
+            printf(" (%s)", wrong);
+        putchar('\n');
+        failed += wrong && checks[i].must;
+    }
+    if (failed == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "%u checks failed", failed);
+    return false;
+}

@@ -1,0 +1,196 @@
+/* cmd_list.c: virt-hostdev list: the host's PFs, their ports, and the VFs behind each port
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/tool.h"
+#include "util/virnetdevhostdev.h"
+
+#include <string.h>
+
+/* One place in the tree: a PF (ifname and vf NULL), one of its ports (vf NULL), or a VF at that port. */
+typedef struct {
+    char pf[VIRT_PCI_ADDRESS_LEN];
+    const virtPort *port;
+    const virtVF *vf;
+    const virtNetdev *netdev;          /* of vf at port; NULL: could not be read */
+    const char *driver;
+    const char *owner;
+} Place;
+
+typedef void (*Visit)(const Place *place, void *opaque);
+
+static char *
+ownerOf(virtHost *host, const char *vfName)
+{
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(host, vfName, NULL);
+
+    return record ? g_strdup(record->owner.name) : NULL;
+}
+
+static void
+visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit, void *opaque)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtVF) vf = virtVFLookup(host, address, &error);
+    g_autofree char *driver = virtPCIGetDriver(host, address);
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) present = NULL;
+    g_autofree char *owner = NULL;
+    virtNetdev which = { .port = place.port->port };
+
+    g_ptr_array_add(one, &which);
+    if (!vf || !(present = virtNetDevHostdevRead(host, vf, one, &error)))
+        virtHostWarn(host, "%s", error->message);
+    if (!vf)
+        return;
+    owner = ownerOf(host, vf->name);
+    place.vf = vf;
+    place.netdev = present ? present->pdata[0] : NULL;
+    place.driver = driver;
+    place.owner = owner;
+    visit(&place, opaque);
+}
+
+static void
+visitPF(virtHost *host, const virtPCIAddress *address, Visit visit, void *opaque)
+{
+    g_autofree char *driver = virtPCIGetDriver(host, address);
+    g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, NULL);
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
+    Place place = { .driver = driver };
+
+    virtPCIAddressFormat(address, place.pf);
+    visit(&place, opaque);
+    for (guint i = 0; ports && i < ports->len; i++) {
+        place.port = ports->pdata[i];
+        place.driver = NULL;
+        visit(&place, opaque);
+        for (guint n = 0; vfs && n < vfs->len; n++)
+            visitVF(host, place, vfs->pdata[n], visit, opaque);
+    }
+}
+
+static void
+visitHost(virtHost *host, Visit visit, void *opaque)
+{
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
+
+    for (guint i = 0; pfs && i < pfs->len; i++)
+        visitPF(host, pfs->pdata[i], visit, opaque);
+}
+
+/* ---- as a tree ---- */
+
+#define FIRST_ATTR 3                   /* columns before the attributes; the owner comes last */
+#define COLUMNS (FIRST_ATTR + VIRT_NETDEV_ATTR_LAST + 1)
+
+typedef struct {
+    struct libscols_table *table;
+    struct libscols_line *pf, *port;
+    bool used[VIRT_NETDEV_ATTR_LAST];  /* attributes that some VF has */
+} Tree;
+
+static void
+addToTree(const Place *place, void *opaque)
+{
+    Tree *tree = opaque;
+    const char *cells[COLUMNS] = { place->pf, NULL, place->driver };
+    g_autofree char *index = place->vf ? g_strdup_printf("VF %u", place->vf->index) : NULL;
+    char *values[VIRT_NETDEV_ATTR_LAST] = { NULL };
+
+    for (guint attr = 0; place->netdev && attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        if (!virtNetdevHas(place->netdev, attr))
+            continue;
+        cells[FIRST_ATTR + attr] = values[attr] = virtNetdevAttrs[attr].format(place->netdev);
+        tree->used[attr] = true;
+    }
+    if (place->vf) {
+        cells[0] = place->vf->name;
+        cells[1] = index;
+        cells[COLUMNS - 1] = place->owner;
+        virtToolRow(tree->table, tree->port, cells);
+    } else if (place->port) {
+        g_autofree char *number = g_strdup_printf("port %u", place->port->port);
+
+        cells[0] = place->port->ifname;
+        cells[1] = number;
+        cells[2] = place->port->up ? "up" : "down";
+        tree->port = virtToolRow(tree->table, tree->pf, cells);
+    } else {
+        cells[1] = "PF";
+        tree->pf = virtToolRow(tree->table, NULL, cells);
+    }
+    for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+        g_free(values[attr]);
+}
+
+static void
+printTree(virtTool *tool)
+{
+    const char *columns[COLUMNS + 1] = { "NAME", "KIND", "DRIVER" };
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    Tree tree = { NULL };
+
+    for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        g_ptr_array_add(names, g_ascii_strup(virtNetdevAttrs[attr].name, -1));
+        columns[FIRST_ATTR + attr] = names->pdata[attr];
+    }
+    columns[COLUMNS - 1] = "OWNER";
+    tree.table = virtToolTable(tool, "pfs", columns);
+    visitHost(tool->host, addToTree, &tree);
+    for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST && !tool->json; attr++) {
+        if (!tree.used[attr])
+            scols_column_set_flags(scols_table_get_column(tree.table, FIRST_ATTR + attr), SCOLS_FL_HIDDEN);
+    }
+    virtToolPrintTable(tree.table);
+}
+
+/* ---- as a picture ---- */
+
+static void
+drawVF(const Place *place)
+{
+    g_autofree char *mac = place->netdev ? virtNetdevAttrs[VIRT_NETDEV_MAC].format(place->netdev) : g_strdup("?");
+    g_autofree char *vlan = place->netdev ? virtNetdevAttrs[VIRT_NETDEV_VLAN].format(place->netdev) : g_strdup("?");
+
+    printf("  \"%s\" [shape=box, label=\"VF %u\\n%s\\n%s\"];\n", place->vf->name, place->vf->index, place->vf->name, place->driver ? place->driver : "no driver");
+    printf("  \"%s port %u\" -> \"%s\" [label=\"%s\\nVLAN %s\"];\n", place->pf, place->port->port, place->vf->name, mac, vlan);
+    if (place->owner) {
+        g_autofree char *owner = g_strescape(place->owner, NULL);
+
+        printf("  \"owner %s\" [shape=ellipse, label=\"%s\"];\n  \"%s\" -> \"owner %s\";\n", owner, owner, place->vf->name, owner);
+    }
+}
+
+static void
+draw(const Place *place, void *opaque)
+{
+    (void)opaque;
+    if (place->vf)
+        drawVF(place);
+    else if (place->port)
+        printf("  \"%s port %u\" [label=\"port %u\\n%s %s\"];\n  \"%s\" -> \"%s port %u\";\n", place->pf, place->port->port,
+               place->port->port, place->port->ifname, place->port->up ? "up" : "down", place->pf, place->pf, place->port->port);
+    else
+        printf("  \"%s\" [shape=box3d, label=\"PF %s\\n%s\"];\n", place->pf, place->pf, place->driver ? place->driver : "no driver");
+}
+
+bool
+virtCmdList(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean dot = FALSE;
+    const GOptionEntry entries[] = {
+        { "dot", 0, 0, G_OPTION_ARG_NONE, &dot, "print a picture of the host for Graphviz", NULL },
+        { NULL },
+    };
+
+    if (!virtToolOptions(tool, entries, &argc, &argv, 0, 0, error))
+        return false;
+    if (!dot) {
+        printTree(tool);
+        return true;
+    }
+    printf("digraph host {\n  rankdir=LR;\n  node [fontsize=10];\n  edge [fontsize=9];\n");
+    visitHost(tool->host, draw, NULL);
+    printf("}\n");
+    return true;
+}

@@ -1,0 +1,76 @@
+/* cmd_plan.c: virt-hostdev plan: a start's changes, before there are any
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/tool.h"
+#include "util/virerror.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The domain as libvirt would start it next. */
+static virtDomain *
+definedDomain(virtTool *tool, const char *name, GError **error)
+{
+    g_autoptr(virConnect) conn = virtToolConnect(tool, true, error);
+    g_autoptr(virDomain) domain = conn ? virtToolFindDomain(conn, name, error) : NULL;
+    virtDomain *parsed;
+    char *xml;
+
+    if (!domain)
+        return NULL;
+    if (!(xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE))) {
+        virtToolLibvirtError(error, "libvirt did not give the XML");
+        return NULL;
+    }
+    parsed = virtDomainParse(xml, strlen(xml), NULL, error);
+    free(xml);
+    return parsed;
+}
+
+static guint
+printPlan(virtTool *tool, const GPtrArray *rows)
+{
+    static const char *const columns[] = { "DEVICE", "VF", "PORT", "NETDEV", "SETTING", "FROM", "TO", "CHANGE", NULL };
+    struct libscols_table *table = virtToolTable(tool, "plan", columns);
+    guint problems = 0;
+
+    for (guint i = 0; i < rows->len; i++) {
+        const virtPlanRow *row = rows->pdata[i];
+        g_autofree char *vf = g_strdup_printf("%u", row->vf);
+        g_autofree char *port = row->port ? g_strdup_printf("%u", row->port) : NULL;
+        const char *change = row->problem ? row->problem : row->differs ? "yes" : "no";
+        const char *cells[] = { row->device, vf, port, row->ifname, row->attr, row->from, row->to, change };
+
+        virtToolRow(table, NULL, cells);
+        problems += row->problem != NULL;
+    }
+    virtToolPrintTable(table);
+    return problems;
+}
+
+bool
+virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean isDomain = FALSE;
+    const GOptionEntry entries[] = {
+        { "domain", 0, 0, G_OPTION_ARG_NONE, &isDomain, "FILE is the name of a defined domain", NULL },
+        { NULL },
+    };
+    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtOwner) owner = NULL;
+    g_autoptr(GPtrArray) rows = NULL;
+    guint problems;
+
+    if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
+        return false;
+    domain = isDomain ? definedDomain(tool, argv[1], error) : virtToolReadDomain(tool, argv[1], error);
+    if (!domain)
+        return false;
+    owner = virtOwnerNew(domain->name ? domain->name : argv[1], domain->uuid);
+    rows = virtQemuHostdevPlan(tool->host, owner, domain->hostdevs);
+    problems = printPlan(tool, rows);
+    if (problems == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "A start would fail: %u of the settings above would be refused", problems);
+    return false;
+}

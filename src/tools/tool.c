@@ -1,0 +1,186 @@
+/* tool.c: what the commands of virt-hostdev share: options, files, libvirt, tables
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/tool.h"
+#include "util/virerror.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+#include <unistd.h>
+
+static const virtCommand *
+findCommand(const char *name)
+{
+    for (const virtCommand *command = virtCommands; command->name; command++) {
+        if (g_str_equal(command->name, name))
+            return command;
+    }
+    return NULL;
+}
+
+/**
+ * virtToolOptions: parses a command's options, and the tool's own, which may stand after the command too.
+ * @min, @max: how many arguments must be left; @max -1 is any number
+ *
+ * --help prints and exits. A mistake is a G_OPTION_ERROR, which the tool ends with exit code 2.
+ */
+bool
+virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max, GError **error)
+{
+    const GOptionEntry common[] = {
+        { "connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, "libvirt's connection URI", "URI" },
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, "file system root for sysfs and state", "DIR" },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &tool->json, "print for programs", NULL },
+        { NULL },
+    };
+    const virtCommand *command = findCommand((*argv)[0]);
+    g_autofree char *usage = g_strdup_printf("%s - %s", command->args, command->summary);
+    g_autofree char *prgname = g_strdup_printf("virt-hostdev %s", command->name);
+    g_autoptr(GOptionContext) context = g_option_context_new(usage);
+
+    g_set_prgname(prgname);
+    if (entries)
+        g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_add_main_entries(context, common, NULL);
+    if (!g_option_context_parse(context, argc, argv, error))
+        return false;
+    if (*argc - 1 < min || (max >= 0 && *argc - 1 > max)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "usage: virt-hostdev %s %s (see virt-hostdev %s --help)", command->name, command->args, command->name);
+        return false;
+    }
+    if (g_strcmp0(tool->host->root, tool->root && !g_str_equal(tool->root, "/") ? tool->root : "") != 0) {
+        g_free(tool->host->root);
+        tool->host->root = g_strdup(tool->root);
+    }
+    return true;
+}
+
+static bool
+readAll(int fd, GString *text, GError **error)
+{
+    char buffer[65536];
+    ssize_t got;
+
+    while (text->len <= VIRT_XML_MAX && (got = read(fd, buffer, sizeof(buffer))) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s", g_strerror(errno));
+            return false;
+        }
+        g_string_append_len(text, buffer, got);
+    }
+    return true;
+}
+
+/**
+ * virtToolReadFile: a whole document, "-" being standard input; at most one byte more than a document may
+ * have, so that the parser sees and names the excess.
+ */
+char *
+virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    bool isStdin = g_str_equal(file, "-");
+    int fd = isStdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    bool ok;
+
+    g_free(tool->file);
+    tool->file = g_strdup(isStdin ? "stdin" : file);
+    if (fd < 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "Cannot read '%s': %s", file, g_strerror(errno));
+        return NULL;
+    }
+    ok = readAll(fd, text, error);
+    if (!isStdin)
+        close(fd);
+    if (!ok) {
+        g_prefix_error(error, "Cannot read '%s': ", file);
+        return NULL;
+    }
+    *ret_len = text->len;
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+virtDomain *
+virtToolReadDomain(virtTool *tool, const char *file, GError **error)
+{
+    gsize len;
+    g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
+
+    return xml ? virtDomainParse(xml, len, tool->file, error) : NULL;
+}
+
+/* ---- libvirt ---- */
+
+void
+virtToolLibvirtError(GError **error, const char *what)
+{
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "%s: %s", what, virGetLastErrorMessage());
+}
+
+virConnectPtr
+virtToolConnect(virtTool *tool, bool readOnly, GError **error)
+{
+    virConnectPtr conn = readOnly ? virConnectOpenReadOnly(tool->uri) : virConnectOpen(tool->uri);
+
+    if (!conn)
+        virtToolLibvirtError(error, "Cannot connect to libvirt");
+    return conn;
+}
+
+/* As virsh finds one: by id, UUID or name. */
+virDomainPtr
+virtToolFindDomain(virConnectPtr conn, const char *text, GError **error)
+{
+    virDomainPtr domain = NULL;
+    char *end;
+    gint64 id = g_ascii_strtoll(text, &end, 10);
+
+    if (*text && *end == '\0' && id >= 0 && id <= G_MAXINT)
+        domain = virDomainLookupByID(conn, (int)id);
+    if (!domain && strlen(text) == VIR_UUID_STRING_BUFLEN - 1)
+        domain = virDomainLookupByUUIDString(conn, text);
+    if (!domain)
+        domain = virDomainLookupByName(conn, text);
+    if (!domain)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "failed to get domain '%s': %s", text, virGetLastErrorMessage());
+    return domain;
+}
+
+/* ---- tables ---- */
+
+struct libscols_table *
+virtToolTable(virtTool *tool, const char *name, const char *const *columns)
+{
+    struct libscols_table *table = scols_new_table();
+
+    scols_table_set_name(table, name);
+    scols_table_enable_json(table, tool->json);
+    for (guint i = 0; columns[i]; i++)
+        scols_table_new_column(table, columns[i], 0, i == 0 ? SCOLS_FL_TREE : 0);
+    return table;
+}
+
+/* @cells: one for each column, NULL for an empty one */
+struct libscols_line *
+virtToolRow(struct libscols_table *table, struct libscols_line *parent, const char *const *cells)
+{
+    struct libscols_line *line = scols_table_new_line(table, parent);
+
+    for (size_t i = 0; i < scols_table_get_ncols(table); i++)
+        scols_line_set_data(line, i, cells[i]);
+    return line;
+}
+
+/* Prints and frees. */
+void
+virtToolPrintTable(struct libscols_table *table)
+{
+    scols_print_table(table);
+    if (scols_table_get_nlines(table) && !scols_table_is_json(table))
+        putchar('\n');
+    scols_unref_table(table);
+}

@@ -1,0 +1,58 @@
+/* tool.h: what the commands of virt-hostdev share
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "qemu/qemu_hostdev.h"
+#include "qemu/qemu_plan.h"
+
+#include <libsmartcols/libsmartcols.h>
+#include <libvirt/libvirt.h>
+#include <stdio.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
+
+typedef struct {
+    char *uri;                         /* -c: NULL is libvirt's default */
+    char *root;                        /* --root */
+    gboolean json;                     /* --json */
+    virtHost *host;
+    char *file;                        /* the document being read: its name leads messages about it */
+} virtTool;
+
+/* A command gets its name in argv[0]; it prints its result and returns true, or sets an error. */
+typedef struct {
+    const char *name;
+    const char *args;                  /* "FILE", for the usage line */
+    const char *summary;
+    bool (*run)(virtTool *tool, int argc, char **argv, GError **error);
+} virtCommand;
+
+extern const virtCommand virtCommands[];
+
+bool virtCmdApply(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdConvert(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdCreate(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdList(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
+
+bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max, GError **error);
+char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
+virtDomain *virtToolReadDomain(virtTool *tool, const char *file, GError **error);
+
+virConnectPtr virtToolConnect(virtTool *tool, bool readOnly, GError **error);
+virDomainPtr virtToolFindDomain(virConnectPtr conn, const char *text, GError **error);
+void virtToolLibvirtError(GError **error, const char *what);
+
+/* A table for people or, with --json, for programs. @columns: names, NULL at the end; the first holds the tree. */
+struct libscols_table *virtToolTable(virtTool *tool, const char *name, const char *const *columns);
+struct libscols_line *virtToolRow(struct libscols_table *table, struct libscols_line *parent, const char *const *cells);
+void virtToolPrintTable(struct libscols_table *table);

@@ -1,0 +1,32 @@
+# bash completion for virt-hostdev                                        -*- shell-script -*-
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# Commands and options are read from --help, so that this file does not have to follow them.
+_virt_hostdev()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} command= word i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            -c | --connect | --root) i=$((i + 1)) ;;
+            -*) ;;
+            *) command=$word; break ;;
+        esac
+    done
+    if [[ -z $command ]]; then
+        word=$(virt-hostdev --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+        mapfile -t COMPREPLY < <(compgen -W "$word --connect --root --json --help --version" -- "$cur")
+    elif [[ $cur == --to=* || ($cur == = && ${COMP_WORDS[COMP_CWORD - 1]} == --to) ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "stock netdev" -- "${cur#*=}")
+    elif [[ $cur == -* ]]; then
+        word=$(virt-hostdev "$command" --help | grep -o -- '--[a-z-]*')
+        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
+    else
+        case $command in
+            dumpxml) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
+            restore) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev status --json 2> /dev/null | sed -n 's/.*"device":"\([^"]*\)".*/\1/p' | sort -u)" -- "$cur") ;;
+            *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        esac
+    fi
+}
+complete -F _virt_hostdev virt-hostdev

@@ -1,0 +1,136 @@
+/* virt-hostdev.c: the tool's entrance: its own options, the table of commands, and where errors end
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config.h"
+#include "tools/tool.h"
+
+#include <libvirt/virterror.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+const virtCommand virtCommands[] = {
+    { "validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate },
+    { "convert", "--to=stock|netdev FILE", "rewrite a document for stock libvirt, or for people", virtCmdConvert },
+    { "define", "FILE", "define a persistent domain", virtCmdDefine },
+    { "create", "FILE", "start a transient domain", virtCmdCreate },
+    { "dumpxml", "DOMAIN", "show a domain's XML with its <netdev> elements", virtCmdDumpxml },
+    { "list", "", "show the host's PFs, their ports and VFs", virtCmdList },
+    { "plan", "FILE", "show what a start would change, and change nothing", virtCmdPlan },
+    { "apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply },
+    { "release", "NAME", "put back what apply has set", virtCmdRelease },
+    { "status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus },
+    { "restore", "[ADDRESS...]", "put back VFs whose owners are gone", virtCmdRestore },
+    { "host-validate", "", "check that this host can provision VFs", virtCmdHostValidate },
+    { NULL },
+};
+
+static void
+printHelp(void)
+{
+    printf("Usage: virt-hostdev [OPTION...] COMMAND [ARG...]\n\n"
+           "Host devices that arrive in a guest correctly provisioned.\n\nOptions:\n"
+           "  -c, --connect=URI     libvirt's connection URI\n"
+           "      --root=DIR        file system root for sysfs and state\n"
+           "      --json            print for programs\n"
+           "  -h, --help            show this text\n"
+           "  -V, --version         show the version\n\nCommands:\n");
+    for (const virtCommand *command = virtCommands; command->name; command++)
+        printf("  %-15s %s\n", command->name, command->summary);
+    printf("\nvirt-hostdev COMMAND --help tells more.\n");
+}
+
+static const virtCommand *
+findCommand(const char *name, GError **error)
+{
+    for (const virtCommand *command = virtCommands; command->name; command++) {
+        if (g_str_equal(command->name, name))
+            return command;
+    }
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown command '%s' (see virt-hostdev --help)", name);
+    return NULL;
+}
+
+/* The options before the command. Those after it are the command's to parse. */
+static bool
+parseGlobal(virtTool *tool, int *argc, char ***argv, GError **error)
+{
+    gboolean help = FALSE, version = FALSE;
+    const GOptionEntry entries[] = {
+        { "connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, NULL, NULL },
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, NULL, NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &tool->json, NULL, NULL },
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL },
+        { "version", 'V', 0, G_OPTION_ARG_NONE, &version, NULL, NULL },
+        { NULL },
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_set_strict_posix(context, TRUE);
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, error))
+        return false;
+    if (help)
+        printHelp();
+    else if (version)
+        printf("virt-hostdev %s\n", PACKAGE_VERSION);
+    else if (*argc < 2)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "a command is missing (see virt-hostdev --help)");
+    else
+        return true;
+    return false;
+}
+
+/* A message about a document begins with its name and line, as a compiler's does. */
+static int
+report(const virtTool *tool, const GError *error)
+{
+    bool aboutFile = tool->file && g_str_has_prefix(error->message, tool->file);
+
+    fprintf(stderr, "%s%s\n", aboutFile ? "" : "virt-hostdev: error: ", error->message);
+    return error->domain == G_OPTION_ERROR ? 2 : 1;
+}
+
+static void
+warnUser(virtHost *host, const char *message)
+{
+    (void)host;
+    fprintf(stderr, "virt-hostdev: warning: %s\n", message);
+}
+
+/* libvirt's own errors are taken into ours; it must not print them too. */
+static void
+ignoreLibvirtError(void *opaque, virErrorPtr error)
+{
+    (void)opaque;
+    (void)error;
+}
+
+int
+main(int argc, char **argv)
+{
+    virtTool tool = { 0 };
+    g_autoptr(GError) error = NULL;
+    const virtCommand *command;
+    int code = 0;
+
+    setlocale(LC_ALL, "");
+    virSetErrorFunc(NULL, ignoreLibvirtError);
+    g_set_prgname("virt-hostdev");
+    tool.host = virtHostNew("");
+    tool.host->warn = warnUser;
+    if (parseGlobal(&tool, &argc, &argv, &error) && (command = findCommand(argv[1], &error)))
+        command->run(&tool, argc - 1, argv + 1, &error);
+    if (error)
+        code = report(&tool, error);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        fprintf(stderr, "virt-hostdev: error: cannot write the output\n");
+        code = 1;
+    }
+    virtHostFree(tool.host);
+    g_free(tool.uri);
+    g_free(tool.root);
+    g_free(tool.file);
+    return code;
+}

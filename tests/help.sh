@@ -1,0 +1,23 @@
+#!/bin/bash
+# help.sh VIRT-HOSTDEV MANPAGE.rst: --help and the manual page know the same commands, options and order
+# SPDX-License-Identifier: LGPL-2.1-or-later
+set -euo pipefail
+tool=$1 page=$2 bad=0
+
+differ() { diff <(echo "$2") <(echo "$3") || { echo "$1: --help (<) and the manual page (>) differ"; bad=1; }; }
+
+commands=$("$tool" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+[ "$(wc -l <<< "$commands")" -ge 12 ] || { echo "--help lists too few commands"; exit 1; }
+described=$(sed -n '/^COMMANDS$/,/^EXIT STATUS$/s/^``\([a-z-]*\)``.*/\1/p' "$page")
+differ "commands" "$(sort <<< "$commands")" "$(sort <<< "$described")"
+
+global=$("$tool" --help | sed -n '/^Options:/,/^$/p' | grep -o -- '--[a-z-]*' | sort)
+differ "options" "$global" "$(sed -n '/^OPTIONS$/,/^COMMANDS$/s/^``.*/&/p' "$page" | grep -o -- '--[a-z-]*' | sort)"
+
+for command in $commands; do
+  # The command's own: what its help has beyond the tool's.
+  own=$("$tool" "$command" --help | grep -oE -- '^  (-[a-z], )?--[a-z-]*' | grep -o -- '--[a-z-]*' |
+    grep -vxE -- '--(help|connect|root|json)' | sort || :)
+  differ "$command" "$own" "$(sed -n "/^COMMANDS\$/,/^EXIT STATUS\$/s/^\`\`$command\`\`.*/&/p" "$page" | grep -o -- '--[a-z-]*' | sort || :)"
+done
+exit $bad

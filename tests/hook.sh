@@ -1,0 +1,48 @@
+#!/bin/bash
+# hook.sh VIRT-HOSTDEV-HOOK: the hook as libvirt runs it, a process with arguments and a document on stdin. What it
+# does to a VF is the lab's to prove; here: what it lets through, what it refuses, and that stdout stays empty.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+set -euo pipefail
+hook=$1 bad=0 n=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+uuid=11111111-2222-3333-4444-555555555555
+plain="<domain type='qemu'><name>vm</name><uuid>$uuid</uuid><devices/></domain>"
+hostdev="<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0xfffe' bus='0xff' slot='0x1f' function='0x7'/></source>"
+ours="<domain type='qemu'><name>vm</name><uuid>$uuid</uuid><devices>$hostdev<netdev port='1'/></hostdev></devices></domain>"
+
+# expect CODE PATTERN INPUT ARGS...: exit code, stderr, and an empty stdout
+expect() {
+  local code=0 want=$1 pattern=$2 input=$3
+  shift 3
+  n=$((n + 1))
+  printf '%s' "$input" | "$hook" "$@" > "$work/out" 2> "$work/err" || code=$?
+  if [ "$code" = "$want" ] && [ ! -s "$work/out" ] && grep -qE -- "$pattern" <(cat "$work/err"; echo .); then
+    echo "ok $n - $* -> $want"
+  else
+    echo "not ok $n - $* -> $code: $(cat "$work/err" "$work/out")"
+    bad=1
+  fi
+}
+expect 2 'usage' '' vm
+expect 0 '^\.$' "$plain" vm prepare begin -
+expect 0 '^\.$' '' vm prepare begin -
+expect 1 'fffe:ff:1f.7' "$ours" vm prepare begin -
+expect 1 'port' "${ours/port=?1?/port=\'0\'}" vm prepare begin -
+expect 1 'uuid' "${ours/<uuid>$uuid<\/uuid>/}" vm prepare begin -
+expect 1 'line 1' '<domain><netdev' vm prepare begin -
+expect 0 '^\.$' "$ours" vm start begin -
+expect 0 '^\.$' "$ours" vm started begin -
+expect 0 '^\.$' "$ours" vm migrate begin -
+expect 0 '^\.$' "$ours" vm restore begin -
+expect 0 '^\.$' "$plain" vm stopped end -
+expect 0 '^\.$' "$ours" vm stopped end -
+expect 0 '^\.$' "not XML at all netdev" vm stopped end -
+expect 0 '^\.$' "$ours" vm release end destroyed
+expect 0 'not recorded' "$ours" vm reconnect begin -
+expect 0 '.' '<domain><netdev' vm reconnect begin -
+expect 0 '^\.$' '' vm reconnect begin -
+expect 1 '4194304' "<netdev>$(head -c 5000000 /dev/zero | tr '\0' x)" vm prepare begin -
+echo "1..$n"
+exit $bad

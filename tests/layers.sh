@@ -1,0 +1,24 @@
+#!/bin/bash
+# layers.sh: includes go one way: util <- conf <- qemu <- remote <- hook, tools
+# SPDX-License-Identifier: LGPL-2.1-or-later
+set -euo pipefail
+cd "$(dirname "$0")/.."
+declare -A rank=([util]=1 [conf]=2 [qemu]=3 [remote]=4 [hook]=5 [tools]=5)
+bad=0 seen=0
+while IFS=: read -r file line; do
+  from=$(cut -d/ -f2 <<< "$file")
+  to=$(sed -n 's|.*"\([a-z]*\)/.*|\1|p' <<< "$line")
+  [ -n "$to" ] || continue
+  seen=$((seen + 1))
+  if [ -z "${rank[$to]:-}" ] || [ "${rank[$to]}" -gt "${rank[$from]}" ] ||
+    { [ "${rank[$to]}" = "${rank[$from]}" ] && [ "$to" != "$from" ]; }; then
+    echo "$file includes $to/"
+    bad=1
+  fi
+done < <(grep -rH '^#include "' src --include='*.[ch]')
+# What a layer must not know at all.
+! grep -rlE '<(libxml|expat)' src/util || bad=1
+! grep -rlE '<(netlink|sys/socket)' src/conf || bad=1
+! grep -rlE '<libvirt/' src/util src/conf src/qemu src/hook || bad=1
+[ "$seen" -gt 50 ] || { echo "only $seen includes found"; bad=1; }
+exit $bad
