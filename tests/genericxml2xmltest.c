@@ -47,13 +47,19 @@ checkProperties(const char *input, const char *stored, const char *shown, const 
     g_autofree char *shownSkeleton = virtTestSkeleton(shown);
     g_autofree char *inputMeaning = virtTestMeaning(input);
     g_autofree char *storedMeaning = virtTestMeaning(stored);
+    g_autofree char *direct = show(input, file);
+    g_autofree char *directStored = stock(direct, file);
+    g_autofree char *directMeaning = virtTestMeaning(direct);
 
     g_assert_cmpstr(shownAgain, ==, shown);
     g_assert_cmpstr(storedTwice, ==, stored);
     g_assert_cmpstr(shownTwice, ==, shown);
     /* What was in stock form from the start may be laid out in another way than ours. */
-    if (!g_str_equal(stored, input))
+    if (!g_str_equal(stored, input)) {
         g_assert_cmpstr(storedAgain, ==, stored);
+        g_assert_cmpstr(directStored, ==, stored);
+    }
+    g_assert_cmpstr(directMeaning, ==, inputMeaning);
     g_assert_cmpstr(storedSkeleton, ==, inputSkeleton);
     g_assert_cmpstr(shownSkeleton, ==, inputSkeleton);
     g_assert_cmpstr(storedMeaning, ==, inputMeaning);

@@ -33,7 +33,7 @@ static const char *const inexpressible[] = {
 /* What libvirt's parser takes or ignores, but its schema does not know. */
 static const char *const unknownToSchema[] = {
     "address-upper-case", "address-with-type", "layout-cdata-in-hostdev", "layout-gt-in-attribute",
-    "layout-text-in-hostdev", "metadata-no-head", "metadata-two", "others-netdev-in-hostdev", "two-devices-elements",
+    "layout-text-in-hostdev", "metadata-no-head", "metadata-second-of-others", "others-netdev-in-hostdev", "two-devices-elements",
 };
 
 static bool

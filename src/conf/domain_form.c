@@ -109,7 +109,7 @@ static void
 makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
 {
     const virtXmlNode *predecessor = findPredecessor(site->node);
-    const virtXmlNode *sibling = predecessor ? predecessor : site->node->children->pdata[0];
+    const virtXmlNode *sibling = predecessor ? predecessor : virtXmlChild(site->node, "devices");
     gsize at = predecessor ? predecessor->end : site->node->startEnd;
     g_autofree char *indent = indentOf(doc, sibling);
     g_autofree char *step = stepFrom(doc, site->node, indent);
@@ -120,25 +120,33 @@ makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *s
     virtXmlReplace(edits, at, at, text);
 }
 
-/* Put our element into a <metadata/> or <metadata>: behind all that is there. */
+/* Whether <metadata> holds anything but our element: another, a comment, text. */
+static bool
+isShared(const virtXmlDoc *doc, const virtDomainSite *site)
+{
+    gsize from = site->metadata->startEnd, to = site->metadata->endStart;
+
+    if (site->ours)
+        return spaceBefore(doc, site->ours->start) > from || spaceBefore(doc, to) > site->ours->end;
+    return spaceBefore(doc, to) > from;
+}
+
+/* Put our element into a <metadata> that others use, behind all that is there. */
 static void
 fillMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
 {
-    const virtXmlNode *metadata = site->metadata;
-    const GPtrArray *others = metadata->children;
+    const virtXmlNode *metadata = site->metadata, *other = NULL;
+    gsize at = spaceBefore(doc, metadata->endStart);
     g_autofree char *indent = indentOf(doc, metadata);
     g_autofree char *step = stepFrom(doc, site->node, indent);
-    g_autofree char *inner = others->len ? indentOf(doc, others->pdata[0]) : g_strconcat(indent, step, NULL);
-    g_autofree char *ours = formatOurs(site->hostdevs, inner, *inner ? step : "");
-    gsize at = spaceBefore(doc, metadata->endStart);
+    g_autofree char *inner = NULL;
+    g_autofree char *ours = NULL;
 
-    if (metadata->endStart == metadata->end) {
-        g_autofree char *text = g_strconcat(">", ours, indent, "</metadata>", NULL);
-        virtXmlReplace(edits, spaceBefore(doc, metadata->startEnd - 2), metadata->startEnd, text);
-    } else {
-        g_autofree char *text = g_strconcat(ours, at == metadata->startEnd ? indent : NULL, NULL);
-        virtXmlReplace(edits, at, at == metadata->startEnd ? metadata->endStart : at, text);
-    }
+    for (guint i = 0; i < metadata->children->len && !other; i++)
+        other = metadata->children->pdata[i] == site->ours ? NULL : metadata->children->pdata[i];
+    inner = other ? indentOf(doc, other) : g_strconcat(indent, step, NULL);
+    ours = formatOurs(site->hostdevs, inner, *inner ? step : "");
+    virtXmlReplace(edits, at, at, ours);
 }
 
 static bool
@@ -177,12 +185,16 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *si
         return false;
     }
     cutNetdevs(edits, doc, site);
-    if (site->ours)
-        cut(edits, doc, site->ours);
-    if (site->metadata)
+    if (site->metadata && isShared(doc, site)) {
+        if (site->ours)
+            cut(edits, doc, site->ours);
         fillMetadata(edits, doc, site);
-    else
+    } else {
+        /* An empty one is made anew, since showing the document will leave none. */
+        if (site->metadata)
+            cut(edits, doc, site->metadata);
         makeMetadata(edits, doc, site);
+    }
     return true;
 }
 
@@ -280,20 +292,12 @@ insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite 
     virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
 }
 
-/* Whether <metadata> holds nothing but our element: no other, and no comment either. */
-static bool
-isAllOurs(const virtXmlDoc *doc, const virtDomainSite *site)
-{
-    return spaceBefore(doc, site->ours->start) == site->metadata->startEnd &&
-           spaceBefore(doc, site->metadata->endStart) == site->ours->end;
-}
-
 static void
 siteToNetdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
 {
     if (!site->ours)
         return;
-    cut(edits, doc, isAllOurs(doc, site) ? site->metadata : site->ours);
+    cut(edits, doc, isShared(doc, site) ? site->ours : site->metadata);
     for (guint i = 0; i < site->hostdevs->len; i++) {
         const virtHostdevSite *hostdev = site->hostdevs->pdata[i];
 

@@ -301,6 +301,21 @@ readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GH
     return true;
 }
 
+/* libvirt reads the first <metadata> and drops the others, so with another ours would come and go. */
+static bool
+checkOneMetadata(const virtXmlDoc *doc, const virtDomainSite *site, GError **error)
+{
+    for (guint i = 0; i < site->node->children->len; i++) {
+        const virtXmlNode *child = site->node->children->pdata[i];
+
+        if (!virtXmlIs(child, NULL, "metadata") || child == site->metadata || (!site->hostdevs->len && !site->ours))
+            continue;
+        virtXmlError(doc, child, error, "a second <metadata> in <%s>, of which libvirt keeps the first: merge them", site->node->name);
+        return false;
+    }
+    return true;
+}
+
 static bool
 readDomain(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
 {
@@ -315,7 +330,7 @@ readDomain(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
         if (virtXmlIs(child, NULL, "devices") && !readDevices(doc, site, entries, seen, child, error))
             return false;
     }
-    return true;
+    return checkOneMetadata(doc, site, error);
 }
 
 static bool

@@ -178,19 +178,18 @@ onEnd(void *opaque, const char *name)
 {
     Builder *b = opaque;
     virtXmlNode *node = b->node;
-    gsize count = XML_GetCurrentByteCount(b->expat);
 
     if (b->error)
         return;
-    /* For <empty/> expat reports an end tag of no bytes. */
-    node->endStart = count ? (gsize)XML_GetCurrentByteIndex(b->expat) : node->startEnd;
-    node->end = node->endStart + count;
+    /* For <empty/> expat reports an end tag of no bytes, behind the start tag. */
+    node->endStart = XML_GetCurrentByteIndex(b->expat);
+    node->end = node->endStart + XML_GetCurrentByteCount(b->expat);
     b->node = node->parent;
     b->depth--;
 }
 
 static void
-onText(void *opaque, const char *text, int len)
+onCharacters(void *opaque, const char *text, int len)
 {
     Builder *b = opaque;
 
@@ -249,7 +248,7 @@ builderOpen(Builder *b)
 
     XML_SetUserData(expat, b);
     XML_SetElementHandler(expat, onStart, onEnd);
-    XML_SetCharacterDataHandler(expat, onText);
+    XML_SetCharacterDataHandler(expat, onCharacters);
     XML_SetXmlDeclHandler(expat, onDeclaration);
     XML_SetEntityDeclHandler(expat, onEntity);
     XML_SetSkippedEntityHandler(expat, onSkipped);
