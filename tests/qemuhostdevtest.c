@@ -6,6 +6,7 @@
 #include "qemu/qemu_plan.h"
 #include "util/virerror.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -411,6 +412,27 @@ testDrift(Fixture *f, gconstpointer opaque)
     g_assert_cmpuint(drifted, ==, 1);
 }
 
+/* Trust is refused by a driver that has none, and so would be putting it back: nothing was set, nothing is owed. */
+static void
+testUnsupported(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    virtNetdev *trusting = ((virtHostdev *)wanted->pdata[0])->netdevs->pdata[1];
+    g_autoptr(GError) error = NULL;
+
+    fakeHostVF(f->fake, PF, 2, 0)->trust = G_MAXUINT32;
+    g_free(f->before);
+    f->before = fakeHostDump(f->fake);
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
+    f->fake->failErrno = EOPNOTSUPP;
+    trusting->trust = 1;
+    trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_REFUSED, "trust yes on port 2");
+    g_assert_null(strstr(error->message, "Putting back failed"));
+    assertAsBefore(f);
+}
+
 /* A record that cannot be read stands for a VF whose past nobody knows: it is left alone. */
 static void
 testDamagedRecord(Fixture *f, gconstpointer opaque)
@@ -452,6 +474,7 @@ main(int argc, char **argv)
         { "/qemu/plan", testPlan },
         { "/qemu/plan-problems", testPlanProblems },
         { "/qemu/drift", testDrift },
+        { "/qemu/unsupported", testUnsupported },
         { "/qemu/damaged-record", testDamagedRecord },
     };
 

@@ -40,7 +40,7 @@ checkLibvirt(virtTool *tool)
 static char *
 checkHook(virtTool *tool)
 {
-    g_autofree char *path = virtHostPath(tool->host, "%s/50-virt-hostdev", VIRT_HOOKS_DIR + 1);
+    g_autofree char *path = virtHostPath(tool->host, "%s/50-virt-hostdev", &VIRT_HOOKS_DIR[1]);
 
     if (access(path, X_OK) == 0)
         return NULL;

@@ -333,8 +333,10 @@ restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
 {
     g_autofree char *reason = NULL;
     int rc = virtNetlinkSetVF(host, job->port, vf, job->before, VIRT_NETDEV_BIT(attr), &reason);
+    /* What a driver neither reports nor supports was not set by anybody. */
+    bool never = rc == -EOPNOTSUPP && job->readable && !virtNetdevHas(&job->now.netdev, attr);
     g_clear_pointer(&job->refusals[attr], g_free);
-    if (rc == 0 || restoreOtherwise(host, vf, job, attr))
+    if (rc == 0 || never || restoreOtherwise(host, vf, job, attr))
         job->acknowledged |= VIRT_NETDEV_BIT(attr);
     else
         job->refusals[attr] = formatRefusal("restore", vf, job->port, job->before, attr, rc, reason, "");
