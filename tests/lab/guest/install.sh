@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Puts what "lab install" brought into L1's root, in place of what it brought before. Runs in L1.
+set -euo pipefail
+list=/run/lab-installed
+[[ ! -e $list ]] || (cd / && xargs -r -d '\n' rm -f < "$list")
+rm -f "$list"
+[[ -d /lab/install ]] || exit 0
+(cd /lab/install && find . ! -type d) > "$list"
+tar -C /lab/install -cf - . | tar -C / --keep-directory-symlink --no-overwrite-dir --no-same-owner -xf -
+ldconfig

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What a scenario has at hand: checks here, SR-IOV in nics.sh, libvirt and guests in libvirt.sh.
+# A scenario begins with:  . /lab/guest/lib.sh
+#
+# A command that fails and is not a check ends the scenario, and is named. At the end, however it comes, guests are
+# destroyed, libvirt is stopped and VFs are taken away.
+set -Eeuo pipefail; shopt -s inherit_errexit
+FAILED=0
+
+# ok TEXT COMMAND...: passes when the command succeeds
+ok() {
+  local text=$1 out; shift
+  if out=$("$@" 2>&1); then pass "$text"; else fail "$text" "$* said: $out"; fi
+}
+# not_ok TEXT PATTERN COMMAND...: passes when the command fails, and says something that matches PATTERN (extended
+# regular expression)
+not_ok() {
+  local text=$1 pattern=$2 out; shift 2
+  if out=$("$@" 2>&1); then fail "$text" "$* succeeded"
+  elif grep -Eq -- "$pattern" <<< "$out"; then pass "$text"
+  else fail "$text" "$* said: $out; expected: $pattern"; fi
+}
+# is TEXT ACTUAL EXPECTED: passes when the two are the same, byte for byte
+is() {
+  if [[ $2 = "$3" ]]; then pass "$1"
+  elif [[ $2$3 != *$'\n'* ]]; then fail "$1" "is '$2', expected '$3'"
+  else fail "$1" "expected (-), is (+)"; diff -U 1 <(echo "$3") <(echo "$2") | tail -n +3 || true; fi
+}
+# like TEXT ACTUAL PATTERN: passes when the extended regular expression matches
+like() { if grep -Eq -- "$3" <<< "$2"; then pass "$1"; else fail "$1" "'$2' does not match $3"; fi; }
+# skip TEXT REASON: says what could not be checked, and what is missing for it
+skip() { echo "skip $1: $2"; }
+pass() { echo "ok   $1"; }
+fail() { echo "FAIL $1: $2"; FAILED=$((FAILED + 1)); }
+
+# waitfor SECONDS COMMAND...: until the command succeeds; fails when it does not in that time
+waitfor() {
+  local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) pause=0.1 i; shift
+  for ((i = 0; ; i++)); do
+    ! "$@" > /dev/null 2>&1 || return 0
+    ((${EPOCHREALTIME/./} < end)) || return 1
+    ((i < 20)) || pause=0.5            # asking costs what the guest needs: processor time
+    sleep "$pause"
+  done
+}
+# step TEXT: a headline in the output, with the seconds since the scenario began
+step() {
+  local tenths=$(((${EPOCHREALTIME/./} - BEGAN) / 100000))
+  printf '# %d.%d s: %s\n' $((tenths / 10)) $((tenths % 10)) "$1"
+}
+BEGAN=${EPOCHREALTIME/./}
+
+# wire [PATTERN]: the frames that left the first NIC since the scenario began; see host/wire.py for their form
+wire() { tail -c +$((WIRE_FROM + 1)) /lab/wire.log | grep -E -- "${1:-}"; }
+WIRE_FROM=$(stat -c %s /lab/wire.log)
+
+# died CODE COMMAND: names the line of the scenario where a command failed that was no check
+died() {
+  ((BASH_SUBSHELL)) || fail "the scenario ended early" "line ${BASH_LINENO[-2]}: $2: exit code $1"
+}
+finish() {
+  local code=$?
+  trap - ERR EXIT; set +e
+  cleanup_libvirt; cleanup_nics
+  ((code != 0 || FAILED == 0)) || code=1
+  exit "$code"
+}
+trap 'died $? "$BASH_COMMAND"' ERR
+trap finish EXIT
+
+. /lab/guest/nics.sh
+. /lab/guest/libvirt.sh

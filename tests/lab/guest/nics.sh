@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The PFs and VFs of L1. An ADDR is a full PCI address, 0000:01:00.0; a PORT is dev_port + 1, as in <netdev port=>.
+
+PCI=/sys/bus/pci/devices
+# shellcheck disable=SC2034   # for scenarios
+PF1=0000:01:00.0 PF2=0000:02:00.0 PF3=0000:03:00.0   # PF1 is on the wire; PF2 and PF3 are for dualport
+
+# driver ADDR: the driver's name, or "none"
+driver() { if [[ -e $PCI/$1/driver ]]; then basename "$(readlink "$PCI/$1/driver")"; else echo none; fi; }
+
+# netdev ADDR [PORT]: the name of that port's netdev; fails when there is none. Only dev_port tells ports apart: the
+# kernel lists a device's netdevs in no order, and names change when a driver is bound again.
+netdev() {
+  local dir
+  for dir in "$PCI/$1"/net/*; do
+    [[ $(cat "$dir/dev_port" 2>/dev/null) = $((${2:-1} - 1)) ]] || continue
+    basename "$dir"; return
+  done
+  return 1
+}
+
+# vfaddr PF N: the ADDR of VF N
+vfaddr() { basename "$(readlink -e "$PCI/$1/virtfn$2")"; }
+# vfinfo PF N [PORT]: what "ip link show" says of VF N through that port, without its number
+vfinfo() { ip -d link show "$(netdev "$1" "${3:-1}")" | sed -n "s/^ *vf $2 *//p"; }
+# vfget PF N FIELD [PORT]: one attribute, by its name in "ip -json link show"; as JSON
+vfget() {
+  ip -d -j link show "$(netdev "$1" "${4:-1}")" | jq -c --argjson n "$2" ".[0].vfinfo_list[] | select(.vf == \$n) | .$3"
+}
+
+# vfs PF N: give the PF N VFs
+vfs() {
+  [[ $(cat "$PCI/$1/sriov_numvfs") = "$2" ]] && return
+  echo 0 > "$PCI/$1/sriov_numvfs"
+  [[ $2 = 0 ]] || echo "$2" > "$PCI/$1/sriov_numvfs"
+}
+# bind ADDR DRIVER: let that driver, and no other, have the device
+bind() {
+  [[ $(driver "$1") != "$2" ]] || return 0
+  [[ ! -e $PCI/$1/driver ]] || echo "$1" > "$PCI/$1/driver/unbind"
+  echo "$2" > "$PCI/$1/driver_override"
+  echo "$1" > /sys/bus/pci/drivers_probe
+  [[ $(driver "$1") = "$2" ]]
+}
+# rebind ADDR: let its driver probe it again; a VF takes a new MAC from its PF only then
+rebind() {
+  local dir
+  dir=$(readlink -f "$PCI/$1/driver")
+  echo "$1" > "$dir/unbind"; echo "$1" > "$dir/bind"
+}
+# up ADDR: bring each of its netdevs up (libvirt refuses a VF of a PF that is down)
+up() { local dir; for dir in "$PCI/$1"/net/*; do ip link set "$(basename "$dir")" up; done; }
+
+# igb_up PF N: the PF with igb, and N VFs with igbvf
+igb_up() {
+  modprobe -a vfio-pci igb igbvf
+  bind "$1" igb; waitfor 10 netdev "$1"
+  up "$1"; vfs "$1" "$2"                 # up first: igbvf asks its PF, which answers when it is up
+}
+# dualport_up PF N [MODULE PARAMETER...]: the PF and its N VFs with dualport, two netdevs each, well-behaved and with
+# an empty log. igbvf may be loaded beside it: dualport keeps its VFs.
+dualport_up() {
+  local pf=$1 n=$2; shift 2
+  modprobe vfio-pci
+  grep -q ^dualport /proc/modules || modprobe dualport "$@"
+  bind "$pf" dualport_pf; waitfor 10 netdev "$pf" 2
+  echo 1 > "/sys/kernel/debug/dualport/$pf/reset"; echo > "/sys/kernel/debug/dualport/$pf/log"
+  up "$pf"; vfs "$pf" "$n"
+}
+
+# snapshot_vfs: all that the host knows of all VFs, in a form to compare before and after, byte for byte: every
+# attribute of each VF through each port of its PF, and driver and netdevs of the VF itself. Keyed by PCI address and
+# port, for names change.
+snapshot_vfs() {
+  local pf
+  for pf in "$PCI"/*/sriov_numvfs; do
+    [[ $(cat "$pf") = 0 ]] || snapshot_pf "$(basename "$(dirname "$pf")")"
+  done
+}
+snapshot_pf() {
+  local pf=$1 dir n vf
+  while read -r n dir; do
+    ip -d -j link show "$(basename "$dir")" | jq -cS --arg key "pf $pf port $((n + 1))" -r \
+      '.[0].vfinfo_list[]? | "\($key) \(tojson)"'
+  done < <(ports "$pf")
+  for ((n = 0; n < $(cat "$PCI/$pf/sriov_numvfs"); n++)); do
+    vf=$(vfaddr "$pf" "$n")
+    echo "vf $vf driver $(driver "$vf")"
+    ports "$vf" | while read -r port dir; do
+      echo "vf $vf port $((port + 1)) mac $(cat "$dir/address") assigned $(cat "$dir/addr_assign_type")"
+    done
+  done
+}
+# ports ADDR: "DEV_PORT DIRECTORY" of each netdev, in order
+ports() {
+  local dir
+  for dir in "$PCI/$1"/net/*; do
+    [[ ! -e $dir/dev_port ]] || echo "$(cat "$dir/dev_port") $dir"
+  done | sort -n
+}
+
+cleanup_nics() {
+  local file
+  rm -rf /run/libvirt-hostdev              # VFs that are gone have nothing to be put back
+  for file in "$PCI"/*/sriov_numvfs; do
+    [[ $(cat "$file") = 0 ]] || echo 0 > "$file"
+  done
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034   # the paths below are used by the scripts that source this
+# Paths and helpers of the lab's host side. Sourced, never run.
+#
+# Everything the lab makes lives under $LAB:
+#   build/           a Debian 13 tree with compilers and the kernel's source
+#   kernel/          L1's kernel: vmlinuz, lib/modules, release
+#   initrd-l1.img    L1's initramfs
+#   l2/              the tiny kernel and initramfs of the guests that L1 starts
+#   SUITE/root       L1's root file system; trixie's also lends its QEMU to L0
+#   SUITE/share      /lab inside L1
+#   SUITE/run        pids, pipes and console of the running L1
+set -euo pipefail
+
+HERE=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+export LAB=${LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-hostdev-lab}
+export LAB_SUITE=${LAB_SUITE:-trixie}
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+SUITES=(trixie bookworm)
+BASE=$LAB/trixie/root
+TREE=$LAB/build
+KERNEL=$LAB/kernel
+ROOT=$LAB/$LAB_SUITE/root
+SHARE=$LAB/$LAB_SUITE/share
+RUN=$LAB/$LAB_SUITE/run
+
+say() { printf 'lab: %s\n' "$*" >&2; }
+die() { say "$@"; exit 1; }
+elapsed() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
+
+# logged LOG COMMAND...: run a command with its output in LOG; when it fails, show how LOG ends
+logged() {
+  local log=$1; shift
+  "$@" > "$log" 2>&1 && return
+  say "failed: $*; the end of $log:"
+  tail -n 30 "$log" >&2
+  return 1
+}
+
+# mirror: Debian's main archive, as this machine's apt is configured
+mirror() {
+  local uri
+  # Before the first "apt-get update" no label is known: then take any main that is not the security archive.
+  uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 'Component: main')
+  [[ $uri ]] || uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | grep -v security)
+  [[ $uri ]] || die "apt on this machine names no Debian archive. Add one to its sources."
+  head -n 1 <<< "$uri"
+}
+
+# debian_tree SUITE DIR LOG PACKAGES [HOOK]: a Debian system with PACKAGES (comma separated) in DIR.
+# Two may be made at a time, so each has a package cache of its own. HOOK is a command for mmdebstrap to run at the end, with the new tree as $1. Call it inside "isolated".
+debian_tree() {
+  local suite=$1 dir=$2 log=$3 packages=$4 hook=${5:-true} cache=$LAB/debs/${2#"$LAB/"}
+  command -v mmdebstrap > /dev/null || die "mmdebstrap is missing. Install it: apt-get install mmdebstrap"
+  rm -rf "$dir" "$dir.new"; mkdir -p "$cache"
+  # The cache of packages is mounted, not copied: no second copy, and what was fetched stays when the build fails.
+  logged "$log" mmdebstrap --mode=root --variant=minbase --include="$packages" \
+    --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io \
+    --skip=download/empty,essential/unlink,cleanup/apt/cache \
+    --setup-hook='mkdir -p "$1/var/cache/apt/archives"; mount --bind "'"$cache"'" "$1/var/cache/apt/archives"' \
+    --customize-hook="$hook" \
+    --customize-hook='umount "$1/var/cache/apt/archives"' \
+    "$suite" "$dir.new" "$(mirror)" || return 1
+  mv "$dir.new" "$dir"
+}
+
+# isolated SCRIPT ARGS...: become that script, in private mount and pid namespaces: its mounts and processes end with
+# it, and it ends with the shell that called, even when that one is killed. To be called in a subshell: ( isolated ... ) &
+isolated() {
+  exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc --propagation private -- bash "$@"
+}
+
+# alive NAME [SUITE]: is the process that we noted as NAME in that suite's run directory still ours and running?
+alive() {
+  local run=$LAB/${2:-$LAB_SUITE}/run pid
+  pid=$(cat "$run/$1.pid" 2>/dev/null) && [[ $pid ]] || return 1
+  [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) = "$(readlink -f "$run")" ]]
+}
+
+# start NAME COMMAND...: run in the background, in the run directory, and note it for alive and stop
+start() {
+  local name=$1; shift
+  setsid "$@" > "$name.err" 2>&1 < /dev/null & echo $! > "$name.pid"
+}
+
+# stop NAME SUITE: end that process, softly for two seconds
+stop() {
+  local run=$LAB/$2/run pid
+  if alive "$1" "$2"; then
+    pid=$(cat "$run/$1.pid"); kill "$pid"
+    for _ in {1..20}; do alive "$1" "$2" || break; sleep 0.1; done
+    ! alive "$1" "$2" || kill -KILL "$pid"
+  fi
+  rm -f "$run/$1.pid"
+}
+
+# share_guest: the scripts that run in L1, as they are now. Never written in place: PID 1 reads its own as it goes.
+share_guest() {
+  mkdir -p "$SHARE/guest"; cp -u --remove-destination "$HERE"/guest/* "$HERE/dualport/selftest.sh" "$SHARE/guest/"
+}

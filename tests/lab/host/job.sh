@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Running things in L1: an order on its second serial port, everything else by files in the share (see guest/init.sh).
+# Sourced, after common.sh.
+
+order() { timeout 10 bash -c 'echo "$1" > "$2"' - "$1" "$RUN/cmd.in" || die "L1 ($LAB_SUITE) takes no orders"; }
+
+# job_start JOB: run the script on stdin in L1
+job_start() {
+  share_guest
+  rm -rf "${SHARE:?}/job/$1"; mkdir -p "$SHARE/job/$1"
+  cat > "$SHARE/job/$1/cmd"; : > "$SHARE/job/$1/out"
+  order "run $1"
+}
+
+# job_run JOB SECONDS: run the script on stdin in L1 and print its output as it comes; returns its exit code, or
+# 124 when it took longer than SECONDS and was killed, or 125 when L1 went away
+job_run() {
+  local dir=$SHARE/job/$1 shown=0 rc='' deadline=$((SECONDS + $2))
+  job_start "$1"
+  # shellcheck disable=SC2064   # the job of now
+  trap "order 'kill $1'; exit 130" INT TERM HUP
+  until [[ $rc ]]; do
+    sleep 0.05
+    # the exit code first, the output after it: what a job wrote at its end is seen
+    if [[ -e $dir/rc ]]; then rc=$(cat "$dir/rc")
+    elif ! alive l1; then rc=125
+    elif ((SECONDS >= deadline)); then order "kill $1"; rc=124; fi
+    show_new "$dir/out"
+  done
+  trap - INT TERM HUP
+  return "$rc"
+}
+show_new() { # FILE: print what came after the first $shown bytes
+  local size
+  size=$(stat -c %s "$1")
+  ((size > shown)) || return 0
+  tail -c +$((shown + 1)) "$1" | head -c $((size - shown))
+  shown=$size
+}

@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# kernel.sh: L1's kernel (Debian's own, with the modules Debian leaves out and our dualport), L2's kernel, and both
+# initramfs. All is made with the compilers of Debian 13 in a tree of its own, so L1's root stays small.
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+
+packages=bc,bison,busybox-static,cpio,flex,gcc,kmod,libc6-dev,libelf-dev,linux-headers-amd64,linux-source,lz4,make,python3-minimal,xz-utils
+jobs=-j$(nproc)
+
+# newer TARGET SOURCE...: is TARGET there, and no source changed since?
+newer() {
+  local target=$1; shift
+  [[ -e $target && -z $(find "$@" -newer "$target" -print -quit) ]]
+}
+in_tree() { chroot "$TREE" "$@"; }
+enter_tree() {
+  mountpoint -q "$TREE/proc" && return
+  mount -t proc proc "$TREE/proc"; mount --rbind /dev "$TREE/dev"
+  mount --bind "$KERNEL" "$TREE/mnt"
+}
+
+build_tree() {
+  [[ $(cat "$TREE.packages" 2>/dev/null) != "$packages" ]] || return 0
+  local since=$EPOCHREALTIME
+  rm -rf "$TREE.packages" "$KERNEL"
+  # The kernel is fetched, not installed: nobody here needs the boot loader and initramfs that come with it.
+  debian_tree trixie "$TREE" "$LAB/build.log" "$packages" \
+    'set -e; cd "$1"; k=$(ls usr/lib/modules | head -n 1)
+     chroot . sh -ec "cd /usr/src; apt-get download linux-image-$k; dpkg -x linux-image-*.deb image; rm linux-image-*.deb"
+     mkdir usr/src/linux; tar -C usr/src/linux --strip-components=1 -xJf usr/src/linux-source-*.tar.xz \
+       --exclude="*/Documentation/*/*" --exclude="*/drivers/gpu/drm/*.[ch]"'
+  mkdir -p "$KERNEL/lib"
+  mv "$TREE"/usr/src/image/boot/vmlinuz-* "$KERNEL/vmlinuz"
+  mv "$TREE/usr/src/image/usr/lib/modules" "$KERNEL/lib/modules"
+  ls "$KERNEL/lib/modules" > "$KERNEL/release"
+  rm -rf "$TREE/usr/src/image"
+  enter_tree; in_tree depmod -b /mnt "$(cat "$KERNEL/release")"
+  echo "$packages" > "$TREE.packages"
+  say "kernel $(cat "$KERNEL/release") and compilers: $(elapsed "$since") s"
+}
+
+# module NAME DIR [MAKE ARGS...]: build NAME.ko in DIR, a directory in the tree, against L1's kernel
+module() {
+  local name=$1 dir=$2; shift 2
+  logged "$LAB/$name.log" in_tree make -s -C "/usr/src/linux-headers-$K" M="$dir" "$jobs" "$@" modules
+  mkdir -p "$UPDATES"; cp "$TREE$dir/$name.ko" "$UPDATES/.$name.ko"; mv "$UPDATES/.$name.ko" "$UPDATES/$name.ko"
+  in_tree depmod -b /mnt "$K"
+}
+build_netdevsim() {
+  [[ ! -e $UPDATES/netdevsim.ko ]] || return 0
+  local since=$EPOCHREALTIME; enter_tree
+  module netdevsim /usr/src/linux/drivers/net/netdevsim CONFIG_NETDEVSIM=m
+  say "netdevsim: $(elapsed "$since") s"
+}
+build_dualport() {
+  [[ -e $HERE/dualport/Makefile ]] || { say "dualport: no source, left out"; return; }
+  ! newer "$UPDATES/dualport.ko" "$HERE"/dualport/{*.[ch],Makefile} || return 0
+  local since=$EPOCHREALTIME; enter_tree
+  rm -rf "$TREE/usr/src/dualport"; cp -r "$HERE/dualport" "$TREE/usr/src/"
+  module dualport /usr/src/dualport
+  say "dualport: $(elapsed "$since") s"
+}
+
+build_l2_kernel() {
+  ! newer "$LAB/l2/vmlinuz" "$HERE/l2/config" || return 0
+  local since=$EPOCHREALTIME; enter_tree
+  mkdir -p "$TREE/usr/src/l2" "$LAB/l2"; cp "$HERE/l2/config" "$TREE/usr/src/l2/wanted"
+  logged "$LAB/l2.log" in_tree sh -ec 'cd /usr/src/linux; make -s O=../l2 KCONFIG_ALLCONFIG=../l2/wanted allnoconfig
+    for option in $(grep ^CONFIG ../l2/wanted); do grep -qx "$option" ../l2/.config || echo "not set: $option"; done
+    make -s O=../l2 '"$jobs"' bzImage'
+  cp "$TREE/usr/src/l2/arch/x86/boot/bzImage" "$LAB/l2/vmlinuz"
+  say "L2's kernel: $(du -k "$LAB/l2/vmlinuz" | cut -f1) KB in $(elapsed "$since") s"
+}
+
+# pack DIR FILE: DIR becomes the initramfs FILE; its init is there already
+pack() {
+  mkdir -p "$1"/{bin,dev,lib,proc,sys}
+  in_tree busybox --list | sed "s|.*|$1/bin/&|" | xargs -rn 1 ln -sf busybox
+  rm "$1/bin/busybox"; cp "$TREE/usr/bin/busybox" "$1/bin/"      # busybox lists itself too
+  ( cd "$1" && find . | "$TREE/usr/bin/busybox" cpio -o -H newc 2>/dev/null ) > "$2.new"
+  mv "$2.new" "$2"
+}
+build_l1_initrd() {
+  ! newer "$LAB/initrd-l1.img" "$HERE/guest/initramfs.sh" "$HERE/host/kernel.sh" "$KERNEL/release" || return 0
+  enter_tree
+  local dir=$LAB/initrd-l1.dir file
+  rm -rf "$dir"; mkdir -p "$dir/lib"; cp "$HERE/guest/initramfs.sh" "$dir/init"
+  for m in 9pnet_virtio 9p overlay; do in_tree modprobe -d /mnt -S "$K" --show-depends "$m"; done |
+    awk '$1 == "insmod" && !seen[$2]++ { print $2 }' > "$dir/lib/files"
+  while read -r file; do
+    in_tree xzcat "$file" > "$dir/lib/$(basename "$file" .xz)"; basename "$file" .xz
+  done < "$dir/lib/files" > "$dir/lib/order"
+  pack "$dir" "$LAB/initrd-l1.img"; rm -rf "$dir"
+}
+build_l2_initrd() {
+  ! newer "$LAB/l2/initrd.img" "$HERE/l2/init" "$HERE/host/kernel.sh" || return 0
+  local dir=$LAB/initrd-l2.dir
+  rm -rf "$dir"; mkdir -p "$dir" "$LAB/l2"; cp "$HERE/l2/init" "$dir/init"
+  pack "$dir" "$LAB/l2/initrd.img"; rm -rf "$dir"
+}
+
+build_tree
+K=$(cat "$KERNEL/release") UPDATES=$KERNEL/lib/modules/$(cat "$KERNEL/release")/updates
+build_l1_initrd
+build_netdevsim
+build_dualport
+build_l2_initrd
+build_l2_kernel

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# root.sh SUITE...: L1's root file system, a stock Debian with its libvirt and QEMU
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+
+packages=(
+  # what is tested
+  libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86
+  # what init and scenarios use
+  busybox-static iproute2 jq kmod pciutils procps python3 python3-libvirt strace udev
+  # what our own programs are linked with, and glib
+  libexpat1 libnl-3-200 libnl-route-3-200 libsmartcols1 libsystemd0 libvirt0 libxml2
+)
+glib() { case $1 in bookworm) echo libglib2.0-0;; *) echo libglib2.0-0t64;; esac; }
+
+build_root() {
+  local suite=$1 dir=$LAB/$1/root wanted since=$EPOCHREALTIME
+  wanted=$(IFS=,; echo "${packages[*]},$(glib "$suite")")
+  [[ $(cat "$dir.packages" 2>/dev/null) != "$wanted" ]] || return 0
+  ! alive l1 "$suite" || die "the packages of $suite changed, and L1 runs from its root. Stop it first: LAB_SUITE=$suite lab down"
+  mkdir -p "$LAB/$suite"; rm -f "$dir.packages"
+  debian_tree "$suite" "$dir" "$LAB/root-$suite.log" "$wanted"
+  echo "$wanted" > "$dir.packages"
+  say "root file system of $suite: $(du -sm "$dir" | cut -f1) MB in $(elapsed "$since") s"
+}
+for suite; do build_root "$suite"; done

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run.sh SCENARIO...|all: runs scenarios in L1 and counts their checks
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+. "$HERE/host/job.sh"
+
+names=("$@")
+[[ ${names[0]} != all ]] || { cd "$HERE/scenarios" || exit; names=(*.sh); names=("${names[@]%.sh}"); }
+for name in "${names[@]}"; do
+  [[ -e $HERE/scenarios/$name.sh ]] || die "no such scenario: $HERE/scenarios/$name.sh"
+done
+
+passed=0 failed=0 skipped=0
+# count WORD LOG: lines that begin with it
+count() { grep -c "^$1 " "$2" || true; }
+
+# run_one NAME: run it, count, and say how it went
+run_one() {
+  local log=$LAB/$LAB_SUITE/scenario-$1.log since=$SECONDS said ok bad skip rc=0 why=
+  said=$(stat -c %s "$RUN/console.log")
+  echo "scenario $1"
+  job_run "$1" "${LAB_TIMEOUT:-600}" < "$HERE/scenarios/$1.sh" > >(tee "$log") || rc=$?
+  wait $! || true                 # tee has written all
+  ok=$(count ok "$log") bad=$(count FAIL "$log") skip=$(count skip "$log")
+  case $rc in
+    124) why="took longer than ${LAB_TIMEOUT:-600} s";;
+    125) why="L1 went away";;
+    0) ((ok + bad + skip)) || why="made no check";;
+    *) ((bad)) || why="died with exit code $rc";;
+  esac
+  if [[ $why ]]; then echo "FAIL scenario $1: $why"; bad=$((bad + 1)); fi
+  if ((bad)); then console "$said"; fi
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+  echo "scenario $1: $ok ok, $bad failed, $((SECONDS - since)) s"
+  # What a scenario left behind that could not clean up must not fail the next one.
+  [[ -z $why || $booted = no ]] || "$HERE/lab" down
+}
+# console OFFSET: what L1's kernel said since its console was so long, the last of it
+console() {
+  local new
+  new=$(tail -c +$(($1 + 1)) "$RUN/console.log" | tail -n 20)
+  [[ ! $new ]] || printf -- "--- L1's console (%s)\n%s\n---\n" "$RUN/console.log" "$new"
+}
+
+booted=no
+trap '[[ $booted = no ]] || "$HERE/lab" down' EXIT
+for name in "${names[@]}"; do
+  if ! alive l1; then booted=yes; "$HERE/lab" up; fi
+  run_one "$name"
+done
+echo "lab $LAB_SUITE: $passed passed, $failed failed, $skipped skipped"
+((failed == 0))

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# start.sh: boots L1 and waits until it takes orders; leaves nothing running when it does not
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+
+qemu_binary() { # QEMU of Debian 13, run by the loader and libraries of its own root: Debian 12's has no igb
+  local lib=$BASE/usr/lib/x86_64-linux-gnu
+  qemu=("$BASE/usr/lib64/ld-linux-x86-64.so.2" --library-path "$lib:$lib/pulseaudio"
+    --argv0 qemu-system-x86_64 "$BASE/usr/bin/qemu-system-x86_64")
+}
+
+# shellcheck disable=SC2054   # QEMU wants commas
+machine() {
+  args=(-name "lab-$LAB_SUITE" -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max
+    -smp "${LAB_SMP:-2}" -m "${LAB_MEM:-3G}" -nodefaults -display none -no-reboot
+    -L "$BASE/usr/share/qemu" -L "$BASE/usr/share/seabios" -L "$BASE/usr/lib/ipxe/qemu"
+    -kernel "$KERNEL/vmlinuz" -initrd "$LAB/initrd-l1.img"
+    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=0 mitigations=off nokaslr no_timer_check tsc=reliable"
+    -device intel-iommu,intremap=on,caching-mode=on)
+}
+
+# shellcheck disable=SC2054
+serial_ports() { # ttyS0 the console, ttyS1 the orders for guest/init.sh, ttyS2 a person at "lab shell"
+  mkfifo cmd.in cmd.out shell.in shell.out
+  args+=(-serial file:console.log
+    -chardev pipe,id=cmd,path=cmd -serial chardev:cmd
+    -chardev pipe,id=shell,path=shell -serial chardev:shell)
+}
+
+file_share() { # TAG DIR [OPTION]
+  args+=(-fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap${3:+,$3}"
+    -device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
+}
+
+# nic N NETDEV: the Nth 82576, alone on its root port, so that it comes up as 0000:0N:00.0
+nic() {
+  args+=(-netdev "$2,id=net$1" -device "pcie-root-port,id=port$1,chassis=$1,slot=$1"
+    -device "igb,bus=port$1,netdev=net$1,mac=52:54:00:82:57:0$1")
+}
+
+wait_ready() {
+  for _ in {1..1200}; do
+    [[ ! -e $SHARE/ready ]] || return 0
+    alive l1 || break
+    sleep 0.1
+  done
+  say "L1 did not come up; the end of its console:"
+  tail -n 40 l1.err console.log >&2
+  return 1
+}
+
+[[ -e $ROOT.packages && -e $LAB/initrd-l1.img && -e $LAB/l2/vmlinuz ]] || die "$LAB_SUITE is not built. Run: lab build"
+! alive l1 || die "L1 ($LAB_SUITE) is up already. Stop it with: lab down"
+since=$EPOCHREALTIME
+mkdir -p "$RUN" "$SHARE"
+stop wire "$LAB_SUITE"               # where L1 was killed and never taken down
+cd "$RUN" || exit                         # sockets and pipes by relative name: a socket's path may have 107 bytes
+rm -rf ./* "$SHARE"/{ready,job,wire.log}
+mkdir "$SHARE/job"; cp "$LAB"/l2/{vmlinuz,initrd.img} "$SHARE/"; share_guest
+trap 'stop l1 "$LAB_SUITE"; stop wire "$LAB_SUITE"' EXIT
+
+start wire python3 "$HERE/host/wire.py" wire.sock nic.sock "$SHARE/wire.log"
+qemu_binary; machine; serial_ports
+file_share root "$ROOT" readonly=on
+file_share modules "$KERNEL/lib/modules" readonly=on
+file_share share "$SHARE"
+nic 1 dgram,local.type=unix,local.path=nic.sock,remote.type=unix,remote.path=wire.sock
+nic 2 hubport,hubid=2
+nic 3 hubport,hubid=3
+for _ in {1..100}; do [[ ! -S wire.sock ]] || break; sleep 0.02; done
+start l1 "${qemu[@]}" "${args[@]}"
+wait_ready
+trap - EXIT
+say "L1 ($LAB_SUITE) is up after $(elapsed "$since") s"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Drivers' bad habits: each is survived or named, and nothing is left half done.
+. /lab/guest/lib.sh
+
+knobs=/sys/kernel/debug/dualport/$PF2
+knob() { echo "$2" > "$knobs/$1"; }
+# owns_nothing TEXT: everything is as before, nothing is remembered
+as_before() {
+  is "$1: everything as before" "$(snapshot_vfs)" "$before"
+  is "$1: nothing remembered" "$(find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ')" ""
+}
+dualport_up "$PF2" 4
+for n in 0 1 2 3; do
+  vfs[n]=$(vfaddr "$PF2" "$n")
+  all+=$(hostdev "${vfs[n]}" "$(netdev_xml 1 "52:54:00:aa:01:0$n" "$((100 + n))")$(netdev_xml 2 "52:54:00:aa:02:0$n" "$((200 + n))")")
+done
+two=$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)
+domain two "$(hostdev "${vfs[0]}" "$two")" > two.xml
+domain four "$all" > four.xml
+before=$(snapshot_vfs)
+libvirt_up
+
+step "four VFs of two ports in one domain; the last port of the last VF refuses"
+ok "define" virt-hostdev define four.xml
+knob fail_attr vlan; knob vf 3; knob port 2
+not_ok "the start fails and names it" "Cannot set VLAN 203 on port 2 \(VF 3 of $(netdev "$PF2" 2), ${vfs[3]}\): Operation not permitted" virsh start four
+knob reset 1
+as_before "four VFs refused"
+ok "without the refusal it starts" virsh -q start four
+is "port 2 of VF 3 is set" "$(vfget "$PF2" 3 'vlan_list[0].vlan' 2)" 203
+ok "destroy" virsh -q destroy four
+as_before "four VFs"
+
+step "each write of the eight ports is refused in turn"
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+  knob fail_nth "$n"; knob fail_errno 5
+  virt-hostdev apply --owner nth four.xml > out 2>&1 || true
+  knob reset 1
+  # A refusal that does not come again is overcome by the second try; then there is something to give back.
+  ! grep -q 'VFs set' out || virt-hostdev release nth > /dev/null
+  is "write $n refused: everything as before" "$(snapshot_vfs)" "$before"
+done
+
+step "a write that is silently ignored"
+knob ignore vlan; knob port 2
+not_ok "is detected" "port 2 .*VF 0 of .*${vfs[0]}" virt-hostdev apply --owner me two.xml
+knob reset 1
+as_before "ignored"
+
+step "busy twice"
+knob busy 2
+ok "is survived" virt-hostdev apply --owner me two.xml
+is "port 1 is set" "$(vfget "$PF2" 0 'vlan_list[0].vlan' 1)" 42
+knob busy 2
+ok "on the way back too" virt-hostdev release me
+as_before "busy twice"
+knob busy 100000; knob busy_errno 11
+not_ok "busy for ever is not" "Resource temporarily unavailable" virt-hostdev apply --owner me two.xml
+knob reset 1
+as_before "busy for ever"
+
+step "a VF that is not in the list"
+knob hide_vf 0
+not_ok "is an error, not a guess" "VF 0 .*list" virt-hostdev apply --owner me two.xml
+knob reset 1
+as_before "not in the list"
+
+step "a zero MAC is refused"
+ok "apply" virt-hostdev apply --owner me two.xml
+knob refuse_zero_mac 1
+like "release says what it did" "$(virt-hostdev release me 2>&1)" "warning: .*02:00:00:00:00:00"
+knob reset 1
+is "the MAC is the stand-in" "$(vfget "$PF2" 0 address 1)" '"02:00:00:00:00:00"'
+for port in 1 2; do ip link set "$(netdev "$PF2" "$port")" vf 0 mac 00:00:00:00:00:00; done
+as_before "zero MAC"
+
+step "no VLAN reads as 4095, and a VLAN cannot change while a rate is set"
+knob vlan_none_4095 1; knob vlan_needs_no_rate 1
+domain rate "$(hostdev "${vfs[0]}" "<netdev port='1'><mac address='52:54:00:aa:00:01'/><vlan><tag id='42'/></vlan><bandwidth><outbound average='125000'/></bandwidth></netdev>")" > rate.xml
+ok "apply" virt-hostdev apply --owner me rate.xml
+is "the rate is set" "$(vfget "$PF2" 0 rate.max_tx 1)" 1024
+is "the VLAN is set" "$(vfget "$PF2" 0 'vlan_list[0].vlan' 1)" 42
+ok "release" virt-hostdev release me
+knob reset 1
+as_before "4095 and rates"
+
+step "a no-op that is refused"
+ok "apply" virt-hostdev apply --owner me two.xml
+knob noop_eperm 1
+ok "apply again" virt-hostdev apply --owner me two.xml
+ok "release" virt-hostdev release me
+knob reset 1
+as_before "no-op"
+
+step "what goes back only in part is kept"
+ok "apply" virt-hostdev apply --owner me two.xml
+knob fail_attr vlan; knob port 1
+not_ok "release names it" "port 1 .*VF 0 of" virt-hostdev release me
+is "port 2 is back" "$(vfget "$PF2" 0 'vlan_list[0].vlan // 0' 2)" 0
+like "status shows the rest" "$(virt-hostdev status)" "restoring"
+knob reset 1
+ok "release again" virt-hostdev release me
+as_before "in part"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# A VF has one owner: a second domain that names it is refused, and the first one's settings never change.
+. /lab/guest/lib.sh
+
+dualport_up "$PF2" 2
+vf=$(vfaddr "$PF2" 0)
+before=$(snapshot_vfs)
+libvirt_up
+domain first "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)")" > first.xml
+domain second "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:bb:00:01 52)$(netdev_xml 2 52:54:00:bb:00:02 53)")" > second.xml
+ok "define the first" virt-hostdev define first.xml
+ok "define the second" virt-hostdev define second.xml
+ok "start the first" virsh -q start first
+running=$(snapshot_vfs)
+echo > "/sys/kernel/debug/dualport/$PF2/log"
+
+step "by libvirt"
+not_ok "the second is refused, and the owner named" "VF $vf is in use by domain 'first'" virsh start second
+is "nothing has changed" "$(snapshot_vfs)" "$running"
+is "nothing was written" "$(cat "/sys/kernel/debug/dualport/$PF2/log")" ""
+is "the first still runs" "$(virsh domstate first | head -n 1)" running
+
+step "by hand"
+not_ok "apply is refused" "in use by domain 'first'" virt-hostdev apply --owner me second.xml
+not_ok "plan says so" "in use by domain 'first'" virt-hostdev plan second.xml
+not_ok "release of a stranger's" "has no VFs" virt-hostdev release first
+like "restore leaves it alone" "$(virt-hostdev restore)" "left to domain 'first'"
+is "nothing has changed" "$(snapshot_vfs)" "$running"
+is "nothing was written" "$(cat "/sys/kernel/debug/dualport/$PF2/log")" ""
+
+step "after the first has gone"
+ok "destroy" virsh -q destroy first
+is "everything as before" "$(snapshot_vfs)" "$before"
+ok "the second starts" virsh -q start second
+is "with its MAC" "$(vfget "$PF2" 0 address 2)" '"52:54:00:bb:00:02"'
+ok "destroy" virsh -q destroy second
+is "everything as before" "$(snapshot_vfs)" "$before"
+
+step "an owner that died with libvirtd does not hold a VF for ever"
+printf '#!/bin/sh\n[ "$1 $2" != "first prepare" ] || kill -KILL $PPID\n' > /etc/libvirt/hooks/qemu.d/60-other
+chmod +x /etc/libvirt/hooks/qemu.d/60-other
+virsh -q start first > /dev/null 2>&1 || true
+waitfor 20 libvirt_gone
+libvirt_up
+ok "the second starts" virsh -q start second
+ok "destroy" virsh -q destroy second
+is "everything as before the first" "$(snapshot_vfs)" "$before"
