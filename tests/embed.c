@@ -76,7 +76,7 @@ runEvents(gpointer opaque)
 static int
 runChild(virtEmbedMain body, const char *dir, gpointer opaque)
 {
-    g_autofree char *uri = g_strdup_printf("qemu:///embed?root=%s/root", dir);
+    g_autofree char *uri = g_strdup_printf("qemu:///embed?root=%s/embed", dir);
     virConnectPtr conn;
     int status;
 

@@ -8,6 +8,7 @@ differ() { diff <(echo "$2") <(echo "$3") || { echo "$1: --help (<) and the manu
 
 commands=$("$tool" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
 [ "$(wc -l <<< "$commands")" -ge 12 ] || { echo "--help lists too few commands"; exit 1; }
+# shellcheck disable=SC2016 # reST's quotes
 described=$(sed -n '/^COMMANDS$/,/^EXIT STATUS$/s/^``\([a-z-]*\)``.*/\1/p' "$page")
 differ "commands" "$(sort <<< "$commands")" "$(sort <<< "$described")"
 

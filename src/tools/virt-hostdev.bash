@@ -4,7 +4,7 @@
 # Commands and options are read from --help, so that this file does not have to follow them.
 _virt_hostdev()
 {
-    local cur=${COMP_WORDS[COMP_CWORD]} command= word i
+    local cur=${COMP_WORDS[COMP_CWORD]} command='' word i
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in

@@ -5,6 +5,7 @@
 . /lab/guest/lib.sh
 
 tables() { for dev in "$(netdev "$PF2" 1)" "$(netdev "$PF2" 2)" "$(netdev "$PF1")"; do ip link show "$dev" | grep -E '^[0-9]|^ *vf '; done; }
+# shellcheck disable=SC2001 # each line, not each match
 show() { sed 's/^/    /' <<< "$1"; }
 
 step "a dual-port PF and an igb PF, two VFs each"
