@@ -16,8 +16,9 @@ _virt_hostdev()
     if [[ -z $command ]]; then
         word=$(virt-hostdev --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
         mapfile -t COMPREPLY < <(compgen -W "$word --connect --root --json --help --version" -- "$cur")
-    elif [[ $cur == --to=* || ($cur == = && ${COMP_WORDS[COMP_CWORD - 1]} == --to) ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "stock netdev" -- "${cur#*=}")
+    elif [[ "${COMP_WORDS[*]:COMP_CWORD-2:2} $cur" =~ (^|\ )--to(\ =)?\ ?=?([a-z]*)$ ]]; then
+        # "--to=st" comes as one word or, where = breaks words, as three.
+        mapfile -t COMPREPLY < <(compgen -W "stock netdev" -- "${BASH_REMATCH[3]}")
     elif [[ $cur == -* ]]; then
         word=$(virt-hostdev "$command" --help | grep -o -- '--[a-z-]*')
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
