@@ -5,6 +5,7 @@
 #include "qemu/qemu_hostdev.h"
 #include "qemu/qemu_plan.h"
 #include "util/virerror.h"
+#include "util/virstatefile.h"
 
 #include <errno.h>
 #include <string.h>
@@ -433,6 +434,122 @@ testUnsupported(Fixture *f, gconstpointer opaque)
     assertAsBefore(f);
 }
 
+static int
+demandRecord(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
+{
+    fakeHost *fake = opaque;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(fake->host, fakeHostVFAddress(fake, PF, vf), &error);
+
+    g_assert_no_error(error);
+    g_assert_nonnull(virtNetdevListFind(record->before, port));
+    return 0;
+}
+
+/* At each single write, whatever happens next, what was there before is on disk. */
+static void
+testRecordFirst(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+
+    f->fake->judge = demandRecord;
+    f->fake->judgeOpaque = f->fake;
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_cmpuint(f->fake->attrs, ==, 16);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpuint(f->fake->attrs, ==, 32);
+    assertAsBefore(f);
+}
+
+/* Nothing is changed, or even looked at, while somebody else holds the PF. */
+static void
+testLock(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtStateLock) lock = virtStateLockTake(f->fake->host, PF, NULL);
+
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_BUSY, PF);
+    g_assert_cmpuint(f->fake->gets, ==, 0);
+    g_clear_pointer(&lock, virtStateLockRelease);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    lock = virtStateLockTake(f->fake->host, PF, NULL);
+    g_clear_error(&error);
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    assertError(error, VIRT_ERROR_REFUSED, PF);
+    g_clear_pointer(&lock, virtStateLockRelease);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
+/* A VF without a port profile is not reported to have none; all the same the guest's does not stay behind. */
+static void
+testUnreported(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    virtNetdev *netdev = ((virtHostdev *)wanted->pdata[0])->netdevs->pdata[0];
+
+    f->fake->profiles = true;
+    g_strlcpy(netdev->profileid, "finance", sizeof(netdev->profileid));
+    netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "finance");
+    g_assert_cmphex(fakeHostVF(f->fake, PF, 1, 0)->instance[0], ==, 0x11);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "");
+}
+
+/* Between looking at a record and getting the lock, the VF may have got a new owner. */
+static void
+testLateRelease(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) mine = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) theirs = hostdevs(f, 1, 0xbb);
+    g_autoptr(virtRecord) seen = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
+    seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    assertAsBefore(f);
+}
+
+static void
+testGoneVF(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) records = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    fakeHostFile(f->fake, NULL, "sys/bus/pci/devices/" PF "/virtfn0");
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpuint(f->fake->warnings->len, ==, 1);
+    records = virtQemuRecordList(f->fake->host, NULL);
+    g_assert_cmpuint(records->len, ==, 0);
+}
+
+/* Put back too late: the host's driver has probed while the guest's MAC was set. */
+static void
+testLateMac(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
+    const virtHostdev *hostdev = wanted->pdata[0];
+    g_autoptr(GPtrArray) own = virtPCIGetPorts(f->fake->host, &hostdev->address, NULL);
+    const char *vfName = fakeHostVFAddress(f->fake, PF, 0);
+    g_autofree char *unbound = NULL;
+
+    memcpy(fakeHostVF(f->fake, PF, 1, 0)->mac, (const guint8[6]){ 0x52, 0x54, 0, 0, 0, 0x11 }, 6);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName, ((virtPort *)own->pdata[0])->ifname);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
+    g_assert_cmpstr(unbound, ==, vfName);
+}
+
 /* A record that cannot be read stands for a VF whose past nobody knows: it is left alone. */
 static void
 testDamagedRecord(Fixture *f, gconstpointer opaque)
@@ -475,6 +592,12 @@ main(int argc, char **argv)
         { "/qemu/plan-problems", testPlanProblems },
         { "/qemu/drift", testDrift },
         { "/qemu/unsupported", testUnsupported },
+        { "/qemu/unreported", testUnreported },
+        { "/qemu/late-release", testLateRelease },
+        { "/qemu/gone-vf", testGoneVF },
+        { "/qemu/late-mac", testLateMac },
+        { "/qemu/record-first", testRecordFirst },
+        { "/qemu/lock", testLock },
         { "/qemu/damaged-record", testDamagedRecord },
     };
 
