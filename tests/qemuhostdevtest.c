@@ -542,7 +542,8 @@ testLateMac(Fixture *f, gconstpointer opaque)
     const char *vfName = fakeHostVFAddress(f->fake, PF, 0);
     g_autofree char *unbound = NULL;
 
-    memcpy(fakeHostVF(f->fake, PF, 1, 0)->mac, (const guint8[6]){ 0x52, 0x54, 0, 0, 0, 0x11 }, 6);
+    for (guint port = 1; port <= 2; port++)
+        memcpy(fakeHostVF(f->fake, PF, port, 0)->mac, (const guint8[6]){ 0x52, 0x54, 0, 0, 0, 0x10 }, 6);
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName, ((virtPort *)own->pdata[0])->ifname);
     g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
