@@ -60,7 +60,7 @@ logVF(const char *messageId, const char *what, const virtOwner *owner, const vir
  * would have no link. libvirt refuses it too and does not bring it up; neither do we.
  */
 bool
-virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, const virtPort **ret_port, GError **error)
+virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error)
 {
     const virtPort *port = virtVFGetPort(vf, wanted->port, error);
 
@@ -70,7 +70,6 @@ virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, const virtP
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use port %u of %s (VF %u of %s): the PF's netdev %s is down. Bring it up first: ip link set %s up", wanted->port, vf->name, vf->index, vf->pfName, port->ifname, port->ifname);
         return false;
     }
-    *ret_port = port;
     return true;
 }
 
@@ -119,9 +118,7 @@ stepNew(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GErr
     if (step->vf && owner->uuid)
         parseUuid(owner->uuid, step->vf->instance);
     for (guint i = 0; step->vf && i < hostdev->netdevs->len; i++) {
-        const virtPort *port;
-
-        if (!virtQemuHostdevCheckPort(step->vf, hostdev->netdevs->pdata[i], &port, error))
+        if (!virtQemuHostdevCheckPort(step->vf, hostdev->netdevs->pdata[i], error))
             g_clear_pointer(&step->vf, virtVFFree);
     }
     if (!step->vf)

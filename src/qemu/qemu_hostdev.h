@@ -11,5 +11,5 @@ bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **
 bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
 
 /* Shared with qemu_plan.c: the checks that come before any change. */
-bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, const virtPort **ret_port, GError **error);
+bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);
 bool virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);

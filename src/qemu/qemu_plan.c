@@ -73,10 +73,9 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, virtNetdev *wanted)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) present = NULL;
-    const virtPort *port;
 
     g_ptr_array_add(one, wanted);
-    if (!virtQemuHostdevCheckPort(vf, wanted, &port, &error)) {
+    if (!virtQemuHostdevCheckPort(vf, wanted, &error)) {
         addProblem(rows, &vf->address, vf, wanted->port, error);
         g_clear_error(&error);
     }

@@ -3,7 +3,6 @@
  */
 #include "tools/tool.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 bool
@@ -16,24 +15,16 @@ virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error)
         { "migratable", 0, 0, G_OPTION_ARG_NONE, &migratable, "show what a migration would send", NULL },
         { NULL },
     };
-    g_autoptr(virConnect) conn = NULL;
-    g_autoptr(virDomain) domain = NULL;
+    g_autofree char *xml = NULL;
     g_autofree char *shown = NULL;
-    char *xml;
     guint flags;
 
-    if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(conn = virtToolConnect(tool, !security, error)) ||
-        !(domain = virtToolFindDomain(conn, argv[1], error)))
+    if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
     flags = (inactive ? VIR_DOMAIN_XML_INACTIVE : 0) | (security ? VIR_DOMAIN_XML_SECURE : 0) |
             (migratable ? VIR_DOMAIN_XML_MIGRATABLE : 0);
-    if (!(xml = virDomainGetXMLDesc(domain, flags))) {
-        virtToolLibvirtError(error, "libvirt did not give the XML");
-        return false;
-    }
-    shown = virtDomainToNetdev(xml, strlen(xml), NULL, error);
-    free(xml);
-    if (!shown)
+    if (!(xml = virtToolGetXml(tool, argv[1], flags, error)) ||
+        !(shown = virtDomainToNetdev(xml, strlen(xml), NULL, error)))
         return false;
     fputs(shown, stdout);
     return true;

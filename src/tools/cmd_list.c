@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* One place in the tree: a PF (ifname and vf NULL), one of its ports (vf NULL), or a VF at that port. */
+/* One place in the tree: a PF (port and vf NULL), one of its ports (vf NULL), or a VF at that port. */
 typedef struct {
     char pf[VIRT_PCI_ADDRESS_LEN];
     const virtPort *port;

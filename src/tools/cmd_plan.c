@@ -4,27 +4,15 @@
 #include "tools/tool.h"
 #include "util/virerror.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The domain as libvirt would start it next. */
 static virtDomain *
 definedDomain(virtTool *tool, const char *name, GError **error)
 {
-    g_autoptr(virConnect) conn = virtToolConnect(tool, true, error);
-    g_autoptr(virDomain) domain = conn ? virtToolFindDomain(conn, name, error) : NULL;
-    virtDomain *parsed;
-    char *xml;
+    g_autofree char *xml = virtToolGetXml(tool, name, VIR_DOMAIN_XML_INACTIVE, error);
 
-    if (!domain)
-        return NULL;
-    if (!(xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE))) {
-        virtToolLibvirtError(error, "libvirt did not give the XML");
-        return NULL;
-    }
-    parsed = virtDomainParse(xml, strlen(xml), NULL, error);
-    free(xml);
-    return parsed;
+    return xml ? virtDomainParse(xml, strlen(xml), NULL, error) : NULL;
 }
 
 static guint

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const virtCommand *
-findCommand(const char *name)
+/* NULL: there is none of that name. */
+const virtCommand *
+virtToolFindCommand(const char *name)
 {
     for (const virtCommand *command = virtCommands; command->name; command++) {
         if (g_str_equal(command->name, name))
@@ -35,7 +37,7 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
         { "json", 0, 0, G_OPTION_ARG_NONE, &tool->json, "print for programs", NULL },
         { NULL },
     };
-    const virtCommand *command = findCommand((*argv)[0]);
+    const virtCommand *command = virtToolFindCommand((*argv)[0]);
     g_autofree char *usage = g_strdup_printf("%s - %s", command->args, command->summary);
     g_autofree char *prgname = g_strdup_printf("virt-hostdev %s", command->name);
     g_autoptr(GOptionContext) context = g_option_context_new(usage);
@@ -132,8 +134,8 @@ virtToolConnect(virtTool *tool, bool readOnly, GError **error)
 }
 
 /* As virsh finds one: by id, UUID or name. */
-virDomainPtr
-virtToolFindDomain(virConnectPtr conn, const char *text, GError **error)
+static virDomainPtr
+findDomain(virConnectPtr conn, const char *text, GError **error)
 {
     virDomainPtr domain = NULL;
     char *end;
@@ -148,6 +150,24 @@ virtToolFindDomain(virConnectPtr conn, const char *text, GError **error)
     if (!domain)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "failed to get domain '%s': %s", text, virGetLastErrorMessage());
     return domain;
+}
+
+/**
+ * virtToolGetXml: the XML of the domain @name as libvirt has it, in stock form; the caller frees it.
+ * @flags: virDomainXMLFlags; VIR_DOMAIN_XML_SECURE takes a connection that may write
+ */
+char *
+virtToolGetXml(virtTool *tool, const char *name, guint flags, GError **error)
+{
+    g_autoptr(virConnect) conn = virtToolConnect(tool, !(flags & VIR_DOMAIN_XML_SECURE), error);
+    g_autoptr(virDomain) domain = conn ? findDomain(conn, name, error) : NULL;
+    char *xml = domain ? virDomainGetXMLDesc(domain, flags) : NULL;
+    char *copy = g_strdup(xml);
+
+    if (domain && !xml)
+        virtToolLibvirtError(error, "libvirt did not give the XML");
+    free(xml);                         /* libvirt's is malloc's, ours is GLib's */
+    return copy;
 }
 
 /* ---- tables ---- */

@@ -44,12 +44,13 @@ bool virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
 
+const virtCommand *virtToolFindCommand(const char *name);
 bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max, GError **error);
 char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
 virtDomain *virtToolReadDomain(virtTool *tool, const char *file, GError **error);
 
 virConnectPtr virtToolConnect(virtTool *tool, bool readOnly, GError **error);
-virDomainPtr virtToolFindDomain(virConnectPtr conn, const char *text, GError **error);
+char *virtToolGetXml(virtTool *tool, const char *name, guint flags, GError **error);
 void virtToolLibvirtError(GError **error, const char *what);
 
 /* A table for people or, with --json, for programs. @columns: names, NULL at the end; the first holds the tree. */

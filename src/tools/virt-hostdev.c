@@ -6,8 +6,6 @@
 
 #include <libvirt/virterror.h>
 #include <locale.h>
-#include <stdlib.h>
-#include <string.h>
 
 const virtCommand virtCommands[] = {
     { "validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate },
@@ -43,12 +41,11 @@ printHelp(void)
 static const virtCommand *
 findCommand(const char *name, GError **error)
 {
-    for (const virtCommand *command = virtCommands; command->name; command++) {
-        if (g_str_equal(command->name, name))
-            return command;
-    }
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown command '%s' (see virt-hostdev --help)", name);
-    return NULL;
+    const virtCommand *command = virtToolFindCommand(name);
+
+    if (!command)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown command '%s' (see virt-hostdev --help)", name);
+    return command;
 }
 
 /* The options before the command. Those after it are the command's to parse. */

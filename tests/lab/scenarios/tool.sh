@@ -57,6 +57,17 @@ like "with it, it passes" "$(virt-hostdev host-validate 2>&1)" "the hook in .*PA
 ok "all checks" virt-hostdev host-validate
 ok "plan of a defined domain" bash -c "virt-hostdev define two.xml && virt-hostdev plan --domain two"
 
+step "a MAC that is not given is generated, and stays"
+domain bare "$(hostdev "$vf" "<netdev port='2'/><netdev port='1'><mac address='52:54:00:aa:00:01'/></netdev>")" > bare.xml
+ok "define" virt-hostdev define bare.xml
+macs=$(virt-hostdev dumpxml bare | grep -A1 '<netdev' | grep -o "address='[^']*'")
+like "port 1 keeps its own, port 2 has one of ours" "$(tr '\n' ' ' <<< "$macs")" "^address='52:54:00:aa:00:01' address='52:54:00:(..:){2}..' $"
+is "it is the same the next time" "$(virt-hostdev dumpxml bare | grep -A1 '<netdev' | grep -o "address='[^']*'")" "$macs"
+ok "start" virsh -q start bare
+is "port 2 has it" "$(vfget "$PF2" 0 address 2)" "\"$(sed -n "2s/address='\(.*\)'/\1/p" <<< "$macs")\""
+ok "destroy" virsh -q destroy bare
+is "everything as before" "$(snapshot_vfs)" "$before"
+
 step "a VF that moved is not touched"
 ok "apply" virt-hostdev apply two.xml
 record=/run/libvirt-hostdev/$vf
