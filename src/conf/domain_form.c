@@ -265,9 +265,7 @@ virtDomainToStock(const char *xml, gsize len, const char *file, bool generateMac
 
     if (!virtDomainMentionsUs(xml, len))
         return g_strndup(xml, len);
-    doc = virtXmlParse(xml, len, file, error);
-    sites = doc ? virtDomainSitesFind(doc, error) : NULL;
-    if (!sites)
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, error)))
         return NULL;
     if (generateMac)
         generateMacs(doc, sites);
@@ -322,9 +320,7 @@ virtDomainToNetdev(const char *xml, gsize len, const char *file, GError **error)
 
     if (!virtDomainMentionsUs(xml, len))
         return g_strndup(xml, len);
-    doc = virtXmlParse(xml, len, file, error);
-    sites = doc ? virtDomainSitesFind(doc, error) : NULL;
-    if (!sites)
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, error)))
         return NULL;
     for (guint i = 0; i < sites->len; i++)
         siteToNetdev(edits, doc, sites->pdata[i]);
