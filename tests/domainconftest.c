@@ -10,7 +10,8 @@
 #include "util/virerror.h"
 
 #define HEAD "<domain>\n  <name>vm1</name>\n  <uuid>8A1F4C700E5E4D5E8B7F3D1F0B6A9C11</uuid>\n  <devices>\n"
-#define HOSTDEV "    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source>\n        <address bus='6' slot='2'/>\n      </source>\n"
+#define HOSTDEV                                                                                                        \
+    "    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source>\n        <address bus='6' slot='2'/>\n      </source>\n"
 #define TAIL "    </hostdev>\n  </devices>\n</domain>\n"
 
 static void
@@ -63,7 +64,8 @@ testTooLargeStored(void)
     g_autofree char *stock = NULL;
 
     for (guint i = 1; i <= 30000; i++)
-        g_string_append_printf(xml, "<hostdev type='pci'><source><address domain='%u'/></source><netdev port='1'/></hostdev>", i);
+        g_string_append_printf(
+            xml, "<hostdev type='pci'><source><address domain='%u'/></source><netdev port='1'/></hostdev>", i);
     g_string_append(xml, "  </devices>\n</domain>\n");
     stock = virtDomainToStock(xml->str, xml->len, NULL, false, &error);
     g_assert_null(stock);
@@ -92,7 +94,8 @@ testManyDevices(void)
     gint64 start = g_get_monotonic_time();
 
     for (guint i = 1; i <= 8000; i++)
-        g_string_append_printf(xml, "<hostdev type='pci'><source><address domain='%u' bus='1'/></source><netdev port='1'/></hostdev>", i);
+        g_string_append_printf(
+            xml, "<hostdev type='pci'><source><address domain='%u' bus='1'/></source><netdev port='1'/></hostdev>", i);
     g_string_append(xml, "  </devices>\n</domain>\n");
     stock = virtDomainToStock(xml->str, xml->len, NULL, true, &error);
     g_assert_no_error(error);
@@ -120,8 +123,10 @@ testZeroBytes(void)
     static const char xml[] = "<domain>\0<netdev/></domain>";
     static const char utf16[] = "\xff\xfe<\0d\0/\0>\0 <netdev";
 
-    assertRefused(xml, sizeof(xml) - 1, "the document contains a zero byte: it is not XML, or in UTF-16 (save it as UTF-8)");
-    assertRefused(utf16, sizeof(utf16) - 1, "the document contains a zero byte: it is not XML, or in UTF-16 (save it as UTF-8)");
+    assertRefused(xml, sizeof(xml) - 1,
+                  "the document contains a zero byte: it is not XML, or in UTF-16 (save it as UTF-8)");
+    assertRefused(utf16, sizeof(utf16) - 1,
+                  "the document contains a zero byte: it is not XML, or in UTF-16 (save it as UTF-8)");
 }
 
 static void
@@ -138,7 +143,8 @@ testEmpty(void)
 static void
 testEveryCut(void)
 {
-    static const char *const names[] = {"merged", "layout-crlf", "snapshot-inactive", "bad-xml-entity-bomb", "layout-latin1"};
+    static const char *const names[] = {"merged", "layout-crlf", "snapshot-inactive", "bad-xml-entity-bomb",
+                                        "layout-latin1"};
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = virtTestPath("genericxml2xmlin/%s.xml", names[i]);
@@ -227,7 +233,8 @@ testNoDomain(void)
     g_assert_null(domain);
     g_assert_cmpstr(error->message, ==, "line 1: <network> holds neither a <domain> nor a <hostdev>");
     g_assert_null(other);
-    g_assert_cmpstr(uuidError->message, ==, "line 1: '12' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them");
+    g_assert_cmpstr(uuidError->message, ==,
+                    "line 1: '12' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them");
 }
 
 static void

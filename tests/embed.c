@@ -51,8 +51,8 @@ virtEmbedRemove(const char *dir)
 static void
 dropRoot(const char *dir)
 {
-    if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-                           setresuid(NOBODY, NOBODY, NOBODY) < 0))
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
         g_error("cannot give up root");
     clearenv();
     g_setenv("HOME", dir, TRUE);

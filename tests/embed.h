@@ -10,7 +10,7 @@
 
 typedef int (*virtEmbedMain)(virConnectPtr conn, const char *dir, gpointer opaque);
 
-#define VIRT_EMBED_SKIP 77             /* no driver or no QEMU here; Meson's code for a skipped test */
+#define VIRT_EMBED_SKIP 77 /* no driver or no QEMU here; Meson's code for a skipped test */
 
 int virtEmbedRun(virtEmbedMain body, const char *dir, gpointer opaque);
 char *virtEmbedDir(void);

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static guint64 *sleeper;               /* host->sleep knows no host: the last one made counts */
+static guint64 *sleeper; /* host->sleep knows no host: the last one made counts */
 
 static void
 fakeSleep(gulong microseconds)
@@ -56,7 +56,7 @@ fakeHostNew(void)
     fake->warnings = g_ptr_array_new_with_free_func(g_free);
     fake->log = g_string_new(NULL);
     fake->pfs = g_ptr_array_new_with_free_func(pfFree);
-    fake->nextIfindex = 2;             /* 1 is lo */
+    fake->nextIfindex = 2; /* 1 is lo */
     sleeper = &fake->slept;
     fakeHostFile(fake, "4c4c4544-0042-3510-8054-b4c04f564433\n", "sys/class/dmi/id/product_uuid");
     return fake;
@@ -120,8 +120,7 @@ fakeHostRead(fakeHost *fake, const char *format, ...)
     return text;
 }
 
-static void G_GNUC_PRINTF(3, 4)
-makeLink(fakeHost *fake, const char *target, const char *format, ...)
+static void G_GNUC_PRINTF(3, 4) makeLink(fakeHost *fake, const char *target, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -165,7 +164,7 @@ makeIfname(const char *address, guint port)
 }
 
 static void G_GNUC_PRINTF(5, 6)
-netFile(fakeHost *fake, const char *address, const char *ifname, const char *attribute, const char *format, ...)
+    netFile(fakeHost *fake, const char *address, const char *ifname, const char *attribute, const char *format, ...)
 {
     va_list args;
     va_start(args, format);

@@ -18,40 +18,40 @@
 /* What the kernel remembers of one VF at one port of its PF; in the kernel's units. */
 typedef struct {
     guint8 mac[6];
-    guint16 vlan, qos, protocol;       /* protocol in host order */
-    guint32 maxRate, minRate;          /* Mb/s */
-    guint32 spoofchk, trust;           /* G_MAXUINT32: the driver does not support it */
+    guint16 vlan, qos, protocol; /* protocol in host order */
+    guint32 maxRate, minRate;    /* Mb/s */
+    guint32 spoofchk, trust;     /* G_MAXUINT32: the driver does not support it */
     guint32 link;
     guint64 nodeGuid, portGuid;
     char profile[VIRT_NETDEV_PROFILE_LEN];
     guint8 instance[16], hostUuid[16];
-    guint16 response;                  /* PORT_VDP_RESPONSE_SUCCESS … of linux/if_link.h */
-    guint pending;                     /* so many reads yet say PORT_PROFILE_RESPONSE_INPROGRESS */
-    bool hidden;                       /* the driver's call fails: left out of every list */
+    guint16 response; /* PORT_VDP_RESPONSE_SUCCESS … of linux/if_link.h */
+    guint pending;    /* so many reads yet say PORT_PROFILE_RESPONSE_INPROGRESS */
+    bool hidden;      /* the driver's call fails: left out of every list */
 } fakeVF;
 
 typedef struct {
-    virtHost *host;                    /* what the code under test gets */
+    virtHost *host; /* what the code under test gets */
 
     /* Knobs; all zero at first. An attribute is a virtNetdevAttr, a set of them VIRT_NETDEV_BITs. */
-    guint faultPort;                   /* the refusals below concern this port only; 0 every port */
-    int failErrno;                     /* what a refusal says, EPERM when 0 */
-    const char *extack;                /* the kernel's words with every refusal, or NULL */
-    guint failRequest;                 /* this SETLINK (1.. from now on) is refused whole, once */
-    guint failAttr;                    /* this attribute written (1.. from now on) is refused, and the same attribute
-                                        * of the same VF and port from then on, until fakeHostHeal() */
-    guint refused;                     /* attributes always refused */
-    guint ignored;                     /* attributes acknowledged and dropped */
-    guint busy;                        /* so many SETLINK more are answered EAGAIN */
-    guint getErrno;                    /* every GETLINK is refused so */
-    guint listed;                      /* at most so many VFs in a list; 0 no limit but the kernel's 64 KiB */
+    guint faultPort;    /* the refusals below concern this port only; 0 every port */
+    int failErrno;      /* what a refusal says, EPERM when 0 */
+    const char *extack; /* the kernel's words with every refusal, or NULL */
+    guint failRequest;  /* this SETLINK (1.. from now on) is refused whole, once */
+    guint failAttr;     /* this attribute written (1.. from now on) is refused, and the same attribute
+                         * of the same VF and port from then on, until fakeHostHeal() */
+    guint refused;      /* attributes always refused */
+    guint ignored;      /* attributes acknowledged and dropped */
+    guint busy;         /* so many SETLINK more are answered EAGAIN */
+    guint getErrno;     /* every GETLINK is refused so */
+    guint listed;       /* at most so many VFs in a list; 0 no limit but the kernel's 64 KiB */
     bool refuseZeroMac;
-    bool refuseVlanZero;               /* only 4095 takes a VLAN away */
-    bool vlanNone4095;                 /* "no VLAN" reads as 4095 (mlx4) */
-    bool vlanNeedsNoRate;              /* no VLAN change while a maximum rate is set (mlx4) */
-    bool noMinRate;                    /* EPROTONOSUPPORT (mlx4, igb) */
-    bool guids;                        /* the driver reports GUIDs */
-    bool profiles;                     /* the driver knows 802.1Qbh port profiles */
+    bool refuseVlanZero;  /* only 4095 takes a VLAN away */
+    bool vlanNone4095;    /* "no VLAN" reads as 4095 (mlx4) */
+    bool vlanNeedsNoRate; /* no VLAN change while a maximum rate is set (mlx4) */
+    bool noMinRate;       /* EPROTONOSUPPORT (mlx4, igb) */
+    bool guids;           /* the driver reports GUIDs */
+    bool profiles;        /* the driver knows 802.1Qbh port profiles */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;
@@ -60,17 +60,17 @@ typedef struct {
     void *garbleOpaque;
 
     /* What happened. */
-    guint gets, sets, attrs;           /* GETLINK, SETLINK, attributes tried */
-    guint64 slept;                     /* microseconds of host->sleep; no time really passes */
-    GPtrArray *warnings;               /* texts of virtHostWarn */
-    GString *log;                      /* "enp1s0f0 vf 3 vlan=42 …\n", see fakeHostTakeLog */
+    guint gets, sets, attrs; /* GETLINK, SETLINK, attributes tried */
+    guint64 slept;           /* microseconds of host->sleep; no time really passes */
+    GPtrArray *warnings;     /* texts of virtHostWarn */
+    GString *log;            /* "enp1s0f0 vf 3 vlan=42 …\n", see fakeHostTakeLog */
 
-    GPtrArray *pfs;                    /* private */
+    GPtrArray *pfs; /* private */
     guint nextIfindex, failedPort, failedVF, failedAttr;
 } fakeHost;
 
 fakeHost *fakeHostNew(void);
-void fakeHostFree(fakeHost *fake);     /* removes the tree too */
+void fakeHostFree(fakeHost *fake); /* removes the tree too */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(fakeHost, fakeHostFree)
 
 /* A PF that is up, with @ports netdevs (dev_port 0..), @vfs VFs bound to "@drivervf" with as many netdevs each. */
@@ -78,14 +78,14 @@ void fakeHostAddPF(fakeHost *fake, const char *pf, guint ports, guint vfs, const
 /* A PCI device without SR-IOV, and without netdevs when @ports is 0. */
 void fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const char *driver);
 
-const char *fakeHostVFAddress(fakeHost *fake, const char *pf, guint vf);           /* owned by @fake */
-const char *fakeHostIfname(fakeHost *fake, const char *pf, guint port);            /* of the PF; owned by @fake */
+const char *fakeHostVFAddress(fakeHost *fake, const char *pf, guint vf); /* owned by @fake */
+const char *fakeHostIfname(fakeHost *fake, const char *pf, guint port);  /* of the PF; owned by @fake */
 fakeVF *fakeHostVF(fakeHost *fake, const char *pf, guint port, guint vf);
-virtVF *fakeHostLookup(fakeHost *fake, const char *pf, guint vf);                  /* virtVFLookup that must succeed */
+virtVF *fakeHostLookup(fakeHost *fake, const char *pf, guint vf); /* virtVFLookup that must succeed */
 
-void fakeHostBindVFIO(fakeHost *fake, const char *address);                        /* its netdevs go */
+void fakeHostBindVFIO(fakeHost *fake, const char *address);                                    /* its netdevs go */
 void fakeHostRandomMac(fakeHost *fake, const char *pf, guint port, guint vf, const char *mac); /* as igb shows one */
-void fakeHostSwapVFs(fakeHost *fake, const char *pf, guint a, guint b);            /* virtfnA and virtfnB swap places */
+void fakeHostSwapVFs(fakeHost *fake, const char *pf, guint a, guint b); /* virtfnA and virtfnB swap places */
 /* Write or (NULL) remove a file under the root: fakeHostFile(fake, "0\n", "sys/class/net/%s/dev_port", name). */
 void fakeHostFile(fakeHost *fake, const char *text, const char *format, ...) G_GNUC_PRINTF(3, 4);
 char *fakeHostRead(fakeHost *fake, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -21,7 +21,7 @@
 #endif
 
 #define UNSUPPORTED G_MAXUINT32
-#define STATS_LEN 100                  /* eight counters of 64 bits and their headers */
+#define STATS_LEN 100 /* eight counters of 64 bits and their headers */
 
 /* One VF at one port, while a request is worked on. */
 typedef struct {
@@ -148,7 +148,7 @@ applyVlan(const Target *target, guint vlan, guint qos, guint protocol)
     wanted.vlan = none ? 0 : (guint16)vlan;
     wanted.qos = (guint16)qos;
     wanted.protocol = (guint16)protocol;
-    if (target->fake->refuseVlanZero && none) {   /* taken: this is the way here to say 0 */
+    if (target->fake->refuseVlanZero && none) { /* taken: this is the way here to say 0 */
         target->fake->attrs++;
         logAttr(target, VIRT_NETDEV_VLAN, &wanted, 0);
         *target->vf = wanted;
@@ -257,8 +257,7 @@ setVFInfoList(Target *target, struct nlattr *list)
 {
     struct nlattr *info, *tb[IFLA_VF_MAX + 1];
     int rest, rc = 0;
-    nla_for_each_nested(info, list, rest)
-    {
+    nla_for_each_nested (info, list, rest) {
         guint32 index = 0;
         g_assert_cmpint(nla_type(info), ==, IFLA_VF_INFO);
         g_assert_cmpint(nla_len(info), >, NLA_HDRLEN);
@@ -291,8 +290,7 @@ setVFPorts(Target *target, struct nlattr *list)
 {
     struct nlattr *entry, *tb[IFLA_PORT_MAX + 1];
     int rest, rc = 0;
-    nla_for_each_nested(entry, list, rest)
-    {
+    nla_for_each_nested (entry, list, rest) {
         guint32 index;
         guint8 request;
         g_assert_cmpint(nla_parse_nested(tb, IFLA_PORT_MAX, entry, NULL), ==, 0);
@@ -340,7 +338,7 @@ static void
 fillGuid(struct nl_msg *msg, int type, guint index, guint64 guid)
 {
     struct ifla_vf_guid value;
-    memset(&value, 0, sizeof(value));  /* it has a hole */
+    memset(&value, 0, sizeof(value)); /* it has a hole */
     value.vf = index;
     value.guid = guid;
     nla_put(msg, type, sizeof(value), &value);
@@ -352,7 +350,7 @@ fillVlan(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf
     guint id = vf->vlan == 0 && fake->vlanNone4095 ? 4095 : vf->vlan;
     struct ifla_vf_vlan value = {.vf = index, .vlan = id, .qos = vf->qos};
     struct ifla_vf_vlan_info info;
-    memset(&info, 0, sizeof(info));    /* two bytes of padding */
+    memset(&info, 0, sizeof(info)); /* two bytes of padding */
     info.vf = index;
     info.vlan = id;
     info.qos = vf->qos;
@@ -403,7 +401,7 @@ fillVFInfoList(struct nl_msg *msg, const Target *target, bool stats)
         fillVF(msg, fake, i, vf, stats);
         listed++;
     }
-    list->nla_len = (guint16)((char *)nlmsg_tail(nlmsg_hdr(msg)) - (char *)list);   /* runs over as the kernel's does */
+    list->nla_len = (guint16)((char *)nlmsg_tail(nlmsg_hdr(msg)) - (char *)list); /* runs over as the kernel's does */
 }
 
 /* A VF whose association never was, or has ended, has no entry. */

@@ -8,10 +8,10 @@
 typedef struct {
     char *name;
     guint ports, vfs;
-    char **ifnames;                    /* of each port */
+    char **ifnames; /* of each port */
     guint *ifindex;
-    char **vfNames;                    /* PCI addresses */
-    fakeVF *table;                     /* port by port: (port - 1) * vfs + vf */
+    char **vfNames; /* PCI addresses */
+    fakeVF *table;  /* port by port: (port - 1) * vfs + vf */
 } fakePF;
 
 int fakeKernelTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);

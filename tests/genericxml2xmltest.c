@@ -10,9 +10,9 @@
 #include "testfiles.h"
 
 #define MIN_CASES 170
-#define MIN_REFUSED_SHARE 3            /* one of three */
+#define MIN_REFUSED_SHARE 3 /* one of three */
 
-static GPtrArray *messages;            /* of refused cases, without file and line */
+static GPtrArray *messages; /* of refused cases, without file and line */
 
 static char *
 stock(const char *xml, const char *file)

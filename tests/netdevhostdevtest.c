@@ -16,7 +16,7 @@
 typedef struct {
     fakeHost *fake;
     virtVF *vf;
-    GPtrArray *wanted;                 /* both ports, every attribute the fake driver reports */
+    GPtrArray *wanted; /* both ports, every attribute the fake driver reports */
 } Fixture;
 
 static virtNetdev *

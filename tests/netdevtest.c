@@ -12,7 +12,7 @@
 static void
 testRates(void)
 {
-    const guint32 last = 35184372;     /* the greatest that fits 2^32 - 1 KiB/s */
+    const guint32 last = 35184372; /* the greatest that fits 2^32 - 1 KiB/s */
     guint32 max, min;
     virtNetdev netdev = {.port = 1};
     for (guint64 rate = 0; rate <= last; rate += rate < 200000 ? 1 : 9973) {
@@ -35,11 +35,11 @@ testRateRounding(void)
     virtNetdevGetRate(&netdev, &max, &min);
     g_assert_cmpuint(max, ==, 1);
     g_assert_cmpuint(min, ==, 1);
-    netdev.bandwidth.average = 122070;  /* 999.997 Mb/s */
+    netdev.bandwidth.average = 122070; /* 999.997 Mb/s */
     netdev.bandwidth.peak = 0;
     virtNetdevGetRate(&netdev, &max, &min);
     g_assert_cmpuint(max, ==, 1000);
-    netdev.bandwidth.peak = 244141;     /* the cap is the peak where there is one */
+    netdev.bandwidth.peak = 244141; /* the cap is the peak where there is one */
     virtNetdevGetRate(&netdev, &max, &min);
     g_assert_cmpuint(max, ==, 2000);
 }

@@ -277,7 +277,7 @@ testRealGet(void)
     g_autoptr(virtHost) host = virtHostNew(NULL);
     virtPort lo = makeLo(), none = makeLo();
     none.ifindex = 0x7ffffff0;
-    for (guint i = 0; i < 3; i++) {    /* over one socket */
+    for (guint i = 0; i < 3; i++) { /* over one socket */
         virtNetdev read;
         g_autoptr(GError) error = NULL, missing = NULL;
         struct nl_msg *reply = NULL;
@@ -328,7 +328,7 @@ testRealReason(void)
     struct nl_msg *reply = NULL;
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
     ((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(request)))->ifi_family = AF_INET;
-    nla_put(request, IFLA_EXT_MASK, 1, "");      /* a u32, says rtnetlink's policy */
+    nla_put(request, IFLA_EXT_MASK, 1, ""); /* a u32, says rtnetlink's policy */
     int rc = host->talk(host, request, &reply, &reason);
     nlmsg_free(request);
     g_assert_cmpint(rc, <, 0);

@@ -29,7 +29,9 @@ static void
 testAddress(void)
 {
     static const char *const good[][2] = {
-        {"0000:06:02.0", "0000:06:02.0"}, {"06:02.7", "0000:06:02.7"}, {"10000:e1:1f.0", "10000:e1:1f.0"},
+        {"0000:06:02.0", "0000:06:02.0"},
+        {"06:02.7", "0000:06:02.7"},
+        {"10000:e1:1f.0", "10000:e1:1f.0"},
         {"ffffffff:FF:1f.7", "ffffffff:ff:1f.7"},
     };
     static const char *const bad[] = {

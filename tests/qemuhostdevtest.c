@@ -57,7 +57,7 @@ hostdevs(Fixture *f, guint vfs, guint tag)
         hostdev->netdevs = virtNetdevListNew();
         for (guint port = 1; port <= 2; port++) {
             virtNetdev *netdev = virtNetdevNew(port);
-            const guint8 mac[6] = { 0x52, 0x54, 0, (guint8)tag, (guint8)n, (guint8)port };
+            const guint8 mac[6] = {0x52, 0x54, 0, (guint8)tag, (guint8)n, (guint8)port};
 
             memcpy(netdev->mac, mac, sizeof(mac));
             netdev->vlan.id = (guint16)(100 * port + n);
@@ -336,7 +336,7 @@ testRandomMac(Fixture *f, gconstpointer opaque)
     g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
     g_autoptr(virtRecord) record = NULL;
     g_autofree char *unbound = NULL;
-    const guint8 zero[6] = { 0 };
+    const guint8 zero[6] = {0};
 
     fakeHostRandomMac(f->fake, PF, 1, 0, "2e:11:22:33:44:55");
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
@@ -543,9 +543,10 @@ testLateMac(Fixture *f, gconstpointer opaque)
     g_autofree char *unbound = NULL;
 
     for (guint port = 1; port <= 2; port++)
-        memcpy(fakeHostVF(f->fake, PF, port, 0)->mac, (const guint8[6]){ 0x52, 0x54, 0, 0, 0, 0x10 }, 6);
+        memcpy(fakeHostVF(f->fake, PF, port, 0)->mac, (const guint8[6]){0x52, 0x54, 0, 0, 0, 0x10}, 6);
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
-    fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName, ((virtPort *)own->pdata[0])->ifname);
+    fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName,
+                 ((virtPort *)own->pdata[0])->ifname);
     g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
     g_assert_cmpstr(unbound, ==, vfName);
@@ -576,30 +577,30 @@ main(int argc, char **argv)
         const char *name;
         void (*run)(Fixture *f, gconstpointer opaque);
     } tests[] = {
-        { "/qemu/cycle", testCycle },
-        { "/qemu/rollback", testRollback },
-        { "/qemu/rollback-fails", testRollbackFails },
-        { "/qemu/owner", testOwner },
-        { "/qemu/again", testAgain },
-        { "/qemu/again-fails", testAgainFails },
-        { "/qemu/gone-owner", testGoneOwner },
-        { "/qemu/by-hand", testByHandNeverGone },
-        { "/qemu/restore-in-part", testRestoreInPart },
-        { "/qemu/moved", testMoved },
-        { "/qemu/checks", testChecks },
-        { "/qemu/two-pfs", testTwoPFs },
-        { "/qemu/random-mac", testRandomMac },
-        { "/qemu/plan", testPlan },
-        { "/qemu/plan-problems", testPlanProblems },
-        { "/qemu/drift", testDrift },
-        { "/qemu/unsupported", testUnsupported },
-        { "/qemu/unreported", testUnreported },
-        { "/qemu/late-release", testLateRelease },
-        { "/qemu/gone-vf", testGoneVF },
-        { "/qemu/late-mac", testLateMac },
-        { "/qemu/record-first", testRecordFirst },
-        { "/qemu/lock", testLock },
-        { "/qemu/damaged-record", testDamagedRecord },
+        {"/qemu/cycle", testCycle},
+        {"/qemu/rollback", testRollback},
+        {"/qemu/rollback-fails", testRollbackFails},
+        {"/qemu/owner", testOwner},
+        {"/qemu/again", testAgain},
+        {"/qemu/again-fails", testAgainFails},
+        {"/qemu/gone-owner", testGoneOwner},
+        {"/qemu/by-hand", testByHandNeverGone},
+        {"/qemu/restore-in-part", testRestoreInPart},
+        {"/qemu/moved", testMoved},
+        {"/qemu/checks", testChecks},
+        {"/qemu/two-pfs", testTwoPFs},
+        {"/qemu/random-mac", testRandomMac},
+        {"/qemu/plan", testPlan},
+        {"/qemu/plan-problems", testPlanProblems},
+        {"/qemu/drift", testDrift},
+        {"/qemu/unsupported", testUnsupported},
+        {"/qemu/unreported", testUnreported},
+        {"/qemu/late-release", testLateRelease},
+        {"/qemu/gone-vf", testGoneVF},
+        {"/qemu/late-mac", testLateMac},
+        {"/qemu/record-first", testRecordFirst},
+        {"/qemu/lock", testLock},
+        {"/qemu/damaged-record", testDamagedRecord},
     };
 
     g_test_init(&argc, &argv, NULL);

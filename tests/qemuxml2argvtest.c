@@ -16,9 +16,9 @@
 typedef struct {
     char *name;
     char *input;
-    char *stock;                       /* ours */
-    char *plain;                       /* as if there were no netdevs */
-    char *stockArgs, *plainArgs;       /* what libvirt made of these */
+    char *stock;                 /* ours */
+    char *plain;                 /* as if there were no netdevs */
+    char *stockArgs, *plainArgs; /* what libvirt made of these */
 } Case;
 
 static char *versions;
@@ -103,8 +103,8 @@ convertAll(virConnectPtr conn, const char *dir, gpointer opaque)
         g_printerr("no QEMU: %s\n", virGetLastErrorMessage());
         return VIRT_EMBED_SKIP;
     }
-    text = g_strdup_printf("# libvirt %lu.%lu, QEMU %lu.%lu", libvirt / 1000000, libvirt / 1000 % 1000,
-                           qemu / 1000000, qemu / 1000 % 1000);
+    text = g_strdup_printf("# libvirt %lu.%lu, QEMU %lu.%lu", libvirt / 1000000, libvirt / 1000 % 1000, qemu / 1000000,
+                           qemu / 1000 % 1000);
     save(dir, "versions", "txt", text);
     for (guint i = 0; i < cases->len; i++) {
         const Case *c = cases->pdata[i];

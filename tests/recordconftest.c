@@ -8,8 +8,8 @@
 #include "util/virstatefile.h"
 
 #define OWNER "  <owner name='vm1' uuid='8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11' pid='612' start='81532'/>\n"
-#define PLACE \
-    "  <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>\n" \
+#define PLACE                                                                                                          \
+    "  <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>\n"                            \
     "  <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>\n"
 #define LISTS "  <before></before>\n  <wanted></wanted>\n"
 #define RECORD(phase, owner, place, lists) "<hostdev phase='" phase "'>\n" owner place lists "</hostdev>\n"
@@ -81,23 +81,32 @@ static const struct {
     const char *message;
 } refused[] = {
     {"", "r:1: the document has no complete element: is it empty or cut off?"},
-    {"<hostdev phase='setting'>\n  <ow", "r:2: the document ends before the <hostdev> of line 1 is closed: is it cut off?"},
+    {"<hostdev phase='setting'>\n  <ow",
+     "r:2: the document ends before the <hostdev> of line 1 is closed: is it cut off?"},
     {"<domain/>", "r:1: a record is a <hostdev>, not a <domain>"},
     {"<hostdev/>", "r:1: <hostdev> lacks its attribute 'phase'"},
     {RECORD("done", OWNER, PLACE, LISTS), "r:1: phase='done' in <hostdev>: not setting, active or restoring"},
     {RECORD("active", "", PLACE, LISTS), "r:1: <hostdev> lacks its <owner>"},
     {RECORD("active", OWNER OWNER, PLACE, LISTS), "r:3: a second <owner> in <hostdev>: drop one"},
     {RECORD("active", "<owner/>", PLACE, LISTS), "r:2: <owner> lacks its attribute 'name'"},
-    {RECORD("active", "<owner name='x' pid='0'/>", PLACE, LISTS), "r:2: pid='0' in <owner>: not a number from 1 to 2147483647"},
-    {RECORD("active", "<owner name='x' pid='99999999999'/>", PLACE, LISTS), "r:2: pid='99999999999' in <owner>: not a number from 1 to 2147483647"},
+    {RECORD("active", "<owner name='x' pid='0'/>", PLACE, LISTS),
+     "r:2: pid='0' in <owner>: not a number from 1 to 2147483647"},
+    {RECORD("active", "<owner name='x' pid='99999999999'/>", PLACE, LISTS),
+     "r:2: pid='99999999999' in <owner>: not a number from 1 to 2147483647"},
     {RECORD("active", OWNER, "", LISTS), "r:1: <hostdev> lacks its <source>"},
     {RECORD("active", OWNER, PLACE, "<before/>"), "r:1: <hostdev> lacks its <wanted>"},
-    {RECORD("active", OWNER, PLACE, LISTS "<after/>"), "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <pf>, <before>, <wanted>): drop or correct it"},
+    {RECORD("active", OWNER, PLACE, LISTS "<after/>"),
+     "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <pf>, <before>, <wanted>): drop or correct it"},
     {RECORD("active", OWNER, "<source><address/></source>", LISTS), "r:3: <address> lacks its attribute 'domain'"},
-    {RECORD("active", OWNER, PLACE, "<before><netdev port='1'/><netdev port='1'/></before><wanted/>"), "r:5: port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one"},
-    {RECORD("active", OWNER, PLACE, "<before><netdev port='1'><vlan><tag id='4095'/></vlan></netdev></before><wanted/>"), "r:5: id='4095' in <tag>: not a number from 0 to 4094"},
-    {RECORD("active", OWNER, PLACE, "<before><hostdev/></before><wanted/>"), "r:5: <before> has no child <hostdev> (known: <netdev>): drop or correct it"},
-    {RECORD("active", OWNER, PLACE, "<before>x</before><wanted/>"), "r:5: text 'x' inside <before> means nothing: drop it"},
+    {RECORD("active", OWNER, PLACE, "<before><netdev port='1'/><netdev port='1'/></before><wanted/>"),
+     "r:5: port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one"},
+    {RECORD("active", OWNER, PLACE,
+            "<before><netdev port='1'><vlan><tag id='4095'/></vlan></netdev></before><wanted/>"),
+     "r:5: id='4095' in <tag>: not a number from 0 to 4094"},
+    {RECORD("active", OWNER, PLACE, "<before><hostdev/></before><wanted/>"),
+     "r:5: <before> has no child <hostdev> (known: <netdev>): drop or correct it"},
+    {RECORD("active", OWNER, PLACE, "<before>x</before><wanted/>"),
+     "r:5: text 'x' inside <before> means nothing: drop it"},
 };
 
 static void

@@ -21,19 +21,31 @@ static guint valid, invalid;
 
 /* Well-formed for the schema, yet wrong for a reason that takes comparing values, or looking into <metadata>. */
 static const char *const inexpressible[] = {
-    "bad-address-twice", "bad-address-twice-other-without", "bad-address-twice-spelled-otherwise",
-    "bad-bandwidth-floor-over-average", "bad-bandwidth-floor-over-peak", "bad-bandwidth-peak-under-average",
-    "bad-both-places", "bad-metadata-*", "bad-port-twice", "bad-port-twice-spelled-otherwise",
+    "bad-address-twice",
+    "bad-address-twice-other-without",
+    "bad-address-twice-spelled-otherwise",
+    "bad-bandwidth-floor-over-average",
+    "bad-bandwidth-floor-over-peak",
+    "bad-bandwidth-peak-under-average",
+    "bad-both-places",
+    "bad-metadata-*",
+    "bad-port-twice",
+    "bad-port-twice-spelled-otherwise",
     "bad-virtualport-long-profile-bytes", /* the schema counts characters */
-    "bad-port-plus", "bad-port-space",    /* white space and plus are part of a number there */
-    "bad-address-octal",                  /* libvirt's schema takes 08 for hexadecimal */
-    "bad-netdev-prefixed-child", "bad-xml-*", "bad-hostdev-alone", "bad-place-inactive-domain",
+    "bad-port-plus",
+    "bad-port-space",    /* white space and plus are part of a number there */
+    "bad-address-octal", /* libvirt's schema takes 08 for hexadecimal */
+    "bad-netdev-prefixed-child",
+    "bad-xml-*",
+    "bad-hostdev-alone",
+    "bad-place-inactive-domain",
 };
 
 /* What libvirt's parser takes or ignores, but its schema does not know. */
 static const char *const unknownToSchema[] = {
-    "address-upper-case", "address-with-type", "layout-cdata-in-hostdev", "layout-gt-in-attribute",
-    "layout-text-in-hostdev", "metadata-no-head", "metadata-second-of-others", "others-netdev-in-hostdev", "two-devices-elements",
+    "address-upper-case",        "address-with-type",        "layout-cdata-in-hostdev",
+    "layout-gt-in-attribute",    "layout-text-in-hostdev",   "metadata-no-head",
+    "metadata-second-of-others", "others-netdev-in-hostdev", "two-devices-elements",
 };
 
 static bool

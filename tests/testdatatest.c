@@ -91,7 +91,8 @@ static GRegex *
 makeRegex(const char *pattern)
 {
     g_autoptr(GError) error = NULL;
-    GRegex *regex = g_regex_new(pattern, G_REGEX_DOTALL | G_REGEX_MULTILINE | G_REGEX_RAW | G_REGEX_OPTIMIZE, 0, &error);
+    GRegex *regex =
+        g_regex_new(pattern, G_REGEX_DOTALL | G_REGEX_MULTILINE | G_REGEX_RAW | G_REGEX_OPTIMIZE, 0, &error);
 
     g_assert_no_error(error);
     return regex;
@@ -101,8 +102,13 @@ static gboolean
 appendNetdevs(const GMatchInfo *match, GString *out, gpointer opaque)
 {
     static const char *const lines[] = {
-        "<netdev port='1' trustGuestRxFilters='yes'>", "  <mac address='52:54:00:01:02:03'/>", "  <vlan>",
-        "    <tag id='42' priority='3'/>", "  </vlan>", "</netdev>", "<netdev port='2'/>",
+        "<netdev port='1' trustGuestRxFilters='yes'>",
+        "  <mac address='52:54:00:01:02:03'/>",
+        "  <vlan>",
+        "    <tag id='42' priority='3'/>",
+        "  </vlan>",
+        "</netdev>",
+        "<netdev port='2'/>",
     };
     g_autofree char *all = g_match_info_fetch(match, 0);
     g_autofree char *indent = g_match_info_fetch_named(match, "indent");
@@ -120,7 +126,8 @@ addNetdevs(const char *xml)
     static GRegex *regex;
 
     if (!regex)
-        regex = makeRegex("<hostdev\\b(?=[^>]*\\btype=['\"]pci['\"])[^>]*>(?:(?!</hostdev>).)*?\\n(?<indent> *)<source\\b[^/>]*>.*?</source>");
+        regex = makeRegex(
+            "<hostdev\\b(?=[^>]*\\btype=['\"]pci['\"])[^>]*>(?:(?!</hostdev>).)*?\\n(?<indent> *)<source\\b[^/>]*>.*?</source>");
     return g_regex_replace_eval(regex, xml, -1, 0, 0, appendNetdevs, NULL, NULL);
 }
 
@@ -139,7 +146,8 @@ addHostdev(const char *xml)
                            "\\1      <address domain='0x0000' bus='0xf6' slot='0x12' function='0x3'/>\n"
                            "\\1    </source>\n"
                            "\\1  </hostdev>\n"
-                           "\\0", 0, NULL);
+                           "\\0",
+                           0, NULL);
 }
 
 static bool
@@ -297,7 +305,8 @@ store(virConnectPtr conn, const char *xml)
         return NULL;
     text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
     virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_NVRAM |
-                                   VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA);
+                                       VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+                                       VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA);
     virDomainFree(domain);
     return text;
 }
@@ -310,7 +319,8 @@ stable(const char *xml)
     g_autofree char *masked = NULL;
 
     if (!regex)
-        regex = makeRegex("<uuid>[^<]*</uuid>|<genid>[^<]*</genid>|<mac address='[^']*'/>|instanceid='[^']*'|interfaceid='[^']*'|<nvram[^>]*>[^<]*</nvram>");
+        regex = makeRegex(
+            "<uuid>[^<]*</uuid>|<genid>[^<]*</genid>|<mac address='[^']*'/>|instanceid='[^']*'|interfaceid='[^']*'|<nvram[^>]*>[^<]*</nvram>");
     masked = g_regex_replace_literal(regex, xml, -1, 0, "", 0, NULL);
     return virtTestSkeleton(masked);
 }
@@ -392,8 +402,9 @@ checkFloors(void)
 {
     g_print("%u files: %u unchanged, %u not XML, %u too large\n", counts.files, counts.unchanged, counts.notXml,
             counts.tooLarge);
-    g_print("netdevs in %u own and %u added hostdevs: %u there and back byte for byte, %u laid out in another way, %u refused\n",
-            counts.own, counts.added, counts.exact, counts.nearly, counts.refused);
+    g_print(
+        "netdevs in %u own and %u added hostdevs: %u there and back byte for byte, %u laid out in another way, %u refused\n",
+        counts.own, counts.added, counts.exact, counts.nearly, counts.refused);
     if (counts.files < MIN_FILES || counts.unchanged < MIN_FILES)
         fail("files", "fewer than there should be");
     if (counts.exact < MIN_ROUND_TRIPS)

@@ -24,7 +24,8 @@ virtPCIAddressParseXml(const virtXmlDoc *doc, const virtXmlNode *node, virtPCIAd
         return false;
     if (!virtXmlGet(node, "domain") && !virtXmlGet(node, "bus") && !virtXmlGet(node, "slot") &&
         !virtXmlGet(node, "function")) {
-        virtXmlError(doc, node, error, "<address> names no PCI device: give domain, bus, slot and function as in 0000:06:02.0");
+        virtXmlError(doc, node, error,
+                     "<address> names no PCI device: give domain, bus, slot and function as in 0000:06:02.0");
         return false;
     }
     *ret = (virtPCIAddress){domain, bus, slot, function};

@@ -69,7 +69,8 @@ readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **er
         return true;
     *ret = canonicalUuid(text ? text : "");
     if (!*ret)
-        virtXmlError(doc, uuid, error, "'%s' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them", quoted);
+        virtXmlError(doc, uuid, error, "'%s' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them",
+                     quoted);
     return *ret;
 }
 

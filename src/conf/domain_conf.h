@@ -10,17 +10,17 @@
 
 typedef struct {
     virtPCIAddress address;
-    bool managed;                      /* managed='yes' */
+    bool managed; /* managed='yes' */
     guint line;
-    GPtrArray *netdevs;                /* virtNetdev, sorted by port; not empty */
+    GPtrArray *netdevs; /* virtNetdev, sorted by port; not empty */
 } virtHostdev;
 
 void virtHostdevFree(virtHostdev *hostdev);
 
 typedef struct {
-    char *name;                        /* NULL in a document that gives none */
-    char *uuid;                        /* canonical lower case with dashes, or NULL */
-    GPtrArray *hostdevs;               /* virtHostdev: only those that have netdevs, in document order */
+    char *name;          /* NULL in a document that gives none */
+    char *uuid;          /* canonical lower case with dashes, or NULL */
+    GPtrArray *hostdevs; /* virtHostdev: only those that have netdevs, in document order */
 } virtDomain;
 
 virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, GError **error);

@@ -181,7 +181,8 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *si
     if (!anyWritten(site))
         return true;
     if (virtDomainSiteIsLone(site)) {
-        virtXmlError(doc, site->node, error, "a lone <hostdev> has no <metadata> to keep its netdevs in; convert the whole domain");
+        virtXmlError(doc, site->node, error,
+                     "a lone <hostdev> has no <metadata> to keep its netdevs in; convert the whole domain");
         return false;
     }
     cutNetdevs(edits, doc, site);

@@ -99,12 +99,17 @@ checkPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
             continue;
         if (g_strcmp0(child->ns, VIRT_NS) == 0) {
             g_autofree char *name = virtXmlQuote(child->name);
-            virtXmlError(doc, child, error, "<%s> of the namespace '" VIRT_NS "' belongs into <metadata>; in <hostdev> write <netdev> without a prefix", name);
+            virtXmlError(doc, child, error,
+                         "<%s> of the namespace '" VIRT_NS
+                         "' belongs into <metadata>; in <hostdev> write <netdev> without a prefix",
+                         name);
             return false;
         }
         if (isNetdev(child) && !isHostdev(node)) {
             g_autofree char *name = virtXmlQuote(node->name);
-            virtXmlError(doc, child, error, "<netdev> can stand only directly in <hostdev mode='subsystem' type='pci'>, not in <%s>", name);
+            virtXmlError(doc, child, error,
+                         "<netdev> can stand only directly in <hostdev mode='subsystem' type='pci'>, not in <%s>",
+                         name);
             return false;
         }
         if (!isNetdev(child) && !checkPlaces(doc, child, error))
@@ -138,7 +143,8 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, G
         return false;
     entry = g_hash_table_lookup(entries, &address);
     if (entry) {
-        virtXmlError(doc, node, error, "the metadata names this device twice, before in line %u; drop one", entry->node->line);
+        virtXmlError(doc, node, error, "the metadata names this device twice, before in line %u; drop one",
+                     entry->node->line);
         return false;
     }
     netdevs = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error);
@@ -168,11 +174,13 @@ readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, G
             continue;
         if (!g_str_equal(node->name, "hostdevs")) {
             g_autofree char *name = virtXmlQuote(node->name);
-            virtXmlError(doc, node, error, "<%s> of the namespace '" VIRT_NS "' in <metadata> is not <hostdevs>; drop it", name);
+            virtXmlError(doc, node, error,
+                         "<%s> of the namespace '" VIRT_NS "' in <metadata> is not <hostdevs>; drop it", name);
             return false;
         }
         if (site->ours) {
-            virtXmlError(doc, node, error, "a second <hostdevs> in <metadata>: libvirt keeps one element of a namespace; merge them");
+            virtXmlError(doc, node, error,
+                         "a second <hostdevs> in <metadata>: libvirt keeps one element of a namespace; merge them");
             return false;
         }
         if (!virtXmlCheck(doc, node, &metadataGrammar, error))
@@ -202,11 +210,15 @@ checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
     g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type") ? virtXmlGet(node, "type") : "");
 
     if (!isPCIHostdev(node)) {
-        virtXmlError(doc, virtXmlChild(node, "netdev"), error, "<netdev> needs <hostdev mode='subsystem' type='pci'>; this one has mode='%s' type='%s'", mode, type);
+        virtXmlError(doc, virtXmlChild(node, "netdev"), error,
+                     "<netdev> needs <hostdev mode='subsystem' type='pci'>; this one has mode='%s' type='%s'", mode,
+                     type);
         return false;
     }
     if (!findAddress(node)) {
-        virtXmlError(doc, node, error, "a <hostdev> with <netdev> lacks its %s: its netdevs are kept by the source address", virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>");
+        virtXmlError(doc, node, error,
+                     "a <hostdev> with <netdev> lacks its %s: its netdevs are kept by the source address",
+                     virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>");
         return false;
     }
     return true;
@@ -225,8 +237,7 @@ readAddress(const virtXmlDoc *doc, const virtXmlNode *node, bool written, virtPC
 
 /* Join a <hostdev> with its netdevs; without any, @ret stays NULL. */
 static bool
-readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevSite **ret,
-            GError **error)
+readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevSite **ret, GError **error)
 {
     bool written = virtXmlChild(node, "netdev");
     g_autoptr(GPtrArray) netdevs = NULL;
@@ -237,7 +248,9 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
         return !written;
     entry = g_hash_table_lookup(entries, &address);
     if (written && entry) {
-        virtXmlError(doc, node, error, "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two", entry->node->line);
+        virtXmlError(doc, node, error,
+                     "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two",
+                     entry->node->line);
         return false;
     }
     if (!written && !entry)
@@ -269,7 +282,8 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
         char address[VIRT_PCI_ADDRESS_LEN];
 
         virtPCIAddressFormat(&entry->address, address);
-        virtXmlError(doc, node, error, "the <hostdev> of line %u has the same source %s; a device can be given once", earlier->node->line, address);
+        virtXmlError(doc, node, error, "the <hostdev> of line %u has the same source %s; a device can be given once",
+                     earlier->node->line, address);
         return false;
     }
     if (earlier)
@@ -310,7 +324,8 @@ checkOneMetadata(const virtXmlDoc *doc, const virtDomainSite *site, GError **err
 
         if (!virtXmlIs(child, NULL, "metadata") || child == site->metadata || (!site->hostdevs->len && !site->ours))
             continue;
-        virtXmlError(doc, child, error, "a second <metadata> in <%s>, of which libvirt keeps the first: merge them", site->node->name);
+        virtXmlError(doc, child, error, "a second <metadata> in <%s>, of which libvirt keeps the first: merge them",
+                     site->node->name);
         return false;
     }
     return true;

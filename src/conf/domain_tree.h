@@ -12,15 +12,15 @@ typedef struct {
     const virtXmlNode *node;
     const virtXmlNode *source;
     virtPCIAddress address;
-    GPtrArray *netdevs;                /* virtNetdev, sorted; not empty */
-    bool written;                      /* as children of @node; otherwise in metadata */
+    GPtrArray *netdevs; /* virtNetdev, sorted; not empty */
+    bool written;       /* as children of @node; otherwise in metadata */
 } virtHostdevSite;
 
 typedef struct {
-    const virtXmlNode *node;           /* <domain>, <inactiveDomain>, or a lone <hostdev> */
-    const virtXmlNode *metadata;       /* may be NULL, like the next */
-    const virtXmlNode *ours;           /* in metadata */
-    GPtrArray *hostdevs;               /* virtHostdevSite, in document order */
+    const virtXmlNode *node;     /* <domain>, <inactiveDomain>, or a lone <hostdev> */
+    const virtXmlNode *metadata; /* may be NULL, like the next */
+    const virtXmlNode *ours;     /* in metadata */
+    GPtrArray *hostdevs;         /* virtHostdevSite, in document order */
 } virtDomainSite;
 
 bool virtDomainSiteIsLone(const virtDomainSite *site);

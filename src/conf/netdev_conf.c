@@ -19,7 +19,9 @@ checkVirtualport(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
     if (g_str_equal(virtXmlGet(node, "type"), "802.1Qbh"))
         return true;
-    virtXmlBadValue(doc, node, "type", error, "libvirt knows 802.1Qbg, 802.1Qbh, openvswitch and midonet, but a VF that is given to a guest can only use 802.1Qbh");
+    virtXmlBadValue(
+        doc, node, "type", error,
+        "libvirt knows 802.1Qbg, 802.1Qbh, openvswitch and midonet, but a VF that is given to a guest can only use 802.1Qbh");
     return false;
 }
 
@@ -66,7 +68,8 @@ static const virtXmlRefusal netdevRefusals[] = {
 
 static const virtXmlGrammar netdevGrammar = {netdevRules, netdevRefusals};
 
-static const virtXmlRange portRange = {10, 1, VIRT_NETDEV_PORT_MAX, "ports are counted from 1, the device's dev_port plus one"};
+static const virtXmlRange portRange = {10, 1, VIRT_NETDEV_PORT_MAX,
+                                       "ports are counted from 1, the device's dev_port plus one"};
 static const virtXmlRange vlanRange = {10, 1, 4094, "drop <vlan> for a netdev without one"};
 static const virtXmlRange stateVlanRange = {10, 0, 4094, NULL};
 static const virtXmlRange priorityRange = {10, 0, 7, "0 is what is used without it"};
@@ -75,8 +78,8 @@ static const virtXmlRange stateRateRange = {10, 0, G_MAXUINT32, "the unit is KiB
 
 typedef struct {
     const virtXmlDoc *doc;
-    const virtXmlNode *node;           /* that the row's path leads to */
-    bool state;                        /* what hardware says is allowed */
+    const virtXmlNode *node; /* that the row's path leads to */
+    bool state;              /* what hardware says is allowed */
     virtNetdev *ret;
     GError **error;
 } Reader;
@@ -93,11 +96,13 @@ parseMac(const Reader *r)
     if (r->state)
         return true;
     if (virtMacIsZero(mac)) {
-        virtXmlBadValue(r->doc, r->node, "address", r->error, "the zero address cannot be used; drop <mac> to have one generated");
+        virtXmlBadValue(r->doc, r->node, "address", r->error,
+                        "the zero address cannot be used; drop <mac> to have one generated");
         return false;
     }
     if (virtMacIsMulticast(mac)) {
-        virtXmlBadValue(r->doc, r->node, "address", r->error, "a multicast address; a netdev needs a unicast one, with an even first byte");
+        virtXmlBadValue(r->doc, r->node, "address", r->error,
+                        "a multicast address; a netdev needs a unicast one, with an even first byte");
         return false;
     }
     return true;
@@ -122,7 +127,8 @@ parseVlan(const Reader *r)
         !virtXmlGetUInt(r->doc, r->node, "priority", &priorityRange, &priority, r->error))
         return false;
     if (protocol && !g_str_equal(protocol, "802.1Q") && !g_str_equal(protocol, "802.1ad")) {
-        virtXmlBadValue(r->doc, r->node, "protocol", r->error, "not 802.1Q or 802.1ad; 802.1Q is what is used without it");
+        virtXmlBadValue(r->doc, r->node, "protocol", r->error,
+                        "not 802.1Q or 802.1ad; 802.1Q is what is used without it");
         return false;
     }
     r->ret->vlan.id = id;
@@ -148,15 +154,18 @@ checkRates(const Reader *r)
     guint32 cap = peak ? peak : average;
 
     if (!average && !peak && !floor) {
-        virtXmlError(r->doc, r->node, r->error, "<outbound> needs its attribute 'average', 'peak' or 'floor', in KiB/s");
+        virtXmlError(r->doc, r->node, r->error,
+                     "<outbound> needs its attribute 'average', 'peak' or 'floor', in KiB/s");
         return false;
     }
     if (peak && peak < average) {
-        virtXmlBadValue(r->doc, r->node, "peak", r->error, "lower than the average of %u KiB/s; raise it or drop one", average);
+        virtXmlBadValue(r->doc, r->node, "peak", r->error, "lower than the average of %u KiB/s; raise it or drop one",
+                        average);
         return false;
     }
     if (cap && floor > cap) {
-        virtXmlBadValue(r->doc, r->node, "floor", r->error, "higher than the cap of %u KiB/s that average or peak set; lower it", cap);
+        virtXmlBadValue(r->doc, r->node, "floor", r->error,
+                        "higher than the cap of %u KiB/s that average or peak set; lower it", cap);
         return false;
     }
     return true;
@@ -276,11 +285,13 @@ static bool
 parseGuid(const Reader *r, const char *attr, guint64 *ret)
 {
     if (!readGuid(virtXmlGet(r->node, attr), ret)) {
-        virtXmlBadValue(r->doc, r->node, attr, r->error, "not a GUID: write 8 bytes as 00:11:22:33:44:55:66:77 or 0x0011223344556677");
+        virtXmlBadValue(r->doc, r->node, attr, r->error,
+                        "not a GUID: write 8 bytes as 00:11:22:33:44:55:66:77 or 0x0011223344556677");
         return false;
     }
     if (!*ret && !r->state) {
-        virtXmlBadValue(r->doc, r->node, attr, r->error, "the zero GUID cannot be used; drop the attribute to leave the VF's own");
+        virtXmlBadValue(r->doc, r->node, attr, r->error,
+                        "the zero GUID cannot be used; drop the attribute to leave the VF's own");
         return false;
     }
     return true;
@@ -344,10 +355,10 @@ formatVirtualport(GString *out, const virtNetdev *netdev)
 }
 
 typedef struct {
-    const char *outer;                 /* the child of <netdev>; NULL: <netdev> itself */
-    const char *outerAttrs;            /* that never vary */
-    const char *inner;                 /* the child of @outer that carries the attributes; NULL: @outer does */
-    const char *attr;                  /* the row counts only where this attribute is written; NULL: wherever the element is */
+    const char *outer;      /* the child of <netdev>; NULL: <netdev> itself */
+    const char *outerAttrs; /* that never vary */
+    const char *inner;      /* the child of @outer that carries the attributes; NULL: @outer does */
+    const char *attr;       /* the row counts only where this attribute is written; NULL: wherever the element is */
     bool (*parse)(const Reader *r);
     void (*format)(GString *out, const virtNetdev *netdev);
 } Row;
@@ -361,7 +372,8 @@ static const Row rows[VIRT_NETDEV_ATTR_LAST] = {
     [VIRT_NETDEV_TRUST] = {NULL, "", NULL, "trustGuestRxFilters", parseTrust, formatTrust},
     [VIRT_NETDEV_NODE_GUID] = {"guid", "", NULL, "node", parseNodeGuid, formatNodeGuid},
     [VIRT_NETDEV_PORT_GUID] = {"guid", "", NULL, "port", parsePortGuid, formatPortGuid},
-    [VIRT_NETDEV_VIRTUALPORT] = {"virtualport", " type='802.1Qbh'", "parameters", NULL, parseVirtualport, formatVirtualport},
+    [VIRT_NETDEV_VIRTUALPORT] = {"virtualport", " type='802.1Qbh'", "parameters", NULL, parseVirtualport,
+                                 formatVirtualport},
 };
 
 /* As they stand in the document; those of one element together. */
@@ -395,8 +407,7 @@ virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseM
     g_autofree virtNetdev *netdev = NULL;
     guint64 port = 0;
 
-    if (!virtXmlCheck(doc, node, &netdevGrammar, error) ||
-        !virtXmlGetUInt(doc, node, "port", &portRange, &port, error))
+    if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtXmlGetUInt(doc, node, "port", &portRange, &port, error))
         return NULL;
     netdev = virtNetdevNew(port);
     for (guint i = 0; i < G_N_ELEMENTS(documentOrder); i++) {
@@ -407,7 +418,8 @@ virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseM
     }
     if (mode == VIRT_NETDEV_PARSE_USER && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
         virtNetdevHas(netdev, VIRT_NETDEV_VIRTUALPORT)) {
-        virtXmlError(doc, virtXmlChild(node, "virtualport"), error, "<vlan> and <virtualport> exclude each other: the port profile chooses the VLAN; drop one");
+        virtXmlError(doc, virtXmlChild(node, "virtualport"), error,
+                     "<vlan> and <virtualport> exclude each other: the port profile chooses the VLAN; drop one");
         return NULL;
     }
     return g_steal_pointer(&netdev);
@@ -432,7 +444,8 @@ virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdev
         if (!netdev)
             return NULL;
         if (virtNetdevListFind(list, netdev->port)) {
-            virtXmlBadValue(doc, node, "port", error, "an earlier <netdev> of this device has the same port; each port has one");
+            virtXmlBadValue(doc, node, "port", error,
+                            "an earlier <netdev> of this device has the same port; each port has one");
             g_free(netdev);
             return NULL;
         }

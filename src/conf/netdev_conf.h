@@ -10,7 +10,8 @@
 
 #define VIRT_NS "urn:libvirt-hostdev:1"
 
-/* The kernel's dev_port has 16 bits, but no NIC comes near, and 128 netdevs, before and wanted, still fit a state file. */
+/* The kernel's dev_port has 16 bits, but no NIC comes near, and 128 netdevs, before and wanted, still fit a state file.
+ */
 #define VIRT_NETDEV_PORT_MAX 128
 
 /* What a document may say: a user's is held to the ranges of docs/formatdomain.rst, a state file may also
@@ -21,10 +22,12 @@ typedef enum {
 } virtNetdevParseMode;
 
 virtNetdev *virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, GError **error);
-GPtrArray *virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdevParseMode mode, GError **error);
+GPtrArray *virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdevParseMode mode,
+                               GError **error);
 
 /* How a piece of XML is laid out: @prefix before each element name ("" or "lh:"), @indent the white space that
- * stands before the outermost element, with its newline, and @step one more level of it; both "" put all on one line. */
+ * stands before the outermost element, with its newline, and @step one more level of it; both "" put all on one line.
+ */
 typedef struct {
     const char *prefix;
     const char *indent;

@@ -19,16 +19,16 @@
 #include "conf/netdev_conf.h"
 
 typedef enum {
-    VIRT_PHASE_SETTING,                /* written before the first change */
-    VIRT_PHASE_ACTIVE,                 /* all set and read back */
-    VIRT_PHASE_RESTORING,              /* a restore has begun; it may have failed in part */
+    VIRT_PHASE_SETTING,   /* written before the first change */
+    VIRT_PHASE_ACTIVE,    /* all set and read back */
+    VIRT_PHASE_RESTORING, /* a restore has begun; it may have failed in part */
 } virtPhase;
 
 typedef struct {
     char *name;
-    char *uuid;                        /* NULL: no domain */
-    guint64 pid;                       /* of the process that asked (libvirtd); 0: none */
-    guint64 start;                     /* its start time in clock ticks after boot (/proc/PID/stat field 22) */
+    char *uuid;    /* NULL: no domain */
+    guint64 pid;   /* of the process that asked (libvirtd); 0: none */
+    guint64 start; /* its start time in clock ticks after boot (/proc/PID/stat field 22) */
 } virtOwner;
 
 typedef struct {
@@ -37,8 +37,8 @@ typedef struct {
     virtPCIAddress address;
     virtPCIAddress pf;
     guint index;
-    GPtrArray *before;                 /* virtNetdev */
-    GPtrArray *wanted;                 /* virtNetdev */
+    GPtrArray *before; /* virtNetdev */
+    GPtrArray *wanted; /* virtNetdev */
 } virtRecord;
 
 const char *virtPhaseName(virtPhase phase);

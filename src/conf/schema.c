@@ -13,7 +13,7 @@
 #include "conf/schema.h"
 #include "util/virerror.h"
 
-#define MAX_TRIES 2000                 /* validations while searching, each of some milliseconds at most */
+#define MAX_TRIES 2000 /* validations while searching, each of some milliseconds at most */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNG, xmlRelaxNGFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNGParserCtxt, xmlRelaxNGFreeParserCtxt)
@@ -59,7 +59,8 @@ readDocument(const char *xml, gsize len, const char *file, GError **error)
     g_autoptr(xmlParserCtxt) parser = xmlNewParserCtxt();
     xmlDoc *doc;
 
-    doc = xmlCtxtReadMemory(parser, xml, (int)len, file, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    doc =
+        xmlCtxtReadMemory(parser, xml, (int)len, file, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!doc) {
         ErrorArg last = xmlCtxtGetLastError(parser);
         g_autofree char *reason = g_strchomp(g_strdup(last && last->message ? last->message : "not XML"));
@@ -152,9 +153,11 @@ explain(Search *search, const char *file, const char *reason, GError **error)
     if (!node)
         sentence = g_strdup_printf("the schema does not allow this document: %s", reason);
     else if (node->type == XML_ATTRIBUTE_NODE)
-        sentence = g_strdup_printf("the schema does not allow the attribute '%.60s' of <%.60s> as it is", node->name, node->parent->name);
+        sentence = g_strdup_printf("the schema does not allow the attribute '%.60s' of <%.60s> as it is", node->name,
+                                   node->parent->name);
     else
-        sentence = g_strdup_printf("the schema does not allow <%.60s> in <%.60s> as it is", node->name, node->parent->name);
+        sentence =
+            g_strdup_printf("the schema does not allow <%.60s> in <%.60s> as it is", node->name, node->parent->name);
     if (node && node->type == XML_ATTRIBUTE_NODE)
         node = node->parent;
     return complain(file, node ? xmlGetLineNo(node) : 1, sentence, error);

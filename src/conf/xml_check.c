@@ -113,8 +113,8 @@ checkText(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rul
 }
 
 static bool
-complainUnknown(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *rule,
-                const virtXmlGrammar *grammar, GError **error)
+complainUnknown(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *rule, const virtXmlGrammar *grammar,
+                GError **error)
 {
     const char *reason = findRefusal(grammar, rule->name, child->name, false);
     g_autofree char *quoted = virtXmlQuote(child->name);
@@ -221,8 +221,7 @@ virtXmlGetUInt(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr,
         virtXmlBadValue(doc, node, attr, error,
                         range->base ? "not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT "%s%s"
                                     : "not a number from 0x%" G_GINT64_MODIFIER "x to 0x%" G_GINT64_MODIFIER "x%s%s",
-                        range->min, range->max, range->advice ? "; " : "",
-                        range->advice ? range->advice : "");
+                        range->min, range->max, range->advice ? "; " : "", range->advice ? range->advice : "");
         return false;
     }
     *ret = number;

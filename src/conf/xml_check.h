@@ -11,7 +11,7 @@ typedef struct {
     const char *name;
     const char *attrs;
     const char *children;
-    const char *hint;                  /* closes complaints about missing or repeated children; may be NULL */
+    const char *hint; /* closes complaints about missing or repeated children; may be NULL */
     /* Looks at the element's own attributes before its children are; may be NULL. */
     bool (*check)(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 } virtXmlRule;
@@ -19,22 +19,22 @@ typedef struct {
 /* Why a well-known name is not taken: a better answer than "unknown". */
 typedef struct {
     const char *element;
-    const char *name;                  /* child, or attribute with '@' before it */
+    const char *name; /* child, or attribute with '@' before it */
     const char *reason;
 } virtXmlRefusal;
 
 typedef struct {
-    const virtXmlRule *rules;          /* the last has no name */
-    const virtXmlRefusal *refusals;    /* the last has no element; may be NULL */
+    const virtXmlRule *rules;       /* the last has no name */
+    const virtXmlRefusal *refusals; /* the last has no element; may be NULL */
 } virtXmlGrammar;
 
 bool virtXmlCheck(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlGrammar *grammar, GError **error);
 
 /* What a number in an attribute may be. */
 typedef struct {
-    guint base;                        /* 10, or 0 for what libvirt reads in addresses (0x1f, 017, 31) */
+    guint base; /* 10, or 0 for what libvirt reads in addresses (0x1f, 017, 31) */
     guint64 min, max;
-    const char *advice;                /* closes a complaint: the unit, or what to do instead; may be NULL */
+    const char *advice; /* closes a complaint: the unit, or what to do instead; may be NULL */
 } virtXmlRange;
 
 bool virtXmlGetUInt(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, const virtXmlRange *range,

@@ -7,13 +7,13 @@
 #include "util/virerror.h"
 
 typedef struct {
-    gsize from, to;                    /* bytes [from, to) of the original are replaced */
-    guint order;                       /* of the call: two texts put at one place stand in this order */
+    gsize from, to; /* bytes [from, to) of the original are replaced */
+    guint order;    /* of the call: two texts put at one place stand in this order */
     char *with;
 } Edit;
 
 struct _virtXmlEdits {
-    GArray *edits;                     /* Edit */
+    GArray *edits; /* Edit */
 };
 
 static void
@@ -105,7 +105,10 @@ virtXmlApply(const virtXmlEdits *edits, const virtXmlDoc *doc, GError **error)
     }
     g_string_append_len(out, doc->text + done, doc->len - done);
     if (out->len > VIRT_XML_MAX) {
-        virtXmlError(doc, doc->root, error, "in the form libvirt keeps, the document would have %" G_GSIZE_FORMAT " bytes; it takes at most %d", out->len, VIRT_XML_MAX);
+        virtXmlError(doc, doc->root, error,
+                     "in the form libvirt keeps, the document would have %" G_GSIZE_FORMAT
+                     " bytes; it takes at most %d",
+                     out->len, VIRT_XML_MAX);
         return NULL;
     }
     return g_string_free(g_steal_pointer(&out), FALSE);

@@ -18,7 +18,7 @@
 typedef struct {
     XML_Parser expat;
     virtXmlDoc *doc;
-    virtXmlNode *node;                 /* the innermost open element */
+    virtXmlNode *node; /* the innermost open element */
     guint depth, count;
     GError *error;
 } Builder;

@@ -15,29 +15,29 @@
 #define VIRT_XML_ATTRS 256             /* attributes of one element: libvirt's largest has about 20 */
 
 typedef struct {
-    char *name;                        /* local name; prefixed and foreign attributes as "URI name" */
+    char *name; /* local name; prefixed and foreign attributes as "URI name" */
     char *value;
 } virtXmlAttr;
 
 typedef struct _virtXmlNode virtXmlNode;
 struct _virtXmlNode {
-    char *ns;                          /* namespace URI, NULL for none */
-    char *name;                        /* local name */
-    GArray *attrs;                     /* virtXmlAttr */
-    GPtrArray *children;               /* elements, owned */
+    char *ns;            /* namespace URI, NULL for none */
+    char *name;          /* local name */
+    GArray *attrs;       /* virtXmlAttr */
+    GPtrArray *children; /* elements, owned */
     virtXmlNode *parent;
-    GString *text;                     /* character data directly inside, entities resolved; NULL for none */
-    guint line;                        /* of the start tag, from 1 */
-    gsize start, startEnd;             /* bytes [start, startEnd) are the start tag */
-    gsize endStart, end;               /* [endStart, end) the end tag; both equal startEnd for <empty/> */
+    GString *text;         /* character data directly inside, entities resolved; NULL for none */
+    guint line;            /* of the start tag, from 1 */
+    gsize start, startEnd; /* bytes [start, startEnd) are the start tag */
+    gsize endStart, end;   /* [endStart, end) the end tag; both equal startEnd for <empty/> */
 };
 
 typedef struct {
-    const char *text;                  /* not owned: must outlive the tree */
+    const char *text; /* not owned: must outlive the tree */
     gsize len;
     virtXmlNode *root;
-    const char *file;                  /* for messages, not owned; NULL: none */
-    char *encoding;                    /* as declared; NULL: none, which means UTF-8 */
+    const char *file; /* for messages, not owned; NULL: none */
+    char *encoding;   /* as declared; NULL: none, which means UTF-8 */
 } virtXmlDoc;
 
 virtXmlDoc *virtXmlParse(const char *text, gsize len, const char *file, GError **error);
@@ -49,7 +49,8 @@ virtXmlNode *virtXmlChild(const virtXmlNode *node, const char *name);
 bool virtXmlIs(const virtXmlNode *node, const char *ns, const char *name);
 
 /* "FILE:LINE: " or "line LINE: " and the sentence: every complaint about a document looks alike. */
-void virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, const char *format, ...) G_GNUC_PRINTF(4, 5);
+void virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 char *virtXmlQuote(const char *value);
 
 /* Edits, collected by position and applied in one pass; positions are those of the original text. */

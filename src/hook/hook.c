@@ -39,7 +39,8 @@ readInput(gsize *ret_len, GError **error)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read the domain XML from libvirt: %s", g_strerror(errno));
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read the domain XML from libvirt: %s",
+                        g_strerror(errno));
             return NULL;
         }
         g_string_append_len(text, buffer, got);
@@ -88,7 +89,8 @@ prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **e
     if (domain->hostdevs->len == 0)
         return true;
     if (!domain->uuid) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
         return false;
     }
     owner = ownerOf(domain, name);
@@ -168,7 +170,10 @@ lookAgain(virtHost *host, const char *xml, gsize len)
 
         virtPCIAddressFormat(&hostdev->address, vfName);
         if (!(record = virtQemuRecordLoad(host, vfName, &local)))
-            virtHostWarn(host, "Domain '%s' runs with VF %s, but what that VF was before is not recorded (%s): it will not be put back", domain->name, vfName, local->message);
+            virtHostWarn(
+                host,
+                "Domain '%s' runs with VF %s, but what that VF was before is not recorded (%s): it will not be put back",
+                domain->name, vfName, local->message);
         else
             sayDrift(host, record);
     }

@@ -29,7 +29,7 @@ typedef struct {
     const virtHostdev *hostdev;
     virtVF *vf;
     virtRecord *record;
-    GPtrArray *present;                /* virtNetdev: what the wanted ports say before this start */
+    GPtrArray *present; /* virtNetdev: what the wanted ports say before this start */
 } Step;
 
 static void
@@ -46,9 +46,9 @@ static void
 logVF(const char *messageId, const char *what, const virtOwner *owner, const virtVF *vf)
 {
     g_log_structured("libvirt-hostdev", G_LOG_LEVEL_INFO, "MESSAGE_ID", messageId, "DOMAIN_UUID",
-                     owner->uuid ? owner->uuid : "", "DOMAIN_NAME", owner->name ? owner->name : "", "PCI_ADDR", vf->name,
-                     "PF", vf->pfName, "MESSAGE", "%s the netdevs of %s (VF %u of %s) for '%s'", what, vf->name, vf->index,
-                     vf->pfName, owner->name ? owner->name : "");
+                     owner->uuid ? owner->uuid : "", "DOMAIN_NAME", owner->name ? owner->name : "", "PCI_ADDR",
+                     vf->name, "PF", vf->pfName, "MESSAGE", "%s the netdevs of %s (VF %u of %s) for '%s'", what,
+                     vf->name, vf->index, vf->pfName, owner->name ? owner->name : "");
 }
 
 /* ---- checks ---- */
@@ -67,7 +67,10 @@ virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **er
     if (!port)
         return false;
     if (!port->up) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use port %u of %s (VF %u of %s): the PF's netdev %s is down. Bring it up first: ip link set %s up", wanted->port, vf->name, vf->index, vf->pfName, port->ifname, port->ifname);
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "Cannot use port %u of %s (VF %u of %s): the PF's netdev %s is down. Bring it up first: ip link set %s up",
+            wanted->port, vf->name, vf->index, vf->pfName, port->ifname, port->ifname);
         return false;
     }
     return true;
@@ -85,7 +88,11 @@ virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GErr
     if (virtOwnerEqual(owner, &record->owner))
         return true;
     virtPCIAddressFormat(&record->address, name);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY, "VF %s is in use by %s. %s", name, holder, record->owner.uuid ? "Stop that domain, give this one another VF, or, when that domain no longer exists, run: virt-hostdev restore" : "Give it back with virt-hostdev release, or use another VF.");
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_BUSY, "VF %s is in use by %s. %s", name, holder,
+        record->owner.uuid
+            ? "Stop that domain, give this one another VF, or, when that domain no longer exists, run: virt-hostdev restore"
+            : "Give it back with virt-hostdev release, or use another VF.");
     return false;
 }
 
@@ -160,7 +167,7 @@ lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
 static void
 completeBefore(virtNetdev *before, const virtNetdev *wanted)
 {
-    static const virtNetdev none = { .present = ~0u };
+    static const virtNetdev none = {.present = ~0u};
 
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (virtNetdevHas(wanted, attr) && !virtNetdevHas(before, attr))
@@ -226,7 +233,8 @@ needsProbe(const GPtrArray *vfPorts, const virtRecord *record)
         const virtNetdev *before = virtNetdevListFind(record->before, netdev->port);
         const virtNetdev *wanted = virtNetdevListFind(record->wanted, netdev->port);
 
-        if (!before || !wanted || !virtNetdevHas(wanted, VIRT_NETDEV_MAC) || virtNetdevEqualAttr(wanted, before, VIRT_NETDEV_MAC))
+        if (!before || !wanted || !virtNetdevHas(wanted, VIRT_NETDEV_MAC) ||
+            virtNetdevEqualAttr(wanted, before, VIRT_NETDEV_MAC))
             continue;
         if (memcmp(netdev->mac, wanted->mac, sizeof(netdev->mac)) == 0)
             return true;
@@ -267,7 +275,11 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
     if (!(vf = virtVFLookup(host, &record->address, error)))
         return NULL;
     if (virtPCIAddressCompare(&vf->pf, &record->pf) != 0 || vf->index != record->index) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot put back %s: it was VF %u and is now VF %u of %s, which may be somebody else's. Its record stays in /" VIRT_STATE_DIR "; compare it with virt-hostdev status and remove it by hand.", vf->name, record->index, vf->index, vf->pfName);
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "Cannot put back %s: it was VF %u and is now VF %u of %s, which may be somebody else's. Its record stays in /" VIRT_STATE_DIR
+            "; compare it with virt-hostdev status and remove it by hand.",
+            vf->name, record->index, vf->index, vf->pfName);
         return NULL;
     }
     if (record->owner.uuid)

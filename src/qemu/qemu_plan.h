@@ -8,13 +8,13 @@
 /* One attribute of one port of one VF; or, where @problem is all there is, a reason why nothing can be set. */
 typedef struct {
     char device[VIRT_PCI_ADDRESS_LEN];
-    guint port;                        /* 0: the whole device */
-    char *ifname;                      /* the PF's netdev of that port; NULL: not known */
+    guint port;   /* 0: the whole device */
+    char *ifname; /* the PF's netdev of that port; NULL: not known */
     guint vf;
-    const char *attr;                  /* name of the attribute; NULL: the whole port */
-    char *from, *to;                   /* for people; NULL: not known */
+    const char *attr; /* name of the attribute; NULL: the whole port */
+    char *from, *to;  /* for people; NULL: not known */
     bool differs;
-    char *problem;                     /* what would be refused and why; NULL: nothing foreseen */
+    char *problem; /* what would be refused and why; NULL: nothing foreseen */
 } virtPlanRow;
 
 void virtPlanRowFree(virtPlanRow *row);

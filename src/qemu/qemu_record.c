@@ -20,7 +20,7 @@ processStart(guint64 pid)
 
     if (pid == 0 || !g_file_get_contents(path, &text, NULL, NULL) || !(rest = strrchr(text, ')')))
         return 0;
-    fields = g_strsplit(rest + 1, " ", -1);        /* fields[1] is field 3 */
+    fields = g_strsplit(rest + 1, " ", -1); /* fields[1] is field 3 */
     return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
 }
 
@@ -151,7 +151,9 @@ virtQemuRecordLoad(virtHost *host, const char *vfName, GError **error)
         return NULL;
     virtPCIAddressFormat(&record->address, name);
     if (strcmp(name, vfName) != 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s: the record speaks of %s, not of the VF it is named after. Look at both, then remove it.", file, name);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "%s: the record speaks of %s, not of the VF it is named after. Look at both, then remove it.", file,
+                    name);
         return NULL;
     }
     return g_steal_pointer(&record);

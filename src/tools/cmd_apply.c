@@ -9,8 +9,9 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
 {
     g_autofree char *name = NULL;
     const GOptionEntry entries[] = {
-        { "owner", 0, 0, G_OPTION_ARG_STRING, &name, "the name to release the VFs by (default: the domain's name)", "NAME" },
-        { NULL },
+        {"owner", 0, 0, G_OPTION_ARG_STRING, &name, "the name to release the VFs by (default: the domain's name)",
+         "NAME"},
+        {NULL},
     };
     g_autoptr(virtDomain) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
@@ -19,11 +20,13 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
         !(domain = virtToolReadDomain(tool, argv[1], error)))
         return false;
     if (!name && !domain->name) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s names no domain: say with --owner=NAME whose the VFs are, to release them by", argv[1]);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "%s names no domain: say with --owner=NAME whose the VFs are, to release them by", argv[1]);
         return false;
     }
     if (domain->hostdevs->len == 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has no <hostdev> with a <netdev>: nothing to set", argv[1]);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has no <hostdev> with a <netdev>: nothing to set",
+                    argv[1]);
         return false;
     }
     owner = virtOwnerNew(name ? name : domain->name, NULL);
@@ -48,7 +51,9 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
     for (guint i = 0; i < records->len; i++)
         n += virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner);
     if (n == 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "'%s' has no VFs. virt-hostdev status shows who has; those of a domain go back when it stops", argv[1]);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+                    "'%s' has no VFs. virt-hostdev status shows who has; those of a domain go back when it stops",
+                    argv[1]);
         return false;
     }
     if (!virtQemuHostdevRelease(tool->host, owner, error))

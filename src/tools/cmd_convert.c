@@ -8,8 +8,8 @@ virtCmdConvert(virtTool *tool, int argc, char **argv, GError **error)
 {
     g_autofree char *to = NULL;
     const GOptionEntry entries[] = {
-        { "to", 0, 0, G_OPTION_ARG_STRING, &to, "the form to write", "stock|netdev" },
-        { NULL },
+        {"to", 0, 0, G_OPTION_ARG_STRING, &to, "the form to write", "stock|netdev"},
+        {NULL},
     };
     gsize len;
     g_autofree char *xml = NULL;
@@ -18,7 +18,8 @@ virtCmdConvert(virtTool *tool, int argc, char **argv, GError **error)
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
     if (g_strcmp0(to, "stock") != 0 && g_strcmp0(to, "netdev") != 0) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--to=%s: give --to=stock or --to=netdev", to ? to : "");
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--to=%s: give --to=stock or --to=netdev",
+                    to ? to : "");
         return false;
     }
     if (!(xml = virtToolReadFile(tool, argv[1], &len, error)))

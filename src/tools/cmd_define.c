@@ -18,8 +18,8 @@ virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean validate = FALSE;
     const GOptionEntry entries[] = {
-        { "validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL },
-        { NULL },
+        {"validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL},
+        {NULL},
     };
     g_autofree char *stock = NULL;
     g_autoptr(virConnect) conn = NULL;
@@ -41,9 +41,9 @@ virtCmdCreate(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean validate = FALSE, paused = FALSE;
     const GOptionEntry entries[] = {
-        { "validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL },
-        { "paused", 0, 0, G_OPTION_ARG_NONE, &paused, "leave the guest paused", NULL },
-        { NULL },
+        {"validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL},
+        {"paused", 0, 0, G_OPTION_ARG_NONE, &paused, "leave the guest paused", NULL},
+        {NULL},
     };
     g_autofree char *stock = NULL;
     g_autoptr(virConnect) conn = NULL;

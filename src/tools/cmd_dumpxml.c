@@ -10,10 +10,10 @@ virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean inactive = FALSE, security = FALSE, migratable = FALSE;
     const GOptionEntry entries[] = {
-        { "inactive", 0, 0, G_OPTION_ARG_NONE, &inactive, "show what the next start will use", NULL },
-        { "security-info", 0, 0, G_OPTION_ARG_NONE, &security, "include passwords", NULL },
-        { "migratable", 0, 0, G_OPTION_ARG_NONE, &migratable, "show what a migration would send", NULL },
-        { NULL },
+        {"inactive", 0, 0, G_OPTION_ARG_NONE, &inactive, "show what the next start will use", NULL},
+        {"security-info", 0, 0, G_OPTION_ARG_NONE, &security, "include passwords", NULL},
+        {"migratable", 0, 0, G_OPTION_ARG_NONE, &migratable, "show what a migration would send", NULL},
+        {NULL},
     };
     g_autofree char *xml = NULL;
     g_autofree char *shown = NULL;

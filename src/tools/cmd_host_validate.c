@@ -33,7 +33,8 @@ checkLibvirt(virtTool *tool)
     if (g_strcmp0(virConnectGetType(conn), "QEMU") != 0)
         return g_strdup_printf("the connection is to %s. Only the QEMU driver calls our hook", virConnectGetType(conn));
     if (virConnectGetLibVersion(conn, &version) < 0 || version < 9000000)
-        return g_strdup_printf("libvirt %lu.%lu is older than 9.0. Upgrade it", version / 1000000, version / 1000 % 1000);
+        return g_strdup_printf("libvirt %lu.%lu is older than 9.0. Upgrade it", version / 1000000,
+                               version / 1000 % 1000);
     return NULL;
 }
 
@@ -44,7 +45,9 @@ checkHook(virtTool *tool)
 
     if (access(path, X_OK) == 0)
         return NULL;
-    return g_strdup_printf("%s: %s. Install libvirt-hostdev's hook, then reload libvirtd: it looks for hooks only when it starts", path, g_strerror(errno));
+    return g_strdup_printf(
+        "%s: %s. Install libvirt-hostdev's hook, then reload libvirtd: it looks for hooks only when it starts", path,
+        g_strerror(errno));
 }
 
 static char *
@@ -54,7 +57,8 @@ checkIommu(virtTool *tool)
 
     if (groups && groups->len > 0)
         return NULL;
-    return g_strdup("no IOMMU group. Enable VT-d or AMD-Vi in the firmware and boot with intel_iommu=on or amd_iommu=on");
+    return g_strdup(
+        "no IOMMU group. Enable VT-d or AMD-Vi in the firmware and boot with intel_iommu=on or amd_iommu=on");
 }
 
 static char *
@@ -69,7 +73,8 @@ checkVfio(virtTool *tool)
     modules = virtHostPath(tool->host, "lib/modules/%s/kernel/drivers/vfio/pci", name.release);
     if (access(modules, F_OK) == 0)
         return NULL;
-    return g_strdup("the kernel has no vfio-pci driver. Load it with modprobe vfio-pci, or install a kernel that has it");
+    return g_strdup(
+        "the kernel has no vfio-pci driver. Load it with modprobe vfio-pci, or install a kernel that has it");
 }
 
 /* Before 6.5 the kernel has no RTEXT_FILTER_SKIP_STATS and cuts the VF list at about 221 (facts of rtnetlink:
@@ -81,9 +86,11 @@ checkKernel(virtTool *tool)
     unsigned major = 0, minor = 0;
 
     (void)tool;
-    if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major > 6 || (major == 6 && minor >= 5))
+    if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major > 6 ||
+        (major == 6 && minor >= 5))
         return NULL;
-    return g_strdup_printf("Linux %s lists at most about 220 VFs a port; use fewer, or Linux 6.5 or newer", name.release);
+    return g_strdup_printf("Linux %s lists at most about 220 VFs a port; use fewer, or Linux 6.5 or newer",
+                           name.release);
 }
 
 static char *
@@ -91,7 +98,9 @@ checkPFs(virtTool *tool)
 {
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
 
-    return pfs && pfs->len > 0 ? NULL : g_strdup("no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
+    return pfs && pfs->len > 0
+               ? NULL
+               : g_strdup("no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
 }
 
 static char *
@@ -111,7 +120,10 @@ checkPorts(virtTool *tool)
                 g_string_append_printf(down, " %s", port->ifname);
         }
     }
-    return down->len == 0 ? NULL : g_strdup_printf("down:%s. A domain that uses their VFs will not start: ip link set NETDEV up", down->str);
+    return down->len == 0
+               ? NULL
+               : g_strdup_printf("down:%s. A domain that uses their VFs will not start: ip link set NETDEV up",
+                                 down->str);
 }
 
 static char *
@@ -125,23 +137,27 @@ checkRecords(virtTool *tool)
         return g_strdup(error->message);
     for (guint i = 0; i < records->len; i++)
         gone += virtOwnerIsGone(tool->host, &((virtRecord *)records->pdata[i])->owner);
-    return gone == 0 ? NULL : g_strdup_printf("%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev restore", gone);
+    return gone == 0
+               ? NULL
+               : g_strdup_printf(
+                     "%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev restore",
+                     gone);
 }
 
 static const struct {
     const char *what;
     Check check;
-    bool must;                         /* a failure, not a warning */
+    bool must; /* a failure, not a warning */
 } checks[] = {
-    { "root", checkRoot, true },
-    { "libvirt 9.0 or newer with the QEMU driver", checkLibvirt, true },
-    { "the hook in " VIRT_HOOKS_DIR, checkHook, true },
-    { "an IOMMU", checkIommu, true },
-    { "vfio-pci", checkVfio, true },
-    { "Linux 6.5 or newer", checkKernel, false },
-    { "network devices with SR-IOV", checkPFs, true },
-    { "PF ports that are up", checkPorts, false },
-    { "leftovers of domains that are gone", checkRecords, false },
+    {"root", checkRoot, true},
+    {"libvirt 9.0 or newer with the QEMU driver", checkLibvirt, true},
+    {"the hook in " VIRT_HOOKS_DIR, checkHook, true},
+    {"an IOMMU", checkIommu, true},
+    {"vfio-pci", checkVfio, true},
+    {"Linux 6.5 or newer", checkKernel, false},
+    {"network devices with SR-IOV", checkPFs, true},
+    {"PF ports that are up", checkPorts, false},
+    {"leftovers of domains that are gone", checkRecords, false},
 };
 
 bool
@@ -154,7 +170,10 @@ virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(checks); i++) {
         g_autofree char *wrong = checks[i].check(tool);
 
-        printf("%8s: Checking for %-45s : %s", "HOSTDEV", checks[i].what, !wrong ? "PASS" : checks[i].must ? "FAIL" : "WARN");
+        printf("%8s: Checking for %-45s : %s", "HOSTDEV", checks[i].what,
+               !wrong           ? "PASS"
+               : checks[i].must ? "FAIL"
+                                : "WARN");
         if (wrong)
             printf(" (%s)", wrong);
         putchar('\n');

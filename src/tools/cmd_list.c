@@ -11,7 +11,7 @@ typedef struct {
     char pf[VIRT_PCI_ADDRESS_LEN];
     const virtPort *port;
     const virtVF *vf;
-    const virtNetdev *netdev;          /* of vf at port; NULL: could not be read */
+    const virtNetdev *netdev; /* of vf at port; NULL: could not be read */
     const char *driver;
     const char *owner;
 } Place;
@@ -35,7 +35,7 @@ visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit,
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) present = NULL;
     g_autofree char *owner = NULL;
-    virtNetdev which = { .port = place.port->port };
+    virtNetdev which = {.port = place.port->port};
 
     g_ptr_array_add(one, &which);
     if (!vf || !(present = virtNetDevHostdevRead(host, vf, one, &error)))
@@ -56,7 +56,7 @@ visitPF(virtHost *host, const virtPCIAddress *address, Visit visit, void *opaque
     g_autofree char *driver = virtPCIGetDriver(host, address);
     g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, NULL);
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
-    Place place = { .driver = driver };
+    Place place = {.driver = driver};
 
     virtPCIAddressFormat(address, place.pf);
     visit(&place, opaque);
@@ -80,22 +80,22 @@ visitHost(virtHost *host, Visit visit, void *opaque)
 
 /* ---- as a tree ---- */
 
-#define FIRST_ATTR 3                   /* columns before the attributes; the owner comes last */
+#define FIRST_ATTR 3 /* columns before the attributes; the owner comes last */
 #define COLUMNS (FIRST_ATTR + VIRT_NETDEV_ATTR_LAST + 1)
 
 typedef struct {
     struct libscols_table *table;
     struct libscols_line *pf, *port;
-    bool used[VIRT_NETDEV_ATTR_LAST];  /* attributes that some VF has */
+    bool used[VIRT_NETDEV_ATTR_LAST]; /* attributes that some VF has */
 } Tree;
 
 static void
 addToTree(const Place *place, void *opaque)
 {
     Tree *tree = opaque;
-    const char *cells[COLUMNS] = { place->pf, NULL, place->driver };
+    const char *cells[COLUMNS] = {place->pf, NULL, place->driver};
     g_autofree char *index = place->vf ? g_strdup_printf("VF %u", place->vf->index) : NULL;
-    char *values[VIRT_NETDEV_ATTR_LAST] = { NULL };
+    char *values[VIRT_NETDEV_ATTR_LAST] = {NULL};
 
     for (guint attr = 0; place->netdev && attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (!virtNetdevHas(place->netdev, attr))
@@ -126,9 +126,9 @@ addToTree(const Place *place, void *opaque)
 static void
 printTree(virtTool *tool)
 {
-    const char *columns[COLUMNS + 1] = { "NAME", "KIND", "DRIVER" };
+    const char *columns[COLUMNS + 1] = {"NAME", "KIND", "DRIVER"};
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    Tree tree = { NULL };
+    Tree tree = {NULL};
 
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_ptr_array_add(names, g_ascii_strup(virtNetdevAttrs[attr].name, -1));
@@ -152,12 +152,15 @@ drawVF(const Place *place)
     g_autofree char *mac = place->netdev ? virtNetdevAttrs[VIRT_NETDEV_MAC].format(place->netdev) : g_strdup("?");
     g_autofree char *vlan = place->netdev ? virtNetdevAttrs[VIRT_NETDEV_VLAN].format(place->netdev) : g_strdup("?");
 
-    printf("  \"%s\" [shape=box, label=\"VF %u\\n%s\\n%s\"];\n", place->vf->name, place->vf->index, place->vf->name, place->driver ? place->driver : "no driver");
-    printf("  \"%s port %u\" -> \"%s\" [label=\"%s\\nVLAN %s\"];\n", place->pf, place->port->port, place->vf->name, mac, vlan);
+    printf("  \"%s\" [shape=box, label=\"VF %u\\n%s\\n%s\"];\n", place->vf->name, place->vf->index, place->vf->name,
+           place->driver ? place->driver : "no driver");
+    printf("  \"%s port %u\" -> \"%s\" [label=\"%s\\nVLAN %s\"];\n", place->pf, place->port->port, place->vf->name, mac,
+           vlan);
     if (place->owner) {
         g_autofree char *owner = g_strescape(place->owner, NULL);
 
-        printf("  \"owner %s\" [shape=ellipse, label=\"%s\"];\n  \"%s\" -> \"owner %s\";\n", owner, owner, place->vf->name, owner);
+        printf("  \"owner %s\" [shape=ellipse, label=\"%s\"];\n  \"%s\" -> \"owner %s\";\n", owner, owner,
+               place->vf->name, owner);
     }
 }
 
@@ -168,10 +171,12 @@ draw(const Place *place, void *opaque)
     if (place->vf)
         drawVF(place);
     else if (place->port)
-        printf("  \"%s port %u\" [label=\"port %u\\n%s %s\"];\n  \"%s\" -> \"%s port %u\";\n", place->pf, place->port->port,
-               place->port->port, place->port->ifname, place->port->up ? "up" : "down", place->pf, place->pf, place->port->port);
+        printf("  \"%s port %u\" [label=\"port %u\\n%s %s\"];\n  \"%s\" -> \"%s port %u\";\n", place->pf,
+               place->port->port, place->port->port, place->port->ifname, place->port->up ? "up" : "down", place->pf,
+               place->pf, place->port->port);
     else
-        printf("  \"%s\" [shape=box3d, label=\"PF %s\\n%s\"];\n", place->pf, place->pf, place->driver ? place->driver : "no driver");
+        printf("  \"%s\" [shape=box3d, label=\"PF %s\\n%s\"];\n", place->pf, place->pf,
+               place->driver ? place->driver : "no driver");
 }
 
 bool
@@ -179,8 +184,8 @@ virtCmdList(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean dot = FALSE;
     const GOptionEntry entries[] = {
-        { "dot", 0, 0, G_OPTION_ARG_NONE, &dot, "print a picture of the host for Graphviz", NULL },
-        { NULL },
+        {"dot", 0, 0, G_OPTION_ARG_NONE, &dot, "print a picture of the host for Graphviz", NULL},
+        {NULL},
     };
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, 0, error))

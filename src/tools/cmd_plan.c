@@ -18,7 +18,7 @@ definedDomain(virtTool *tool, const char *name, GError **error)
 static guint
 printPlan(virtTool *tool, const GPtrArray *rows)
 {
-    static const char *const columns[] = { "DEVICE", "VF", "PORT", "NETDEV", "SETTING", "FROM", "TO", "CHANGE", NULL };
+    static const char *const columns[] = {"DEVICE", "VF", "PORT", "NETDEV", "SETTING", "FROM", "TO", "CHANGE", NULL};
     struct libscols_table *table = virtToolTable(tool, "plan", columns);
     guint problems = 0;
 
@@ -27,7 +27,7 @@ printPlan(virtTool *tool, const GPtrArray *rows)
         g_autofree char *vf = g_strdup_printf("%u", row->vf);
         g_autofree char *port = row->port ? g_strdup_printf("%u", row->port) : NULL;
         const char *change = row->problem ? row->problem : row->differs ? "yes" : "no";
-        const char *cells[] = { row->device, vf, port, row->ifname, row->attr, row->from, row->to, change };
+        const char *cells[] = {row->device, vf, port, row->ifname, row->attr, row->from, row->to, change};
 
         virtToolRow(table, NULL, cells);
         problems += row->problem != NULL;
@@ -41,8 +41,8 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean isDomain = FALSE;
     const GOptionEntry entries[] = {
-        { "domain", 0, 0, G_OPTION_ARG_NONE, &isDomain, "FILE is the name of a defined domain", NULL },
-        { NULL },
+        {"domain", 0, 0, G_OPTION_ARG_NONE, &isDomain, "FILE is the name of a defined domain", NULL},
+        {NULL},
     };
     g_autoptr(virtDomain) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
@@ -59,6 +59,7 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
     problems = printPlan(tool, rows);
     if (problems == 0)
         return true;
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "A start would fail: %u of the settings above would be refused", problems);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "A start would fail: %u of the settings above would be refused",
+                problems);
     return false;
 }

@@ -42,7 +42,8 @@ checkAddresses(const GPtrArray *records, int argc, char **argv, GError **error)
         for (guint n = 0; n < records->len; n++)
             found |= virtPCIAddressCompare(&address, &((virtRecord *)records->pdata[n])->address) == 0;
         if (!found) {
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "Nothing is recorded about %s: nobody has it, so there is nothing to put back", argv[i]);
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+                        "Nothing is recorded about %s: nobody has it, so there is nothing to put back", argv[i]);
             return false;
         }
     }
@@ -73,15 +74,15 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean force = FALSE;
     const GOptionEntry entries[] = {
-        { "force", 0, 0, G_OPTION_ARG_NONE, &force, "also from owners that still have their VFs", NULL },
-        { NULL },
+        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "also from owners that still have their VFs", NULL},
+        {NULL},
     };
     g_autoptr(GPtrArray) records = NULL;
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(GString) failures = g_string_new(NULL);
 
-    if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) || !(records = virtQemuRecordList(tool->host, error)) ||
-        !checkAddresses(records, argc, argv, error))
+    if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) ||
+        !(records = virtQemuRecordList(tool->host, error)) || !checkAddresses(records, argc, argv, error))
         return false;
     if (records->len > 0 && !force)
         conn = virtToolConnect(tool, true, NULL);

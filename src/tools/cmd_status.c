@@ -18,8 +18,15 @@ addRecord(virtTool *tool, struct libscols_table *table, const virtRecord *record
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) rows = virtQemuHostdevDrift(tool->host, record, &error);
     char name[VIRT_PCI_ADDRESS_LEN];
-    const char *cells[] = { name, record->owner.name, ownerState(tool->host, &record->owner),
-                            virtPhaseName(record->phase), NULL, NULL, NULL, NULL, NULL };
+    const char *cells[] = {name,
+                           record->owner.name,
+                           ownerState(tool->host, &record->owner),
+                           virtPhaseName(record->phase),
+                           NULL,
+                           NULL,
+                           NULL,
+                           NULL,
+                           NULL};
     struct libscols_line *parent;
 
     virtPCIAddressFormat(&record->address, name);
@@ -29,7 +36,8 @@ addRecord(virtTool *tool, struct libscols_table *table, const virtRecord *record
     for (guint i = 0; rows && i < rows->len; i++) {
         const virtPlanRow *row = rows->pdata[i];
         g_autofree char *port = g_strdup_printf("%u", row->port);
-        const char *setting[] = { row->device, NULL, NULL, NULL, port, row->attr, row->to, row->from, row->differs ? "yes" : "no" };
+        const char *setting[] = {
+            row->device, NULL, NULL, NULL, port, row->attr, row->to, row->from, row->differs ? "yes" : "no"};
 
         virtToolRow(table, parent, setting);
     }
@@ -38,7 +46,8 @@ addRecord(virtTool *tool, struct libscols_table *table, const virtRecord *record
 bool
 virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
 {
-    static const char *const columns[] = { "DEVICE", "OWNER", "STATE", "PHASE", "PORT", "SETTING", "SET", "NOW", "DRIFT", NULL };
+    static const char *const columns[] = {"DEVICE",  "OWNER", "STATE", "PHASE", "PORT",
+                                          "SETTING", "SET",   "NOW",   "DRIFT", NULL};
     g_autoptr(GPtrArray) records = NULL;
     struct libscols_table *table;
 

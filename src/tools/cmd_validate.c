@@ -29,8 +29,9 @@ virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error)
 {
     g_autofree char *schemas = NULL;
     const GOptionEntry entries[] = {
-        { "schemas", 0, 0, G_OPTION_ARG_FILENAME, &schemas, "where domaincommon.rng is, if not where it was installed", "DIR" },
-        { NULL },
+        {"schemas", 0, 0, G_OPTION_ARG_FILENAME, &schemas, "where domaincommon.rng is, if not where it was installed",
+         "DIR"},
+        {NULL},
     };
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, -1, error))

@@ -32,10 +32,10 @@ bool
 virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max, GError **error)
 {
     const GOptionEntry common[] = {
-        { "connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, "libvirt's connection URI", "URI" },
-        { "root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, "file system root for sysfs and state", "DIR" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &tool->json, "print for programs", NULL },
-        { NULL },
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, "libvirt's connection URI", "URI"},
+        {"root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, "file system root for sysfs and state", "DIR"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &tool->json, "print for programs", NULL},
+        {NULL},
     };
     const virtCommand *command = virtToolFindCommand((*argv)[0]);
     g_autofree char *usage = g_strdup_printf("%s - %s", command->args, command->summary);
@@ -49,7 +49,9 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
     if (!g_option_context_parse(context, argc, argv, error))
         return false;
     if (*argc - 1 < min || (max >= 0 && *argc - 1 > max)) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "usage: virt-hostdev %s %s (see virt-hostdev %s --help)", command->name, command->args, command->name);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "usage: virt-hostdev %s %s (see virt-hostdev %s --help)", command->name, command->args,
+                    command->name);
         return false;
     }
     if (g_strcmp0(tool->host->root, tool->root && !g_str_equal(tool->root, "/") ? tool->root : "") != 0) {
@@ -148,7 +150,8 @@ findDomain(virConnectPtr conn, const char *text, GError **error)
     if (!domain)
         domain = virDomainLookupByName(conn, text);
     if (!domain)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "failed to get domain '%s': %s", text, virGetLastErrorMessage());
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "failed to get domain '%s': %s", text,
+                    virGetLastErrorMessage());
     return domain;
 }
 
@@ -166,7 +169,7 @@ virtToolGetXml(virtTool *tool, const char *name, guint flags, GError **error)
 
     if (domain && !xml)
         virtToolLibvirtError(error, "libvirt did not give the XML");
-    free(xml);                         /* libvirt's is malloc's, ours is GLib's */
+    free(xml); /* libvirt's is malloc's, ours is GLib's */
     return copy;
 }
 

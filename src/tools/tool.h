@@ -14,17 +14,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
 
 typedef struct {
-    char *uri;                         /* -c: NULL is libvirt's default */
-    char *root;                        /* --root */
-    gboolean json;                     /* --json */
+    char *uri;     /* -c: NULL is libvirt's default */
+    char *root;    /* --root */
+    gboolean json; /* --json */
     virtHost *host;
-    char *file;                        /* the document being read: its name leads messages about it */
+    char *file; /* the document being read: its name leads messages about it */
 } virtTool;
 
 /* A command gets its name in argv[0]; it prints its result and returns true, or sets an error. */
 typedef struct {
     const char *name;
-    const char *args;                  /* "FILE", for the usage line */
+    const char *args; /* "FILE", for the usage line */
     const char *summary;
     bool (*run)(virtTool *tool, int argc, char **argv, GError **error);
 } virtCommand;
@@ -45,7 +45,8 @@ bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
 
 const virtCommand *virtToolFindCommand(const char *name);
-bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max, GError **error);
+bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
+                     GError **error);
 char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
 virtDomain *virtToolReadDomain(virtTool *tool, const char *file, GError **error);
 

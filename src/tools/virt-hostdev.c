@@ -8,19 +8,19 @@
 #include <locale.h>
 
 const virtCommand virtCommands[] = {
-    { "validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate },
-    { "convert", "--to=stock|netdev FILE", "rewrite a document for stock libvirt, or for people", virtCmdConvert },
-    { "define", "FILE", "define a persistent domain", virtCmdDefine },
-    { "create", "FILE", "start a transient domain", virtCmdCreate },
-    { "dumpxml", "DOMAIN", "show a domain's XML with its <netdev> elements", virtCmdDumpxml },
-    { "list", "", "show the host's PFs, their ports and VFs", virtCmdList },
-    { "plan", "FILE", "show what a start would change, and change nothing", virtCmdPlan },
-    { "apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply },
-    { "release", "NAME", "put back what apply has set", virtCmdRelease },
-    { "status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus },
-    { "restore", "[ADDRESS...]", "put back VFs whose owners are gone", virtCmdRestore },
-    { "host-validate", "", "check that this host can provision VFs", virtCmdHostValidate },
-    { NULL },
+    {"validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate},
+    {"convert", "--to=stock|netdev FILE", "rewrite a document for stock libvirt, or for people", virtCmdConvert},
+    {"define", "FILE", "define a persistent domain", virtCmdDefine},
+    {"create", "FILE", "start a transient domain", virtCmdCreate},
+    {"dumpxml", "DOMAIN", "show a domain's XML with its <netdev> elements", virtCmdDumpxml},
+    {"list", "", "show the host's PFs, their ports and VFs", virtCmdList},
+    {"plan", "FILE", "show what a start would change, and change nothing", virtCmdPlan},
+    {"apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply},
+    {"release", "NAME", "put back what apply has set", virtCmdRelease},
+    {"status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus},
+    {"restore", "[ADDRESS...]", "put back VFs whose owners are gone", virtCmdRestore},
+    {"host-validate", "", "check that this host can provision VFs", virtCmdHostValidate},
+    {NULL},
 };
 
 static void
@@ -44,7 +44,8 @@ findCommand(const char *name, GError **error)
     const virtCommand *command = virtToolFindCommand(name);
 
     if (!command)
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown command '%s' (see virt-hostdev --help)", name);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown command '%s' (see virt-hostdev --help)",
+                    name);
     return command;
 }
 
@@ -54,12 +55,12 @@ parseGlobal(virtTool *tool, int *argc, char ***argv, GError **error)
 {
     gboolean help = FALSE, version = FALSE;
     const GOptionEntry entries[] = {
-        { "connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, NULL, NULL },
-        { "root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, NULL, NULL },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &tool->json, NULL, NULL },
-        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL },
-        { "version", 'V', 0, G_OPTION_ARG_NONE, &version, NULL, NULL },
-        { NULL },
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, NULL, NULL},
+        {"root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, NULL, NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &tool->json, NULL, NULL},
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL},
+        {"version", 'V', 0, G_OPTION_ARG_NONE, &version, NULL, NULL},
+        {NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
@@ -107,7 +108,7 @@ ignoreLibvirtError(void *opaque, virErrorPtr error)
 int
 main(int argc, char **argv)
 {
-    virtTool tool = { 0 };
+    virtTool tool = {0};
     g_autoptr(GError) error = NULL;
     const virtCommand *command;
     int code = 0;

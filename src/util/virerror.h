@@ -10,11 +10,11 @@
 #include <glib.h>
 
 typedef enum {
-    VIRT_ERROR_INVALID,                /* what the caller gave: a document, an address, a value */
-    VIRT_ERROR_HOST,                   /* the host cannot: no such device, PF down, a file unreadable */
-    VIRT_ERROR_REFUSED,                /* the kernel or a driver refused or ignored a setting */
-    VIRT_ERROR_BUSY,                   /* somebody else owns it */
-    VIRT_ERROR_NOT_FOUND,              /* nothing there, and the caller may not mind */
+    VIRT_ERROR_INVALID,   /* what the caller gave: a document, an address, a value */
+    VIRT_ERROR_HOST,      /* the host cannot: no such device, PF down, a file unreadable */
+    VIRT_ERROR_REFUSED,   /* the kernel or a driver refused or ignored a setting */
+    VIRT_ERROR_BUSY,      /* somebody else owns it */
+    VIRT_ERROR_NOT_FOUND, /* nothing there, and the caller may not mind */
 } virtErrorCode;
 
 #define VIRT_ERROR (virtErrorQuark())

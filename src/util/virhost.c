@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ATTRIBUTE_MAX 4096             /* bytes of one sysfs attribute */
-#define DIRECTORY_MAX 65536            /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
+#define ATTRIBUTE_MAX 4096  /* bytes of one sysfs attribute */
+#define DIRECTORY_MAX 65536 /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
 
 static void
 realSleep(gulong microseconds)
@@ -66,8 +66,7 @@ virtHostWarn(virtHost *host, const char *format, ...)
     host->warn(host, message);
 }
 
-static char *G_GNUC_PRINTF(2, 0)
-formatPath(virtHost *host, const char *format, va_list args)
+static char *G_GNUC_PRINTF(2, 0) formatPath(virtHost *host, const char *format, va_list args)
 {
     g_autofree char *relative = g_strdup_vprintf(format, args);
     return g_strconcat(host->root, "/", relative, NULL);

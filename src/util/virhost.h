@@ -24,12 +24,12 @@ typedef int (*virtHostTalk)(virtHost *host, struct nl_msg *request, struct nl_ms
 typedef void (*virtHostWarnFunc)(virtHost *host, const char *message);
 
 struct _virtHost {
-    char *root;                        /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
-    virtHostTalk talk;                 /* rtnetlink */
+    char *root;        /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
+    virtHostTalk talk; /* rtnetlink */
     void (*sleep)(gulong microseconds);
-    virtHostWarnFunc warn;             /* may be NULL: warnings are dropped */
-    void *opaque;                      /* for the three above */
-    void *socket;                      /* of the real talk, opened on first use */
+    virtHostWarnFunc warn; /* may be NULL: warnings are dropped */
+    void *opaque;          /* for the three above */
+    void *socket;          /* of the real talk, opened on first use */
 };
 
 virtHost *virtHostNew(const char *root);

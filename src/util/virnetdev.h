@@ -28,27 +28,27 @@ typedef enum {
 } virtNetdevAttr;
 
 #define VIRT_NETDEV_BIT(attr) (1u << (attr))
-#define VIRT_NETDEV_PROFILE_LEN 40     /* PORT_PROFILE_MAX of linux/if_link.h, with the NUL */
+#define VIRT_NETDEV_PROFILE_LEN 40 /* PORT_PROFILE_MAX of linux/if_link.h, with the NUL */
 
 /* Plain data: copied by assignment, freed by g_free. Zero values mean "none": no admin MAC, no VLAN, no cap,
  * no profile. They are what hardware and state files say; a user's document may not (virtNetdevValidate). */
 typedef struct {
-    guint port;                        /* 1..: dev_port + 1 */
-    guint present;                     /* VIRT_NETDEV_BIT of each attribute that is given; others are not touched */
+    guint port;    /* 1..: dev_port + 1 */
+    guint present; /* VIRT_NETDEV_BIT of each attribute that is given; others are not touched */
     guint8 mac[6];
     struct {
-        guint16 id;                    /* 1..4094, 0 none */
-        guint16 priority;              /* 0..7 */
-        guint16 protocol;              /* ETH_P_8021Q or ETH_P_8021AD, host order */
+        guint16 id;       /* 1..4094, 0 none */
+        guint16 priority; /* 0..7 */
+        guint16 protocol; /* ETH_P_8021Q or ETH_P_8021AD, host order */
     } vlan;
-    struct {                           /* KiB/s as libvirt writes them; 0 none */
+    struct { /* KiB/s as libvirt writes them; 0 none */
         guint32 average;
         guint32 peak;
         guint32 floor;
     } bandwidth;
-    guint8 spoofcheck;                 /* 0 or 1 */
-    guint8 link;                       /* IFLA_VF_LINK_STATE_AUTO, ENABLE, DISABLE */
-    guint8 trust;                      /* 0 or 1 */
+    guint8 spoofcheck; /* 0 or 1 */
+    guint8 link;       /* IFLA_VF_LINK_STATE_AUTO, ENABLE, DISABLE */
+    guint8 trust;      /* 0 or 1 */
     guint64 nodeGuid;
     guint64 portGuid;
     char profileid[VIRT_NETDEV_PROFILE_LEN];
@@ -56,12 +56,12 @@ typedef struct {
 
 /* One row an attribute: all that the layers below XML know of it. */
 typedef struct {
-    const char *name;                  /* in plans, JSON and logs: "vlan" */
-    const char *title;                 /* in sentences: "VLAN" */
-    const char *remedy;                /* what a user can do when the kernel refuses it */
-    size_t offset, size;               /* of the value in virtNetdev */
-    bool (*equal)(const virtNetdev *a, const virtNetdev *b);   /* NULL: the bytes are */
-    char *(*format)(const virtNetdev *netdev);                 /* for people: "42 (priority 3, 802.1ad)" or "none" */
+    const char *name;                                        /* in plans, JSON and logs: "vlan" */
+    const char *title;                                       /* in sentences: "VLAN" */
+    const char *remedy;                                      /* what a user can do when the kernel refuses it */
+    size_t offset, size;                                     /* of the value in virtNetdev */
+    bool (*equal)(const virtNetdev *a, const virtNetdev *b); /* NULL: the bytes are */
+    char *(*format)(const virtNetdev *netdev);               /* for people: "42 (priority 3, 802.1ad)" or "none" */
     /* Append the attribute to a VF's IFLA_VF_INFO nest; false when the message is full. NULL for what is not there:
      * see virnetdevvportprofile.c. */
     bool (*put)(struct nl_msg *msg, guint vf, const virtNetdev *netdev);

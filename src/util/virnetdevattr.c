@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define VLAN_NONE_MLX4 4095            /* what mlx4 reports for "no VLAN": MLX4_VGT */
-#define VLAN_MASK 0xfff                /* 12 bits, IEEE 802.1Q */
+#define VLAN_NONE_MLX4 4095 /* what mlx4 reports for "no VLAN": MLX4_VGT */
+#define VLAN_MASK 0xfff     /* 12 bits, IEEE 802.1Q */
 
 /* The payload of an attribute of at least @size bytes, else NULL: a driver or an old kernel may give less. */
 static const void *
@@ -89,8 +89,8 @@ vlanFormat(const virtNetdev *netdev)
     bool ad = netdev->vlan.id != 0 && netdev->vlan.protocol == ETH_P_8021AD;
     if (netdev->vlan.id == 0 && netdev->vlan.priority == 0)
         return g_strdup("none");
-    g_autofree char *priority = netdev->vlan.priority ? g_strdup_printf("priority %u", netdev->vlan.priority)
-                                                      : g_strdup("");
+    g_autofree char *priority =
+        netdev->vlan.priority ? g_strdup_printf("priority %u", netdev->vlan.priority) : g_strdup("");
     if (!ad && !*priority)
         return g_strdup_printf("%u", netdev->vlan.id);
     return g_strdup_printf("%u (%s%s%s)", netdev->vlan.id, priority, ad && *priority ? ", " : "", ad ? "802.1ad" : "");
@@ -105,7 +105,7 @@ vlanPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
         return nla_put(msg, IFLA_VF_VLAN, sizeof(value), &value) == 0;
     }
     struct ifla_vf_vlan_info info;
-    memset(&info, 0, sizeof(info));    /* two bytes of padding at its end */
+    memset(&info, 0, sizeof(info)); /* two bytes of padding at its end */
     info.vf = vf;
     info.vlan = netdev->vlan.id;
     info.qos = netdev->vlan.priority;
@@ -284,7 +284,7 @@ static bool
 guidPut(struct nl_msg *msg, int type, guint vf, guint64 guid)
 {
     struct ifla_vf_guid value;
-    memset(&value, 0, sizeof(value));  /* it has a hole */
+    memset(&value, 0, sizeof(value)); /* it has a hole */
     value.vf = vf;
     value.guid = guid;
     return nla_put(msg, type, sizeof(value), &value) == 0;

@@ -36,7 +36,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define ADDR_RANDOM 1                  /* NET_ADDR_RANDOM of linux/netdevice.h */
+#define ADDR_RANDOM 1 /* NET_ADDR_RANDOM of linux/netdevice.h */
 
 /* What libvirt falls back to as well where a driver refuses zero (virnetdev.c, 9.0): locally administered, unicast. */
 static const guint8 placeholderMac[6] = {0x02};
@@ -44,7 +44,7 @@ static const guint8 placeholderMac[6] = {0x02};
 /* One port's settings as the kernel has them. */
 typedef struct {
     virtNetdev netdev;
-    guint8 shownMac[6];                /* as IFLA_VF_MAC says; where that is only the VF driver's own, netdev.mac is zero */
+    guint8 shownMac[6]; /* as IFLA_VF_MAC says; where that is only the VF driver's own, netdev.mac is zero */
 } Reading;
 
 static bool
@@ -89,8 +89,8 @@ virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, 
     g_autoptr(GPtrArray) list = virtNetdevListNew();
     guint n = ports ? ports->len : vf->ports->len;
     for (guint i = 0; i < n; i++) {
-        const virtPort *port = ports ? virtVFGetPort(vf, ((const virtNetdev *)ports->pdata[i])->port, error)
-                                     : vf->ports->pdata[i];
+        const virtPort *port =
+            ports ? virtVFGetPort(vf, ((const virtNetdev *)ports->pdata[i])->port, error) : vf->ports->pdata[i];
         Reading reading;
         if (!port || !readPort(host, vf, port, &reading, error))
             return NULL;
@@ -157,12 +157,12 @@ setOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNe
         todo &= virtNetdevDiff(wanted, &reading.netdev);
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_autofree char *reason = NULL;
-        int rc = todo & VIRT_NETDEV_BIT(attr) ? virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), &reason)
-                                              : 0;
+        int rc =
+            todo & VIRT_NETDEV_BIT(attr) ? virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), &reason) : 0;
         if (rc == 0)
             continue;
-        g_autofree char *sentence = formatRefusal("set", vf, port, wanted, attr, rc, reason,
-                                                  virtNetdevAttrs[attr].remedy);
+        g_autofree char *sentence =
+            formatRefusal("set", vf, port, wanted, attr, rc, reason, virtNetdevAttrs[attr].remedy);
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }
@@ -183,8 +183,8 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
         if (!ignored)
             continue;
         virtNetdevAttr attr = (virtNetdevAttr)g_bit_nth_lsf(ignored, -1);
-        g_autofree char *sentence = formatIgnored("set", vf, port, netdev, attr, &reading,
-                                                  virtNetdevAttrs[attr].remedy);
+        g_autofree char *sentence =
+            formatIgnored("set", vf, port, netdev, attr, &reading, virtNetdevAttrs[attr].remedy);
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }
@@ -229,14 +229,14 @@ virtNetDevHostdevSet(virtHost *host, const virtVF *vf, const GPtrArray *wanted, 
 /* One netdev to put back. */
 typedef struct {
     const virtNetdev *before;
-    const virtPort *port;              /* NULL: the PF has no such port any more */
+    const virtPort *port; /* NULL: the PF has no such port any more */
     bool readable;
     Reading now;
-    guint todo;                        /* what is not yet as before */
-    guint acknowledged;                /* what the kernel took in this restore: all we know of what is not reported */
-    bool placeholder;                  /* placeholderMac stands for "no MAC address" here */
-    GError *problem;                   /* why it cannot be read, or has no port */
-    char *refusals[VIRT_NETDEV_ATTR_LAST];   /* the last sentence about each */
+    guint todo;         /* what is not yet as before */
+    guint acknowledged; /* what the kernel took in this restore: all we know of what is not reported */
+    bool placeholder;   /* placeholderMac stands for "no MAC address" here */
+    GError *problem;    /* why it cannot be read, or has no port */
+    char *refusals[VIRT_NETDEV_ATTR_LAST]; /* the last sentence about each */
 } Job;
 
 static void

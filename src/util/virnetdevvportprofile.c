@@ -14,8 +14,8 @@
 #include <netlink/msg.h>
 #include <string.h>
 
-#define POLL_MILLISECONDS 125          /* as libvirt polls (virnetdevvportprofile.c, 9.0) */
-#define POLL_TIMES 80                  /* 10 seconds */
+#define POLL_MILLISECONDS 125 /* as libvirt polls (virnetdevvportprofile.c, 9.0) */
+#define POLL_TIMES 80         /* 10 seconds */
 
 /* The entry of @vf in an IFLA_VF_PORTS, parsed into @tb; false where the driver reports none. */
 static bool
@@ -23,8 +23,7 @@ findPort(struct nlattr *ports, guint vf, struct nlattr *tb[IFLA_PORT_MAX + 1])
 {
     struct nlattr *entry;
     int rest;
-    nla_for_each_nested(entry, ports, rest)
-    {
+    nla_for_each_nested (entry, ports, rest) {
         if (nla_type(entry) != IFLA_VF_PORT || nla_parse_nested(tb, IFLA_PORT_MAX, entry, NULL) < 0)
             continue;
         if (tb[IFLA_PORT_VF] && nla_len(tb[IFLA_PORT_VF]) >= (int)sizeof(guint32) &&

@@ -28,7 +28,7 @@
 #define ANSWER_SECONDS 60
 /* A VF list fills up to 64 KiB (16 bits of nla_len), and the socket's accounting counts twice that. */
 #define RECEIVE_BUFFER (1024 * 1024)
-#define REASON_MAX 200                 /* bytes of an extended ACK; those in the kernel are a short sentence */
+#define REASON_MAX 200 /* bytes of an extended ACK; those in the kernel are a short sentence */
 
 static struct nl_sock *
 openSocket(void)
@@ -38,7 +38,7 @@ openSocket(void)
     int on = 1;
     if (!socket)
         return NULL;
-    if (nl_connect(socket, NETLINK_ROUTE) < 0) {   /* with SOCK_CLOEXEC */
+    if (nl_connect(socket, NETLINK_ROUTE) < 0) { /* with SOCK_CLOEXEC */
         nl_socket_free(socket);
         return NULL;
     }
@@ -46,7 +46,7 @@ openSocket(void)
     nl_socket_set_buffer_size(socket, RECEIVE_BUFFER, 0);
     nl_socket_enable_msg_peek(socket);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));   /* Linux 4.12; without it there are no reasons */
+    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)); /* Linux 4.12; without it there are no reasons */
     return socket;
 }
 
@@ -64,7 +64,7 @@ sendRequest(struct nl_sock *socket, struct nl_msg *request, bool wantsReply)
 {
     struct nlmsghdr *header = nlmsg_hdr(request);
     ssize_t n;
-    header->nlmsg_seq = NL_AUTO_SEQ;   /* a fresh one also where a request is sent again */
+    header->nlmsg_seq = NL_AUTO_SEQ; /* a fresh one also where a request is sent again */
     header->nlmsg_pid = NL_AUTO_PORT;
     nl_socket_disable_auto_ack(socket);
     nl_complete_msg(socket, request);
@@ -141,10 +141,10 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
         struct sockaddr_nl sender = {0};
         unsigned char *data = NULL;
         errno = 0;
-        int length = nl_recv(socket, &sender, &data, NULL);   /* peeks at the length; again on EINTR */
+        int length = nl_recv(socket, &sender, &data, NULL); /* peeks at the length; again on EINTR */
         if (length < 0 && errno != EAGAIN)
             return errno ? -errno : -EIO;
-        if (length > 0 && sender.nl_pid == 0)                 /* 0: the kernel */
+        if (length > 0 && sender.nl_pid == 0) /* 0: the kernel */
             rc = readDatagram(data, length, seq, ret_reply, ret_reason);
         free(data);
         if (length <= 0)

@@ -21,9 +21,9 @@
 #include <string.h>
 
 /* A VF being reset answers EAGAIN (i40e, up to 300 ms) or EBUSY (ice, 800 ms for each of MAC, VLAN and trust). */
-#define RETRY_FIRST 10                 /* milliseconds, doubled up to */
-#define RETRY_LONGEST 640              /* milliseconds, in total at most */
-#define RETRY_TOTAL 3000               /* milliseconds */
+#define RETRY_FIRST 10    /* milliseconds, doubled up to */
+#define RETRY_LONGEST 640 /* milliseconds, in total at most */
+#define RETRY_TOTAL 3000  /* milliseconds */
 
 #define LONE_ATTRS (VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
 
@@ -49,8 +49,7 @@ findVF(struct nlattr *list, guint vf, struct nlattr *tb[IFLA_VF_MAX + 1], guint 
     struct nlattr *info;
     guint listed = 0;
     int rest;
-    nla_for_each_nested(info, list, rest)
-    {
+    nla_for_each_nested (info, list, rest) {
         if (nla_type(info) != IFLA_VF_INFO || nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)
             continue;
         if (isVF(tb, vf))
@@ -172,8 +171,8 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
         return 0;
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
     bool profile = attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
-    bool ok = msg &&
-              (profile ? virtNetDevVPortProfilePut(msg, host, vf, netdev) : putInfo(msg, vf->index, netdev, attrs));
+    bool ok =
+        msg && (profile ? virtNetDevVPortProfilePut(msg, host, vf, netdev) : putInfo(msg, vf->index, netdev, attrs));
     int rc = ok ? talkPatiently(host, msg, ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
     return rc == 0 && profile ? virtNetDevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
@@ -192,8 +191,8 @@ virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const v
                  char **ret_reason)
 {
     g_autofree char *reason = NULL;
-    guint alone = attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) ? LONE_ATTRS
-                                                                 : VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    guint alone =
+        attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) ? LONE_ATTRS : VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
     int rc = setTogether(host, port, vf, netdev, attrs & ~alone, &reason);
     for (virtNetdevAttr attr = 0; rc == 0 && attr < VIRT_NETDEV_ATTR_LAST; attr++)
         rc = setTogether(host, port, vf, netdev, attrs & alone & VIRT_NETDEV_BIT(attr), &reason);

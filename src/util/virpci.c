@@ -19,8 +19,8 @@
 #include <string.h>
 
 #define PCI_DEVICE "sys/bus/pci/devices/%s"
-#define VFS_MAX 65535                  /* NumVFs is 16 bits in the SR-IOV capability */
-#define PORT_MAX 65535                 /* more than any card; keeps port + 1 far from overflow */
+#define VFS_MAX 65535  /* NumVFs is 16 bits in the SR-IOV capability */
+#define PORT_MAX 65535 /* more than any card; keeps port + 1 far from overflow */
 
 /* Move *text over @min..@max hexadecimal digits. */
 static bool
@@ -109,7 +109,7 @@ virtPortFree(virtPort *port)
 /* A netdev while its port is not decided yet: what sysfs says of it. */
 typedef struct {
     virtPort *port;
-    guint64 devPort, devId, physPort;  /* from 0 */
+    guint64 devPort, devId, physPort; /* from 0 */
     bool hasPhysPort;
 } Netdev;
 

@@ -6,13 +6,13 @@
 #include "util/virhost.h"
 
 typedef struct {
-    guint domain;                      /* 0..0xffffffff (VMD and Hyper-V go past 0xffff) */
-    guint bus;                         /* 0..0xff */
-    guint slot;                        /* 0..0x1f */
-    guint function;                    /* 0..7 */
+    guint domain;   /* 0..0xffffffff (VMD and Hyper-V go past 0xffff) */
+    guint bus;      /* 0..0xff */
+    guint slot;     /* 0..0x1f */
+    guint function; /* 0..7 */
 } virtPCIAddress;
 
-#define VIRT_PCI_ADDRESS_LEN 20        /* "ffffffff:ff:1f.7" and its NUL */
+#define VIRT_PCI_ADDRESS_LEN 20 /* "ffffffff:ff:1f.7" and its NUL */
 
 bool virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error);
 void virtPCIAddressFormat(const virtPCIAddress *address, char ret[VIRT_PCI_ADDRESS_LEN]);
@@ -20,12 +20,12 @@ int virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b);
 
 /* One netdev of a PCI device. */
 typedef struct {
-    guint port;                        /* 1..: dev_port + 1 */
-    char *ifname;                      /* may change at any time: for messages, not for keys */
+    guint port;   /* 1..: dev_port + 1 */
+    char *ifname; /* may change at any time: for messages, not for keys */
     guint ifindex;
-    bool up;                           /* IFF_UP */
+    bool up; /* IFF_UP */
     guint8 mac[6];
-    guint addrAssignType;              /* NET_ADDR_PERM 0, RANDOM 1, STOLEN 2, SET 3 (linux/netdevice.h) */
+    guint addrAssignType; /* NET_ADDR_PERM 0, RANDOM 1, STOLEN 2, SET 3 (linux/netdevice.h) */
 } virtPort;
 
 void virtPortFree(virtPort *port);
@@ -33,12 +33,12 @@ void virtPortFree(virtPort *port);
 /* A virtual function and the way to its physical one. */
 typedef struct {
     virtPCIAddress address;
-    char name[VIRT_PCI_ADDRESS_LEN];   /* address, printed */
+    char name[VIRT_PCI_ADDRESS_LEN]; /* address, printed */
     virtPCIAddress pf;
     char pfName[VIRT_PCI_ADDRESS_LEN];
-    guint index;                       /* N of the PF's virtfnN */
-    GPtrArray *ports;                  /* virtPort of the PF, sorted by port; not empty */
-    guint8 instance[16];               /* UUID of the domain, for 802.1Qbh; zero where there is none */
+    guint index;         /* N of the PF's virtfnN */
+    GPtrArray *ports;    /* virtPort of the PF, sorted by port; not empty */
+    guint8 instance[16]; /* UUID of the domain, for 802.1Qbh; zero where there is none */
 } virtVF;
 
 virtVF *virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error);

@@ -43,7 +43,7 @@ validName(const char *name)
     size_t len = strlen(name), base = strspn(name, "0123456789abcdef:");
     if (len > NAME_MAX_LEN || name[base] != '.' || name[base + 1] == '\0')
         return false;
-    base += 2;                         /* the dot and the function */
+    base += 2; /* the dot and the function */
     g_autofree char *pci = g_strndup(name, base);
     if (!virtPCIAddressParse(pci, &address, NULL) || strchr(pci, ':') == strrchr(pci, ':'))
         return false;

@@ -6,7 +6,7 @@
 #include "util/virhost.h"
 
 #define VIRT_STATE_DIR "run/libvirt-hostdev"
-#define VIRT_STATE_MAX (256 * 1024)    /* bytes; a record of 16 ports is about 8 KiB */
+#define VIRT_STATE_MAX (256 * 1024) /* bytes; a record of 16 ports is about 8 KiB */
 
 /* virstatefile.c */
 bool virtStateFileWrite(virtHost *host, const char *name, const char *text, GError **error);

@@ -16,9 +16,9 @@
 
 /* The holder may be waiting for firmware: 3 s a busy VF, 10 s a port profile (virnetlinkvf.c). Whoever called the
  * hook waits with us, without a limit of his own. */
-#define WAIT_TOTAL 30000               /* milliseconds */
-#define WAIT_FIRST 2                   /* milliseconds, doubled up to */
-#define WAIT_LONGEST 200               /* milliseconds */
+#define WAIT_TOTAL 30000 /* milliseconds */
+#define WAIT_FIRST 2     /* milliseconds, doubled up to */
+#define WAIT_LONGEST 200 /* milliseconds */
 
 struct _virtStateLock {
     int fd;
