@@ -53,8 +53,7 @@ logVF(const char *messageId, const char *what, const virtOwner *owner, const vir
 
 /* ---- checks ---- */
 
-/**
- * virtQemuHostdevCheckPort: has @vf's PF the port that @wanted speaks of, and is it up?
+/* Has @vf's PF the port that @wanted speaks of, and is it up?
  *
  * A PF that is down takes settings on some drivers and drops them later, refuses them on others; and the guest
  * would have no link. libvirt refuses it too and does not bring it up; neither do we.
@@ -76,8 +75,7 @@ virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **er
     return true;
 }
 
-/**
- * virtQemuHostdevCheckOwner: may @owner take the VF of @record?
+/* May @owner take the VF of @record?
  */
 bool
 virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error)
@@ -287,8 +285,7 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
     return g_steal_pointer(&vf);
 }
 
-/**
- * virtQemuHostdevRestore: puts one VF back to what @record remembers and forgets the record.
+/* Puts one VF back to what @record remembers and forgets the record.
  *
  * The caller holds the PF's lock. A failure leaves the record, so that it can be tried again.
  */
@@ -349,8 +346,7 @@ apply(virtHost *host, Step *step, GError **error)
            virtQemuRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error);
 }
 
-/**
- * virtQemuHostdevPrepare: gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
+/* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
  *
  * Called before a driver takes the devices. Calling it again for the same owner is safe: what the VFs were
  * before the first call stays remembered.
@@ -389,8 +385,7 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
 
 /* ---- release ---- */
 
-/**
- * virtQemuHostdevReleaseOne: takes the PF's lock and puts back the VF of @seen, if the owner that @seen names
+/* Takes the PF's lock and puts back the VF of @seen, if the owner that @seen names
  * still has it.
  */
 bool
@@ -417,8 +412,7 @@ virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error
     return !virtOwnerEqual(&seen->owner, &record->owner) || virtQemuHostdevRestore(host, record, error);
 }
 
-/**
- * virtQemuHostdevRelease: puts back every VF that @owner has, whatever its XML says by now.
+/* Puts back every VF that @owner has, whatever its XML says by now.
  *
  * Goes on past failures; the error then names each VF that could not be put back. Releasing nothing succeeds.
  */

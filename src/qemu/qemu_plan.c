@@ -106,8 +106,7 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
         planPort(host, rows, vf, hostdev->netdevs->pdata[i]);
 }
 
-/**
- * virtQemuHostdevPlan: what virtQemuHostdevPrepare would do for @owner, attribute by attribute, and every
+/* What virtQemuHostdevPrepare would do for @owner, attribute by attribute, and every
  * reason it would have to refuse, not just the first.
  *
  * Returns (transfer full): virtPlanRow, in the order of @hostdevs.
@@ -122,8 +121,7 @@ virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hos
     return rows;
 }
 
-/**
- * virtQemuHostdevDrift: what was set for @record's owner against what the host says now. A row that differs
+/* What was set for @record's owner against what the host says now. A row that differs
  * is one that somebody else has changed since.
  *
  * Returns (transfer full): virtPlanRow, or NULL when the VF cannot be read.

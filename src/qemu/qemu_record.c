@@ -24,8 +24,7 @@ processStart(guint64 pid)
     return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
 }
 
-/**
- * virtOwnerNew: somebody who may have VFs.
+/* Somebody who may have VFs.
  * @name: a domain's, or any name for one without a domain
  * @uuid: the domain's, or NULL
  */
@@ -39,8 +38,7 @@ virtOwnerNew(const char *name, const char *uuid)
     return owner;
 }
 
-/**
- * virtOwnerSetStarter: names the process whose life says whether @owner may still be on its way up.
+/* Names the process whose life says whether @owner may still be on its way up.
  */
 void
 virtOwnerSetStarter(virtOwner *owner, guint64 pid)
@@ -82,8 +80,7 @@ libvirtKnows(virtHost *host, const virtOwner *owner)
     return g_file_get_contents(path, &text, NULL, NULL) && strstr(text, owner->uuid);
 }
 
-/**
- * virtOwnerIsGone: is @owner a domain that does not run and is not being started either?
+/* Is @owner a domain that does not run and is not being started either?
  *
  * The hook must not ask libvirt (it would wait for itself), so this reads what libvirt leaves on disk. Between
  * a `prepare` hook and libvirt's first status file nothing shows that a domain exists; then the daemon that
@@ -116,8 +113,7 @@ copyOwner(virtOwner *to, const virtOwner *from)
     to->uuid = g_strdup(from->uuid);
 }
 
-/**
- * virtQemuRecordNew: a record of @owner taking @vf, not yet saved and with nothing read from the host.
+/* A record of @owner taking @vf, not yet saved and with nothing read from the host.
  * @wanted: virtNetdev, copied
  */
 virtRecord *
@@ -134,8 +130,7 @@ virtQemuRecordNew(const virtOwner *owner, const virtVF *vf, const GPtrArray *wan
     return record;
 }
 
-/**
- * virtQemuRecordLoad: the record of the VF at @vfName; VIRT_ERROR_NOT_FOUND where nobody has it.
+/* The record of the VF at @vfName; VIRT_ERROR_NOT_FOUND where nobody has it.
  *
  * A record that cannot be read is an error of its own: a VF whose past is unknown is nobody's to change.
  */
@@ -180,8 +175,7 @@ virtQemuRecordRemove(virtHost *host, const virtRecord *record, GError **error)
     return virtStateFileRemove(host, name, error);
 }
 
-/**
- * virtQemuRecordList: every record, sorted by address. One that cannot be read is told through the host's
+/* Every record, sorted by address. One that cannot be read is told through the host's
  * warnings and left out: the others still have to be put back.
  *
  * Returns (transfer full): virtRecord, or NULL when the directory itself cannot be read.

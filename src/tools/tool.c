@@ -22,8 +22,7 @@ virtToolFindCommand(const char *name)
     return NULL;
 }
 
-/**
- * virtToolOptions: parses a command's options, and the tool's own, which may stand after the command too.
+/* Parses a command's options, and the tool's own, which may stand after the command too.
  * @min, @max: how many arguments must be left; @max -1 is any number
  *
  * --help prints and exits. A mistake is a G_OPTION_ERROR, which the tool ends with exit code 2.
@@ -79,8 +78,7 @@ readAll(int fd, GString *text, GError **error)
     return true;
 }
 
-/**
- * virtToolReadFile: a whole document, "-" being standard input; at most one byte more than a document may
+/* A whole document, "-" being standard input; at most one byte more than a document may
  * have, so that the parser sees and names the excess.
  */
 char *
@@ -155,8 +153,7 @@ findDomain(virConnectPtr conn, const char *text, GError **error)
     return domain;
 }
 
-/**
- * virtToolGetXml: the XML of the domain @name as libvirt has it, in stock form; the caller frees it.
+/* The XML of the domain @name as libvirt has it, in stock form; the caller frees it.
  * @flags: virDomainXMLFlags; VIR_DOMAIN_XML_SECURE takes a connection that may write
  */
 char *
