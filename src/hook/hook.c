@@ -143,7 +143,7 @@ sayDrift(virtHost *host, const virtRecord *record)
 
         if (row->differs)
             g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", MESSAGE_ID_DRIFT, "DOMAIN_UUID",
-                             record->owner.uuid, "PCI_ADDR", row->device, "MESSAGE",
+                             record->owner.uuid ? record->owner.uuid : "", "PCI_ADDR", row->device, "MESSAGE",
                              "Port %u of %s of the running domain '%s': %s was set to %s and is now %s", row->port,
                              row->device, record->owner.name, row->attr, row->to, row->from ? row->from : "unknown");
     }
