@@ -81,6 +81,10 @@ ok "start" virsh -q start dual
 libvirt_restart
 is "the guest runs" "$(virsh domstate dual | head -n 1)" running
 set_on "after the restart"
+ip link set "$(netdev "$PF2" 2)" vf 0 vlan 99
+libvirt_restart
+is "it runs too when somebody has changed its VF" "$(virsh domstate dual | head -n 1)" running
+like "status shows what" "$(virt-hostdev status)" '2 +vlan +43 +99 +yes'
 ok "destroy" virsh -q destroy dual
 restored "destroy after the restart"
 
