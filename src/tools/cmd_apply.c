@@ -32,7 +32,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     owner = virtOwnerNew(name ? name : domain->name, NULL);
     if (!virtQemuHostdevPrepare(tool->host, owner, domain->hostdevs, error))
         return false;
-    printf("%u VFs set for '%s'\n", domain->hostdevs->len, owner->name);
+    printf("%u VF%s set for '%s'\n", domain->hostdevs->len, domain->hostdevs->len == 1 ? "" : "s", owner->name);
     return true;
 }
 
@@ -58,6 +58,6 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
     }
     if (!virtQemuHostdevRelease(tool->host, owner, error))
         return false;
-    printf("%u VFs put back for '%s'\n", n, argv[1]);
+    printf("%u VF%s put back for '%s'\n", n, n == 1 ? "" : "s", argv[1]);
     return true;
 }

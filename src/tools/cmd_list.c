@@ -109,11 +109,10 @@ addToTree(const Place *place, void *opaque)
         cells[COLUMNS - 1] = place->owner;
         virtToolRow(tree->table, tree->port, cells);
     } else if (place->port) {
-        g_autofree char *number = g_strdup_printf("port %u", place->port->port);
+        g_autofree char *number = g_strdup_printf("port %u (%s)", place->port->port, place->port->up ? "up" : "down");
 
         cells[0] = place->port->ifname;
         cells[1] = number;
-        cells[2] = place->port->up ? "up" : "down";
         tree->port = virtToolRow(tree->table, tree->pf, cells);
     } else {
         cells[1] = "PF";
