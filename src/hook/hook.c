@@ -126,6 +126,8 @@ release(virtHost *host, const char *name, const char *xml, gsize len, GError **e
         if (record->owner.uuid && g_strcmp0(record->owner.name, name) == 0)
             uuid = g_strdup(record->owner.uuid);
     }
+    if (!uuid)
+        return true; /* not a domain's: what was set by hand under its name is not ours to put back */
     owner = virtOwnerNew(name, uuid);
     return virtQemuHostdevRelease(host, owner, error);
 }

@@ -37,6 +37,15 @@ is "with its MAC" "$(vfget "$PF2" 0 address 2)" '"52:54:00:bb:00:02"'
 ok "destroy" virsh -q destroy second
 is "everything as before" "$(snapshot_vfs)" "$before"
 
+step "what was set by hand under a domain's name is not the domain's"
+ok "apply" virt-hostdev apply --owner second first.xml
+not_ok "the domain of that name is refused" "in use by 'second'" virsh start second
+echo '<domain><name>second</name><devices/></domain>' > nobody.xml
+ok "its hook puts nothing back" bash -c '/etc/libvirt/hooks/qemu.d/50-virt-hostdev second stopped end - < nobody.xml'
+is "the VF is still set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
+ok "release" virt-hostdev release second
+is "everything as before" "$(snapshot_vfs)" "$before"
+
 step "an owner that died with libvirtd does not hold a VF for ever"
 printf '#!/bin/sh\n[ "$1 $2" != "first prepare" ] || kill -KILL $PPID\n' > /etc/libvirt/hooks/qemu.d/60-other
 chmod +x /etc/libvirt/hooks/qemu.d/60-other
