@@ -17,7 +17,8 @@ expect() {
   local code=0 want=$1 pattern=$2 input=$3
   shift 3
   n=$((n + 1))
-  printf '%s' "$input" | "$hook" "$@" > "$work/out" 2> "$work/err" || code=$?
+  printf '%s' "$input" > "$work/in"      # no pipe: where there is nothing to do, the hook does not read
+  "$hook" "$@" < "$work/in" > "$work/out" 2> "$work/err" || code=$?
   if [ "$code" = "$want" ] && [ ! -s "$work/out" ] && grep -qE -- "$pattern" <(cat "$work/err"; echo .); then
     echo "ok $n - $* -> $want"
   else
