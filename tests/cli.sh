@@ -41,6 +41,10 @@ expect "an empty host in JSON" 0 '^$' '"status"' --root "$work" --json status
 expect "an empty host has no PFs" 0 '^$' '"pfs"' --root "$work" list --json
 expect "an empty picture" 0 '^$' '^digraph host' --root "$work" list --dot
 
+for name in '' $'a\001b' $'\xff' "$(printf 'x%.0s' {1..256})"; do
+  expect "an owner's name that cannot be typed again" 1 'printable text|Invalid byte sequence' '^$' --root "$work" apply --owner "$name" layout-one-line.xml
+done
+
 # Every document that is refused: its line, its reason, exit code 1, and nothing on stdout.
 for expected in *.err; do
   name=${expected%.err}

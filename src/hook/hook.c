@@ -19,7 +19,6 @@
 #include "qemu/qemu_plan.h"
 #include "util/virerror.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,26 +26,14 @@
 
 #define MESSAGE_ID_DRIFT "8a7d1f0c3b2e4d5f96a1c0e7f4b3d204"
 
-/* stdin, up to one byte more than a document may have, so that the parser sees and names the excess. */
 static char *
 readInput(gsize *ret_len, GError **error)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
-    char buffer[16384];
-    ssize_t got = 0;
+    char *xml = virtHostReadAll(STDIN_FILENO, VIRT_XML_MAX, ret_len, error);
 
-    while (text->len <= VIRT_XML_MAX && (got = read(STDIN_FILENO, buffer, sizeof(buffer))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read the domain XML from libvirt: %s",
-                        g_strerror(errno));
-            return NULL;
-        }
-        g_string_append_len(text, buffer, got);
-    }
-    *ret_len = text->len;
-    return g_string_free(g_steal_pointer(&text), FALSE);
+    if (!xml)
+        g_prefix_error(error, "Cannot read the domain XML from libvirt: ");
+    return xml;
 }
 
 /* The journal where there is one; libvirt shows our stderr only when we fail. */
@@ -67,15 +54,6 @@ warnUser(virtHost *host, const char *message)
     g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE", "%s", message);
 }
 
-static virtOwner *
-ownerOf(const virtDomain *domain, const char *name)
-{
-    virtOwner *owner = virtOwnerNew(name, domain ? domain->uuid : NULL);
-
-    virtOwnerSetStarter(owner, (guint64)getppid());
-    return owner;
-}
-
 static bool
 prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **error)
 {
@@ -93,7 +71,8 @@ prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **e
                     "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
         return false;
     }
-    owner = ownerOf(domain, name);
+    owner = virtOwnerNew(name, domain->uuid);
+    virtOwnerSetStarter(owner, (guint64)getppid());
     return virtQemuHostdevPrepare(host, owner, domain->hostdevs, error);
 }
 

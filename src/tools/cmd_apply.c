@@ -4,6 +4,22 @@
 #include "tools/tool.h"
 #include "util/virerror.h"
 
+#include <string.h>
+
+/* A name is typed again to release by, and printed in messages and tables. */
+static bool
+checkName(const char *name, GError **error)
+{
+    bool ok = *name && strlen(name) <= 255 && g_utf8_validate(name, -1, NULL);
+
+    for (const char *p = name; ok && *p; p = g_utf8_next_char(p))
+        ok = g_unichar_isprint(g_utf8_get_char(p));
+    if (!ok)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "The owner's name must be 1 to 255 bytes of printable text. Choose another with --owner=NAME");
+    return ok;
+}
+
 bool
 virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
 {
@@ -24,6 +40,8 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
                     "%s names no domain: say with --owner=NAME whose the VFs are, to release them by", argv[1]);
         return false;
     }
+    if (!checkName(name ? name : domain->name, error))
+        return false;
     if (domain->hostdevs->len == 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has no <hostdev> with a <netdev>: nothing to set",
                     argv[1]);

@@ -77,8 +77,8 @@ checkVfio(virtTool *tool)
         "the kernel has no vfio-pci driver. Load it with modprobe vfio-pci, or install a kernel that has it");
 }
 
-/* Before 6.5 the kernel has no RTEXT_FILTER_SKIP_STATS and cuts the VF list at about 221 (facts of rtnetlink:
- * an attribute's length has 16 bits). */
+/* Before 6.5 the kernel has no RTEXT_FILTER_SKIP_STATS, and with statistics about 221 VFs fill the 16 bits of the
+ * list's length (struct nlattr). */
 static char *
 checkKernel(virtTool *tool)
 {

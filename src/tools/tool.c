@@ -60,34 +60,15 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
     return true;
 }
 
-static bool
-readAll(int fd, GString *text, GError **error)
-{
-    char buffer[65536];
-    ssize_t got;
-
-    while (text->len <= VIRT_XML_MAX && (got = read(fd, buffer, sizeof(buffer))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s", g_strerror(errno));
-            return false;
-        }
-        g_string_append_len(text, buffer, got);
-    }
-    return true;
-}
-
 /* A whole document, "-" being standard input; at most one byte more than a document may
  * have, so that the parser sees and names the excess.
  */
 char *
 virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
     bool isStdin = g_str_equal(file, "-");
     int fd = isStdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
-    bool ok;
+    char *text;
 
     g_free(tool->file);
     tool->file = g_strdup(isStdin ? "stdin" : file);
@@ -95,15 +76,12 @@ virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **erro
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "Cannot read '%s': %s", file, g_strerror(errno));
         return NULL;
     }
-    ok = readAll(fd, text, error);
+    text = virtHostReadAll(fd, VIRT_XML_MAX, ret_len, error);
+    if (!text)
+        g_prefix_error(error, "Cannot read '%s': ", file);
     if (!isStdin)
         close(fd);
-    if (!ok) {
-        g_prefix_error(error, "Cannot read '%s': ", file);
-        return NULL;
-    }
-    *ret_len = text->len;
-    return g_string_free(g_steal_pointer(&text), FALSE);
+    return text;
 }
 
 virtDomain *

@@ -248,3 +248,28 @@ virtHostListDir(virtHost *host, const char *format, ...)
     g_ptr_array_sort(names, compareNames);
     return names;
 }
+
+/* All that @fd has to give, up to one byte more than @max, so that whoever parses it sees and names the excess.
+ *
+ * Returns text with a NUL behind it, which the caller frees; or NULL with VIRT_ERROR_HOST and the kernel's reason,
+ * for the caller to say what was being read.
+ */
+char *
+virtHostReadAll(int fd, gsize max, gsize *ret_len, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char buffer[16384];
+    ssize_t got = 0;
+
+    while (text->len <= max && (got = read(fd, buffer, MIN(sizeof(buffer), max + 1 - text->len))) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_HOST, g_strerror(errno));
+            return NULL;
+        }
+        g_string_append_len(text, buffer, got);
+    }
+    *ret_len = text->len;
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}

@@ -46,3 +46,6 @@ bool virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error,
 bool virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...) G_GNUC_PRINTF(4, 5);
 char *virtHostReadLink(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
 GPtrArray *virtHostListDir(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Not below the root: what somebody hands us. */
+char *virtHostReadAll(int fd, gsize max, gsize *ret_len, GError **error);
