@@ -32,15 +32,26 @@ is "port 2 of VF 3 is set" "$(vfget "$PF2" 3 'vlan_list[0].vlan' 2)" 203
 ok "destroy" virsh -q destroy four
 as_before "four VFs"
 
-step "each write of the eight ports is refused in turn"
-for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-  knob fail_nth "$n"; knob fail_errno 5
-  virt-hostdev apply --owner nth four.xml > out 2>&1 || true
-  knob reset 1
-  # A refusal that does not come again is overcome by the second try; then there is something to give back.
-  ! grep -qE 'VFs? set' out || virt-hostdev release nth > /dev/null
-  is "write $n refused: everything as before" "$(snapshot_vfs)" "$before"
+step "each setting of each of the eight ports is refused in turn"
+declare -A title=([mac]="MAC address" [vlan]=VLAN)
+for n in 0 1 2 3; do
+  for port in 1 2; do
+    for attr in mac vlan; do
+      knob vf "$n"; knob port "$port"; knob fail_attr "$attr"; knob fail_errno 5
+      not_ok "$attr of port $port of VF $n is named" "Cannot set ${title[$attr]} .* on port $port \(VF $n of .*Input/output error" \
+        virt-hostdev apply --owner each four.xml
+      knob reset 1
+      as_before "$attr of port $port of VF $n"
+    done
+  done
 done
+
+step "a refusal that does not come again is overcome"
+knob fail_nth 3
+ok "apply" virt-hostdev apply --owner once four.xml
+is "the refused write was made" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:02:00"'
+ok "release" virt-hostdev release once
+as_before "refused once"
 
 step "a write that is silently ignored"
 knob ignore vlan; knob port 2

@@ -40,7 +40,8 @@ is "the PF shows the MAC" "$(vfget "$PF1" 1 address)" '"52:54:00:aa:00:03"'
 ok "destroy" virsh -q destroy free
 waitfor 10 test -e "$PCI/$vf/net"
 is "the host's driver is free to choose again" "$(assigned)" 1
-not_ok "and did not get the guest's" '^$' grep -r 52:54:00:aa:00:03 "$PCI/$vf/net/"*/address
+like "and did not get the guest's" "$(cat "$PCI/$vf/net/"*/address)" '^..:..:..:..:..:..$'
+not_ok "nor keeps it" '^$' grep 52:54:00:aa:00:03 "$PCI/$vf/net/"*/address
 
 step "a failed start leaves a VF that works"
 domain broken "<disk type='file'><source file='/nowhere.img'/><target dev='vda' bus='virtio'/></disk>$(hostdev "$vf" "<netdev port='1'><mac address='52:54:00:aa:00:04'/></netdev>")" > broken.xml
