@@ -284,6 +284,9 @@ testMoved(Fixture *f, gconstpointer opaque)
     sets = f->fake->sets;
     g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
     assertError(error, VIRT_ERROR_REFUSED, "was VF 0 and is now VF 1");
+    g_clear_error(&error);
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_HOST, "was VF 0 and is now VF 1");
     g_assert_cmpuint(f->fake->sets, ==, sets);
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));

@@ -191,6 +191,20 @@ rememberBefore(Step *step)
     virtNetdevListSort(step->record->before);
 }
 
+/* Is @vf still the one that @record speaks of? What the record knows would be wrong for another. */
+static bool
+isRecorded(const virtVF *vf, const virtRecord *record, GError **error)
+{
+    if (virtPCIAddressCompare(&vf->pf, &record->pf) == 0 && vf->index == record->index)
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "%s was VF %u and is now VF %u of %s, which may be somebody else's: nothing is changed. Its record stays in /" VIRT_STATE_DIR
+        "; compare it with virt-hostdev status and remove it by hand.",
+        vf->name, record->index, vf->index, vf->pfName);
+    return false;
+}
+
 /* Make sure that nobody else has the VF, and get the record to go on with: a new one, or the one that an
  * earlier, interrupted start of the same owner left. */
 static bool
@@ -208,7 +222,7 @@ claim(virtHost *host, const virtOwner *owner, Step *step, GError **error)
             return false;
         g_clear_pointer(&old, virtRecordFree);
     }
-    if (old && !virtQemuHostdevCheckOwner(owner, old, error))
+    if (old && (!virtQemuHostdevCheckOwner(owner, old, error) || !isRecorded(step->vf, old, error)))
         return false;
     step->record = virtQemuRecordNew(owner, step->vf, step->hostdev->netdevs);
     if (old) {
@@ -272,14 +286,8 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
     }
     if (!(vf = virtVFLookup(host, &record->address, error)))
         return NULL;
-    if (virtPCIAddressCompare(&vf->pf, &record->pf) != 0 || vf->index != record->index) {
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "Cannot put back %s: it was VF %u and is now VF %u of %s, which may be somebody else's. Its record stays in /" VIRT_STATE_DIR
-            "; compare it with virt-hostdev status and remove it by hand.",
-            vf->name, record->index, vf->index, vf->pfName);
+    if (!isRecorded(vf, record, error))
         return NULL;
-    }
     if (record->owner.uuid)
         parseUuid(record->owner.uuid, vf->instance);
     return g_steal_pointer(&vf);
