@@ -294,11 +294,11 @@ test_vport() {
   command -v python3 > /dev/null || { echo "SKIP port profiles: no python3"; return; }
   local p q; p=$(netdev "$PF" 1) q=$(netdev "$PF" 2)
   is "none" "$(vport "$p" 0)" ""
-  knob vport_ms 1500
+  knob vport_ms 4000
   runs "associate" vport "$p" 0 2 gold
   has "log" "$(lastlog)" "1 *port=1 vf=0 vport request=2 profile=gold instance=00010203-0405-0607-0809-0a0b0c0d0e0f host=10111213-* -> 0"
   is "in progress" "$(vport "$p" 0)" "2 257 gold 000102030405060708090a0b0c0d0e0f"
-  sleep 1.6; is "success" "$(vport "$p" 0)" "2 256 gold 000102030405060708090a0b0c0d0e0f"
+  sleep 4.1; is "success" "$(vport "$p" 0)" "2 256 gold 000102030405060708090a0b0c0d0e0f"
   is "the other port" "$(vport "$q" 0)" ""; is "the other VF" "$(vport "$p" 1)" ""
   knob vport_ms 0; knob vport_response 261; runs "associate again" vport "$q" 0 2 bronze
   is "vport_response" "$(vport "$q" 0)" "2 261 bronze 000102030405060708090a0b0c0d0e0f"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# PID 1 of L1. It takes orders as lines on the second serial port, in a blocking read, so nothing runs in L1 unasked:
-#   run JOB    run /lab/job/JOB/cmd; output to .../out, at last its exit code to .../rc
-#   kill JOB   kill it with all that its session holds
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C LIBVIRT_DEFAULT_URI=qemu:///system
+# The first program in L1's root. In the plain flavour it stays PID 1, as agent.sh, and nothing runs in L1 unasked.
+! grep -qw lab.init=systemd /proc/cmdline || exec /bin/bash /lab/guest/systemd.sh
+
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs -o mode=755 run /run; mount -t tmpfs tmp /tmp
 mkdir -p /run/lock /dev/pts /dev/shm; ln -s /proc/self/fd /dev/fd
 mount -t devpts pts /dev/pts; mount -t tmpfs shm /dev/shm
@@ -11,20 +11,4 @@ mount -t cgroup2 cgroup /sys/fs/cgroup; mount -t debugfs debug /sys/kernel/debug
 echo l1 > /proc/sys/kernel/hostname; ip link set lo up
 echo 0123456789abcdef0123456789abcdef > /etc/machine-id
 bash /lab/guest/install.sh
-stty -F /dev/ttyS1 raw -echo
-exec < /dev/null 3< /dev/ttyS1
-
-run() (
-  job=/lab/job/$1; cd /root || exit
-  # a background command of a shell ignores ^C, and hands that down: undone for "lab shell"
-  setsid env --default-signal bash "$job/cmd" > "$job/out" 2>&1 &
-  echo $! > "$job/pid"; wait $!
-  echo $? > "$job/.rc"; mv "$job/.rc" "$job/rc"
-)
-touch /lab/ready
-while read -r -u 3 verb job; do
-  case $verb in
-    run) run "$job" 3<&- & ;;
-    kill) pkill -KILL -s "$(cat "/lab/job/$job/pid")" ;;
-  esac
-done
+exec /bin/bash /lab/guest/agent.sh

@@ -9,3 +9,4 @@ rm -f "$list"
 (cd /lab/install && find . ! -type d) > "$list"
 tar -C /lab/install -cf - . | tar -C / --keep-directory-symlink --no-overwrite-dir --no-same-owner -xf -
 ldconfig
+[[ ! -d /run/systemd/system ]] || systemctl daemon-reload

@@ -2,11 +2,16 @@
 # shellcheck shell=bash
 # What a scenario has at hand: checks here, SR-IOV in nics.sh, libvirt and guests in libvirt.sh.
 # A scenario begins with:  . /lab/guest/lib.sh
+# One that needs systemd as L1's PID 1 has a line before it:  # init: systemd
 #
 # A command that fails and is not a check ends the scenario, and is named. At the end, however it comes, guests are
 # destroyed, libvirt is stopped and VFs are taken away.
 set -Eeuo pipefail; shopt -s inherit_errexit
 FAILED=0
+
+INIT=plain; [[ ! -d /run/systemd/system ]] || INIT=systemd
+wanted=$(sed -n 's/^# init: //p' "$0")
+[[ ${wanted:-plain} = "$INIT" ]] || { echo "FAIL the scenario is for LAB_INIT=${wanted:-plain}, and this is $INIT"; exit 1; }
 
 # ok TEXT COMMAND...: passes when the command succeeds
 ok() {

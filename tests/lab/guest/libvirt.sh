@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Stock libvirt in L1, started by hand, and the guests it runs (L2).
+# Stock libvirt in L1, and the guests it runs (L2). In the plain flavour daemons are started by hand; in the other one
+# systemd starts the stock daemon, with Debian's own unit and settings for who may do what.
 
 IMAGES=/var/lib/libvirt/images
+LIBVIRTD=libvirtd                                # the stock daemon that has the guests
+[[ ! -x /usr/sbin/virtqemud ]] || LIBVIRTD=virtqemud
+case $LIBVIRTD in libvirtd) SOCKET=libvirt-sock;; *) SOCKET=$LIBVIRTD-sock;; esac
+LOG=/var/log/libvirt/$LIBVIRTD.log
 
-# libvirt_up: start libvirtd and wait until it answers
+# libvirt_up: start the stock daemon where every client looks for it, and wait until it answers
 libvirt_up() {
-  [[ -e /run/lab-libvirt ]] || libvirt_configure
-  libvirtd -d
-  waitfor 60 virsh -q version || { tail -n 20 /var/log/libvirt/libvirtd.log; return 1; }
-  keep_capabilities
+  libvirt_configure
+  rm -f "$STOCK/config"
+  if [[ $INIT = systemd ]]; then systemctl start "$LIBVIRTD.service"; else "$LIBVIRTD" -d; fi
+  waitfor 60 virsh -q version || { libvirt_log; return 1; }
+  keep_capabilities virsh
 }
-libvirt_configure() {
-  cat >> /etc/libvirt/libvirtd.conf <<'E'
+libvirt_log() {
+  if [[ $INIT = systemd ]]; then journalctl -n 20 --no-pager -u "$LIBVIRTD"; else tail -n 20 "$LOG"; fi
+}
+libvirt_configure() { # once; with systemd, guest/systemd.sh does it at boot
+  [[ ! -e /run/lab-libvirt ]] || return 0
+  [[ $INIT = systemd ]] || cat >> "/etc/libvirt/$LIBVIRTD.conf" <<E
 auth_unix_ro = "none"
 auth_unix_rw = "none"
-log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
+log_outputs = "2:file:$LOG"
 E
   # root: there is no KVM node for another user. file: else virtlogd must run first.
   cat >> /etc/libvirt/qemu.conf <<'E'
@@ -23,7 +33,7 @@ user = "root"
 group = "root"
 stdio_handler = "file"
 E
-  # libvirtd remembers from its start whether there are hooks at all: with this one, others may come later.
+  # The daemon remembers from its start whether there are hooks at all: with this one, others may come later.
   mkdir -p /etc/libvirt/hooks/qemu.d
   printf '#!/bin/sh\nexit 0\n' > /etc/libvirt/hooks/qemu.d/00-lab; chmod +x /etc/libvirt/hooks/qemu.d/00-lab
   # What libvirt found out about QEMU takes seconds to find out under emulation: it is kept from boot to boot.
@@ -32,18 +42,68 @@ E
   cp /lab/vmlinuz /lab/initrd.img "$IMAGES/"
   touch /run/lab-libvirt
 }
-keep_capabilities() {
+keep_capabilities() { # VIRSH
   [[ -z $(ls /lab/capabilities) ]] || return 0
-  virsh -q domcapabilities --virttype qemu --machine q35 > /dev/null
+  "$1" -q domcapabilities --virttype qemu --machine q35 > /dev/null
   cp -a /var/cache/libvirt/qemu/. /lab/capabilities/
 }
 
-# libvirt_stop: end libvirtd as a service manager would; guests go on
-libvirt_stop() { kill "$(pidof -s libvirtd)"; waitfor 30 libvirt_gone; }
-# libvirt_kill9: end it as a crash would
-libvirt_kill9() { kill -KILL "$(pidof -s libvirtd)"; waitfor 10 libvirt_gone; }
-libvirt_restart() { libvirt_stop; libvirt_up; }
-libvirt_gone() { ! pidof libvirtd; }
+# libvirt_stop: end the stock daemon as a service manager would; guests go on
+libvirt_stop() {
+  if [[ $INIT = systemd ]]; then systemctl stop "$LIBVIRTD.service"; else kill "$(pidof -s "$LIBVIRTD")"; fi
+  waitfor 30 libvirt_gone
+}
+# libvirt_kill9: end it as a crash would (from which systemd starts it anew)
+libvirt_kill9() {
+  local pid
+  pid=$(pidof -s "$LIBVIRTD")
+  kill -KILL "$pid"; waitfor 10 ended "$pid"
+}
+# libvirt_restart: end it and start it again in the same place
+libvirt_restart() {
+  libvirt_stop
+  if [[ -e $STOCK/config ]]; then stock_up; else libvirt_up; fi
+}
+libvirt_gone() { ! pidof "$LIBVIRTD"; }
+ended() { [[ ! -e /proc/$1 ]]; }
+
+# Our daemon, for the plain flavour: it listens where clients look for the stock daemon, which stands behind it.
+STOCK=/run/libvirt/stock                         # sockets and configuration of a stock daemon that stands behind
+HOSTDEVD_LOG=/var/log/libvirt/virthostdevd.log
+
+# hostdevd_up [LINE...]: the stock daemon behind virthostdevd, and wait until virsh gets through. LINEs are added to
+# virthostdevd.conf. Guests go on when the stock daemon ran already.
+hostdevd_up() {
+  if ! libvirt_gone > /dev/null; then libvirt_stop; fi
+  stock_up
+  printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" "$@" > /etc/libvirt/virthostdevd.conf
+  hostdevd_start
+}
+# stock_up: start the stock daemon, by itself, behind
+stock_up() {
+  libvirt_configure
+  mkdir -p "$STOCK"
+  { cat "/etc/libvirt/$LIBVIRTD.conf"; echo "unix_sock_dir = \"$STOCK\""; } > "$STOCK/config"
+  "$LIBVIRTD" -d -f "$STOCK/config"
+  waitfor 60 stock_virsh -q version || { libvirt_log; return 1; }
+  keep_capabilities stock_virsh
+}
+# stock_virsh ARGS...: virsh past virthostdevd
+stock_virsh() { virsh -c "qemu+unix:///system?socket=$STOCK/$SOCKET" "$@"; }
+
+# hostdevd_start: start virthostdevd by itself, as it is configured
+hostdevd_start() {
+  virthostdevd >> "$HOSTDEVD_LOG" 2>&1 &
+  echo $! > /run/lab-virthostdevd.pid; disown     # when it is killed, bash need not tell
+  waitfor 60 virsh -q version || { tail -n 20 "$HOSTDEVD_LOG"; return 1; }
+}
+# hostdevd_stop: end virthostdevd as a service manager would; the stock daemon goes on
+hostdevd_stop() { local pid; pid=$(hostdevd_pid); kill "$pid"; waitfor 30 ended "$pid"; }
+# hostdevd_kill9: end it as a crash would; what it started for its clients goes on
+hostdevd_kill9() { local pid; pid=$(hostdevd_pid); kill -KILL "$pid"; waitfor 10 ended "$pid"; }
+hostdevd_restart() { hostdevd_stop; hostdevd_start; }
+# hostdevd_pid: of the process that listens
+hostdevd_pid() { cat /run/lab-virthostdevd.pid; }
 
 # address ADDR [pci]: the PCI address as XML; with "pci", as it must be in an <interface>
 address() {
@@ -93,7 +153,7 @@ E
 # root_ports DEVICES_XML: one for each device, and L2_PORTS free ones (q35 takes PCIe devices nowhere else)
 root_ports() {
   local devices
-  devices=$(grep -Eo '<(hostdev|interface) ' <<< "$1" | wc -l)
+  devices=$({ grep -Eo '<(hostdev|interface) ' <<< "$1" || true; } | wc -l)
   echo "<controller type='pci' model='pcie-root'/>"
   for ((; devices + ${L2_PORTS:-2} > 0; devices--)); do echo "<controller type='pci' model='pcie-root-port'/>"; done
 }
@@ -116,7 +176,14 @@ l2_macs() {
 # Not by libvirt, which a scenario may have stopped, or broken.
 cleanup_libvirt() {
   pkill -KILL -x qemu-system-x86 && waitfor 10 no_guests
-  if pidof libvirtd > /dev/null; then libvirt_kill9; fi
+  if [[ $INIT = systemd ]]; then
+    systemctl stop virthostdevd.service "$LIBVIRTD.service" 2> /dev/null
+  else
+    if [[ -e /run/lab-virthostdevd.pid ]]; then kill -KILL "$(hostdevd_pid)"; fi 2> /dev/null
+    if pidof "$LIBVIRTD" > /dev/null; then libvirt_kill9; fi
+    rm -rf "$STOCK" "/run/libvirt/$SOCKET"{,-ro} /run/lab-virthostdevd.pid
+  fi
+  pkill -KILL -x virthostdevd; pkill -KILL -x virt-hostdev-fi        # fi: a process's name is cut
   rm -rf /run/libvirt/qemu /etc/libvirt/qemu/*.xml "$IMAGES"/*.console
 }
 no_guests() { ! pgrep -x qemu-system-x86; }

@@ -8,8 +8,8 @@
 #   initrd-l1.img    L1's initramfs
 #   l2/              the tiny kernel and initramfs of the guests that L1 starts
 #   SUITE/root       L1's root file system; trixie's also lends its QEMU to L0
-#   SUITE/share      /lab inside L1
-#   SUITE/run        pids, pipes and console of the running L1
+#   MACHINE/share    /lab inside L1; MACHINE is SUITE, or SUITE-systemd
+#   MACHINE/run      pids, pipes and console of the running L1
 set -euo pipefail
 
 HERE=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -17,13 +17,22 @@ export LAB=${LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-hostdev-lab}
 export LAB_SUITE=${LAB_SUITE:-trixie}
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
-SUITES=(trixie bookworm)
+SUITES=(trixie bookworm sid)
+INITS=(plain systemd)
 BASE=$LAB/trixie/root
 TREE=$LAB/build
 KERNEL=$LAB/kernel
 ROOT=$LAB/$LAB_SUITE/root
-SHARE=$LAB/$LAB_SUITE/share
-RUN=$LAB/$LAB_SUITE/run
+
+# machine SUITE INIT: its name. The two of a suite share a root and nothing else, so both may be up at a time.
+machine() { case $2 in plain) echo "$1";; *) echo "$1-$2";; esac; }
+# use_init INIT: mean that machine of the suite from here on
+use_init() {
+  INIT=$1 MACHINE=$(machine "$LAB_SUITE" "$1")
+  SHARE=$LAB/$MACHINE/share
+  RUN=$LAB/$MACHINE/run
+}
+use_init "${LAB_INIT:-plain}"
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
@@ -49,13 +58,16 @@ mirror() {
 }
 
 # debian_tree SUITE DIR LOG PACKAGES [HOOK]: a Debian system with PACKAGES (comma separated) in DIR.
-# Two may be made at a time, so each has a package cache of its own. HOOK is a command for mmdebstrap to run at the end, with the new tree as $1. Call it inside "isolated".
+# Two may be made at a time, so each has a package cache of its own. HOOK is a command for mmdebstrap to run at the
+# end, with the new tree as $1. Call it inside "isolated".
 debian_tree() {
-  local suite=$1 dir=$2 log=$3 packages=$4 hook=${5:-true} cache=$LAB/debs/${2#"$LAB/"}
+  local suite=$1 dir=$2 log=$3 packages=$4 hook=${5:-true} cache=$LAB/debs/${2#"$LAB/"} age=()
+  # sid's index expires in a week, which a mirror may be late by. It must be signed all the same.
+  [[ $suite != sid ]] || age=(--aptopt='Acquire::Check-Valid-Until "false"')
   command -v mmdebstrap > /dev/null || die "mmdebstrap is missing. Install it: apt-get install mmdebstrap"
   rm -rf "$dir" "$dir.new"; mkdir -p "$cache"
   # The cache of packages is mounted, not copied: no second copy, and what was fetched stays when the build fails.
-  logged "$log" mmdebstrap --mode=root --variant=minbase --include="$packages" \
+  logged "$log" mmdebstrap --mode=root --variant=minbase --include="$packages" "${age[@]}" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io \
     --skip=download/empty,essential/unlink,cleanup/apt/cache \
     --setup-hook='mkdir -p "$1/var/cache/apt/archives"; mount --bind "'"$cache"'" "$1/var/cache/apt/archives"' \
@@ -71,9 +83,9 @@ isolated() {
   exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc --propagation private -- bash "$@"
 }
 
-# alive NAME [SUITE]: is the process that we noted as NAME in that suite's run directory still ours and running?
+# alive NAME [MACHINE]: is the process that we noted as NAME in its run directory still ours and running?
 alive() {
-  local run=$LAB/${2:-$LAB_SUITE}/run pid
+  local run=$LAB/${2:-$MACHINE}/run pid
   pid=$(cat "$run/$1.pid" 2>/dev/null) && [[ $pid ]] || return 1
   [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) = "$(readlink -f "$run")" ]]
 }
@@ -84,7 +96,7 @@ start() {
   setsid "$@" > "$name.err" 2>&1 < /dev/null & echo $! > "$name.pid"
 }
 
-# stop NAME SUITE: end that process, softly for two seconds
+# stop NAME MACHINE: end that process, softly for two seconds
 stop() {
   local run=$LAB/$2/run pid
   if alive "$1" "$2"; then

@@ -3,7 +3,7 @@
 # Running things in L1: an order on its second serial port, everything else by files in the share (see guest/init.sh).
 # Sourced, after common.sh.
 
-order() { timeout 10 bash -c 'echo "$1" > "$2"' - "$1" "$RUN/cmd.in" || die "L1 ($LAB_SUITE) takes no orders"; }
+order() { timeout 10 bash -c 'echo "$1" > "$2"' - "$1" "$RUN/cmd.in" || die "L1 ($MACHINE) takes no orders"; }
 
 # job_start JOB: run the script on stdin in L1
 job_start() {

@@ -7,18 +7,23 @@ packages=(
   # what is tested
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86
   # what init and scenarios use
-  busybox-static iproute2 jq kmod pciutils procps python3 python3-libvirt strace udev
+  busybox-static dbus iproute2 jq kmod passwd pciutils polkitd procps python3 python3-libvirt python3-lxml socat strace
+  systemd udev virtinst
   # what our own programs are linked with, and glib
-  libexpat1 libnl-3-200 libnl-route-3-200 libsmartcols1 libsystemd0 libvirt0 libxml2
+  libexpat1 libnl-3-200 libnl-route-3-200 libseccomp2 libsmartcols1 libsystemd0 libvirt0 libxml2
 )
 glib() { case $1 in bookworm) echo libglib2.0-0;; *) echo libglib2.0-0t64;; esac; }
 
 build_root() {
-  local suite=$1 dir=$LAB/$1/root wanted since=$EPOCHREALTIME
+  local suite=$1 dir=$LAB/$1/root wanted init since=$EPOCHREALTIME
   wanted=$(IFS=,; echo "${packages[*]},$(glib "$suite")")
   [[ $(cat "$dir.packages" 2>/dev/null) != "$wanted" ]] || return 0
-  ! alive l1 "$suite" || die "the packages of $suite changed, and L1 runs from its root. Stop it first: LAB_SUITE=$suite lab down"
+  for init in "${INITS[@]}"; do
+    ! alive l1 "$(machine "$suite" "$init")" ||
+      die "the packages of $suite changed, and L1 runs from its root. Stop it first: LAB_SUITE=$suite lab down"
+  done
   mkdir -p "$LAB/$suite"; rm -f "$dir.packages"
+  rm -rf "$LAB/$suite"{,-systemd}/share/capabilities      # they are of the QEMU that goes
   debian_tree "$suite" "$dir" "$LAB/root-$suite.log" "$wanted"
   echo "$wanted" > "$dir.packages"
   say "root file system of $suite: $(du -sm "$dir" | cut -f1) MB in $(elapsed "$since") s"

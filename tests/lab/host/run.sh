@@ -4,10 +4,18 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/host/job.sh"
 
-names=("$@")
-[[ ${names[0]} != all ]] || { cd "$HERE/scenarios" || exit; names=(*.sh); names=("${names[@]%.sh}"); }
+# init_of NAME: what the scenario wants as PID 1: its line "# init: ...", or "plain"
+init_of() { local init; init=$(sed -n 's/^# init: //p' "$HERE/scenarios/$1.sh"); echo "${init:-plain}"; }
+
+names=("$@") all=no
+[[ ${names[0]} != all ]] || { all=yes; cd "$HERE/scenarios" || exit; names=(*.sh); names=("${names[@]%.sh}"); }
+declare -A todo=()                # INIT: names
 for name in "${names[@]}"; do
   [[ -e $HERE/scenarios/$name.sh ]] || die "no such scenario: $HERE/scenarios/$name.sh"
+  init=$(init_of "$name")
+  [[ " ${INITS[*]} " = *" $init "* ]] || die "scenario $name wants '# init: $init'; there are: ${INITS[*]}"
+  if [[ ${LAB_INIT:-$init} = "$init" ]]; then todo[$init]+=" $name"
+  elif [[ $all = no ]]; then die "scenario $name is for LAB_INIT=$init"; fi
 done
 
 passed=0 failed=0 skipped=0
@@ -16,7 +24,7 @@ count() { grep -c "^$1 " "$2" || true; }
 
 # run_one NAME: run it, count, and say how it went
 run_one() {
-  local log=$LAB/$LAB_SUITE/scenario-$1.log since=$SECONDS said ok bad skip rc=0 why=
+  local log=$LAB/$MACHINE/scenario-$1.log since=$SECONDS said ok bad skip rc=0 why=
   said=$(stat -c %s "$RUN/console.log")
   echo "scenario $1"
   job_run "$1" "${LAB_TIMEOUT:-600}" < "$HERE/scenarios/$1.sh" > >(tee "$log") || rc=$?
@@ -32,8 +40,9 @@ run_one() {
   if ((bad)); then console "$said"; fi
   passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
   echo "scenario $1: $ok ok, $bad failed, $((SECONDS - since)) s"
-  # What a scenario left behind that could not clean up must not fail the next one.
-  [[ -z $why || $booted = no ]] || "$HERE/lab" down
+  # What a scenario left behind that could not clean up must not fail the next one. With systemd that is much: units,
+  # sockets, rules.
+  [[ ! $why && $INIT = plain ]] || down
 }
 # console OFFSET: what L1's kernel said since its console was so long, the last of it
 console() {
@@ -43,10 +52,16 @@ console() {
 }
 
 booted=no
-trap '[[ $booted = no ]] || "$HERE/lab" down' EXIT
-for name in "${names[@]}"; do
-  if ! alive l1; then booted=yes; "$HERE/lab" up; fi
-  run_one "$name"
+down() { [[ $booted = no ]] || LAB_INIT=$INIT "$HERE/lab" down; }
+trap down EXIT
+for init in "${INITS[@]}"; do
+  [[ ${todo[$init]:-} ]] || continue
+  use_init "$init"; booted=no
+  for name in ${todo[$init]}; do
+    if ! alive l1; then booted=yes; LAB_INIT=$INIT "$HERE/lab" up; fi
+    run_one "$name"
+  done
+  down
 done
 echo "lab $LAB_SUITE: $passed passed, $failed failed, $skipped skipped"
 ((failed == 0))

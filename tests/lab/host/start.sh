@@ -10,12 +10,12 @@ qemu_binary() { # QEMU of Debian 13, run by the loader and libraries of its own 
 }
 
 # shellcheck disable=SC2054   # QEMU wants commas
-machine() {
-  args=(-name "lab-$LAB_SUITE" -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max
+computer() {
+  args=(-name "lab-$MACHINE" -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max
     -smp "${LAB_SMP:-2}" -m "${LAB_MEM:-3G}" -nodefaults -display none -no-reboot
     -L "$BASE/usr/share/qemu" -L "$BASE/usr/share/seabios" -L "$BASE/usr/lib/ipxe/qemu"
     -kernel "$KERNEL/vmlinuz" -initrd "$LAB/initrd-l1.img"
-    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=0 mitigations=off nokaslr no_timer_check tsc=reliable"
+    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=0 mitigations=off nokaslr no_timer_check tsc=reliable lab.init=$INIT"
     -device intel-iommu,intremap=on,caching-mode=on)
 }
 
@@ -50,17 +50,17 @@ wait_ready() {
 }
 
 [[ -e $ROOT.packages && -e $LAB/initrd-l1.img && -e $LAB/l2/vmlinuz ]] || die "$LAB_SUITE is not built. Run: lab build"
-! alive l1 || die "L1 ($LAB_SUITE) is up already. Stop it with: lab down"
+! alive l1 || die "L1 ($MACHINE) is up already. Stop it with: lab down"
 since=$EPOCHREALTIME
 mkdir -p "$RUN" "$SHARE"
-stop wire "$LAB_SUITE"               # where L1 was killed and never taken down
+stop wire "$MACHINE"               # where L1 was killed and never taken down
 cd "$RUN" || exit                         # sockets and pipes by relative name: a socket's path may have 107 bytes
 rm -rf ./* "$SHARE"/{ready,job,wire.log}
 mkdir "$SHARE/job"; cp "$LAB"/l2/{vmlinuz,initrd.img} "$SHARE/"; share_guest
-trap 'stop l1 "$LAB_SUITE"; stop wire "$LAB_SUITE"' EXIT
+trap 'stop l1 "$MACHINE"; stop wire "$MACHINE"' EXIT
 
 start wire python3 "$HERE/host/wire.py" wire.sock nic.sock "$SHARE/wire.log"
-qemu_binary; machine; serial_ports
+qemu_binary; computer; serial_ports
 file_share root "$ROOT" readonly=on
 file_share modules "$KERNEL/lib/modules" readonly=on
 file_share share "$SHARE"
@@ -71,4 +71,4 @@ for _ in {1..100}; do [[ ! -S wire.sock ]] || break; sleep 0.02; done
 start l1 "${qemu[@]}" "${args[@]}"
 wait_ready
 trap - EXIT
-say "L1 ($LAB_SUITE) is up after $(elapsed "$since") s"
+say "L1 ($MACHINE) is up after $(elapsed "$since") s"

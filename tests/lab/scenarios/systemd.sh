@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The lab itself, where systemd is PID 1: units, sockets, the journal and polkit are the real ones.
+# init: systemd
+. /lab/guest/lib.sh
+
+step "systemd"
+is "it is PID 1" "$(cat /proc/1/comm)" systemd
+is "it has booted and no unit has failed" "$(systemctl is-system-running --wait || systemctl --failed --plain --no-legend)" running
+is "no udev" "$(systemctl is-active systemd-udevd.service || true)" inactive
+is "the lab's jobs run in a unit" "$(ps -o unit= $$)" lab.service
+
+step "the stock daemon comes when its socket is called"
+is "the socket is there, the daemon is not" "$(systemctl is-active "$LIBVIRTD".{socket,service} || true)" $'active\ninactive'
+ok "virsh reaches it" virsh -q version --daemon
+is "now it runs" "$(systemctl is-active "$LIBVIRTD.service")" active
+ok "it is stopped" libvirt_stop
+ok "and comes again" virsh -q uri
+old=$(pidof -s "$LIBVIRTD")
+ok "it is killed" libvirt_kill9
+ok "and comes again" virsh -q uri
+ok "as another process" test "$(pidof -s "$LIBVIRTD")" != "$old"
+
+step "the journal"
+printf '%s\n' "MESSAGE=a message with a field" LAB_FIELD=42 | logger --journald
+is "it keeps fields" "$(journalctl -q -o json LAB_FIELD=42 | jq -r .MESSAGE)" "a message with a field"
+like "it knows the daemon" "$(journalctl -q -o json -u "$LIBVIRTD" | jq -r ._COMM | sort -u)" "^$LIBVIRTD$"
+
+step "polkit decides who may call libvirt"
+as() { local user=$1; shift; runuser -u "$user" -- "$@"; }
+may() { as "$1" bash -c 'pkcheck --action-id org.libvirt.unix.manage --process $$'; }
+like "it is on the bus" "$(busctl --system call org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority \
+  org.freedesktop.PolicyKit1.Authority EnumerateActions s '' | tr ' ' '\n')" '^"org.libvirt.unix.manage"$'
+ok "pkcheck lets a member of the group libvirt" may member
+not_ok "and not a stranger" 'requires authentication' may stranger
+ok "so does libvirt let a member" as member virsh -q -c qemu:///system list
+not_ok "and not a stranger" 'authentication unavailable' as stranger virsh -q -c qemu:///system list
+ok "who may look" as stranger virsh -q -r -c qemu:///system list
+
+step "a guest with a VF"
+igb_up "$PF1" 1
+vf=$(vfaddr "$PF1" 0)
+domain unit "$(hostdev "$vf")" > unit.xml
+ok "the domain starts" virsh -q create unit.xml
+is "VFIO has the VF" "$(driver "$vf")" vfio-pci
+like "systemd knows the guest" "$(systemctl list-units --plain --no-legend 'machine-*')" '^machine-qemu.*unit.scope'
+ok "libvirt restarts under the guest" libvirt_restart
+is "the guest runs" "$(virsh domstate unit | head -n 1)" running
+ok "the domain is destroyed" virsh -q destroy unit
+host_has_it() { [[ $(driver "$vf") = igbvf ]]; }
+ok "the VF is the host's again" waitfor 10 host_has_it
