@@ -521,6 +521,35 @@ testLateRelease(Fixture *f, gconstpointer opaque)
     assertAsBefore(f);
 }
 
+/* Or the same owner may have got it anew, from another start. */
+static void
+testLateReleaseSameOwner(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) first = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) second = hostdevs(f, 1, 0xcc);
+    g_autoptr(virtRecord) seen = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
+    seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    virtOwnerSetStarter(f->a, (guint64)getpid());
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
+    virtRecordFree(seen);
+    seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    seen->owner.start++;
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
+    seen->owner.start--;
+    seen->owner.pid++;
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
+    seen->owner.pid--;
+    seen->phase = VIRT_PHASE_SETTING; /* of the same start */
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    assertAsBefore(f);
+}
+
 static void
 testGoneVF(Fixture *f, gconstpointer opaque)
 {
@@ -599,6 +628,7 @@ main(int argc, char **argv)
         {"/qemu/unsupported", testUnsupported},
         {"/qemu/unreported", testUnreported},
         {"/qemu/late-release", testLateRelease},
+        {"/qemu/late-release-same-owner", testLateReleaseSameOwner},
         {"/qemu/gone-vf", testGoneVF},
         {"/qemu/late-mac", testLateMac},
         {"/qemu/record-first", testRecordFirst},

@@ -102,7 +102,7 @@ static const struct {
      "r:5: port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one"},
     {RECORD("active", OWNER, PLACE,
             "<before><netdev port='1'><vlan><tag id='4095'/></vlan></netdev></before><wanted/>"),
-     "r:5: id='4095' in <tag>: not a number from 0 to 4094"},
+     "r:5: port 1: id='4095' in <tag>: not a number from 0 to 4094"},
     {RECORD("active", OWNER, PLACE, "<before><hostdev/></before><wanted/>"),
      "r:5: <before> has no child <hostdev> (known: <netdev>): drop or correct it"},
     {RECORD("active", OWNER, PLACE, "<before>x</before><wanted/>"),

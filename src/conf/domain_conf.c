@@ -7,16 +7,6 @@
 #include "conf/domain_tree.h"
 #include "util/virerror.h"
 
-/* Free @hostdev; NULL is allowed. */
-void
-virtHostdevFree(virtHostdev *hostdev)
-{
-    if (!hostdev)
-        return;
-    g_clear_pointer(&hostdev->netdevs, g_ptr_array_unref);
-    g_free(hostdev);
-}
-
 /* Free @domain; NULL is allowed. */
 void
 virtDomainFree(virtDomain *domain)
@@ -26,6 +16,7 @@ virtDomainFree(virtDomain *domain)
     g_free(domain->name);
     g_free(domain->uuid);
     g_clear_pointer(&domain->hostdevs, g_ptr_array_unref);
+    g_clear_pointer(&domain->devices, g_array_unref);
     g_free(domain);
 }
 
@@ -74,31 +65,21 @@ readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **er
     return *ret;
 }
 
-static virtHostdev *
-hostdevFromSite(const virtHostdevSite *site)
-{
-    virtHostdev *hostdev = g_new0(virtHostdev, 1);
-
-    hostdev->address = site->address;
-    hostdev->managed = g_strcmp0(virtXmlGet(site->node, "managed"), "yes") == 0;
-    hostdev->line = site->node->line;
-    hostdev->netdevs = g_ptr_array_ref(site->netdevs);
-    return hostdev;
-}
-
 static virtDomain *
 domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error)
 {
     g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    domain->devices = virtDomainSiteListDevices(doc, site);
     if (!virtDomainSiteIsLone(site)) {
+        domain->active = virtXmlGet(site->node, "id");
         domain->name = childText(site->node, "name");
         if (!readUuid(doc, site->node, &domain->uuid, error))
             return NULL;
     }
     for (guint i = 0; i < site->hostdevs->len; i++)
-        g_ptr_array_add(domain->hostdevs, hostdevFromSite(site->hostdevs->pdata[i]));
+        g_ptr_array_add(domain->hostdevs, virtHostdevFromSite(site->hostdevs->pdata[i]));
     return g_steal_pointer(&domain);
 }
 
@@ -107,7 +88,8 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error
  *
  * @file: for messages, may be NULL
  *
- * Returns the domain, whose list of hostdevs is empty where none has netdevs; or NULL with VIRT_ERROR_INVALID.
+ * Returns the domain, whose list of hostdevs is empty where none has netdevs; or NULL with VIRT_ERROR_INVALID. A
+ * device without netdevs is never the reason for that: an address that is none just is not among `devices`.
  */
 virtDomain *
 virtDomainParse(const char *xml, gsize len, const char *file, GError **error)

@@ -59,31 +59,20 @@ cut(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
     virtXmlReplace(edits, spaceBefore(doc, node->start), node->end, NULL);
 }
 
-/* The stock form of one hostdev: an entry of our metadata. */
-static void
-formatEntry(GString *out, const virtHostdevSite *hostdev, const char *indent, const char *step)
-{
-    g_autofree char *inner = g_strconcat(indent, step, NULL);
-    const virtXmlLayout layout = {PREFIX, inner, step};
-
-    g_string_append_printf(out, "%s<" PREFIX "hostdev>%s<" PREFIX "source>%s%s", indent, inner, inner, step);
-    virtPCIAddressFormatXml(out, &hostdev->address, PREFIX);
-    g_string_append_printf(out, "%s</" PREFIX "source>", inner);
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevFormat(out, hostdev->netdevs->pdata[i], &layout);
-    g_string_append_printf(out, "%s</" PREFIX "hostdev>", indent);
-}
-
 /* Our element of <metadata>, with the white space before it. */
 static char *
 formatOurs(const GPtrArray *hostdevs, const char *indent, const char *step)
 {
     g_autofree char *inner = g_strconcat(indent, step, NULL);
+    const virtXmlLayout layout = {PREFIX, inner, step};
     GString *out = g_string_new(indent);
 
     g_string_append(out, "<" PREFIX "hostdevs xmlns:lh='" VIRT_NS "'>");
-    for (guint i = 0; i < hostdevs->len; i++)
-        formatEntry(out, hostdevs->pdata[i], inner, step);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdevSite *hostdev = hostdevs->pdata[i];
+
+        virtMetadataFormatEntry(out, &hostdev->address, hostdev->netdevs, &layout);
+    }
     g_string_append_printf(out, "%s</" PREFIX "hostdevs>", indent);
     return g_string_free(out, FALSE);
 }
@@ -159,19 +148,15 @@ anyWritten(const virtDomainSite *site)
     return false;
 }
 
-/* Cut all <netdev> children out of the site's hostdevs. */
-static void
-cutNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
+/* Cut all <netdev> children out of a <hostdev>, each with the white space before it. */
+void
+virtHostdevCutNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *hostdev)
 {
-    for (guint i = 0; i < site->hostdevs->len; i++) {
-        const virtXmlNode *node = ((virtHostdevSite *)site->hostdevs->pdata[i])->node;
+    for (guint i = 0; i < hostdev->children->len; i++) {
+        const virtXmlNode *child = hostdev->children->pdata[i];
 
-        for (guint j = 0; j < node->children->len; j++) {
-            const virtXmlNode *child = node->children->pdata[j];
-
-            if (virtXmlIs(child, NULL, "netdev"))
-                cut(edits, doc, child);
-        }
+        if (virtXmlIs(child, NULL, "netdev"))
+            cut(edits, doc, child);
     }
 }
 
@@ -185,7 +170,8 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *si
                      "a lone <hostdev> has no <metadata> to keep its netdevs in; convert the whole domain");
         return false;
     }
-    cutNetdevs(edits, doc, site);
+    for (guint i = 0; i < site->hostdevs->len; i++)
+        virtHostdevCutNetdevs(edits, doc, ((virtHostdevSite *)site->hostdevs->pdata[i])->node);
     if (site->metadata && isShared(doc, site)) {
         if (site->ours)
             cut(edits, doc, site->ours);
@@ -215,21 +201,6 @@ collectMacs(const virtXmlNode *node, GHashTable *macs)
         collectMacs(node->children->pdata[i], macs);
 }
 
-static void
-giveMac(virtNetdev *netdev, GHashTable *macs)
-{
-    char text[18];
-
-    if (virtNetdevHas(netdev, VIRT_NETDEV_MAC) || virtNetdevHas(netdev, VIRT_NETDEV_NODE_GUID) ||
-        virtNetdevHas(netdev, VIRT_NETDEV_PORT_GUID))
-        return;
-    do {
-        virtMacGenerate(netdev->mac);
-        virtMacFormat(netdev->mac, text);
-    } while (!g_hash_table_add(macs, g_strdup(text)));
-    netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-}
-
 /* Generate what @sites lack. An InfiniBand netdev has GUIDs instead of a MAC address. */
 static void
 generateMacs(const virtXmlDoc *doc, const GPtrArray *sites)
@@ -244,7 +215,7 @@ generateMacs(const virtXmlDoc *doc, const GPtrArray *sites)
             const GPtrArray *netdevs = ((virtHostdevSite *)site->hostdevs->pdata[j])->netdevs;
 
             for (guint k = 0; k < netdevs->len; k++)
-                giveMac(netdevs->pdata[k], macs);
+                virtNetdevGiveMac(netdevs->pdata[k], macs);
         }
     }
 }

@@ -8,31 +8,6 @@
  */
 #include "conf/domain_tree.h"
 
-/* One <lh:hostdev> of our metadata. */
-typedef struct {
-    const virtXmlNode *node;
-    virtPCIAddress address;
-    GPtrArray *netdevs;
-} Entry;
-
-static const virtXmlRule metadataRules[] = {
-    {"hostdevs", "", "hostdev*", NULL, NULL},
-    {"hostdev", "", "source! netdev*", NULL, NULL},
-    {"source", "", "address!", NULL, NULL},
-    {"address", "domain bus slot function", "", NULL, NULL},
-    {NULL},
-};
-static const virtXmlGrammar metadataGrammar = {metadataRules, NULL};
-
-static void
-entryFree(gpointer opaque)
-{
-    Entry *entry = opaque;
-
-    g_clear_pointer(&entry->netdevs, g_ptr_array_unref);
-    g_free(entry);
-}
-
 static void
 hostdevSiteFree(gpointer opaque)
 {
@@ -80,6 +55,7 @@ isHostdev(const virtXmlNode *node)
     return !devices || (virtXmlIs(devices, NULL, "devices") && devices->parent && isDomain(devices->parent));
 }
 
+/* Whether libvirt takes @node, a <hostdev>, for a host PCI device. */
 static bool
 isPCIHostdev(const virtXmlNode *node)
 {
@@ -88,9 +64,10 @@ isPCIHostdev(const virtXmlNode *node)
     return g_strcmp0(virtXmlGet(node, "type"), "pci") == 0 && (!mode || g_str_equal(mode, "subsystem"));
 }
 
-/* Refuse a <netdev> that libvirt would drop without a word because it does not stand where it means something. */
-static bool
-checkPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+/* Refuse a <netdev> below @node that libvirt would drop without a word because it does not stand where it means
+ * something. */
+bool
+virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
@@ -112,59 +89,26 @@ checkPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
                          name);
             return false;
         }
-        if (!isNetdev(child) && !checkPlaces(doc, child, error))
+        if (!isNetdev(child) && !virtDomainCheckPlaces(doc, child, error))
             return false;
     }
     return true;
 }
 
-static guint
-addressHash(gconstpointer opaque)
+/* Make what virtMetadataRead() gives findable; the list keeps owning it. */
+static void
+indexEntries(const GPtrArray *list, GHashTable *entries)
 {
-    const virtPCIAddress *a = opaque;
+    for (guint i = 0; i < list->len; i++) {
+        virtHostdev *entry = list->pdata[i];
 
-    return a->domain * 65521 + (a->bus << 8 | a->slot << 3 | a->function);
-}
-
-static gboolean
-addressEqual(gconstpointer a, gconstpointer b)
-{
-    return virtPCIAddressCompare(a, b) == 0;
-}
-
-static bool
-readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, GError **error)
-{
-    g_autoptr(GPtrArray) netdevs = NULL;
-    virtPCIAddress address;
-    Entry *entry;
-
-    if (!virtPCIAddressParseXml(doc, virtXmlChild(virtXmlChild(node, "source"), "address"), &address, error))
-        return false;
-    entry = g_hash_table_lookup(entries, &address);
-    if (entry) {
-        virtXmlError(doc, node, error, "the metadata names this device twice, before in line %u; drop one",
-                     entry->node->line);
-        return false;
+        g_hash_table_insert(entries, &entry->address, entry);
     }
-    netdevs = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error);
-    if (!netdevs)
-        return false;
-    if (netdevs->len == 0) {
-        virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
-        return false;
-    }
-    entry = g_new0(Entry, 1);
-    entry->node = node;
-    entry->address = address;
-    entry->netdevs = g_steal_pointer(&netdevs);
-    g_hash_table_insert(entries, &entry->address, entry);
-    return true;
 }
 
 /* Find our element in the metadata and read its entries. */
 static bool
-readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GError **error)
+readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GPtrArray **ret_entries, GError **error)
 {
     site->metadata = virtXmlChild(site->node, "metadata");
     for (guint i = 0; site->metadata && i < site->metadata->children->len; i++) {
@@ -183,12 +127,8 @@ readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, G
                          "a second <hostdevs> in <metadata>: libvirt keeps one element of a namespace; merge them");
             return false;
         }
-        if (!virtXmlCheck(doc, node, &metadataGrammar, error))
+        if (!(*ret_entries = virtMetadataRead(doc, node, error)))
             return false;
-        for (guint j = 0; j < node->children->len; j++) {
-            if (!readEntry(doc, node->children->pdata[j], entries, error))
-                return false;
-        }
         site->ours = node;
     }
     return true;
@@ -242,15 +182,14 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     bool written = virtXmlChild(node, "netdev");
     g_autoptr(GPtrArray) netdevs = NULL;
     virtPCIAddress address;
-    Entry *entry;
+    const virtHostdev *entry;
 
     if (!readAddress(doc, node, written, &address, error))
         return !written;
     entry = g_hash_table_lookup(entries, &address);
     if (written && entry) {
         virtXmlError(doc, node, error,
-                     "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two",
-                     entry->node->line);
+                     "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two", entry->line);
         return false;
     }
     if (!written && !entry)
@@ -272,26 +211,28 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
 static bool
 noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bool hasNetdevs, GError **error)
 {
-    g_autofree Entry *entry = g_new0(Entry, 1);
-    const Entry *earlier;
+    virtHostdev *entry;
+    virtPCIAddress source;
+    const virtHostdev *earlier;
 
-    if (!readAddress(doc, node, false, &entry->address, NULL))
+    if (!readAddress(doc, node, false, &source, NULL))
         return true;
-    earlier = g_hash_table_lookup(seen, &entry->address);
+    earlier = g_hash_table_lookup(seen, &source);
     if (earlier && (hasNetdevs || earlier->netdevs)) {
         char address[VIRT_PCI_ADDRESS_LEN];
 
-        virtPCIAddressFormat(&entry->address, address);
+        virtPCIAddressFormat(&source, address);
         virtXmlError(doc, node, error, "the <hostdev> of line %u has the same source %s; a device can be given once",
-                     earlier->node->line, address);
+                     earlier->line, address);
         return false;
     }
     if (earlier)
         return true;
-    entry->node = node;
+    entry = g_new0(virtHostdev, 1);
+    entry->address = source;
+    entry->line = node->line;
     entry->netdevs = hasNetdevs ? virtNetdevListNew() : NULL;
     g_hash_table_insert(seen, &entry->address, entry);
-    g_steal_pointer(&entry);
     return true;
 }
 
@@ -334,11 +275,15 @@ checkOneMetadata(const virtXmlDoc *doc, const virtDomainSite *site, GError **err
 static bool
 readDomain(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
 {
-    g_autoptr(GHashTable) entries = g_hash_table_new_full(addressHash, addressEqual, NULL, entryFree);
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(addressHash, addressEqual, NULL, entryFree);
+    g_autoptr(GPtrArray) list = NULL;
+    g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(virtPCIAddressHash, virtPCIAddressEqual, NULL, (GDestroyNotify)virtHostdevFree);
 
-    if (!readMetadata(doc, site, entries, error))
+    if (!readMetadata(doc, site, &list, error))
         return false;
+    if (list)
+        indexEntries(list, entries);
     for (guint i = 0; i < site->node->children->len; i++) {
         const virtXmlNode *child = site->node->children->pdata[i];
 
@@ -351,7 +296,7 @@ readDomain(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
 static bool
 readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
 {
-    g_autoptr(GHashTable) entries = g_hash_table_new(addressHash, addressEqual);
+    g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
     virtHostdevSite *hostdev = NULL;
 
     if (!readHostdev(doc, site->node, entries, &hostdev, error))
@@ -369,7 +314,7 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GErro
     site->node = node;
     site->hostdevs = g_ptr_array_new_with_free_func(hostdevSiteFree);
     g_ptr_array_add(sites, site);
-    if (!checkPlaces(doc, node, error))
+    if (!virtDomainCheckPlaces(doc, node, error))
         return false;
     return virtDomainSiteIsLone(site) ? readLone(doc, site, error) : readDomain(doc, site, error);
 }
@@ -400,4 +345,70 @@ virtDomainSitesFind(const virtXmlDoc *doc, GError **error)
     if (!findDomains(doc, doc->root, sites, error))
         return NULL;
     return g_steal_pointer(&sites);
+}
+
+/* The source address of a device of the host's PCI bus that @node gives to the guest, or NULL. */
+static const virtXmlNode *
+findDevice(const virtXmlNode *node)
+{
+    const virtXmlNode *address;
+    const char *type;
+
+    if (virtXmlIs(node, NULL, "hostdev"))
+        return isPCIHostdev(node) ? findAddress(node) : NULL;
+    if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
+        return NULL;
+    address = findAddress(node);
+    type = address ? virtXmlGet(address, "type") : NULL;
+    return !type || g_str_equal(type, "pci") ? address : NULL;
+}
+
+static void
+addDevice(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
+{
+    const virtXmlNode *found = findDevice(node);
+    virtPCIAddress address;
+
+    if (found && virtPCIAddressParseXml(doc, found, &address, NULL))
+        g_array_append_val(devices, address);
+}
+
+/* Every PCI device of the host that the domain, or lone <hostdev>, of @site has: <hostdev> or <interface
+ * type='hostdev'>, with netdevs or without. An address that is none is libvirt's to refuse, and left out.
+ *
+ * Returns virtPCIAddress in document order, for g_array_unref().
+ */
+GArray *
+virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *site)
+{
+    GArray *devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+
+    if (virtDomainSiteIsLone(site))
+        addDevice(doc, site->node, devices);
+    for (guint i = 0; i < site->node->children->len; i++) {
+        const virtXmlNode *child = site->node->children->pdata[i];
+
+        for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
+            addDevice(doc, child->children->pdata[j], devices);
+    }
+    return devices;
+}
+
+/* The <hostdev> of @site's domain whose source is @address, or NULL. */
+const virtXmlNode *
+virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site, const virtPCIAddress *address)
+{
+    for (guint i = 0; i < site->node->children->len; i++) {
+        const virtXmlNode *child = site->node->children->pdata[i];
+
+        for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++) {
+            const virtXmlNode *node = child->children->pdata[j];
+            virtPCIAddress source;
+
+            if (isHostdev(node) && readAddress(doc, node, false, &source, NULL) &&
+                virtPCIAddressCompare(&source, address) == 0)
+                return node;
+        }
+    }
+    return NULL;
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "conf/netdev_conf.h"
+#include "conf/domain_conf.h"
 
 /* A <hostdev> that has netdevs, wherever they are written. */
 typedef struct {
@@ -23,5 +23,24 @@ typedef struct {
     GPtrArray *hostdevs;         /* virtHostdevSite, in document order */
 } virtDomainSite;
 
+/* ---- domain_tree.c ---- */
 bool virtDomainSiteIsLone(const virtDomainSite *site);
 GPtrArray *virtDomainSitesFind(const virtXmlDoc *doc, GError **error);
+bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
+GArray *virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *site);
+const virtXmlNode *virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site,
+                                             const virtPCIAddress *address);
+
+/* ---- domain_form.c ---- */
+void virtHostdevCutNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *hostdev);
+
+/* ---- metadata_conf.c ---- */
+GPtrArray *virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error);
+void virtMetadataFormatEntry(GString *out, const virtPCIAddress *address, const GPtrArray *netdevs,
+                             const virtXmlLayout *layout);
+guint virtPCIAddressHash(gconstpointer address);
+gboolean virtPCIAddressEqual(gconstpointer a, gconstpointer b);
+
+/* ---- hostdev_conf.c ---- */
+virtHostdev *virtHostdevFromSite(const virtHostdevSite *site);
+void virtNetdevGiveMac(virtNetdev *netdev, GHashTable *macs);

@@ -23,6 +23,23 @@ listFind(const char *names, const char *name)
     return 0;
 }
 
+/* The next name of the list that ends in '!', copied to @ret; moves @names on. False at the end. */
+static bool
+listNextRequired(const char **names, char ret[32])
+{
+    while (**names) {
+        gsize word = strcspn(*names, " ");
+        const char *name = *names;
+
+        *names += word + strspn(*names + word, " ");
+        if (word && name[word - 1] == '!') {
+            g_strlcpy(ret, name, MIN(word, 32));
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "port, trustGuestRxFilters" or "<mac>, <vlan>" for a message; "none" for an empty list. */
 static char *
 listFormat(const char *names, bool elements)
@@ -63,14 +80,16 @@ static bool
 checkAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, const virtXmlGrammar *grammar,
            GError **error)
 {
-    for (guint i = 0; i < node->attrs->len; i++) {
-        const virtXmlAttr *attr = &g_array_index(node->attrs, virtXmlAttr, i);
-        const char *reason = findRefusal(grammar, rule->name, attr->name, true);
-        g_autofree char *quoted = virtXmlQuote(attr->name);
+    for (guint i = 0; i < node->attrCount; i++) {
+        const virtXmlAttr *attr = &node->attrs[i];
+        g_autofree char *quoted = NULL;
         g_autofree char *known = NULL;
+        const char *reason;
 
         if (listFind(rule->attrs, attr->name))
             continue;
+        reason = findRefusal(grammar, rule->name, attr->name, true);
+        quoted = virtXmlQuote(attr->name);
         known = listFormat(rule->attrs, false);
         if (reason)
             virtXmlError(doc, node, error, "attribute '%s' of <%s> is refused: %s", quoted, rule->name, reason);
@@ -85,14 +104,12 @@ checkAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *ru
 static bool
 checkRequiredAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
 {
-    g_auto(GStrv) words = g_strsplit(rule->attrs, " ", -1);
+    const char *names = rule->attrs;
+    char name[32];
 
-    for (guint i = 0; words[i]; i++) {
-        if (!g_str_has_suffix(words[i], "!"))
-            continue;
-        words[i][strlen(words[i]) - 1] = '\0';
-        if (!virtXmlGet(node, words[i])) {
-            virtXmlError(doc, node, error, "<%s> lacks its attribute '%s'", rule->name, words[i]);
+    while (listNextRequired(&names, name)) {
+        if (!virtXmlGet(node, name)) {
+            virtXmlError(doc, node, error, "<%s> lacks its attribute '%s'", rule->name, name);
             return false;
         }
     }
@@ -102,11 +119,13 @@ checkRequiredAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXml
 static bool
 checkText(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
 {
-    g_autofree char *text = g_strstrip(g_strdup(node->text ? node->text->str : ""));
+    const char *inside = node->text ? node->text->str : "";
+    g_autofree char *text = NULL;
     g_autofree char *quoted = NULL;
 
-    if (!*text)
+    if (!inside[strspn(inside, " \t\r\n")])
         return true;
+    text = g_strstrip(g_strdup(inside));
     quoted = virtXmlQuote(text);
     virtXmlError(doc, node, error, "text '%s' inside <%s> means nothing: drop it", quoted, rule->name);
     return false;
@@ -155,14 +174,12 @@ checkChild(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *r
 static bool
 checkRequiredChildren(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
 {
-    g_auto(GStrv) words = g_strsplit(rule->children, " ", -1);
+    const char *names = rule->children;
+    char name[32];
 
-    for (guint i = 0; words[i]; i++) {
-        if (!g_str_has_suffix(words[i], "!"))
-            continue;
-        words[i][strlen(words[i]) - 1] = '\0';
-        if (!virtXmlChild(node, words[i])) {
-            virtXmlError(doc, node, error, "<%s> lacks its <%s>%s%s", rule->name, words[i], rule->hint ? ": " : "",
+    while (listNextRequired(&names, name)) {
+        if (!virtXmlChild(node, name)) {
+            virtXmlError(doc, node, error, "<%s> lacks its <%s>%s%s", rule->name, name, rule->hint ? ": " : "",
                          rule->hint ? rule->hint : "");
             return false;
         }

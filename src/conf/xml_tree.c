@@ -23,6 +23,45 @@ typedef struct {
     GError *error;
 } Builder;
 
+/* Memory that is freed all at once, with the document: a tree is thousands of small things. */
+struct _virtXmlBlock {
+    virtXmlBlock *next;
+    gsize size, used; /* bytes of @data */
+    guint64 data[];   /* aligned for all that a tree is made of */
+};
+
+#define BLOCK_SIZE 16320 /* bytes; with the header and malloc's own, 16 KiB */
+
+static gpointer
+allocate(virtXmlDoc *doc, gsize size)
+{
+    gsize rounded = (size + sizeof(guint64) - 1) & ~(sizeof(guint64) - 1);
+    virtXmlBlock *block = doc->blocks;
+    gpointer ret;
+
+    if (!block || block->size - block->used < rounded) {
+        gsize room = MAX(rounded, BLOCK_SIZE);
+
+        block = g_malloc(sizeof(*block) + room);
+        *block = (virtXmlBlock){doc->blocks, room, 0};
+        doc->blocks = block;
+    }
+    ret = (char *)block->data + block->used;
+    block->used += rounded;
+    return ret;
+}
+
+static char *
+copyText(virtXmlDoc *doc, const char *text, gsize len)
+{
+    char *copy = allocate(doc, len + 1);
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+/* Only what does not lie in the document's blocks. */
 static void
 virtXmlNodeFree(gpointer opaque)
 {
@@ -30,22 +69,9 @@ virtXmlNodeFree(gpointer opaque)
 
     if (!node)
         return;
-    g_free(node->ns);
-    g_free(node->name);
-    g_array_unref(node->attrs);
     g_ptr_array_unref(node->children);
     if (node->text)
         g_string_free(node->text, TRUE);
-    g_free(node);
-}
-
-static void
-virtXmlAttrClear(gpointer opaque)
-{
-    virtXmlAttr *attr = opaque;
-
-    g_free(attr->name);
-    g_free(attr->value);
 }
 
 /* Free @doc and its tree, not the text; NULL is allowed. */
@@ -55,6 +81,11 @@ virtXmlDocFree(virtXmlDoc *doc)
     if (!doc)
         return;
     virtXmlNodeFree(doc->root);
+    g_ptr_array_unref(doc->childless);
+    for (virtXmlBlock *next, *block = doc->blocks; block; block = next) {
+        next = block->next;
+        g_free(block);
+    }
     g_free(doc->encoding);
     g_free(doc);
 }
@@ -77,67 +108,113 @@ virtXmlQuote(const char *value)
     return g_string_free(chars < 60 ? out : g_string_append(out, "..."), FALSE);
 }
 
-G_GNUC_PRINTF(4, 0)
 static void
-virtXmlErrorAt(const virtXmlDoc *doc, guint line, GError **error, const char *format, va_list args)
+setError(const virtXmlDoc *doc, guint line, GError **error, const char *port, const char *sentence)
 {
-    g_autofree char *sentence = g_strdup_vprintf(format, args);
-
     if (doc->file)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s:%u: %s", doc->file, line, sentence);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s:%u: %s%s", doc->file, line, port, sentence);
     else
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "line %u: %s", line, sentence);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "line %u: %s%s", line, port, sentence);
 }
 
-/* Set @error to the sentence made from @format, headed by the file and the line of @node's start tag. */
+/* "port 2: " for what stands inside a <netdev port='2'>, "" elsewhere: a client that sends a document by RPC has no
+ * use for a line alone. */
+static char *
+portOf(const virtXmlNode *node)
+{
+    const virtXmlNode *at = node->parent;
+    g_autofree char *quoted = NULL;
+
+    while (at && !g_str_equal(at->name, "netdev"))
+        at = at->parent;
+    if (!at || !virtXmlGet(at, "port"))
+        return g_strdup("");
+    quoted = virtXmlQuote(virtXmlGet(at, "port"));
+    return g_strdup_printf("port %s: ", quoted);
+}
+
+/* Set @error to the sentence made from @format, headed by the file, the line of @node's start tag, and
+ * the port of its netdev. */
 void
 virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, const char *format, ...)
 {
+    g_autofree char *port = portOf(node);
+    g_autofree char *sentence = NULL;
     va_list args;
 
     va_start(args, format);
-    virtXmlErrorAt(doc, node->line, error, format, args);
+    sentence = g_strdup_vprintf(format, args);
     va_end(args);
+    setError(doc, node->line, error, port, sentence);
 }
 
 G_GNUC_PRINTF(2, 3)
 static void
 builderFail(Builder *b, const char *format, ...)
 {
+    g_autofree char *sentence = NULL;
     va_list args;
 
     if (b->error)
         return;
     va_start(args, format);
-    virtXmlErrorAt(b->doc, XML_GetCurrentLineNumber(b->expat), &b->error, format, args);
+    sentence = g_strdup_vprintf(format, args);
     va_end(args);
+    setError(b->doc, XML_GetCurrentLineNumber(b->expat), &b->error, "", sentence);
     XML_StopParser(b->expat, XML_FALSE);
 }
 
 /* Take "URI\nname" or "name" apart. */
 static char *
-localName(const char *name, char **ret_ns)
+localName(virtXmlDoc *doc, const char *name, char **ret_ns)
 {
     const char *sep = strchr(name, SEPARATOR);
+    const char *local = sep ? sep + 1 : name;
 
-    *ret_ns = sep ? g_strndup(name, sep - name) : NULL;
-    return g_strdup(sep ? sep + 1 : name);
+    *ret_ns = sep ? copyText(doc, name, sep - name) : NULL;
+    return copyText(doc, local, strlen(local));
 }
 
-static bool
+static void
 builderAddAttrs(Builder *b, virtXmlNode *node, const char **attrs)
 {
-    for (; *attrs; attrs += 2) {
-        virtXmlAttr attr = {g_strdup(attrs[0]), g_strdup(attrs[1])};
+    guint count = 0;
 
-        g_strdelimit(attr.name, "\n", ' ');
-        g_array_append_val(node->attrs, attr);
-        if (node->attrs->len > VIRT_XML_ATTRS) {
-            builderFail(b, "an element has more than %d attributes", VIRT_XML_ATTRS);
-            return false;
-        }
+    while (attrs[2 * count])
+        count++;
+    if (count > VIRT_XML_ATTRS) {
+        builderFail(b, "an element has more than %d attributes", VIRT_XML_ATTRS);
+        return;
     }
-    return true;
+    node->attrs = allocate(b->doc, count * sizeof(*node->attrs));
+    node->attrCount = count;
+    for (guint i = 0; i < count; i++) {
+        const char *name = attrs[2 * i], *value = attrs[2 * i + 1];
+
+        node->attrs[i] = (virtXmlAttr){copyText(b->doc, name, strlen(name)), copyText(b->doc, value, strlen(value))};
+        g_strdelimit(node->attrs[i].name, "\n", ' ');
+    }
+}
+
+/* Open a node as the last child of the innermost one. */
+static virtXmlNode *
+builderAdd(Builder *b, const char *name)
+{
+    virtXmlNode *node = allocate(b->doc, sizeof(*node));
+
+    *node = (virtXmlNode){.parent = b->node, .children = g_ptr_array_ref(b->doc->childless)};
+    node->name = localName(b->doc, name, &node->ns);
+    if (!b->node) {
+        b->doc->root = node;
+    } else {
+        if (b->node->children == b->doc->childless) {
+            g_ptr_array_unref(b->node->children);
+            b->node->children = g_ptr_array_new_with_free_func(virtXmlNodeFree);
+        }
+        g_ptr_array_add(b->node->children, node);
+    }
+    b->node = node;
+    return node;
 }
 
 static void
@@ -156,20 +233,10 @@ onStart(void *opaque, const char *name, const char **attrs)
         builderFail(b, "the document has more than %d elements", VIRT_XML_NODES);
         return;
     }
-    node = g_new0(virtXmlNode, 1);
-    node->name = localName(name, &node->ns);
-    node->attrs = g_array_new(FALSE, FALSE, sizeof(virtXmlAttr));
-    g_array_set_clear_func(node->attrs, virtXmlAttrClear);
-    node->children = g_ptr_array_new_with_free_func(virtXmlNodeFree);
+    node = builderAdd(b, name);
     node->line = XML_GetCurrentLineNumber(b->expat);
     node->start = XML_GetCurrentByteIndex(b->expat);
     node->startEnd = node->start + XML_GetCurrentByteCount(b->expat);
-    node->parent = b->node;
-    if (b->node)
-        g_ptr_array_add(b->node->children, node);
-    else
-        b->doc->root = node;
-    b->node = node;
     builderAddAttrs(b, node, attrs);
 }
 
@@ -196,7 +263,7 @@ onCharacters(void *opaque, const char *text, int len)
     if (b->error || !b->node)
         return;
     if (!b->node->text)
-        b->node->text = g_string_new(NULL);
+        b->node->text = g_string_sized_new(64);
     g_string_append_len(b->node->text, text, len);
 }
 
@@ -333,6 +400,7 @@ virtXmlParse(const char *text, gsize len, const char *file, GError **error)
     doc->text = text;
     doc->len = len;
     doc->file = file;
+    doc->childless = g_ptr_array_new();
     if (!virtXmlCheckText(doc, error))
         return NULL;
     b.expat = builderOpen(&b);
@@ -350,11 +418,9 @@ virtXmlParse(const char *text, gsize len, const char *file, GError **error)
 const char *
 virtXmlGet(const virtXmlNode *node, const char *attr)
 {
-    for (guint i = 0; i < node->attrs->len; i++) {
-        const virtXmlAttr *a = &g_array_index(node->attrs, virtXmlAttr, i);
-
-        if (g_str_equal(a->name, attr))
-            return a->value;
+    for (guint i = 0; i < node->attrCount; i++) {
+        if (g_str_equal(node->attrs[i].name, attr))
+            return node->attrs[i].value;
     }
     return NULL;
 }

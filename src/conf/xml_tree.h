@@ -21,10 +21,11 @@ typedef struct {
 
 typedef struct _virtXmlNode virtXmlNode;
 struct _virtXmlNode {
-    char *ns;            /* namespace URI, NULL for none */
-    char *name;          /* local name */
-    GArray *attrs;       /* virtXmlAttr */
-    GPtrArray *children; /* elements, owned */
+    char *ns;   /* namespace URI, NULL for none */
+    char *name; /* local name */
+    virtXmlAttr *attrs;
+    guint attrCount;
+    GPtrArray *children; /* elements, owned; those without any share an empty list */
     virtXmlNode *parent;
     GString *text;         /* character data directly inside, entities resolved; NULL for none */
     guint line;            /* of the start tag, from 1 */
@@ -32,12 +33,17 @@ struct _virtXmlNode {
     gsize endStart, end;   /* [endStart, end) the end tag; both equal startEnd for <empty/> */
 };
 
+typedef struct _virtXmlBlock virtXmlBlock;
+
 typedef struct {
     const char *text; /* not owned: must outlive the tree */
     gsize len;
     virtXmlNode *root;
     const char *file; /* for messages, not owned; NULL: none */
     char *encoding;   /* as declared; NULL: none, which means UTF-8 */
+    /* private */
+    virtXmlBlock *blocks; /* hold the nodes, their names and attributes */
+    GPtrArray *childless; /* the empty list */
 } virtXmlDoc;
 
 virtXmlDoc *virtXmlParse(const char *text, gsize len, const char *file, GError **error);

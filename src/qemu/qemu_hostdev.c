@@ -21,8 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The journal's names for the two things that happen to a VF, as `journalctl MESSAGE_ID=` takes them. */
-#define MESSAGE_ID_SET "0f2b4c1d7a5e4e0bb0f0a3c5d9e8f701"
+/* The journal's name for this, as `journalctl MESSAGE_ID=` takes it; the other is in qemu_hostdev.h. */
 #define MESSAGE_ID_RESTORED "5d1c9a7e3f6b4a82a4d0c7b2e1f80632"
 
 typedef struct {
@@ -42,8 +41,9 @@ stepFree(Step *step)
     g_free(step);
 }
 
-static void
-logVF(const char *messageId, const char *what, const virtOwner *owner, const virtVF *vf)
+/* Tell the journal what happened to @vf. */
+void
+virtQemuHostdevLog(const char *messageId, const char *what, const virtOwner *owner, const virtVF *vf)
 {
     g_log_structured("libvirt-hostdev", G_LOG_LEVEL_INFO, "MESSAGE_ID", messageId, "DOMAIN_UUID",
                      owner->uuid ? owner->uuid : "", "DOMAIN_NAME", owner->name ? owner->name : "", "PCI_ADDR",
@@ -112,20 +112,28 @@ parseUuid(const char *text, guint8 ret[16])
     }
 }
 
-/* Find the VF and look at its ports. */
+/* Find the VF of @hostdev and see whether its ports can be used. Returns it ready for settings of @owner's. */
+virtVF *
+virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+{
+    g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, error);
+
+    if (vf && owner->uuid)
+        parseUuid(owner->uuid, vf->instance);
+    for (guint i = 0; vf && i < hostdev->netdevs->len; i++) {
+        if (!virtQemuHostdevCheckPort(vf, hostdev->netdevs->pdata[i], error))
+            return NULL;
+    }
+    return g_steal_pointer(&vf);
+}
+
 static Step *
 stepNew(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
 {
     Step *step = g_new0(Step, 1);
 
     step->hostdev = hostdev;
-    step->vf = virtVFLookup(host, &hostdev->address, error);
-    if (step->vf && owner->uuid)
-        parseUuid(owner->uuid, step->vf->instance);
-    for (guint i = 0; step->vf && i < hostdev->netdevs->len; i++) {
-        if (!virtQemuHostdevCheckPort(step->vf, hostdev->netdevs->pdata[i], error))
-            g_clear_pointer(&step->vf, virtVFFree);
-    }
+    step->vf = virtQemuHostdevLookup(host, owner, hostdev, error);
     if (!step->vf)
         g_clear_pointer(&step, stepFree);
     return step;
@@ -162,8 +170,8 @@ lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
 /* ---- records ---- */
 
 /* What the kernel does not report (a port profile, a GUID) is taken as "none", so that putting back clears it. */
-static void
-completeBefore(virtNetdev *before, const virtNetdev *wanted)
+void
+virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted)
 {
     static const virtNetdev none = {.present = ~0u};
 
@@ -186,14 +194,14 @@ rememberBefore(Step *step)
             before = virtNetdevCopy(virtNetdevListFind(step->present, wanted->port));
             g_ptr_array_add(step->record->before, before);
         }
-        completeBefore(before, wanted);
+        virtQemuHostdevCompleteBefore(before, wanted);
     }
     virtNetdevListSort(step->record->before);
 }
 
 /* Is @vf still the one that @record speaks of? What the record knows would be wrong for another. */
-static bool
-isRecorded(const virtVF *vf, const virtRecord *record, GError **error)
+bool
+virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error)
 {
     if (virtPCIAddressCompare(&vf->pf, &record->pf) == 0 && vf->index == record->index)
         return true;
@@ -222,7 +230,7 @@ claim(virtHost *host, const virtOwner *owner, Step *step, GError **error)
             return false;
         g_clear_pointer(&old, virtRecordFree);
     }
-    if (old && (!virtQemuHostdevCheckOwner(owner, old, error) || !isRecorded(step->vf, old, error)))
+    if (old && (!virtQemuHostdevCheckOwner(owner, old, error) || !virtQemuHostdevIsRecorded(step->vf, old, error)))
         return false;
     step->record = virtQemuRecordNew(owner, step->vf, step->hostdev->netdevs);
     if (old) {
@@ -286,7 +294,7 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
     }
     if (!(vf = virtVFLookup(host, &record->address, error)))
         return NULL;
-    if (!isRecorded(vf, record, error))
+    if (!virtQemuHostdevIsRecorded(vf, record, error))
         return NULL;
     if (record->owner.uuid)
         parseUuid(record->owner.uuid, vf->instance);
@@ -313,7 +321,7 @@ virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
             virtHostWarn(host, "%s", local->message);
         if (!virtNetDevHostdevRestore(host, vf, record->before, error) || !probeAgain(host, record, error))
             return false;
-        logVF(MESSAGE_ID_RESTORED, "Put back", &record->owner, vf);
+        virtQemuHostdevLog(MESSAGE_ID_RESTORED, "Put back", &record->owner, vf);
     }
     return virtQemuRecordRemove(host, record, error);
 }
@@ -386,15 +394,24 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
             rollBack(host, steps, i, cause, error);
             return false;
         }
-        logVF(MESSAGE_ID_SET, "Set", owner, step->vf);
+        virtQemuHostdevLog(VIRT_MESSAGE_ID_SET, "Set", owner, step->vf);
     }
     return true;
 }
 
 /* ---- release ---- */
 
-/* Takes the PF's lock and puts back the VF of @seen, if the owner that @seen names
- * still has it.
+/* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one? The phase
+ * says nothing here: a change that was under way when it was seen is the same guest's. */
+static bool
+isSame(const virtRecord *seen, const virtRecord *record)
+{
+    return virtOwnerEqual(&seen->owner, &record->owner) && seen->owner.pid == record->owner.pid &&
+           seen->owner.start == record->owner.start;
+}
+
+/* Takes the PF's lock and puts back the VF of @seen, if the owner that @seen names still has it from that same start.
+ * Otherwise there is nothing to do, which is success.
  */
 bool
 virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
@@ -417,7 +434,7 @@ virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
-    return !virtOwnerEqual(&seen->owner, &record->owner) || virtQemuHostdevRestore(host, record, error);
+    return !isSame(seen, record) || virtQemuHostdevRestore(host, record, error);
 }
 
 /* Puts back every VF that @owner has, whatever its XML says by now.

@@ -5,11 +5,23 @@
 
 #include "qemu/qemu_record.h"
 
+/* qemu_hostdev.c */
 bool virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error);
 bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error);
 bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
+/* qemu_update.c */
+bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
+/* qemu_vfio.c */
+bool virtQemuHostdevCheckUnused(virtHost *host, const virtPCIAddress *address, GError **error);
 
-/* Shared with qemu_plan.c: the checks that come before any change. */
+/* Shared with qemu_plan.c and qemu_update.c: the checks that come before any change. */
 bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);
 bool virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);
+bool virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error);
+virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
+
+/* Shared with qemu_update.c. */
+#define VIRT_MESSAGE_ID_SET "0f2b4c1d7a5e4e0bb0f0a3c5d9e8f701"
+void virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted);
+void virtQemuHostdevLog(const char *messageId, const char *what, const virtOwner *owner, const virtVF *vf);

@@ -1,0 +1,300 @@
+/* hostdev_conf.c: one <hostdev> with netdevs on its own, as hot-plugging speaks of it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "conf/domain_tree.h"
+#include "util/virerror.h"
+
+/* Free @hostdev; NULL is allowed. */
+void
+virtHostdevFree(virtHostdev *hostdev)
+{
+    if (!hostdev)
+        return;
+    g_clear_pointer(&hostdev->netdevs, g_ptr_array_unref);
+    g_free(hostdev);
+}
+
+/* A copy that shares nothing with @hostdev, for virtHostdevFree(). */
+virtHostdev *
+virtHostdevCopy(const virtHostdev *hostdev)
+{
+    virtHostdev *copy = g_memdup2(hostdev, sizeof(*hostdev));
+
+    copy->netdevs = virtNetdevListCopy(hostdev->netdevs);
+    return copy;
+}
+
+/* The entry of @hostdevs (virtHostdev) for @address, owned by the list; or NULL. */
+virtHostdev *
+virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress *address)
+{
+    for (guint i = 0; i < hostdevs->len; i++) {
+        virtHostdev *hostdev = hostdevs->pdata[i];
+
+        if (virtPCIAddressCompare(&hostdev->address, address) == 0)
+            return hostdev;
+    }
+    return NULL;
+}
+
+/* What a site says, without its document; they share the list of netdevs. For virtHostdevFree(). */
+virtHostdev *
+virtHostdevFromSite(const virtHostdevSite *site)
+{
+    virtHostdev *hostdev = g_new0(virtHostdev, 1);
+
+    hostdev->address = site->address;
+    hostdev->managed = g_strcmp0(virtXmlGet(site->node, "managed"), "yes") == 0;
+    hostdev->line = site->node->line;
+    hostdev->netdevs = g_ptr_array_ref(site->netdevs);
+    return hostdev;
+}
+
+/* ---- generated MAC addresses ---- */
+
+/* Give @netdev a MAC address that is not in the set @macs (text), and add it there. Nothing happens where it has one,
+ * or GUIDs: InfiniBand has those instead. */
+void
+virtNetdevGiveMac(virtNetdev *netdev, GHashTable *macs)
+{
+    char text[18];
+
+    if (virtNetdevHas(netdev, VIRT_NETDEV_MAC) || virtNetdevHas(netdev, VIRT_NETDEV_NODE_GUID) ||
+        virtNetdevHas(netdev, VIRT_NETDEV_PORT_GUID))
+        return;
+    do {
+        virtMacGenerate(netdev->mac);
+        virtMacFormat(netdev->mac, text);
+    } while (!g_hash_table_add(macs, g_strdup(text)));
+    netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+}
+
+/* Give a MAC address to each netdev that has neither that nor a GUID; it differs from the device's others. */
+void
+virtHostdevGenerateMacs(virtHostdev *hostdev)
+{
+    g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    char text[18];
+
+    for (guint i = 0; i < hostdev->netdevs->len; i++) {
+        const virtNetdev *netdev = hostdev->netdevs->pdata[i];
+
+        virtMacFormat(netdev->mac, text);
+        if (virtNetdevHas(netdev, VIRT_NETDEV_MAC))
+            g_hash_table_add(macs, g_strdup(text));
+    }
+    for (guint i = 0; i < hostdev->netdevs->len; i++)
+        virtNetdevGiveMac(hostdev->netdevs->pdata[i], macs);
+}
+
+/* ---- stock form ---- */
+
+/* Take the netdevs out of a device document, as for attaching.
+ *
+ * @ret_hostdev: what it was, for virtHostdevFree(); set only together with a text
+ *
+ * Returns the document without its netdevs, every other byte as it was, for g_free(). NULL without an error: it has
+ * nothing of ours, being another device or a <hostdev> without <netdev>. NULL with VIRT_ERROR_INVALID: it is not
+ * well-formed, or it has a <netdev> that is wrong or stands where libvirt would drop it without a word.
+ */
+char *
+virtHostdevToStock(const char *xml, gsize len, virtHostdev **ret_hostdev, GError **error)
+{
+    g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
+    g_autoptr(virtXmlDoc) doc = NULL;
+    g_autoptr(GPtrArray) sites = NULL;
+    const virtDomainSite *site;
+    char *stock;
+
+    if (!virtDomainMentionsUs(xml, len))
+        return NULL;
+    if (!(doc = virtXmlParse(xml, len, NULL, error)) || !(sites = virtDomainSitesFind(doc, error)))
+        return NULL;
+    site = sites->len ? sites->pdata[0] : NULL;
+    /* On another device a <netdev> is a mistake: it is told, not forwarded and lost. */
+    if ((!site && !virtDomainCheckPlaces(doc, doc->root, error)) || !site || !virtDomainSiteIsLone(site) ||
+        site->hostdevs->len == 0)
+        return NULL;
+    virtHostdevCutNetdevs(edits, doc, site->node);
+    if ((stock = virtXmlApply(edits, doc, error)))
+        *ret_hostdev = virtHostdevFromSite(site->hostdevs->pdata[0]);
+    return stock;
+}
+
+/* ---- is a device in a domain as it is described? ---- */
+
+/* What libvirt leaves out of a domain that does not run, and adds to one that does; written or not, it is the same. */
+static const struct {
+    const char *element, *attr, *value;
+} defaults[] = {
+    {"hostdev", "mode", "subsystem"},
+    {"hostdev", "managed", "no"},
+    {"driver", "name", "vfio"},
+};
+
+typedef struct {
+    const virtXmlDoc *device;
+    char name[VIRT_PCI_ADDRESS_LEN];
+    GError **error;
+} Comparison;
+
+static const char *
+getOrDefault(const virtXmlNode *node, const char *element, const char *attr)
+{
+    const char *value = node ? virtXmlGet(node, attr) : NULL;
+
+    for (guint i = 0; !value && i < G_N_ELEMENTS(defaults); i++) {
+        if (g_str_equal(defaults[i].element, element) && g_str_equal(defaults[i].attr, attr))
+            value = defaults[i].value;
+    }
+    return value;
+}
+
+/* @attr: NULL where the text inside differs; @has: NULL where there is none */
+static void
+reportDifference(const Comparison *c, const virtXmlNode *given, const char *attr, const char *wants, const char *has)
+{
+    g_autofree char *name = virtXmlQuote(given->name);
+    g_autofree char *what = attr ? virtXmlQuote(attr) : g_strdup("the text");
+    g_autofree char *quotedWants = virtXmlQuote(wants);
+    g_autofree char *quotedHas = virtXmlQuote(has ? has : "");
+
+    virtXmlError(
+        c->device, given, c->error,
+        "%s of <%s> was given as '%s', but the domain's <hostdev> %s has %s%s%s: only <netdev> can be updated; detach and attach the device to change more",
+        what, name, quotedWants, c->name, has ? "'" : "none", quotedHas, has ? "'" : "");
+}
+
+/* The numbers of a source address: they have led to the device, however they were written. */
+static bool
+isKey(const virtXmlNode *node, const char *attr)
+{
+    return g_str_equal(node->name, "address") && node->parent && g_str_equal(node->parent->name, "source") &&
+           (g_str_equal(attr, "domain") || g_str_equal(attr, "bus") || g_str_equal(attr, "slot") ||
+            g_str_equal(attr, "function"));
+}
+
+static bool
+compareAttrs(const Comparison *c, const virtXmlNode *given, const virtXmlNode *has)
+{
+    for (guint i = 0; i < given->attrCount; i++) {
+        const virtXmlAttr *attr = &given->attrs[i];
+        const char *value = getOrDefault(has, given->name, attr->name);
+
+        if (isKey(given, attr->name) || g_strcmp0(attr->value, value) == 0)
+            continue;
+        reportDifference(c, given, attr->name, attr->value, value);
+        return false;
+    }
+    return true;
+}
+
+static bool
+compareText(const Comparison *c, const virtXmlNode *given, const virtXmlNode *has)
+{
+    g_autofree char *wants = g_strstrip(g_strdup(given->text ? given->text->str : ""));
+    g_autofree char *there = g_strstrip(g_strdup(has && has->text ? has->text->str : ""));
+
+    if (!*wants || g_str_equal(wants, there))
+        return true;
+    reportDifference(c, given, NULL, wants, *there ? there : NULL);
+    return false;
+}
+
+/* libvirt's to choose, or ours. */
+static bool
+isFree(const virtXmlNode *node)
+{
+    return virtXmlIs(node, NULL, "netdev") || virtXmlIs(node, NULL, "alias") || virtXmlIs(node, NULL, "address");
+}
+
+/* An element that says something, if only by being there. */
+static bool
+checkPresence(const Comparison *c, const virtXmlNode *given, const virtXmlNode *has)
+{
+    g_autofree char *name = NULL;
+
+    if (has || given->attrCount || given->children->len)
+        return true;
+    name = virtXmlQuote(given->name);
+    virtXmlError(
+        c->device, given, c->error,
+        "<%s> was given, but the domain's <hostdev> %s has none: only <netdev> can be updated; detach and attach the device to change more",
+        name, c->name);
+    return false;
+}
+
+/* Is all that @given says said by @has (NULL: nothing) too? No element of a PCI <hostdev> may be repeated, so a child
+ * is compared with the first of its name. */
+static bool
+compareNodes(const Comparison *c, const virtXmlNode *given, const virtXmlNode *has)
+{
+    if (!checkPresence(c, given, has) || !compareAttrs(c, given, has) || !compareText(c, given, has))
+        return false;
+    for (guint i = 0; i < given->children->len; i++) {
+        const virtXmlNode *child = given->children->pdata[i], *match = NULL;
+
+        if (!given->parent && isFree(child))
+            continue;
+        for (guint j = 0; has && j < has->children->len && !match; j++) {
+            const virtXmlNode *other = has->children->pdata[j];
+            match = virtXmlIs(other, child->ns, child->name) ? other : NULL;
+        }
+        if (!compareNodes(c, child, match))
+            return false;
+    }
+    return true;
+}
+
+/* The source address of a lone PCI <hostdev>. */
+static bool
+getSource(const virtXmlDoc *device, virtPCIAddress *ret, GError **error)
+{
+    virtDomainSite site = {.node = device->root};
+    g_autoptr(GArray) found = NULL;
+
+    if (virtXmlIs(device->root, NULL, "hostdev")) {
+        found = virtDomainSiteListDevices(device, &site);
+        if (found->len) {
+            *ret = g_array_index(found, virtPCIAddress, 0);
+            return true;
+        }
+    }
+    virtXmlError(device, device->root, error,
+                 "to update netdevs, give their <hostdev mode='subsystem' type='pci'> with its <source>");
+    return false;
+}
+
+/* Does all that the device document @device says, but for its netdevs, <alias> and the guest's <address>, also stand
+ * at the <hostdev> of @domain with the same source address? What @device does not say is not compared, nor are order
+ * and white space; what libvirt leaves out because it is the default counts as said.
+ *
+ * @domain: a domain's XML as libvirt gives it, in either form, of its first domain if it has several
+ *
+ * False with VIRT_ERROR_INVALID names the first difference, or what is wrong with a document; with
+ * VIRT_ERROR_NOT_FOUND, that the domain has no such device.
+ */
+bool
+virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize domainLen, GError **error)
+{
+    g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, error);
+    g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, "domain", error) : NULL;
+    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, error) : NULL;
+    Comparison c = {given, "", error};
+    const virtXmlNode *has = NULL;
+    virtPCIAddress address;
+
+    if (!sites || !getSource(given, &address, error))
+        return false;
+    virtPCIAddressFormat(&address, c.name);
+    if (sites->len)
+        has = virtDomainSiteFindHostdev(doc, sites->pdata[0], &address);
+    if (!has) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+                    "the domain has no <hostdev> with the source %s that could be updated; attach it first", c.name);
+        return false;
+    }
+    return compareNodes(&c, given->root, has);
+}
