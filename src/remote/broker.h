@@ -1,0 +1,44 @@
+/* broker.h: what a filter may ask of the daemon
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Over a SOCK_SEQPACKET pair, a packet a request and a packet an answer, both text:
+ *
+ *   begin ID UUID             take the domain's lock; it is then settled
+ *   prepare ID UUID ADDRESS   set the VF as the domain's live metadata says, before libvirt is asked to attach it
+ *   update ID UUID ADDRESS    set an attached VF as the domain's live metadata says by now
+ *   end ID UUID               settle the domain and give its lock back
+ *
+ *   ok ID
+ *   error ID CODE TEXT        CODE: a virtErrorCode
+ *
+ * ID is the filter's own number, 1 and up; several requests may be under way, about different domains. Settling
+ * makes records, VFs and metadata agree with the devices that libvirt says the domain has: whatever a step has
+ * done is thereby undone where the device did not arrive, or confirmed where it did. A filter that goes away has
+ * asked "end" for all that it began, and the daemon first waits until libvirt is through with its calls.
+ *
+ * The daemon believes none of it: metadata and devices are read by itself, a VF that somebody else has is not
+ * touched, and a lock that is held longer than VIRT_BROKER_LEASE is taken away together with the filter.
+ */
+#pragma once
+
+#include "util/virerror.h"
+#include "util/virpci.h"
+
+#define VIRT_BROKER_PACKET_MAX 8192 /* bytes, NUL not counted; longer messages are cut */
+#define VIRT_BROKER_LEASE 300       /* seconds; libvirt waits at most 30 for a domain's job, and some NICs are slow */
+
+typedef enum { VIRT_BROKER_BEGIN, VIRT_BROKER_PREPARE, VIRT_BROKER_UPDATE, VIRT_BROKER_END } virtBrokerVerb;
+
+typedef struct {
+    virtBrokerVerb verb;
+    guint id;
+    char uuid[37];          /* canonical, with dashes */
+    virtPCIAddress address; /* prepare, update */
+} virtBrokerRequest;
+
+const char *virtBrokerVerbName(virtBrokerVerb verb);
+char *virtBrokerRequestFormat(const virtBrokerRequest *request);
+bool virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GError **error);
+char *virtBrokerAnswerFormat(guint id, const GError *failure); /* NULL: ok */
+/* @ret_failure: what the answer tells, NULL for ok. False where it is no answer. */
+bool virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret_failure, GError **error);

@@ -1,0 +1,168 @@
+/* daemon.h: what the files of virthostdevd share; private to it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Threads. The main loop owns clients, requests and domain locks, and never waits for anything. What may take long
+ * (libvirt's calls, rtnetlink, files) is a virtDaemonJob in a worker thread. Two more threads belong to libvirt: one
+ * runs its event loop, one keeps the connection. What they share is said where it stands.
+ */
+#pragma once
+
+#include "remote/broker.h"
+#include "qemu/qemu_hostdev.h"
+
+#include <libvirt/libvirt.h>
+
+/* ---- daemon_config.c: read once, but for what SIGHUP reads again ---- */
+
+typedef struct {
+    char *listen, *listenRo;     /* ours; not used when systemd hands us sockets */
+    char *upstream, *upstreamRo; /* libvirt's; NULL: look where it usually is */
+    GPtrArray *ours;             /* paths that we listen at, whoever made them: never upstream */
+    char *filter;                /* the program for each client */
+    char *group;                 /* of our sockets; NULL: that of libvirt's */
+    int rwPerms, roPerms;        /* mode of our sockets; -1: that of libvirt's */
+    guint maxClients;
+    guint lease;    /* seconds; VIRT_BROKER_LEASE */
+    guint logLevel; /* libvirt's: 1 debug, 2 info, 3 warnings, 4 errors */
+} virtDaemonConfig;
+
+virtDaemonConfig *virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error);
+void virtDaemonConfigFree(virtDaemonConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDaemonConfig, virtDaemonConfigFree)
+char *virtDaemonConfigUpstream(const virtDaemonConfig *config, bool readOnly, GError **error);
+
+/* ---- daemon.c ---- */
+
+typedef struct _virtDaemonLibvirt virtDaemonLibvirt;
+typedef struct _virtDaemonListener virtDaemonListener;
+typedef struct _virtDaemonClient virtDaemonClient;
+
+typedef struct {
+    virtDaemonConfig *config;
+    GMainLoop *loop;
+    GPtrArray *listeners; /* virtDaemonListener */
+    GHashTable *clients;  /* virtDaemonClient, a set: those whose filter has not been reaped */
+    GHashTable *locks;    /* UUID → GQueue of who holds (head) or waits for the domain */
+    GHashTable *settling; /* UUID → settle of our own that waits for the lock: daemon_watch.c */
+    GThreadPool *workers;
+    guint jobs;        /* under way in workers */
+    bool stopping;     /* SIGTERM: no new work */
+    guint connections; /* to libvirt, so far: tells a stale look from one that counts */
+    bool lookAgain;    /* until each domain has been looked at after (re)connecting, none is trusted to be at rest */
+    virtDaemonLibvirt *libvirt;
+} virtDaemon;
+
+/* ---- daemon_log.c ---- */
+
+typedef enum {
+    VIRT_LOG_START,   /* of the daemon, of connections to libvirt */
+    VIRT_LOG_CLIENT,  /* a client came, or could not be served */
+    VIRT_LOG_REQUEST, /* what a filter asked for, and what came of it */
+    VIRT_LOG_SETTLE,  /* something did not agree and was made to, or could not be */
+    VIRT_LOG_LEASE,   /* a lock was taken away */
+} virtDaemonLogKind;
+
+/* What a message is about; what is not known stays zero. */
+typedef struct {
+    const char *uuid, *name;
+    const virtPCIAddress *address;
+    const virtDaemonClient *client;
+} virtDaemonAbout;
+
+void virtDaemonLogInit(guint level);
+void virtDaemonLogSetLevel(guint level);
+void virtDaemonLog(virtDaemonLogKind kind, GLogLevelFlags level, const virtDaemonAbout *about, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+virtHost *virtDaemonHostNew(void); /* the real host, warnings into the log */
+
+/* ---- daemon_job.c: work in threads, and one worker a domain at a time ---- */
+
+/* In a worker. Must not touch what the main loop owns. */
+typedef void (*virtDaemonJobFunc)(virtDaemon *daemon, gpointer opaque);
+
+void virtDaemonJobInit(virtDaemon *daemon);
+void virtDaemonJobStop(virtDaemon *daemon);
+/* @run in a worker, then @done in the main loop. */
+void virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
+
+/* @granted is called when @opaque holds the lock, perhaps at once. */
+void virtDaemonLock(virtDaemon *daemon, const char *uuid, virtDaemonJobFunc granted, gpointer opaque);
+void virtDaemonUnlock(virtDaemon *daemon, const char *uuid);
+bool virtDaemonLockForget(virtDaemon *daemon, const char *uuid, gpointer opaque); /* stop waiting; false: it holds */
+
+/* ---- daemon_socket.c, daemon_client.c, daemon_spawn.c: from a connection to a running filter ---- */
+
+struct _virtDaemonListener {
+    virtDaemon *daemon;
+    int fd;
+    guint source; /* 0: not accepting */
+    bool readOnly;
+    char *path; /* to remove at the end; NULL: systemd's */
+};
+
+struct _virtDaemonClient {
+    virtDaemon *daemon;
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;      /* the client's */
+    GArray *groups; /* gid_t */
+    bool readOnly;
+    pid_t filter;      /* 0: reaped */
+    int broker;        /* our end; -1: closed */
+    guint source;      /* of broker */
+    guint outstanding; /* requests not yet answered */
+    GPtrArray *holds;  /* locks that it holds or waits for: daemon_broker.c */
+};
+
+bool virtDaemonSocketsOpen(virtDaemon *daemon, GError **error);
+void virtDaemonListenerFree(virtDaemonListener *listener);
+void virtDaemonListenersWatch(virtDaemon *daemon); /* accept, or pause while there are too many clients */
+pid_t virtDaemonSpawnFilter(virtDaemonClient *client, const char *stock, int clientFd, int brokerFd, GError **error);
+void virtDaemonClientKill(virtDaemonClient *client);
+void virtDaemonClientUnref(virtDaemonClient *client);
+
+/* ---- daemon_broker.c, daemon_request.c ---- */
+
+void virtDaemonBrokerAdd(virtDaemonClient *client);
+void virtDaemonBrokerDisconnected(virtDaemon *daemon); /* libvirt has gone: who waits for a lock need not wait */
+/* In a worker, with the domain's lock held. */
+bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);
+
+/* ---- daemon_libvirt.c: the connection ---- */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
+
+bool virtDaemonLibvirtInit(virtDaemon *daemon, GError **error);
+bool virtDaemonLibvirtIsUp(virtDaemon *daemon);                                  /* any thread; a glance */
+virConnectPtr virtDaemonLibvirtGet(virtDaemon *daemon, GError **error);          /* workers; for virConnectClose() */
+void virtDaemonLibvirtError(GError **error, const char *what, const char *uuid); /* libvirt's last, as ours */
+
+/* ---- daemon_domain.c: what libvirt says about a domain; workers ---- */
+
+typedef struct {
+    virDomainPtr dom;              /* NULL: does not exist */
+    virtDomain *live;              /* NULL: does not run */
+    virtDomain *config;            /* NULL: is not persistent */
+    bool liveIsOurs, configIsOurs; /* may have metadata of ours */
+} virtDaemonDomain;
+
+virtDaemonDomain *virtDaemonDomainGet(virConnectPtr conn, const char *uuid, GError **error);
+void virtDaemonDomainFree(virtDaemonDomain *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDaemonDomain, virtDaemonDomainFree)
+bool virtDaemonDomainHas(const virtDomain *domain, const virtPCIAddress *address);
+GPtrArray *virtDaemonMetadataGet(virDomainPtr dom, guint impact, GError **error);
+bool virtDaemonMetadataSet(virDomainPtr dom, const GPtrArray *hostdevs, guint impact, GError **error);
+bool virtDaemonBarrier(virConnectPtr conn, const char *uuid, GError **error);
+GPtrArray *virtDaemonListOurs(virConnectPtr conn, GError **error);
+
+/* ---- daemon_settle.c ---- */
+
+/* In a worker, with the domain's lock held. */
+bool virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);
+
+/* ---- daemon_watch.c: settling by ourselves; main loop ---- */
+
+void virtDaemonWatchInit(virtDaemon *daemon);
+void virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier); /* takes the lock itself */
+void virtDaemonSettleAll(virtDaemon *daemon);

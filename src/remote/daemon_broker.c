@@ -1,0 +1,354 @@
+/* daemon_broker.c: filters ask, and a domain is one party's at a time
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A hold is one `begin`, from its arrival to the end of its lock:
+ *
+ *   waiting ──granted──► settling ──ok──► held ◄──► prepare, update
+ *      │                    │               └──end──► settling ──► unlocked
+ *      └──── libvirt gone, or settling failed: error ─────────────┘
+ *
+ * When the filter goes, a waiting hold is forgotten, and one that has the lock becomes an orphan: whatever work is
+ * under way is let finish, then the domain is settled behind a barrier, as often as that takes, and unlocked. Until
+ * then nobody else may believe what the domain looks like: libvirt may still be working for the dead filter.
+ */
+#include "remote/daemon.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUTSTANDING_MAX 64 /* requests of a filter not yet answered; also locks that it holds or waits for */
+#define SEND_BUFFER                                                                                                    \
+    (OUTSTANDING_MAX * VIRT_BROKER_PACKET_MAX * 2) /* bytes: all their answers, with the kernel's own                  \
+                                                    */
+#define AGAIN 5 /* seconds until an orphan is tried again: much less than libvirt waits for a job */
+
+typedef struct {
+    virtDaemonClient *client; /* lives as long as its holds */
+    char uuid[sizeof(((virtBrokerRequest *)NULL)->uuid)];
+    virtBrokerRequest request; /* the one under way; at first the begin */
+    bool granted, busy, barrier, again;
+    guint lease; /* timer; 0: none */
+    GError *error;
+} Hold;
+
+static void watch(virtDaemonClient *client);
+static void settleOrphan(Hold *hold);
+
+static virtDaemonAbout
+aboutHold(const Hold *hold)
+{
+    return (virtDaemonAbout){.uuid = hold->uuid, .client = hold->client};
+}
+
+static void
+holdFree(Hold *hold)
+{
+    virtDaemonClient *client = hold->client;
+
+    if (hold->lease)
+        g_source_remove(hold->lease);
+    g_clear_error(&hold->error);
+    g_ptr_array_remove_fast(client->holds, hold);
+    g_free(hold);
+    virtDaemonClientUnref(client);
+}
+
+static void
+release(Hold *hold)
+{
+    virtDaemon *daemon = hold->client->daemon;
+    g_autofree char *uuid = g_strdup(hold->uuid);
+
+    holdFree(hold);
+    virtDaemonUnlock(daemon, uuid);
+}
+
+/* ---- answers ---- */
+
+/* A filter that does not take its answers is no use to its client either. */
+static void
+answer(virtDaemonClient *client, guint id, const GError *failure)
+{
+    g_autofree char *packet = virtBrokerAnswerFormat(id, failure);
+    const virtDaemonAbout about = {.client = client};
+    bool wasFull = client->outstanding == OUTSTANDING_MAX;
+
+    client->outstanding--;
+    if (client->broker < 0)
+        return;
+    if (send(client->broker, packet, strlen(packet), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE) {
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d does not take its answers: %s",
+                      (int)client->filter, g_strerror(errno));
+        virtDaemonClientKill(client);
+    }
+    if (wasFull)
+        watch(client);
+}
+
+static void
+refuse(virtDaemonClient *client, const virtBrokerRequest *request, int code, const char *why)
+{
+    g_autoptr(GError) error = g_error_new(VIRT_ERROR, code, "Cannot work on domain %s: %s", request->uuid, why);
+
+    answer(client, request->id, error);
+}
+
+/* ---- work under a lock ---- */
+
+static void
+runRequest(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+
+    virtDaemonRequestRun(daemon, &hold->request, hold->barrier, &hold->error);
+}
+
+static void
+requestDone(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtDaemonAbout about = aboutHold(hold);
+    bool over = hold->request.verb == VIRT_BROKER_END || (hold->request.verb == VIRT_BROKER_BEGIN && hold->error);
+
+    (void)daemon;
+    hold->busy = false;
+    virtDaemonLog(VIRT_LOG_REQUEST, hold->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about, "%s %s: %s",
+                  virtBrokerVerbName(hold->request.verb), hold->uuid, hold->error ? hold->error->message : "done");
+    answer(hold->client, hold->request.id, hold->error);
+    g_clear_error(&hold->error);
+    if (hold->client->broker < 0)
+        settleOrphan(hold);
+    else if (over)
+        release(hold);
+}
+
+static void
+startRequest(Hold *hold, const virtBrokerRequest *request)
+{
+    hold->request = *request;
+    hold->busy = true;
+    hold->barrier = hold->client->daemon->lookAgain;
+    virtDaemonJobStart(hold->client->daemon, runRequest, requestDone, hold);
+}
+
+static gboolean
+onLease(gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtDaemonAbout about = aboutHold(hold);
+
+    hold->lease = 0;
+    virtDaemonLog(VIRT_LOG_LEASE, G_LOG_LEVEL_WARNING, &about,
+                  "The filter %d of client %d has kept domain %s for %u seconds: it is ended",
+                  (int)hold->client->filter, (int)hold->client->pid, hold->uuid, hold->client->daemon->config->lease);
+    virtDaemonClientKill(hold->client);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+onGranted(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtBrokerRequest begin = hold->request;
+
+    hold->granted = true;
+    hold->lease = g_timeout_add_seconds(daemon->config->lease, onLease, hold);
+    startRequest(hold, &begin);
+}
+
+/* ---- orphans ---- */
+
+static void
+runOrphan(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+
+    virtDaemonSettle(daemon, hold->uuid, true, &hold->again, &hold->error);
+}
+
+static gboolean
+onAgain(gpointer opaque)
+{
+    settleOrphan(opaque);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+orphanDone(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtDaemonAbout about = aboutHold(hold);
+
+    (void)daemon;
+    virtDaemonLog(VIRT_LOG_SETTLE, hold->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_INFO, &about,
+                  "Domain %s is %s after its filter went away%s%s", hold->uuid,
+                  hold->again   ? "not settled yet"
+                  : hold->error ? "not wholly settled"
+                                : "settled",
+                  hold->error ? ": " : "", hold->error ? hold->error->message : "");
+    g_clear_error(&hold->error);
+    if (hold->again)
+        g_timeout_add_seconds(AGAIN, onAgain, hold);
+    else
+        release(hold);
+}
+
+static void
+settleOrphan(Hold *hold)
+{
+    if (hold->lease)
+        g_source_remove(hold->lease);
+    hold->lease = 0;
+    virtDaemonJobStart(hold->client->daemon, runOrphan, orphanDone, hold);
+}
+
+static void
+onGone(virtDaemonClient *client)
+{
+    g_autoptr(GPtrArray) holds = g_ptr_array_copy(client->holds, NULL, NULL);
+
+    close(client->broker);
+    client->broker = -1;
+    client->source = 0;
+    for (guint i = 0; i < holds->len; i++) {
+        Hold *hold = holds->pdata[i];
+
+        if (!hold->granted) {
+            virtDaemonLockForget(client->daemon, hold->uuid, hold);
+            holdFree(hold);
+        } else if (!hold->busy) {
+            settleOrphan(hold);
+        }
+    }
+    if (holds->len == 0)
+        virtDaemonClientUnref(client);
+}
+
+/* ---- requests ---- */
+
+static void
+begin(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    Hold *hold;
+
+    if (!virtDaemonLibvirtIsUp(client->daemon)) {
+        refuse(client, request, VIRT_ERROR_HOST,
+               "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
+        return;
+    }
+    if (client->holds->len >= OUTSTANDING_MAX) {
+        refuse(client, request, VIRT_ERROR_BUSY,
+               "too many domains are being worked on for this connection. Try again.");
+        return;
+    }
+    hold = g_new0(Hold, 1);
+    hold->client = client;
+    hold->request = *request;
+    g_strlcpy(hold->uuid, request->uuid, sizeof(hold->uuid));
+    g_ptr_array_add(client->holds, hold);
+    virtDaemonLock(client->daemon, hold->uuid, onGranted, hold);
+}
+
+static Hold *
+findHeld(virtDaemonClient *client, const char *uuid)
+{
+    for (guint i = 0; i < client->holds->len; i++) {
+        Hold *hold = client->holds->pdata[i];
+
+        if (hold->granted && g_str_equal(hold->uuid, uuid))
+            return hold;
+    }
+    return NULL;
+}
+
+static void
+dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    Hold *hold = request->verb == VIRT_BROKER_BEGIN ? NULL : findHeld(client, request->uuid);
+
+    client->outstanding++;
+    if (client->readOnly)
+        refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
+    else if (request->verb == VIRT_BROKER_BEGIN)
+        begin(client, request);
+    else if (!hold || hold->busy)
+        refuse(client, request, VIRT_ERROR_INVALID,
+               hold ? "another request about it is under way" : "it has not been begun");
+    else
+        startRequest(hold, request);
+}
+
+/* Reads one packet, so that no filter keeps others waiting. */
+static gboolean
+onPacket(gint fd, GIOCondition condition, gpointer opaque)
+{
+    virtDaemonClient *client = opaque;
+    const virtDaemonAbout about = {.client = client};
+    g_autoptr(GError) error = NULL;
+    char packet[VIRT_BROKER_PACKET_MAX + 1];
+    virtBrokerRequest request;
+    ssize_t len = condition & G_IO_IN ? recv(fd, packet, sizeof(packet), MSG_DONTWAIT) : 0;
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return G_SOURCE_CONTINUE;
+    if (len <= 0) {
+        onGone(client);
+        return G_SOURCE_REMOVE;
+    }
+    if (!virtBrokerRequestParse(packet, (gsize)len, &request, &error)) {
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d of client %d is ended: %s",
+                      (int)client->filter, (int)client->pid, error->message);
+        virtDaemonClientKill(client);
+        onGone(client);
+        return G_SOURCE_REMOVE;
+    }
+    dispatch(client, &request);
+    if (client->outstanding == OUTSTANDING_MAX)
+        watch(client);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Reads on, or, with as many requests as may be under way, waits for the filter's end only. */
+static void
+watch(virtDaemonClient *client)
+{
+    GIOCondition condition = client->outstanding < OUTSTANDING_MAX ? G_IO_IN | G_IO_HUP : G_IO_HUP;
+
+    if (client->source)
+        g_source_remove(client->source); /* also from within its own callback */
+    client->source = g_unix_fd_add(client->broker, condition, onPacket, client);
+}
+
+/* Listen to the filter of @client. */
+void
+virtDaemonBrokerAdd(virtDaemonClient *client)
+{
+    int size = SEND_BUFFER;
+
+    setsockopt(client->broker, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+    watch(client);
+}
+
+/* libvirt has gone: those who wait for a lock are told, since it may be long. */
+void
+virtDaemonBrokerDisconnected(virtDaemon *daemon)
+{
+    g_autoptr(GList) clients = g_hash_table_get_keys(daemon->clients);
+
+    for (GList *at = clients; at; at = at->next) {
+        virtDaemonClient *client = at->data;
+
+        for (guint i = client->holds->len; i-- > 0;) {
+            Hold *hold = client->holds->pdata[i];
+
+            if (hold->granted)
+                continue;
+            refuse(client, &hold->request, VIRT_ERROR_HOST, "the connection to libvirt is lost. Try again.");
+            virtDaemonLockForget(daemon, hold->uuid, hold);
+            holdFree(hold);
+        }
+    }
+}

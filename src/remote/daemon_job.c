@@ -1,0 +1,130 @@
+/* daemon_job.c: jobs in worker threads, and the lock that lets one party at a time work on a domain
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The lock is a queue in the main loop's hands, not a mutex: whoever is at its head holds the domain, and being
+ * granted is a call. So nobody blocks, and who waits can be told to stop waiting.
+ */
+#include "remote/daemon.h"
+
+/* Enough that some domains whose libvirt job hangs (30 s each) do not keep others from being served. */
+#define WORKERS_MAX 32
+
+typedef struct {
+    virtDaemon *daemon;
+    virtDaemonJobFunc run, done;
+    gpointer opaque;
+} Job;
+
+typedef struct {
+    virtDaemonJobFunc granted;
+    gpointer opaque;
+} Waiter;
+
+static gboolean
+finish(gpointer data)
+{
+    g_autofree Job *job = data;
+    virtDaemon *daemon = job->daemon;
+
+    job->done(daemon, job->opaque);
+    if (--daemon->jobs == 0 && daemon->stopping)
+        g_main_loop_quit(daemon->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+work(gpointer data, gpointer opaque)
+{
+    Job *job = data;
+
+    (void)opaque;
+    job->run(job->daemon, job->opaque);
+    g_idle_add_full(G_PRIORITY_DEFAULT, finish, job, NULL);
+}
+
+static void
+freeQueue(gpointer queue)
+{
+    g_queue_free_full(queue, g_free);
+}
+
+/* Makes workers and locks; both last as long as the daemon. */
+void
+virtDaemonJobInit(virtDaemon *daemon)
+{
+    daemon->workers = g_thread_pool_new(work, NULL, WORKERS_MAX, FALSE, NULL);
+    daemon->locks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, freeQueue);
+}
+
+/* Ends the main loop once no VF is half set. What a job leaves undone is found by its record at the next start. */
+void
+virtDaemonJobStop(virtDaemon *daemon)
+{
+    daemon->stopping = true;
+    if (daemon->jobs == 0)
+        g_main_loop_quit(daemon->loop);
+}
+
+/* @run in a worker, then @done in the main loop, both with @opaque, which is the caller's. Nothing is started any
+ * more when the daemon is stopping.
+ */
+void
+virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque)
+{
+    Job *job;
+
+    if (daemon->stopping)
+        return;
+    job = g_new0(Job, 1);
+    *job = (Job){daemon, run, done, opaque};
+    daemon->jobs++;
+    g_thread_pool_push(daemon->workers, job, NULL);
+}
+
+/* Waits for the lock of the domain @uuid without blocking: @granted is called with @opaque once it is held, perhaps
+ * before this returns. @opaque also names the waiter, see virtDaemonLockForget().
+ */
+void
+virtDaemonLock(virtDaemon *daemon, const char *uuid, virtDaemonJobFunc granted, gpointer opaque)
+{
+    GQueue *queue = g_hash_table_lookup(daemon->locks, uuid);
+    Waiter *waiter = g_new0(Waiter, 1);
+
+    *waiter = (Waiter){granted, opaque};
+    if (!queue)
+        g_hash_table_insert(daemon->locks, g_strdup(uuid), queue = g_queue_new());
+    g_queue_push_tail(queue, waiter);
+    if (queue->length == 1)
+        granted(daemon, opaque);
+}
+
+/* The holder gives the lock back; the next one is granted it before this returns. */
+void
+virtDaemonUnlock(virtDaemon *daemon, const char *uuid)
+{
+    GQueue *queue = g_hash_table_lookup(daemon->locks, uuid);
+    Waiter *next;
+
+    g_free(g_queue_pop_head(queue));
+    if ((next = g_queue_peek_head(queue)))
+        next->granted(daemon, next->opaque);
+    else
+        g_hash_table_remove(daemon->locks, uuid);
+}
+
+/* Takes @opaque out of the queue where it waits. False: it holds the lock, and has to unlock it.
+ */
+bool
+virtDaemonLockForget(virtDaemon *daemon, const char *uuid, gpointer opaque)
+{
+    GQueue *queue = g_hash_table_lookup(daemon->locks, uuid);
+
+    for (GList *at = queue->head->next; at; at = at->next) {
+        if (((Waiter *)at->data)->opaque == opaque) {
+            g_free(at->data);
+            g_queue_delete_link(queue, at);
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,295 @@
+/* daemon_settle.c: records, metadata and VFs of one domain are made to agree with what libvirt says
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One function for the end of a hot-plug, for an unplug, for a filter or a daemon that died, and for a domain that
+ * ended unnoticed. It knows nothing of what has gone before: libvirt's list of the domain's devices is the truth.
+ *
+ *   running   a record whose device is not there         is put back
+ *             a record that is not as the metadata says  follows it; where that fails, the metadata follows the record
+ *   not       a record that nobody will come for         is put back
+ *   both      metadata about a device that is not there  is dropped, in the live and in the stored XML, each by itself
+ *
+ * Why that does not hurt a domain that is being started or stopped: records are listed before libvirt is asked. A
+ * domain that starts after the list has no record in it; one whose hook is at work is locked by libvirt until the
+ * hook has returned, then shows as running with its devices. The hook waits for the PF's lock and libvirt for the
+ * hook, so nothing here asks libvirt while it has that lock: only src/qemu's functions take it.
+ */
+#include "remote/daemon.h"
+
+#include <string.h>
+
+typedef struct {
+    virtHost *host;
+    const char *uuid;
+    virtDaemonDomain *domain;
+    GPtrArray *records; /* virtRecord of this domain, as they were before libvirt was asked */
+    GPtrArray *live;    /* our live metadata; NULL where there is none */
+    bool liveChanged;
+    GString *failures;
+} Settle;
+
+static void
+settleFree(Settle *settle)
+{
+    virtHostFree(settle->host);
+    virtDaemonDomainFree(settle->domain);
+    if (settle->records)
+        g_ptr_array_unref(settle->records);
+    if (settle->live)
+        g_ptr_array_unref(settle->live);
+    g_string_free(settle->failures, TRUE);
+    g_free(settle);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settle, settleFree)
+
+static const char *
+nameOf(const Settle *settle)
+{
+    const virtDaemonDomain *domain = settle->domain;
+
+    if (domain->live || domain->config)
+        return domain->live ? domain->live->name : domain->config->name;
+    return settle->records->len ? ((virtRecord *)settle->records->pdata[0])->owner.name : settle->uuid;
+}
+
+static void
+addFailure(Settle *settle, const GError *error)
+{
+    g_string_append_printf(settle->failures, "%s%s", settle->failures->len ? "\n" : "", error->message);
+}
+
+static void
+say(const Settle *settle, GLogLevelFlags level, const virtPCIAddress *address, const char *what, const char *why)
+{
+    const virtDaemonAbout about = {.uuid = settle->uuid, .name = nameOf(settle), .address = address};
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(address, name);
+    virtDaemonLog(VIRT_LOG_SETTLE, level, &about, "Domain '%s', VF %s: %s%s%s", nameOf(settle), name, what,
+                  why ? ": " : "", why ? why : "");
+}
+
+/* ---- records ---- */
+
+static bool
+sameNetdevs(const GPtrArray *a, const GPtrArray *b)
+{
+    if (a->len != b->len)
+        return false;
+    for (guint i = 0; i < a->len; i++) {
+        const virtNetdev *one = a->pdata[i], *other = virtNetdevListFind(b, one->port);
+
+        if (!other || virtNetdevDiff(one, other) || virtNetdevDiff(other, one))
+            return false;
+    }
+    return true;
+}
+
+static void
+putBack(Settle *settle, const virtRecord *record, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (virtQemuHostdevReleaseOne(settle->host, record, &error)) {
+        say(settle, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
+        return;
+    }
+    say(settle, G_LOG_LEVEL_WARNING, &record->address, why, error->message);
+    addFailure(settle, error);
+}
+
+/* The metadata has promised what could not be set; it says again what is. */
+static void
+followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
+{
+    g_ptr_array_unref(entry->netdevs);
+    entry->netdevs = virtNetdevListCopy(record->wanted);
+    settle->liveChanged = true;
+}
+
+/* A device without metadata keeps what it has: nobody asks for anything else. */
+static void
+followMetadata(Settle *settle, const virtRecord *record)
+{
+    virtHostdev *entry = settle->live ? virtHostdevListFind(settle->live, &record->address) : NULL;
+    g_autoptr(virtOwner) owner = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && sameNetdevs(record->wanted, entry->netdevs)))
+        return;
+    owner = virtOwnerNew(nameOf(settle), settle->uuid);
+    if (virtQemuHostdevUpdate(settle->host, owner, entry, &error)) {
+        say(settle, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
+        return;
+    }
+    say(settle, G_LOG_LEVEL_WARNING, &record->address,
+        "could not be set as the metadata says, so the metadata says again what is", error->message);
+    addFailure(settle, error);
+    followRecord(settle, record, entry);
+}
+
+static void
+settleRecords(Settle *settle)
+{
+    for (guint i = 0; i < settle->records->len; i++) {
+        const virtRecord *record = settle->records->pdata[i];
+
+        if (settle->domain->live && virtDaemonDomainHas(settle->domain->live, &record->address))
+            followMetadata(settle, record);
+        else if (settle->domain->live)
+            putBack(settle, record, "the domain no longer has it");
+        else if (record->phase == VIRT_PHASE_RESTORING || virtOwnerIsGone(settle->host, &record->owner))
+            putBack(settle, record, "the domain no longer runs");
+    }
+}
+
+/* ---- metadata ---- */
+
+/* Returns whether anything was dropped. */
+static bool
+dropStale(const Settle *settle, GPtrArray *metadata, const virtDomain *domain)
+{
+    guint before = metadata->len;
+
+    for (guint i = before; i-- > 0;) {
+        const virtHostdev *entry = metadata->pdata[i];
+
+        if (virtDaemonDomainHas(domain, &entry->address))
+            continue;
+        say(settle, G_LOG_LEVEL_INFO, &entry->address, "the metadata named it, the devices do not: dropped", NULL);
+        g_ptr_array_remove_index(metadata, i);
+    }
+    return metadata->len < before;
+}
+
+static bool
+hasStale(const GPtrArray *metadata, const virtDomain *domain)
+{
+    for (guint i = 0; i < metadata->len; i++) {
+        if (!virtDaemonDomainHas(domain, &((virtHostdev *)metadata->pdata[i])->address))
+            return true;
+    }
+    return false;
+}
+
+static bool
+hasRecord(const Settle *settle, const virtPCIAddress *address)
+{
+    for (guint i = 0; i < settle->records->len; i++) {
+        if (virtPCIAddressCompare(&((virtRecord *)settle->records->pdata[i])->address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody knows what such a VF was before. Said once: it stays so until the domain stops. */
+static void
+warnUnrecorded(const Settle *settle)
+{
+    static GMutex lock;
+    static GHashTable *told; /* "UUID ADDRESS", of this daemon's life */
+
+    for (guint i = 0; i < settle->live->len; i++) {
+        const virtHostdev *entry = settle->live->pdata[i];
+        char address[VIRT_PCI_ADDRESS_LEN];
+
+        if (hasRecord(settle, &entry->address))
+            continue;
+        virtPCIAddressFormat(&entry->address, address);
+        g_mutex_lock(&lock);
+        if (!told)
+            told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        bool first = g_hash_table_add(told, g_strdup_printf("%s %s", settle->uuid, address));
+        g_mutex_unlock(&lock);
+        if (first)
+            say(settle, G_LOG_LEVEL_WARNING, &entry->address,
+                "it runs with this device, but what that was before is not recorded: it will not be put back", NULL);
+    }
+}
+
+static void
+settleLive(Settle *settle)
+{
+    g_autoptr(GError) error = NULL;
+    bool changed = dropStale(settle, settle->live, settle->domain->live) || settle->liveChanged;
+
+    warnUnrecorded(settle);
+    if (changed && !virtDaemonMetadataSet(settle->domain->dom, settle->live, VIR_DOMAIN_AFFECT_LIVE, &error))
+        addFailure(settle, error);
+}
+
+/* Anybody may define the domain anew meanwhile, without our lock: metadata that came with devices which our first look
+ * at it was too early for must stay, so a second look follows before anything is dropped. */
+static void
+settleConfig(Settle *settle)
+{
+    virDomainPtr dom = settle->domain->dom;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) metadata = virtDaemonMetadataGet(dom, VIR_DOMAIN_AFFECT_CONFIG, &error);
+    g_autoptr(virtDaemonDomain) now = NULL;
+
+    if (metadata && hasStale(metadata, settle->domain->config))
+        now = virtDaemonDomainGet(virDomainGetConnect(dom), settle->uuid, &error);
+    if (now && now->config && dropStale(settle, metadata, now->config))
+        virtDaemonMetadataSet(dom, metadata, VIR_DOMAIN_AFFECT_CONFIG, &error);
+    if (error)
+        addFailure(settle, error);
+}
+
+/* ---- all of it ---- */
+
+static GPtrArray *
+listRecords(virtHost *host, const char *uuid, GError **error)
+{
+    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+
+    for (guint i = records ? records->len : 0; i-- > 0;) {
+        if (g_strcmp0(((virtRecord *)records->pdata[i])->owner.uuid, uuid) != 0)
+            g_ptr_array_remove_index(records, i);
+    }
+    return g_steal_pointer(&records);
+}
+
+/* First the records, then libvirt. */
+static bool
+look(Settle *settle, virConnectPtr conn, GError **error)
+{
+    if (!(settle->records = listRecords(settle->host, settle->uuid, error)) ||
+        !(settle->domain = virtDaemonDomainGet(conn, settle->uuid, error)))
+        return false;
+    if (settle->domain->live && settle->domain->liveIsOurs &&
+        !(settle->live = virtDaemonMetadataGet(settle->domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
+        return false;
+    return true;
+}
+
+/* Makes records, metadata and VFs of the domain @uuid agree with libvirt. The caller holds the domain's lock.
+ *
+ * @barrier: somebody may have died with a call under way in libvirt; wait for that first
+ * @ret_again: the barrier could not be passed: nothing was looked at, and nobody else may
+ *
+ * Errors: VIRT_ERROR_REFUSED where all was looked at, but not all could be mended; it stays recorded. Others where
+ * it could not be found out how things are; then nothing was changed.
+ */
+bool
+virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
+{
+    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
+    g_autoptr(Settle) settle = g_new0(Settle, 1);
+
+    settle->host = virtDaemonHostNew();
+    settle->uuid = uuid;
+    settle->failures = g_string_new(NULL);
+    *ret_again = barrier && !(conn && virtDaemonBarrier(conn, uuid, error));
+    if (!conn || *ret_again || !look(settle, conn, error))
+        return false;
+    settleRecords(settle);
+    if (settle->live)
+        settleLive(settle);
+    if (settle->domain->config && settle->domain->configIsOurs)
+        settleConfig(settle);
+    if (settle->failures->len == 0)
+        return true;
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, settle->failures->str);
+    return false;
+}

@@ -1,0 +1,35 @@
+/* filter.h: one client between its socket and libvirt's; private to the filter
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "remote/broker.h"
+#include "remote/rpc_channel.h"
+#include "remote/rpc_procs.h"
+
+typedef struct _virtFilter virtFilter;
+
+/* ---- filter.c: what a held call can do ---- */
+
+/* The reply to a call of ours, or NULL where libvirt has gone; @message is lent. */
+typedef void (*virtFilterReplyFunc)(gpointer opaque, const virtRpcHeader *header, const GByteArray *message);
+/* The broker's answer: @failure is NULL for ok, and lent. */
+typedef void (*virtFilterAnswerFunc)(gpointer opaque, const GError *failure);
+
+/* Calls libvirt on the client's connection. @call: a whole message, taken over; its serial is set here. */
+void virtFilterCall(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
+/* Asks the broker; @request's id is set here. */
+void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
+/* Give the client a whole message; taken over. */
+void virtFilterReply(virtFilter *filter, GByteArray *message);
+
+/* How many calls are held: a filter whose client has gone stays until there are none. */
+void virtFilterHeldAdd(virtFilter *filter);
+void virtFilterHeldDone(virtFilter *filter);
+guint virtFilterHeld(const virtFilter *filter);
+
+/* ---- filter_call.c: calls that are held ---- */
+
+/* Takes a call about a device (ATTACH, DETACH, DETACH_ALIAS, UPDATE), sees it through, and gives the client its one
+ * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
+bool virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);

@@ -1,0 +1,37 @@
+/* filter_priv.h: what the files of the filter share, all but filter_call.c
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "remote/filter.h"
+
+struct _virtFilter {
+    virtRpcChannel *client, *upstream;
+    bool clientOpen, upstreamOpen;
+    guint held;        /* calls that are held */
+    int broker;        /* SOCK_SEQPACKET */
+    GQueue packets;    /* char *: for the broker */
+    GHashTable *asks;  /* id -> Waiting: what the broker has not answered */
+    GHashTable *calls; /* serial -> Waiting: what libvirt has not answered */
+    guint32 lastAsk, lastCall;
+};
+
+/* ---- filter.c ---- */
+
+void virtFilterLog(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* ---- filter_look.c: what is done with a message, in each direction; opaque is the filter ---- */
+
+bool virtFilterLookAtCall(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
+bool virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
+bool virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
+bool virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
+
+/* ---- filter_ask.c: what is asked of libvirt and of the broker, and waited for ---- */
+
+void virtFilterAskInit(virtFilter *filter);
+bool virtFilterIsAwaited(const virtFilter *filter, const virtRpcHeader *header);
+void virtFilterGotReply(virtFilter *filter, const virtRpcHeader *header, const GByteArray *message);
+void virtFilterLoseCalls(virtFilter *filter);
+bool virtFilterReadBroker(virtFilter *filter, GError **error);
+bool virtFilterWriteBroker(virtFilter *filter, GError **error);

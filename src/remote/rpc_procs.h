@@ -1,0 +1,36 @@
+/* rpc_procs.h: the procedures that carry XML, and what is done to each
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "remote/rpc.h"
+
+typedef enum {
+    VIRT_RPC_TO_STOCK,     /* a call: its XML is brought to stock form */
+    VIRT_RPC_TO_NETDEV,    /* a reply: its XML is shown in netdev form */
+    VIRT_RPC_ATTACH,       /* a call about one device: see filter_call.c */
+    VIRT_RPC_DETACH,       /* by XML */
+    VIRT_RPC_DETACH_ALIAS, /* by alias */
+    VIRT_RPC_UPDATE,
+    VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
+    VIRT_RPC_METADATA_EVENT, /* a message: dropped where it is about our namespace */
+} virtRpcAction;
+
+typedef struct {
+    guint32 proc;
+    virtRpcType type; /* CALL, REPLY or MESSAGE; calls and replies with and without descriptors */
+    virtRpcAction action;
+    const char *layout; /* of the payload as far as anybody looks: see rpc_procs.c */
+} virtRpcProc;
+
+/* NULL: forward it without looking. Program and status are looked at too: only a REMOTE call, an OK reply. */
+const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
+
+/* @ret_message: the rewritten message, or NULL where every byte of it stays. False with VIRT_ERROR_INVALID where
+ * a call's XML is wrong, would not fit libvirt's limits any more, or is there but cannot be found. A reply never
+ * fails. A call that libvirt will refuse anyway, and that has nothing of ours, is left to it. */
+bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, GByteArray **ret_message,
+                    GError **error);
+
+/* Whether a METADATA_GUARD call or METADATA_EVENT is about our namespace. */
+bool virtRpcIsOurMetadata(const virtRpcProc *proc, const guint8 *message, gsize len);

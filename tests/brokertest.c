@@ -1,0 +1,210 @@
+/* brokertest.c: requests to the broker and its answers: there and back, and nothing else is taken
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "remote/broker.h"
+
+#include <string.h>
+
+#define UUID "11111111-2222-3333-4444-55555555abcd"
+
+static const char *const requests[] = {
+    "begin 1 " UUID,
+    "end 4294967295 " UUID,
+    "prepare 7 " UUID " 0000:06:02.0",
+    "update 8 " UUID " 10000:06:1f.7",
+};
+
+static const char *const notRequests[] = {
+    "",
+    "begin",
+    "begin 1",
+    "begin 1 ",
+    "begin 0 " UUID,
+    "begin 01 " UUID,
+    "begin +1 " UUID,
+    "begin -1 " UUID,
+    "begin 4294967296 " UUID,
+    "begin  1 " UUID,
+    " begin 1 " UUID,
+    "begin 1 " UUID " ",
+    "begin 1 " UUID "\n",
+    "begin 1 " UUID " 0000:06:02.0",
+    "BEGIN 1 " UUID,
+    "release 1 " UUID,
+    "begin 1 11111111-2222-3333-4444-55555555ABCD",
+    "begin 1 11111111222233334444555555555555",
+    "begin 1 11111111-2222-3333-4444-55555555abc",
+    "begin 1 11111111-2222-3333-4444-55555555abcde",
+    "begin 1 g1111111-2222-3333-4444-55555555abcd",
+    "prepare 1 " UUID,
+    "prepare 1 " UUID " ",
+    "prepare 1 " UUID " 06:02.0",
+    "prepare 1 " UUID " 0000:06:02.8",
+    "prepare 1 " UUID " 0000:06:20.0",
+    "prepare 1 " UUID " 0000:06:02.0 ",
+    "prepare 1 " UUID " ../../etc",
+    "prepare 1 ../../../../etc/passwd 0000:06:02.0",
+    "prepare 1 " UUID " 0000:0A:02.0",
+};
+
+static void
+testRequests(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
+        g_autoptr(GError) error = NULL;
+        virtBrokerRequest request;
+        g_autofree char *again = NULL;
+
+        g_assert_true(virtBrokerRequestParse(requests[i], strlen(requests[i]), &request, &error));
+        g_assert_no_error(error);
+        g_assert_true(g_str_has_prefix(requests[i], virtBrokerVerbName(request.verb)));
+        g_assert_cmpstr(request.uuid, ==, UUID);
+        again = virtBrokerRequestFormat(&request);
+        g_assert_cmpstr(again, ==, requests[i]);
+    }
+}
+
+static void
+testNotRequests(void)
+{
+    virtBrokerRequest untouched = {.id = 77}, request = untouched;
+    g_autofree char *many = g_strnfill(VIRT_BROKER_PACKET_MAX + 1, 'x');
+    g_autoptr(GError) tooLong = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(notRequests); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (virtBrokerRequestParse(notRequests[i], strlen(notRequests[i]), &request, &error))
+            g_error("taken: %s", notRequests[i]);
+        g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+        g_assert_cmpmem(&request, sizeof(request), &untouched, sizeof(untouched));
+    }
+    g_assert_false(virtBrokerRequestParse(many, strlen(many), &request, &tooLong));
+    g_assert_cmpuint(strlen(tooLong->message), <, 200);
+}
+
+/* Each byte of a good packet replaced by each other byte, and each prefix of it, is that packet or none. */
+static void
+testEveryByte(void)
+{
+    const char *good = requests[2];
+    gsize len = strlen(good);
+
+    for (gsize at = 0; at < len; at++) {
+        virtBrokerRequest request;
+
+        g_assert_false(virtBrokerRequestParse(good, at, &request, NULL));
+        for (guint byte = 0; byte < 256; byte++) {
+            g_autofree char *packet = g_strdup(good);
+            g_autofree char *again = NULL;
+
+            packet[at] = (char)byte;
+            if (!virtBrokerRequestParse(packet, len, &request, NULL))
+                continue;
+            again = virtBrokerRequestFormat(&request);
+            g_assert_cmpmem(again, strlen(again), packet, len);
+        }
+    }
+}
+
+static void
+expectAnswer(const GError *failure, int code, const char *message)
+{
+    g_autofree char *packet = virtBrokerAnswerFormat(12, failure);
+    g_autoptr(GError) told = NULL;
+    g_autoptr(GError) error = NULL;
+    guint id = 0;
+
+    g_assert_true(virtBrokerAnswerParse(packet, strlen(packet), &id, &told, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(id, ==, 12);
+    if (!failure) {
+        g_assert_no_error(told);
+        return;
+    }
+    g_assert_error(told, VIRT_ERROR, code);
+    g_assert_cmpstr(told->message, ==, message);
+}
+
+static void
+testAnswers(void)
+{
+    g_autoptr(GError) busy = g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY, "VF 0000:06:02.0 is in use.\n Two lines, ü");
+    g_autoptr(GError) other = g_error_new(G_FILE_ERROR, 20, "no memory");
+    g_autoptr(GError) empty = g_error_new_literal(VIRT_ERROR, VIRT_ERROR_INVALID, "");
+
+    expectAnswer(NULL, 0, NULL);
+    expectAnswer(busy, VIRT_ERROR_BUSY, busy->message);
+    expectAnswer(other, VIRT_ERROR_HOST, "no memory");
+    expectAnswer(empty, VIRT_ERROR_INVALID, "");
+}
+
+/* A long text of two-byte characters is cut to the packet and stays text. */
+static void
+testLongAnswer(void)
+{
+    for (guint shift = 0; shift < 2; shift++) {
+        g_autoptr(GString) text = g_string_new(shift ? "x" : "");
+        g_autoptr(GError) failure = NULL;
+        g_autoptr(GError) told = NULL;
+        g_autofree char *packet = NULL;
+        guint id;
+
+        while (text->len < 2 * VIRT_BROKER_PACKET_MAX)
+            g_string_append(text, "ü");
+        failure = g_error_new_literal(VIRT_ERROR, VIRT_ERROR_HOST, text->str);
+        packet = virtBrokerAnswerFormat(1, failure);
+        g_assert_cmpuint(strlen(packet), >=, VIRT_BROKER_PACKET_MAX - 1);
+        g_assert_cmpuint(strlen(packet), <=, VIRT_BROKER_PACKET_MAX);
+        g_assert_true(virtBrokerAnswerParse(packet, strlen(packet), &id, &told, NULL));
+        g_assert_true(g_str_has_prefix(text->str, told->message));
+    }
+}
+
+static void
+testNotAnswers(void)
+{
+    static const char *const not [] = {"",
+                                       "ok",
+                                       "ok 0",
+                                       "ok 01",
+                                       "ok 1 ",
+                                       "ok 1 x",
+                                       "no 1",
+                                       "error 1",
+                                       "error 1 0",
+                                       "error 1 9 text",
+                                       "error 1 -1 text",
+                                       "error 1 01 text",
+                                       "error 0 1 text",
+                                       "error 1 1 \xff",
+                                       "begin 1 " UUID};
+
+    for (guint i = 0; i < G_N_ELEMENTS(not ); i++) {
+        g_autoptr(GError) told = NULL;
+        g_autoptr(GError) error = NULL;
+        guint id = 77;
+
+        if (virtBrokerAnswerParse(not [i], strlen(not [i]), &id, &told, &error))
+            g_error("taken: %s", not [i]);
+        g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+        g_assert_null(told);
+        g_assert_cmpuint(id, ==, 77);
+    }
+    guint id;
+    GError *told = NULL;
+    g_assert_false(virtBrokerAnswerParse("ok 1\0", 5, &id, &told, NULL));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/broker/request/there-and-back", testRequests);
+    g_test_add_func("/broker/request/nothing-else", testNotRequests);
+    g_test_add_func("/broker/request/every-byte", testEveryByte);
+    g_test_add_func("/broker/answer/there-and-back", testAnswers);
+    g_test_add_func("/broker/answer/long", testLongAnswer);
+    g_test_add_func("/broker/answer/nothing-else", testNotAnswers);
+    return g_test_run();
+}

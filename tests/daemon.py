@@ -1,0 +1,667 @@
+#!/usr/bin/python3
+"""daemon.py VIRTHOSTDEVD: the daemon between clients, filters and a libvirtd of its own, in TAP.
+
+Everything below /run, /etc/libvirt and /var is this test's own, and so are the processes: it runs in its own mount and
+pid namespaces. The filter is replaced by a script that does what the test says, so that identities can be looked at
+and the broker can be spoken to directly. There are no VFs: a record that names one which no longer exists is put
+back by being forgotten, and that is how settling shows. What happens to a real VF is the lab's to prove.
+
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+UUID = "11111111-2222-3333-4444-5555555555%02x"
+LEASE = 6
+
+FILTER = r"""#!/usr/bin/python3 -IS
+import json, os, select, signal, sys
+status = dict(l.rstrip("\n").split(":\t", 1) for l in open("/proc/self/status") if ":\t" in l)
+fds = sorted(int(n) for n in os.listdir("/proc/self/fd"))
+def tell(**what):
+    try: os.write(3, (json.dumps(what) + "\n").encode())
+    except OSError: sys.exit(0)
+def say(status): tell(pid=os.getpid(), argv=sys.argv, env=dict(os.environ), status=status, umask=status["Umask"],
+    fds=[fd for fd in fds if os.path.exists(f"/proc/self/fd/{fd}")], stdin=os.readlink("/proc/self/fd/0"))
+os.set_blocking(3, True)
+say(status)
+while True:
+    ready, _, _ = select.select([3, 4], [], [])
+    if 4 in ready:
+        packet = os.read(4, 10000)
+        if not packet: sys.exit(0)
+        tell(broker=packet.decode())
+    if 3 in ready:
+        try: text = os.read(3, 10000)
+        except OSError: text = b""
+        if not text: sys.exit(0)
+        for line in text.decode().splitlines(): os.write(4, line.encode())
+"""
+
+RECORD = """<hostdev phase='%(phase)s'>
+  <owner name='%(name)s' uuid='%(uuid)s'/>
+  <source><address domain='0xfffe' bus='0x%(bus)02x' slot='0x00' function='0x1'/></source>
+  <pf index='0'><address domain='0xfffe' bus='0x%(bus)02x' slot='0x00' function='0x0'/></pf>
+  <before><netdev port='1'><mac address='00:00:00:00:00:00'/></netdev></before>
+  <wanted><netdev port='1'><mac address='52:54:00:01:02:03'/></netdev></wanted>
+</hostdev>
+"""
+
+HOSTDEV = """<lh:hostdev><lh:source><lh:address domain='0xfffe' bus='0x%02x' slot='0x00' function='0x1'/></lh:source>
+<lh:netdev port='1'><lh:mac address='52:54:00:01:02:03'/></lh:netdev></lh:hostdev>"""
+DEVICE = """<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/>
+<source><address domain='0xfffe' bus='0x%02x' slot='0x00' function='0x1'/></source></hostdev>"""
+
+
+def bare(*buses):
+    """Our metadata for virsh, which has libvirt add the prefix."""
+    return metadata(*buses).replace("lh:", "").replace("xmlns:lh", "xmlns").replace(" xmlns='urn:libvirt-hostdev:1'", "")
+
+
+def metadata(*buses):
+    return "<lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'>%s</lh:hostdevs>" % "".join(HOSTDEV % bus for bus in buses)
+
+
+def domain_xml(n, named=(), devices=()):
+    return f"""<domain type='qemu'><name>vm{n}</name><uuid>{UUID % n}</uuid><memory unit='MiB'>16</memory>
+<metadata>{metadata(*named) if named else ""}</metadata>
+<os><type arch='x86_64' machine='pc'>hvm</type></os>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='piix3-uhci'/>
+<memballoon model='none'/>{"".join(DEVICE % bus for bus in devices)}</devices></domain>"""
+
+
+def until(what, seconds=15):
+    """Wait until what() is true, and give it."""
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        if time.monotonic() > end:
+            raise AssertionError("timed out")
+        time.sleep(0.02)
+    return value
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+def run(*argv, check=True, **more):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, **more)
+    if check and done.returncode:
+        raise AssertionError(f"{argv}: {done.stderr}")
+    return done
+
+
+def alive(path):
+    """Does somebody listen there?"""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+# ---- libvirtd ----
+
+STOCK = "/run/libvirt/libvirt-sock"
+libvirtd = None
+
+
+def start_libvirtd():
+    global libvirtd
+    with open("/run/libvirtd.log", "a", encoding="utf-8") as log:
+        libvirtd = subprocess.Popen(["/usr/sbin/libvirtd", "-f", "/etc/libvirt/libvirtd.conf"], stdout=log, stderr=log)
+    until(lambda: alive(STOCK), 30)
+
+
+def virsh(*argv, **more):
+    return run("virsh", "-q", "-c", "qemu+unix:///system?socket=" + STOCK, *argv, **more).stdout
+
+
+def define(n, **more):
+    path = f"/run/vm{n}.xml"
+    write(path, domain_xml(n, **more))
+    virsh("define", path)
+
+
+def named(n, *flags):
+    """The buses of the VFs that a domain's metadata names."""
+    xml = virsh("metadata", f"vm{n}", "urn:libvirt-hostdev:1", *flags, check=False)
+    return [bus for bus in range(256) if f"bus='0x{bus:02x}'" in xml or f'bus="0x{bus:02x}"' in xml]
+
+
+# ---- records ----
+
+def record_path(bus):
+    return f"/run/libvirt-hostdev/fffe:{bus:02x}:00.1"
+
+
+def record(bus, n, phase="active"):
+    os.makedirs("/run/libvirt-hostdev", 0o700, exist_ok=True)
+    write("/run/record", RECORD % {"phase": phase, "name": f"vm{n}", "uuid": UUID % n, "bus": bus}, 0o600)
+    os.rename("/run/record", record_path(bus))
+
+
+def recorded(bus):
+    return os.path.exists(record_path(bus))
+
+
+# ---- the daemon ----
+
+SOCK, SOCK_RO = "/run/libvirt/virthostdevd-sock", "/run/libvirt/virthostdevd-sock-ro"
+CONFIG = "/run/virthostdevd.conf"
+program = None
+daemon = None
+
+
+def configure(**more):
+    lines = {"filter": '"/run/filter"', "log_level": 1, "lease": LEASE} | more
+    write(CONFIG, "".join(f"{key} = {value}\n" for key, value in lines.items()))
+
+
+def start_daemon(**popen):
+    global daemon
+    with open("/run/daemon.log", "a", encoding="utf-8") as log:
+        daemon = subprocess.Popen([program, "--config", CONFIG], stderr=log, **popen)
+    until(lambda: alive(SOCK))
+
+
+def stop_daemon(sig=signal.SIGTERM):
+    daemon.send_signal(sig)
+    return daemon.wait(20)
+
+
+def daemon_log():
+    with open("/run/daemon.log", encoding="utf-8") as log:
+        return log.read()
+
+
+class Client:
+    """A connection whose filter is the script above."""
+
+    def __init__(self, path=SOCK, uid=0, gid=0, groups=()):
+        self.lines, self.buffer, self.id, self.answers = [], b"", 0, {}
+        here, there = socket.socketpair()
+        if (pid := os.fork()) == 0: # connects as somebody else, and hands the connection over
+            with contextlib.suppress(BaseException):
+                os.setgroups(groups)
+                os.setresgid(gid, gid, gid)
+                os.setresuid(uid, uid, uid)
+                sock = socket.socket(socket.AF_UNIX)
+                sock.connect(path)
+                socket.send_fds(there, [b"x"], [sock.fileno()])
+            os._exit(0)
+        there.close()
+        fds = socket.recv_fds(here, 1, 1)[1]
+        os.waitpid(pid, 0)
+        here.close()
+        assert fds, f"cannot connect to {path}"
+        self.sock = socket.socket(fileno=fds[0])
+        self.hello = self.read()
+        self.filter = self.hello["pid"] if self.hello else None
+
+    def read(self, seconds=15):
+        """The next line of the filter; None at its end or where there is none in time."""
+        while b"\n" not in self.buffer:
+            if not select.select([self.sock], [], [], seconds)[0]:
+                return None
+            try:
+                more = self.sock.recv(65536)
+            except ConnectionResetError:
+                more = b""
+            if not more:
+                self.sock.close()
+                return None
+            self.buffer += more
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return json.loads(line)
+
+    def send(self, text):
+        self.sock.sendall(text.encode() + b"\n")
+
+    def ask(self, verb, n, *rest):
+        self.id += 1
+        self.send(" ".join([verb, str(self.id), UUID % n, *rest]))
+        return self.id
+
+    def answer(self, number, seconds=15):
+        """"ok", "error CODE TEXT", or None."""
+        while number not in self.answers:
+            line = self.read(seconds)
+            if line is None:
+                return None
+            word, got, *rest = line["broker"].split(" ", 2)
+            self.answers[int(got)] = " ".join([word, *rest])
+        return self.answers.pop(number)
+
+    def do(self, verb, n, *rest):
+        return self.answer(self.ask(verb, n, *rest))
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+
+def same(got, want):
+    assert got == want, f"got {got!r}, wanted {want!r}"
+
+
+def has(got, want):
+    assert got is not None and want in got, f"got {got!r}, wanted {want!r} in it"
+
+
+# ---- the tests, in order: each finds the daemon and libvirtd running, and leaves them so ----
+
+def test_options():
+    has(run(program, "--version").stdout, "virthostdevd ")
+    has(run(program, "--help").stdout, "--config")
+    same(run(program, "extra", check=False).returncode, 2)
+    same(run(program, "--config", "/nonexistent", check=False).returncode, 1)
+
+
+def test_config():
+    for text, want in [("x = 1", ":1: x = 1: unknown key"), ("\n\nlog_level = 9", ":3: log_level = 9: expected 1"),
+                       ("listen = relative", "absolute path"), ('listen = "a"', "absolute path"),
+                       ("lease", "key = value"), ("lease = 1\nlease = 1", ":2: lease = 1: given twice"),
+                       ('unix_sock_rw_perms = "0999"', "octal"), ("max_clients = -1", "number"),
+                       ('filter = "' + "/x" * 4000 + '"', "absolute path"), ('unix_sock_group = ""', "name of a group")]:
+        write("/run/bad.conf", text)
+        done = run(program, "--config", "/run/bad.conf", check=False)
+        same(done.returncode, 1)
+        has(done.stderr, want)
+
+
+def test_sockets():
+    for ours, stock in [(SOCK, STOCK), (SOCK_RO, STOCK + "-ro")]:
+        a, b = os.stat(ours), os.stat(stock)
+        same((a.st_mode, a.st_uid, a.st_gid), (b.st_mode, 0, b.st_gid))
+    same(os.stat(SOCK).st_mode & 0o777, 0o777)
+    same(os.stat(SOCK).st_gid, 65534)
+    again = run(program, "--config", CONFIG, check=False)
+    same(again.returncode, 1)
+    has(again.stderr, "another daemon listens there")
+    assert alive(SOCK)
+
+
+def test_identity():
+    hello = Client(uid=1234, gid=2345, groups=[3456, 4567]).hello
+    status = hello["status"]
+    same(status["Uid"].split(), ["1234"] * 4)
+    same(status["Gid"].split(), ["2345"] * 4)
+    same(status["Groups"].split(), ["3456", "4567"])
+    same(hello["argv"][1:], [STOCK])
+    same(hello["fds"], [0, 1, 2, 3, 4])
+    same(hello["stdin"], "/dev/null")
+    same(sorted(set(hello["env"]) - {"LC_CTYPE"}), ["LC_ALL", "PATH"])
+    same(hello["umask"], "0077")
+    same(Client(SOCK_RO).hello["argv"][1:], [STOCK + "-ro"])
+    many = Client(uid=1, gid=1, groups=range(5000, 5300)).hello["status"]["Groups"].split()
+    same(len(many), 300)
+
+
+def test_no_capabilities():
+    for uid in (0, 1234):
+        status = Client(uid=uid, gid=uid).hello["status"]
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            same((uid, name, int(status[name], 16)), (uid, name, 0))
+        same(status["NoNewPrivs"], "1")
+        same(int(status["SigBlk"], 16), 0)
+
+
+def test_requests():
+    client = Client()
+    same(client.do("begin", 1), "ok")
+    has(client.do("prepare", 1, "fffe:01:00.1"), "error 0 Cannot set VF fffe:01:00.1 for domain")
+    has(client.do("prepare", 2, "fffe:01:00.1"), "it has not been begun")
+    has(client.do("end", 2), "it has not been begun")
+    same(client.do("end", 1), "ok")
+    has(client.do("end", 1), "it has not been begun")
+    has(Client(SOCK_RO).do("begin", 1), "read-only")
+
+
+def test_nonsense():
+    for text in ("nonsense", "begin 0 " + UUID % 1, "begin 1 " + UUID % 1 + " x", "prepare 1 " + UUID % 1, "x" * 9000):
+        client = Client()
+        client.send(text)
+        same(client.read(), None)
+    client = Client()
+    same(client.do("begin", 1), "ok")
+    client.close()
+
+
+def test_lock():
+    one, two, three = Client(), Client(), Client()
+    same(one.do("begin", 1), "ok")
+    waits = two.ask("begin", 1)
+    has(two.do("prepare", 1, "fffe:01:00.1"), "it has not been begun")
+    three.ask("begin", 1)
+    same(three.do("begin", 2), "ok")
+    later = one.ask("begin", 1) # its own too: each "end" ends one
+    has(one.do("end", 2), "it has not been begun")
+    same(two.answer(waits, 0.3), None)
+    three.close()
+    same(one.do("end", 1), "ok")
+    same(two.answer(waits), "ok")
+    same(one.answer(later, 0.3), None)
+    same(two.do("end", 1), "ok")
+    same(one.answer(later), "ok")
+    same(one.do("end", 1), "ok")
+    same(two.do("begin", 2), "ok")
+
+
+def test_many_requests():
+    one, two = Client(), Client()
+    same(one.do("begin", 1), "ok")
+    numbers = []
+    for n in range(80): # more than are read at a time
+        numbers.append(two.ask("begin", 1 if n < 64 else 2))
+        time.sleep(0.002)
+    same(one.do("end", 1), "ok")
+    same(two.answer(numbers[0]), "ok")
+    same(two.do("end", 1), "ok")
+    two.close()
+    same(one.do("begin", 1), "ok")
+
+
+def test_dead_filter():
+    one, two = Client(), Client()
+    same(one.do("begin", 1), "ok")
+    record(1, 1)
+    waits = two.ask("begin", 1)
+    same(two.answer(waits, 0.2), None)
+    os.kill(one.filter, signal.SIGKILL)
+    same(two.answer(waits), "ok")
+    assert not recorded(1)
+    same(one.read(), None)
+    until(lambda: "died: Killed" in daemon_log())
+    same(two.do("end", 1), "ok")
+
+
+def test_lease():
+    one, two = Client(), Client()
+    since = time.monotonic()
+    same(one.do("begin", 1), "ok")
+    waits = two.ask("begin", 1)
+    same(two.answer(waits, 3 * LEASE), "ok")
+    assert time.monotonic() - since > LEASE - 1.5
+    same(one.read(), None)
+    has(daemon_log(), f"for {LEASE} seconds")
+
+
+def test_settle_config():
+    define(3, named=[1, 2, 3], devices=[2])
+    same(named(3), [1, 2, 3])
+    record(9, 4)
+    client = Client()
+    same(client.do("begin", 3), "ok")
+    same(named(3), [2])
+    assert recorded(9) # another's
+    define(3, named=[1], devices=[2])
+    same(client.do("end", 3), "ok")
+    same(named(3), [])
+    define(3, named=[2], devices=[2])
+    before = virsh("dumpxml", "--inactive", "vm3")
+    same(client.do("begin", 3), "ok")
+    same(virsh("dumpxml", "--inactive", "vm3"), before)
+    has(client.do("prepare", 3, "fffe:02:00.1"), "the domain is not running")
+    os.unlink(record_path(9))
+    client.close()
+
+
+def test_settle_live():
+    record(1, 5)
+    record(2, 6)
+    virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(1, 2), "--live")
+    virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(3), "--config")
+    client = Client()
+    same(client.do("begin", 5), "ok")
+    same((named(5, "--live"), named(5, "--config"), recorded(1), recorded(2)), ([], [], False, True))
+    virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(4), "--live")
+    has(client.do("prepare", 5, "fffe:05:00.1"), "names no netdevs")
+    has(client.do("update", 5, "fffe:04:00.1"), "no such device")
+    got = client.do("prepare", 5, "fffe:04:00.1")
+    has(got, "error ")
+    has(got, "fffe:04:00.1")
+    assert "libvirt" not in got and "metadata" not in got, got # it came as far as the host
+    same(client.do("end", 5), "ok")
+    same(named(5, "--live"), [])
+    os.unlink(record_path(2))
+
+
+def test_event_removed():
+    write("/run/usb.xml", "<input type='mouse' bus='usb'><alias name='ua-mouse'/></input>")
+    virsh("attach-device", "vm5", "/run/usb.xml", "--live")
+    record(1, 5)
+    time.sleep(0.3)
+    assert recorded(1)
+    virsh("detach-device-alias", "vm5", "ua-mouse", "--live")
+    until(lambda: not recorded(1))
+
+
+def test_barrier():
+    """A dead filter's call still holds the domain's job: nobody may look before it is through."""
+    pid = int(open("/run/libvirt/qemu/vm5.pid", encoding="ascii").read())
+    write("/run/usb2.xml", "<input type='tablet' bus='usb'><alias name='ua-tablet'/></input>")
+    one, two = Client(), Client()
+    same(one.do("begin", 5), "ok")
+    record(1, 5)
+    os.kill(pid, signal.SIGSTOP)
+    attach = subprocess.Popen(["virsh", "-q", "-c", "qemu+unix:///system?socket=" + STOCK, "attach-device", "vm5",
+                               "/run/usb2.xml", "--live"])
+    until(lambda: "occupied" in virsh("domcontrol", "vm5"))
+    os.kill(one.filter, signal.SIGKILL)
+    waits = two.ask("begin", 5)
+    same(two.answer(waits, 1.5), None)
+    assert recorded(1)
+    os.kill(pid, signal.SIGCONT)
+    same(two.answer(waits), "ok")
+    same(attach.wait(10), 0)
+    assert not recorded(1)
+    two.close()
+
+
+def test_event_stopped():
+    record(1, 5)
+    virsh("destroy", "vm5")
+    until(lambda: not recorded(1))
+    record(1, 5, "restoring")
+    virsh("undefine", "vm5")
+    until(lambda: not recorded(1))
+
+
+def test_reconnect():
+    one, two = Client(), Client()
+    same(one.do("begin", 7), "ok")
+    waits = two.ask("begin", 7)
+    same(two.answer(waits, 0.2), None)
+    libvirtd.kill()
+    libvirtd.wait()
+    has(two.answer(waits), "connection to libvirt is lost")
+    has(two.do("begin", 8), "libvirt is not reachable")
+    record(1, 8)
+    has(one.do("end", 7), "libvirt is not reachable")
+    start_libvirtd()
+    until(lambda: not recorded(1))
+    same(two.do("begin", 7), "ok")
+
+
+def test_reload():
+    configure(max_clients=1)
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: "read again" in daemon_log())
+    time.sleep(0.3)
+    one = Client()
+    with socket.socket(socket.AF_UNIX) as second:
+        second.connect(SOCK)
+        same(select.select([second], [], [], 0.5)[0], [])
+        one.close()
+        same(select.select([second], [], [], 10)[0], [second])
+    write(CONFIG, "nonsense\n")
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: "Nothing is changed: " + CONFIG + ":1" in daemon_log())
+    configure()
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: daemon_log().count("read again") == 2)
+
+
+def test_bad_filter():
+    stop_daemon()
+    configure(filter='"/run/no-such-filter"')
+    start_daemon()
+    same(Client().hello, None)
+    until(lambda: "cannot run the filter for a client: No such file or directory" in daemon_log())
+    configure()
+
+
+def test_stop():
+    stop_daemon()
+    start_daemon()
+    client = Client()
+    same(stop_daemon(), 0)
+    assert not os.path.exists(SOCK) and not os.path.exists(SOCK_RO)
+    same(client.read(), None)
+    until(lambda: not os.path.exists(f"/proc/{client.filter}"))
+    start_daemon()
+
+
+def test_killed():
+    """After kill -9: the sockets are replaced, and what was left is settled."""
+    client = Client()
+    until(lambda: client.do("begin", 7) == "ok")
+    stop_daemon(signal.SIGKILL)
+    assert os.path.exists(SOCK) and not alive(SOCK)
+    record(1, 7)
+    define(3, named=[1, 2], devices=[2])
+    start_daemon()
+    until(lambda: not recorded(1) and named(3) == [2])
+    same(client.read(), None)
+
+
+def activate():
+    """Starts the daemon as systemd does, with sockets; gives its pid."""
+    listeners = []
+    for path in ("/run/act-rw", "/run/act-ro"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(path)
+        sock.listen()
+        listeners.append(sock)
+    if pid := os.fork():
+        for sock in listeners:
+            sock.close()
+        return pid
+    with contextlib.suppress(BaseException):
+        high = [os.dup(sock.fileno()) for sock in listeners]
+        for target, fd in enumerate(high, 3):
+            os.dup2(fd, target)
+            os.set_inheritable(target, True)
+        log = os.open("/run/daemon.log", os.O_WRONLY | os.O_APPEND)
+        os.dup2(log, 2)
+        os.environ.update(LISTEN_FDS="2", LISTEN_FDNAMES="rw:ro", LISTEN_PID=str(os.getpid()))
+        os.execv(program, [program, "--config", CONFIG])
+    os._exit(1)
+
+
+def test_activation():
+    stop_daemon()
+    pid = activate()
+    same(Client("/run/act-rw").hello["argv"][1:], [STOCK])
+    same(Client("/run/act-ro").hello["argv"][1:], [STOCK + "-ro"])
+    assert not os.path.exists(SOCK)
+    os.kill(pid, signal.SIGTERM)
+    same(os.waitpid(pid, 0)[1], 0)
+    assert os.path.exists("/run/act-rw")
+    start_daemon()
+
+
+def test_never_itself():
+    """Where libvirt's socket is looked for may be ours, made by systemd, by whatever name."""
+    stop_daemon()
+    configure(upstream='"/run/act-alias"')
+    os.symlink("/run/act-rw", "/run/act-alias")
+    pid = activate()
+    same(Client("/run/act-rw").hello, None)
+    until(lambda: "no socket other than our own at /run/act-alias" in daemon_log())
+    os.kill(pid, signal.SIGTERM)
+    same(os.waitpid(pid, 0)[1], 0)
+    configure()
+    start_daemon()
+
+
+def isolate():
+    """Nothing of the machine's libvirt, and nothing left of ours."""
+    for path in ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"):
+        os.makedirs(path, exist_ok=True)
+        run("mount", "-t", "tmpfs", "-o", "mode=0755", "none", path)
+    for file, line in [("passwd", "libvirt-qemu:x:64055:64055::/:/bin/false"), ("group", "libvirt-qemu:x:64055:")]:
+        with open("/etc/" + file, encoding="utf-8") as now: # Debian's libvirtd wants them, whatever qemu.conf says
+            text = now.read()
+        if "\nlibvirt-qemu:" not in text:
+            write("/run/" + file, text + line + "\n")
+            run("mount", "--bind", "/run/" + file, "/etc/" + file)
+    write("/etc/libvirt/qemu.conf", 'user = "root"\ngroup = "root"\nstdio_handler = "file"\n'
+          'cgroup_controllers = []\nsecurity_driver = "none"\nnamespaces = []\n')
+    write("/etc/libvirt/libvirtd.conf", 'auth_unix_rw = "none"\nauth_unix_ro = "none"\nunix_sock_group = "nogroup"\n'
+          'unix_sock_rw_perms = "0777"\nunix_sock_ro_perms = "0777"\n')
+    write("/run/filter", FILTER, 0o755)
+
+
+def be_init():
+    """The first process of a pid namespace has to reap what others leave: libvirtd waits for its QEMUs to vanish."""
+    if child := os.fork():
+        while True:
+            pid, status = os.wait()
+            if pid == child:
+                os._exit(os.waitstatus_to_exitcode(status) & 255)
+
+
+def main():
+    global program
+    program = os.path.abspath(sys.argv[1])
+    if os.geteuid() != 0:
+        sys.exit("Bail out! virthostdevd becomes any client, and libvirtd runs for all: only root can test it")
+    if "--inside" not in sys.argv:
+        os.execvp("unshare", ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc",
+                              "--propagation", "private", sys.executable, os.path.abspath(__file__), program,
+                              "--inside"])
+    be_init()
+    isolate()
+    try:
+        start_libvirtd()
+    except AssertionError:
+        with open("/run/libvirtd.log", encoding="utf-8") as log:
+            sys.exit("Bail out! libvirtd does not start: " + log.read())
+    configure()
+    start_daemon()
+    until(lambda: "domains have" in daemon_log())
+    define(5)
+    virsh("start", "vm5")
+    tests = [(name[5:], test) for name, test in globals().items() if name.startswith("test_")]
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for n, (name, test) in enumerate(tests, 1):
+        since = time.monotonic()
+        try:
+            test()
+            print(f"ok {n} - {name} # {time.monotonic() - since:.1f} s", flush=True)
+        except Exception as problem: # pylint: disable=broad-except
+            failed += 1
+            line = problem.__traceback__.tb_next.tb_lineno if problem.__traceback__.tb_next else 0
+            print(f"not ok {n} - {name}\n# line {line}: {type(problem).__name__}: {problem}", flush=True)
+    if failed:
+        print("\n".join("# " + line for line in daemon_log().splitlines()))
+    sys.exit(1 if failed else 0)
+
+
+main()

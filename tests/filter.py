@@ -1,0 +1,711 @@
+#!/usr/bin/env python3
+# filter.py VIRT-HOSTDEV-FILTER: the real filter between a client, a libvirt and a broker that are made up here, and
+# between virsh and a real libvirtd with nothing but its test driver.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import array
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+FILTER = sys.argv[1]
+NS = "urn:libvirt-hostdev:1"
+REMOTE, QEMU, KEEPALIVE = 0x20008086, 0x20008087, 0x6B656570
+CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
+OK, ERROR = 0, 1
+DEFINE, DUMPXML, ATTACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 264, 265, 379, 157
+OURS = 0x80000000
+STRING_MAX = 4 << 20
+with open(FILTER, "rb") as program:
+    SANITIZED = b"__asan_init" in program.read()
+WORK = tempfile.mkdtemp()
+UUID = "8a1f4c70-0e5e-4d5e-8b7f-3d0000000001"
+
+HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='yes'>
+      <source>
+        <address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/>
+      </source>
+      %s
+    </hostdev>"""
+NETDEV = "<netdev port='1'>\n        <mac address='52:54:00:01:02:03'/>\n      </netdev>"
+DOMAIN = "<domain type='test'>\n  <name>vm</name>\n  <memory>1024</memory>\n  <os><type>hvm</type></os>\n  <devices>\n    %s\n  </devices>\n</domain>\n"
+
+
+# ---- messages ----
+
+def string(text):
+    data = text if isinstance(text, bytes) else text.encode()
+    return struct.pack(">I", len(data)) + data + bytes(-len(data) % 4)
+
+
+def opt(text):
+    return struct.pack(">I", 0) if text is None else struct.pack(">I", 1) + string(text)
+
+
+def domain():
+    return string("vm") + bytes.fromhex(UUID.replace("-", "")) + struct.pack(">i", 7)
+
+
+def message(proc, kind=CALL, serial=1, status=OK, payload=b"", prog=REMOTE):
+    return struct.pack(">7I", 28 + len(payload), prog, 1, proc, kind, serial, status) + payload
+
+
+class Message:
+    def __init__(self, data):
+        self.data, self.payload = data, data[28:]
+        _, self.prog, _, self.proc, self.kind, self.serial, self.status = struct.unpack(">7I", data[:28])
+
+    def string(self, at=0):
+        size = struct.unpack_from(">I", self.payload, at)[0]
+        return self.payload[at + 4:at + 4 + size].decode()
+
+
+def read_exact(sock, size):
+    data = b""
+    while len(data) < size:
+        part = sock.recv(min(size - len(data), 1 << 20))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+
+def read_message(sock):
+    head = read_exact(sock, 4)
+    return Message(head + read_exact(sock, struct.unpack(">I", head)[0] - 4))
+
+
+def error_reply(proc, serial, code, text):
+    return message(proc, REPLY, serial, ERROR, struct.pack(">2I", code, 20) + opt(text) + struct.pack(">2I", 2, 0)
+                   + opt(text) + opt(None) + opt(None) + struct.pack(">3I", 0, 0, 0))
+
+
+def send_fd(sock):
+    with open("/dev/null", "rb") as file:
+        sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file.fileno()]))])
+
+
+def receive_fd(sock):
+    data, control, _, _ = sock.recvmsg(1, socket.CMSG_SPACE(4))
+    assert data == b"\0" and len(control) == 1, (data, control)
+    os.close(array.array("i", control[0][2])[0])
+
+
+# ---- a filter ----
+
+def spawn(client, broker, path, log):
+    """virt-hostdev-filter as the daemon starts it, but with our own uid and rights."""
+    high = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate([client, broker, log])]
+    actions = [(os.POSIX_SPAWN_DUP2, high[0], 3), (os.POSIX_SPAWN_DUP2, high[1], 4), (os.POSIX_SPAWN_DUP2, high[2], 2),
+               (os.POSIX_SPAWN_DUP2, high[2], 9)]  # one that is left open by mistake
+    pid = os.posix_spawn(FILTER, [FILTER, path], os.environ, file_actions=actions)
+    for fd in high:
+        os.close(fd)
+    return pid
+
+
+class Filter:
+    """self.client, self.libvirt and self.broker are the other ends."""
+
+    def __init__(self, listening=True):
+        self.path = os.path.join(WORK, "libvirt-sock")
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        self.client, client = socket.socketpair()
+        self.broker, broker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.log, log = os.pipe()
+        if listening:
+            listener.listen()
+        self.pid = spawn(client.fileno(), broker.fileno(), self.path, log)
+        client.close()
+        broker.close()
+        os.close(log)
+        for sock in (self.client, self.broker, listener):
+            sock.settimeout(10)
+        if listening:
+            self.libvirt = listener.accept()[0]
+            self.libvirt.settimeout(10)
+            self.call(LIB_VERSION)  # by now it is confined
+        listener.close()
+        self.code = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+        for sock in ("client", "libvirt", "broker"):
+            if hasattr(self, sock):
+                getattr(self, sock).close()
+        os.close(self.log)
+        if kind:
+            print("# log:", self.text)
+
+    def wait(self):
+        for _ in range(100):
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError("it did not end")
+        self.code = os.waitstatus_to_exitcode(status)
+        self.text = os.read(self.log, 65536).decode()
+        return self.code
+
+    def call(self, proc, payload=b"", reply=b"", **more):
+        """A call that goes through unchanged, and its reply."""
+        data = message(proc, payload=payload, **more)
+        self.client.sendall(data)
+        assert read_exact(self.libvirt, len(data)) == data
+        back = message(proc, REPLY, more.get("serial", 1), payload=reply, prog=more.get("prog", REMOTE))
+        self.libvirt.sendall(back)
+        assert read_exact(self.client, len(back)) == back
+
+    def private(self, kinds="Dirty"):
+        """KiB; none where it cannot be told: under a sanitizer, or by somebody else than root."""
+        if SANITIZED or os.getuid() != 0:
+            return 0
+        with open(f"/proc/{self.pid}/smaps_rollup") as file:
+            return sum(int(n) for n in re.findall(r"^Private_(?:%s): +(\d+)" % kinds, file.read(), re.M))
+
+    def busy(self):
+        """Hundredths of a second on a processor."""
+        with open(f"/proc/{self.pid}/stat") as file:
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+
+    def answer(self):
+        """The client's reply, with its code."""
+        reply = read_message(self.client)
+        assert reply.status == ERROR, reply.data
+        return reply, struct.unpack_from(">I", reply.payload)[0]
+
+    def expect_gone(self, sock):
+        try:
+            assert sock.recv(1) == b""
+        except ConnectionResetError:
+            pass
+
+
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+# ---- what goes through ----
+
+@case
+def both_ways():
+    with Filter() as f:
+        f.call(1, b"abcd", b"efgh")
+        f.call(1, b"", b"x" * 4, prog=QEMU)
+        f.call(9999, b"what we do not know")
+        for data in (message(1, MESSAGE, 1, prog=KEEPALIVE), message(500, STREAM, 3, 2, b"bytes"),
+                     message(500, STREAM_HOLE, 3)):
+            f.client.sendall(data)
+            assert read_exact(f.libvirt, len(data)) == data
+            f.libvirt.sendall(data)
+            assert read_exact(f.client, len(data)) == data
+
+
+@case
+def descriptors():
+    with Filter() as f:
+        data = message(500, CALL_WITH_FDS, 1, payload=struct.pack(">I", 3) + b"abcd")
+        f.client.sendall(data)
+        for _ in range(3):
+            send_fd(f.client)
+        assert read_exact(f.libvirt, len(data)) == data
+        for _ in range(3):
+            receive_fd(f.libvirt)
+        data = message(500, REPLY_WITH_FDS, 1, payload=struct.pack(">I", 1))
+        f.libvirt.sendall(data)
+        send_fd(f.libvirt)
+        assert read_exact(f.client, len(data)) == data
+        receive_fd(f.client)
+        # One that is collected and rewritten keeps its own.
+        f.client.sendall(message(309, CALL_WITH_FDS, 1, payload=struct.pack(">I", 1)
+                                 + string(DOMAIN % HOSTDEV % NETDEV) + bytes(4)))
+        send_fd(f.client)
+        assert NS in read_message(f.libvirt).string(4)
+        receive_fd(f.libvirt)
+
+
+@case
+def define_and_dumpxml():
+    with Filter() as f:
+        text = DOMAIN % HOSTDEV % NETDEV
+        f.client.sendall(message(DEFINE, serial=5, payload=string(text) + bytes(4)))
+        call = read_message(f.libvirt)
+        stock = call.string()
+        assert call.serial == 5 and call.data[-4:] == bytes(4)
+        assert NS in stock and "<netdev" not in stock and "<lh:netdev port='1'" in stock, stock
+        f.libvirt.sendall(message(DUMPXML, REPLY, 6, payload=string(stock)))
+        reply = read_message(f.client)
+        assert reply.serial == 6 and NETDEV in reply.string() and NS not in reply.string(), reply.string()
+        plain = DOMAIN % HOSTDEV % ""
+        f.call(DEFINE, string(plain) + bytes(4))
+        f.call(DUMPXML, domain() + bytes(4), string(plain))
+
+
+@case
+def wrong_define():
+    with Filter() as f:
+        text = DOMAIN % HOSTDEV % "<netdev port='0'/>"
+        f.client.sendall(message(DEFINE, serial=5, payload=string(text) + bytes(4)))
+        reply, code = f.answer()
+        assert (reply.proc, reply.kind, reply.serial, code) == (DEFINE, REPLY, 5, 27), (reply.data, code)
+        f.call(1)  # and nothing of it has reached libvirt
+
+
+@case
+def metadata():
+    with Filter() as f:
+        def get(uri):
+            return domain() + struct.pack(">I", 2) + opt(uri) + bytes(4)
+
+        def put(uri):
+            return domain() + struct.pack(">I", 2) + opt("<a/>") + opt("a") + opt(uri) + bytes(4)
+        f.call(GET_METADATA, get("http://example.org/"), string("<a/>"))
+        f.call(SET_METADATA, put("http://example.org/"))
+        f.client.sendall(message(GET_METADATA, serial=8, payload=get(NS)))
+        reply, code = f.answer()
+        assert (reply.serial, code) == (8, 80)
+        assert b"metadata not found: Requested metadata element is not present" in reply.payload, reply.payload
+        f.client.sendall(message(SET_METADATA, serial=9, payload=put(NS)))
+        reply, code = f.answer()
+        assert (reply.serial, code) == (9, 55) and b"Write <netdev> in <hostdev>" in reply.payload, reply.payload
+
+        for uri in (NS, "http://example.org/"):
+            f.libvirt.sendall(message(METADATA_EVENT, MESSAGE, 1, payload=bytes(4) + domain() + struct.pack(">I", 2)
+                                      + opt(uri)))
+        event = read_message(f.client)
+        assert b"http://example.org/" in event.payload
+        f.call(1)
+
+
+# ---- calls that are held ----
+
+def attach(f, serial=20):
+    device = HOSTDEV % NETDEV
+    f.client.sendall(message(ATTACH, serial=serial, payload=domain() + string(device) + struct.pack(">I", 1)))
+
+
+def request(f):
+    verb, number, *rest = f.broker.recv(10000).decode().split()
+    assert rest[0] == UUID, rest
+    return verb, number
+
+
+@case
+def held_attach():
+    with Filter() as f:
+        attach(f)
+        verb, number = request(f)
+        assert verb == "begin"
+        f.call(1, serial=21)  # everything else flows
+        ping = message(1, MESSAGE, 1, prog=KEEPALIVE)
+        f.libvirt.sendall(ping)
+        assert read_exact(f.client, len(ping)) == ping
+        f.broker.send(b"ok " + number.encode())
+        seen = []
+        while True:
+            f.libvirt.settimeout(0.1)
+            try:
+                call = read_message(f.libvirt)
+                assert call.serial >= OURS, call.data
+                seen.append(call.proc)
+                if call.proc == GET_METADATA:
+                    f.libvirt.sendall(error_reply(call.proc, call.serial, 80, "metadata not found"))
+                else:
+                    assert call.proc != ATTACH or b"<netdev" not in call.payload
+                    f.libvirt.sendall(message(call.proc, REPLY, call.serial))
+                continue
+            except socket.timeout:
+                verb, number = request(f)
+            seen.append(verb)
+            f.broker.send(b"ok " + number.encode())
+            if verb == "end":
+                break
+        assert seen == [GET_METADATA, SET_METADATA, "prepare", ATTACH, "end"], seen
+        assert read_message(f.client).data == message(ATTACH, REPLY, 20)
+        f.call(1)
+
+
+@case
+def held_and_refused():
+    with Filter() as f:
+        attach(f)
+        _, number = request(f)
+        f.broker.send(b"error " + number.encode() + b" 3 somebody else has it")
+        verb, number = request(f)
+        assert verb == "end"
+        f.broker.send(b"ok " + number.encode())
+        reply, code = f.answer()
+        assert (reply.serial, code) == (20, 55) and b"somebody else has it" in reply.payload
+        f.call(1)
+
+
+@case
+def client_goes_while_held():
+    with Filter() as f:
+        attach(f)
+        _, number = request(f)
+        f.client.close()
+        before = f.busy()
+        time.sleep(0.5)
+        assert os.waitpid(f.pid, os.WNOHANG) == (0, 0)
+        assert f.busy() < before + 10  # it waits for the broker, and not in circles
+        f.libvirt.sendall(message(1, MESSAGE, 1))  # for nobody
+        f.broker.send(b"error " + number.encode() + b" 3 no")
+        _, number = request(f)
+        f.broker.send(b"ok " + number.encode())
+        assert f.wait() == 0 and f.text == "", f.text
+        f.expect_gone(f.libvirt)
+
+
+@case
+def libvirt_goes_while_held():
+    with Filter() as f:
+        attach(f)
+        _, number = request(f)
+        f.broker.send(b"ok " + number.encode())
+        assert read_message(f.libvirt).serial >= OURS
+        f.libvirt.close()
+        assert f.wait() == 0 and f.text == "", f.text
+        f.expect_gone(f.client)
+
+
+@case
+def client_goes_inside_a_call_while_held():
+    with Filter() as f:
+        attach(f)
+        request(f)
+        f.client.sendall(message(1, payload=b"x" * 100)[:60])
+        assert len(read_exact(f.libvirt, 60)) == 60
+        f.client.close()
+        assert f.wait() == 0 and f.text == "", f.text
+
+
+@case
+def too_many_held():
+    with Filter() as f:
+        for serial in range(100, 165):
+            attach(f, serial)
+        reply, _ = f.answer()
+        assert reply.serial == 164
+        f.call(1)
+
+
+# ---- ends ----
+
+@case
+def client_goes():
+    with Filter() as f:
+        f.client.sendall(message(1))
+        f.client.close()
+        assert read_message(f.libvirt).proc == 1
+        assert f.wait() == 0 and f.text == "", f.text
+        f.expect_gone(f.libvirt)
+
+
+@case
+def libvirt_goes():
+    with Filter() as f:
+        last = error_reply(66, 1, 45, "authentication failed") + message(1, REPLY, 2, payload=b"x" * 1000000)
+        threading.Thread(target=lambda: (f.libvirt.sendall(last), f.libvirt.close())).start()
+        time.sleep(0.3)
+        assert read_exact(f.client, len(last)) == last
+        f.expect_gone(f.client)
+        assert f.wait() == 0 and f.text == "", f.text
+
+
+@case
+def broker_goes():
+    with Filter() as f:
+        attach(f)
+        f.broker.close()
+        assert f.wait() == 0
+        f.expect_gone(f.client)
+        f.expect_gone(f.libvirt)
+
+
+@case
+def broker_talks_nonsense():
+    with Filter() as f:
+        f.broker.send(b"ok 77")
+        assert f.wait() == 0 and "broker: " in f.text, f.text
+
+
+@case
+def no_libvirt():
+    with Filter(listening=False) as f:
+        assert f.wait() == 1
+        assert f.path in f.text and f"uid {os.getuid()}:" in f.text and "refused" in f.text, f.text
+        assert f.text.count("\n") == 1
+        f.expect_gone(f.client)
+
+
+@case
+def usage():
+    for arguments in ([], ["/x"], ["x", "y"]):
+        done = subprocess.run([FILTER] + arguments, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 2 and b"usage" in done.stderr
+
+
+# ---- hostile ----
+
+@case
+def hostile():
+    fds = struct.pack(">I", 1) + b"abcd"
+    for name, data in {
+            "length 0": b"\0" * 28, "length 3": struct.pack(">I", 3) + bytes(24),
+            "length 27": struct.pack(">I", 27) + bytes(24), "length 2^31-1": struct.pack(">I", 2**31 - 1) + bytes(24),
+            "length 2^32-1": b"\xff" * 28, "type 7": message(1, 7), "a reply": message(1, REPLY),
+            "a reply with descriptors": message(1, REPLY_WITH_FDS, payload=fds),
+            "our serial": message(1, serial=OURS), "no descriptor": message(1, CALL_WITH_FDS, payload=fds) + b"\0",
+            "33 descriptors": message(1, CALL_WITH_FDS, payload=struct.pack(">I", 33)),
+            "no count": message(1, CALL_WITH_FDS)}.items():
+        with Filter() as f:
+            f.client.sendall(data)
+            f.expect_gone(f.client)
+            assert f.wait() == 0, (name, f.code)
+            assert re.fullmatch(r"virt-hostdev-filter: client of uid \d+: client: [^\n]+\n", f.text), (name, f.text)
+    with Filter() as f:
+        f.client.sendall(message(1))
+        send_fd(f.client)
+        assert f.wait() == 0 and "no message has announced" in f.text, f.text
+
+
+@case
+def hostile_libvirt():
+    for data in (message(1), message(1, REPLY, OURS), message(1, CALL_WITH_FDS, payload=bytes(4)), b"\xff" * 28):
+        with Filter() as f:
+            f.libvirt.sendall(data)
+            f.expect_gone(f.client)
+            assert f.wait() == 0 and f.text.count("\n") == 1 and " libvirt: " in f.text, f.text
+
+
+# What was good before it arrives, however slowly it is read.
+@case
+def good_before_bad():
+    good = message(1, REPLY, 2, payload=b"x" * 300000)
+    with Filter() as f:
+        threading.Thread(target=f.libvirt.sendall, args=[good + b"\xff" * 28]).start()
+        time.sleep(0.3)
+        assert read_exact(f.client, len(good)) == good
+        f.expect_gone(f.client)
+    good = message(1, payload=b"x" * 300000)
+    with Filter() as f:
+        threading.Thread(target=f.client.sendall, args=[good + b"\xff" * 28]).start()
+        time.sleep(0.3)
+        assert read_exact(f.libvirt, len(good)) == good
+        f.expect_gone(f.libvirt)
+
+
+@case
+def half_a_message():
+    for data in (message(1)[:3], message(1)[:27], message(1, payload=b"x" * 100)[:50],
+                 message(DEFINE, payload=string("x" * 5000))[:4000]):
+        with Filter() as f:
+            f.client.sendall(data)
+            f.client.close()
+            assert f.wait() == 0 and f.text == "", f.text
+
+
+# A made-up length alone must not cost memory.
+@case
+def claimed_length():
+    with Filter() as f:
+        before = f.private()
+        f.client.sendall(struct.pack(">7I", 32 << 20, REMOTE, 1, DEFINE, CALL, 1, 0) + bytes(100))
+        time.sleep(0.2)
+        assert f.private() < before + 200, (before, f.private())
+
+
+@case
+def greatest_xml():
+    with Filter() as f:
+        frame = DOMAIN % "<!--%s-->"
+        for extra in (0, 1):
+            text = frame % ("x" * (STRING_MAX + extra - len(frame) + 2))
+            data = message(DEFINE, payload=string(text) + bytes(4))
+            threading.Thread(target=f.client.sendall, args=[data]).start()
+            assert read_exact(f.libvirt, len(data)) == data  # libvirt says what it thinks of it
+        text = DOMAIN % (HOSTDEV % NETDEV + "<!--%s-->")
+        text %= "x" * (STRING_MAX - len(text) + 2)
+        assert len(text) == STRING_MAX
+        f.client.sendall(message(DEFINE, serial=30, payload=string(text) + bytes(4)))
+        reply, code = f.answer()
+        assert (reply.serial, code) == (30, 27), (reply.serial, code)
+        text = text.replace("x" * 1000, "")
+        f.client.sendall(message(DEFINE, serial=31, payload=string(text) + bytes(4)))
+        stock = read_message(f.libvirt).string()
+        assert NS in stock and len(stock) > len(text)
+        time.sleep(4)
+        print("# private memory after it:", f.private(), "KiB")
+        assert f.private() < 1024
+        f.call(1)
+
+
+# ---- what it may do, and what it costs ----
+
+@case
+def confined():
+    with Filter() as f, open(f"/proc/{f.pid}/status") as file:
+        status = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+        assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1"
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapInh"], 16) == 0
+        assert os.getuid() != 0 or int(status["CapBnd"], 16) == 0
+        assert resource.prlimit(f.pid, resource.RLIMIT_CORE) == (0, 0)
+        assert resource.prlimit(f.pid, resource.RLIMIT_NOFILE)[1] <= 512
+        if os.getuid() == 0:
+            assert sorted(os.listdir(f"/proc/{f.pid}/fd"), key=int) == ["0", "1", "2", "3", "4", "5"]
+
+
+@case
+def idle_memory():
+    with Filter() as f:
+        f.call(1)
+        print("# private memory:", f.private(), "KiB; with what others could share:", f.private("Dirty|Clean"), "KiB")
+        assert f.private("Dirty|Clean") < 2048
+
+
+# What a call leaves behind it would be seen here.
+@case
+def memory_of_many():
+    with Filter() as f:
+        def rounds(count):
+            for _ in range(count):
+                f.client.sendall(message(DEFINE, payload=string(DOMAIN % HOSTDEV % "<netdev/>") + bytes(4)))
+                f.answer()
+                f.client.sendall(message(DEFINE, payload=string(DOMAIN % HOSTDEV % NETDEV) + bytes(4)))
+                f.libvirt.sendall(message(DUMPXML, REPLY, 6, payload=string(read_message(f.libvirt).string())))
+                read_message(f.client)
+                attach(f)
+                f.broker.send(b"error " + request(f)[1].encode() + b" 3 no")
+                f.broker.send(b"ok " + request(f)[1].encode())
+                f.answer()
+            return f.private()
+        before, after = rounds(100), rounds(1000)
+        print("# private memory after 100 and 1100 rounds:", before, after, "KiB")
+        assert after < before + 100
+
+
+# ---- real ones ----
+
+class Listener(threading.Thread):
+    """What virthostdevd is, without a broker: a filter for each client."""
+
+    def __init__(self, path, stock):
+        super().__init__(daemon=True)
+        self.stock, self.pids, self.brokers = stock, [], []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen()
+        self.start()
+
+    def run(self):
+        while True:
+            client = self.socket.accept()[0]
+            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.brokers.append(here)
+            self.pids.append(spawn(client.fileno(), there.fileno(), self.stock, 1))
+            client.close()
+            there.close()
+
+
+def start_libvirtd():
+    """One without any driver but the test driver, which is in the library."""
+    with open(f"{WORK}/libvirtd.conf", "w") as file:
+        file.write(f'unix_sock_dir = "{WORK}/sock"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\n')
+    for name in ("sock", "none", "run"):
+        os.mkdir(f"{WORK}/{name}")
+    environment = dict(os.environ, LIBVIRT_DRIVER_DIR=f"{WORK}/none", XDG_RUNTIME_DIR=f"{WORK}/run", HOME=WORK)
+    daemon = subprocess.Popen(["libvirtd", "-f", f"{WORK}/libvirtd.conf", "-p", f"{WORK}/libvirtd.pid"],
+                              env=environment, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        if os.path.exists(f"{WORK}/sock/libvirt-sock"):
+            return daemon
+        time.sleep(0.05)
+    daemon.kill()
+    raise AssertionError("libvirtd did not start")
+
+
+def virsh(*arguments, code=0):
+    done = subprocess.run(["virsh", "-q", "-c", f"test+unix:///default?socket={WORK}/front", *arguments],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+    text = done.stdout.decode(errors="replace")
+    assert done.returncode == code, (arguments, text)
+    return text
+
+
+@case
+def real_libvirt():
+    if not shutil.which("libvirtd") or not shutil.which("virsh"):
+        return "libvirtd or virsh is missing"
+    daemon = start_libvirtd()
+    try:
+        listener = Listener(f"{WORK}/front", f"{WORK}/sock/libvirt-sock")
+        # The test driver forgets all when its last connection closes: so one stays open.
+        keeper = subprocess.Popen(["virsh", "-q", "-c", f"test+unix:///default?socket={WORK}/sock/libvirt-sock"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        keeper.stdin.write(b"list\n")
+        keeper.stdin.flush()
+        keeper.stdout.readline()
+        assert "test" in virsh("list", "--all")
+        with open(f"{WORK}/vm.xml", "w") as file:
+            file.write(DOMAIN % HOSTDEV % NETDEV)
+        virsh("define", f"{WORK}/vm.xml")
+        shown = virsh("dumpxml", "vm")
+        assert "<netdev port='1'>" in shown and NS not in shown, shown
+        assert "Requested metadata element is not present" in virsh("metadata", "vm", NS, code=1)
+        assert "kept by virthostdevd" in virsh("metadata", "vm", NS, "--key", "a", "--set", "<a/>", code=1)
+        virsh("screenshot", "test", f"{WORK}/screen")
+        assert os.path.getsize(f"{WORK}/screen") > 1000
+        virsh("start", "vm")
+        virsh("destroy", "vm")
+        virsh("undefine", "vm")
+        keeper.communicate()
+        for pid in listener.pids:
+            assert os.waitpid(pid, 0)[1] == 0
+    finally:
+        daemon.terminate()
+        daemon.wait()
+    return None
+
+
+def main():
+    bad = 0
+    print(f"1..{len(CASES)}")
+    for number, function in enumerate(CASES, 1):
+        name = function.__name__.replace("_", "-")
+        try:
+            skip = function()
+            print(f"ok {number} - {name}" + (f" # SKIP {skip}" if skip else ""), flush=True)
+        except Exception:
+            bad = 1
+            print(f"not ok {number} - {name}", flush=True)
+            for line in traceback.format_exc().splitlines():
+                print("#", line[:500])
+    shutil.rmtree(WORK)
+    return bad
+
+
+sys.exit(main())

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Filter, daemon and libvirt's daemon are killed at every step of an attach and of a detach. Once they are back, what
+# libvirt says the guest has, its metadata, our record and the VF agree, and no process is left over.
+. /lab/guest/lib.sh
+
+records() { find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null; }
+has() { stock_virsh -q dumpxml vm | grep -cE '<hostdev ' || true; }
+entries() { stock_virsh -q dumpxml vm | grep -cE '<lh:address' || true; }
+filters() { pgrep -f -c /virt-hostdev-filter || true; }
+
+# agreed: one of the two consistent states; prints which
+agreed() {
+  local found
+  found="devices $(has), metadata $(entries), records '$(records)', port 2 $(vfget "$PF2" 0 address 2), driver $(driver "$vf")"
+  case $found in
+    "devices 1, metadata 1, records '$vf ', port 2 \"52:54:00:aa:00:02\", driver vfio-pci") echo attached;;
+    "devices 0, metadata 0, records '', port 2 \"$mac2\", driver dualport_vf") echo detached; [[ $(snapshot_vfs) = "$before" ]];;
+    *) echo "$found"; return 1;;
+  esac
+}
+# point PROCEDURE MODE: where the next call is to be stopped; without arguments: nowhere
+point() { rm -f /run/point.reached; echo "$*" > /run/point; }
+
+# kill9 filter|daemon|libvirt: and bring back what does not come back by itself
+kill9() {
+  case $1 in
+    filter) pkill -KILL -f /virt-hostdev-filter;;
+    daemon) hostdevd_kill9;;
+    libvirt) libvirt_kill9;;
+  esac
+}
+bring_back() {
+  case $1 in
+    filter) ;;
+    daemon) hostdevd_start;;
+    libvirt) stock_up;;
+  esac
+}
+
+# crash WHO WHERE COMMAND...: run it in the background, kill WHO when it has come to WHERE, and look
+crash() {
+  local who=$1 where=$2 state; shift 2
+  "$@" > crash.out 2>&1 &
+  if ! waitfor 30 test -e /run/point.reached; then fail "$who at $where" "was not reached: $(cat crash.out)"; return; fi
+  kill9 "$who"
+  point
+  wait $! || true
+  bring_back "$who"
+  waitfor 60 agreed || true
+  if state=$(agreed); then pass "$who killed at $where of $1: $state"
+  else fail "$who killed at $where of $1" "$state"; fi
+  waitfor 20 none_left || true
+  is "no filter is left" "$(filters)" 0
+}
+none_left() { [[ $(filters) = 0 ]]; }
+is_state() { [[ $(agreed) = "$1" ]]; }
+
+attach() { virsh -q attach-device vm dual.xml --live; }
+detach() { virsh -q detach-device vm dual.xml --live; }
+# be attached|detached
+be() {
+  point
+  if ! is_state "$1"; then "${1%ed}" > be.out 2>&1 || true; fi
+  waitfor 60 is_state "$1" || { echo "cannot be $1: $(agreed); $(cat be.out)"; return 1; }
+}
+
+step "a guest, and a stop between filter and libvirt"
+dualport_up "$PF2" 1
+vf=$(vfaddr "$PF2" 0)
+before=$(snapshot_vfs); mac2=$(vfget "$PF2" 0 address 2 | tr -d '"')
+hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)" > dual.xml
+point
+hostdevd_up
+python3 /lab/guest/stall.py /run/libvirt/stall-sock "$STOCK/$SOCKET" /run/point &
+waitfor 10 test -S /run/libvirt/stall-sock
+sed -i 's|^upstream = .*|upstream = "/run/libvirt/stall-sock"|' /etc/libvirt/virthostdevd.conf
+hostdevd_restart
+domain vm "" boot > vm.xml
+ok "define" virsh -q define vm.xml
+ok "start" virsh -q start vm
+ok "the guest is up" l2_wait vm '^L2PING'
+be attached
+be detached
+pass "attach and detach work through the stop"
+
+# 265 get metadata, 264 set metadata, 160 attach, 161 detach (remote_protocol.x)
+for who in filter daemon libvirt; do
+  step "attach, $who killed"
+  for where in '265 before' '264 before' '264 during' '264 after' '160 before' '160 during' '160 after'; do
+    be detached
+    point "$where"
+    # shellcheck disable=SC2086   # two words
+    crash $who "$where" attach
+  done
+  step "attach, $who killed while the VF is being set"
+  be detached
+  echo 1000 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
+  attach > crash.out 2>&1 &
+  waitfor 30 test -e "/run/libvirt-hostdev/$vf"
+  kill9 $who
+  wait $! || true
+  echo 0 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
+  bring_back $who
+  waitfor 60 agreed || true
+  ok "they agree" agreed
+  step "detach, $who killed"
+  for where in '161 before' '161 during' '161 after'; do
+    be attached
+    point "$where"
+    crash $who "$where" detach
+  done
+done
+be detached
+ok "the guest still runs" test "$(virsh -q domstate vm)" = running

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# virt-hostdev enable and disable, on a machine that systemd runs: libvirt's sockets move and come back, guests go on.
+# init: systemd
+. /lab/guest/lib.sh
+
+ours='virthostdevd.socket virthostdevd-ro.socket'
+# shellcheck disable=SC2086   # several units
+listens() { systemctl show --property Listen --value $ours "$LIBVIRTD.socket" "$LIBVIRTD-ro.socket" | grep . | sed 's/ (Stream)//' | tr '\n' ' '; }
+owner() { stat -c '%a %U:%G' "/run/libvirt/$SOCKET" "/run/libvirt/$SOCKET-ro"; }
+drop_ins() { find /etc/systemd/system -name 50-virt-hostdev.conf | wc -l; }
+
+step "before"
+dualport_up "$PF2" 1
+vf=$(vfaddr "$PF2" 0)
+domain guest "" > guest.xml
+ok "a guest runs" virsh -q create guest.xml
+pid=$(pidof qemu-system-x86_64)
+was=$(owner) before=$(listens)
+domain dual "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)$(netdev_xml 2 52:54:00:aa:00:02)")" > dual.xml
+
+step "the commands of operations.rst"
+awk '/^   # / { print substr($0, 6) }' /usr/share/doc/libvirt-hostdev/operations.rst > commands
+is "the page has its commands" "$(grep -c . commands)" 10
+ok "every command succeeds" bash -ex commands
+is "and after disable nothing is left" "$(drop_ins)" 0
+
+step "enable"
+# shellcheck disable=SC2086
+systemctl stop virthostdevd.service $ours 2> /dev/null || true
+systemctl reset-failed
+ok "enable" virt-hostdev enable
+is "ours listen where libvirt did; libvirt behind" "$(listens)" \
+  "/run/libvirt/virthostdevd-sock /run/libvirt/$SOCKET /run/libvirt/virthostdevd-sock-ro /run/libvirt/$SOCKET-ro $STOCK/$SOCKET $STOCK/$SOCKET-ro "
+is "owner and mode are as they were" "$(owner)" "$was"
+is "they come again at boot" "$(systemctl is-enabled virthostdevd.socket virthostdevd-ro.socket | sort -u)" enabled
+ok "plain virsh defines" virsh -q define dual.xml
+is "and sees netdevs" "$(virsh -q dumpxml dual | grep -c '<netdev ')" 2
+is "read-only too" "$(virsh -q -r dumpxml dual | grep -c '<netdev ')" 2
+ok "on the socket of its own as well" virsh -q -c 'qemu+unix:///system?socket=/run/libvirt/virthostdevd-sock' dumpxml dual
+is "the guest is the same process" "$(pidof qemu-system-x86_64)" "$pid"
+is "and known" "$(virsh -q domstate guest)" running
+ok "enable once more" virt-hostdev enable
+like "says so" "$(virt-hostdev enable)" already
+ok "start" virsh -q start dual
+is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
+like "the journal has fields" "$(journalctl -q -o json "PCI_ADDR=$vf" | jq -r .MESSAGE)" "Set the netdevs of $vf"
+
+step "the daemon dies, libvirt dies"
+ok "the daemon is killed" systemctl kill -s KILL virthostdevd.service
+ok "and comes again" waitfor 30 virsh -q dumpxml dual
+ok "libvirt is killed" libvirt_kill9
+ok "and comes again" waitfor 30 virsh -q dumpxml dual
+is "the guests run" "$(virsh -q list --name | sort | tr '\n' ' ')" "dual guest "
+ok "destroy" virsh -q destroy dual
+
+step "disable"
+ok "disable" virt-hostdev disable
+is "everyone listens where he did" "$(listens)" "$before"
+is "no drop-in is left" "$(drop_ins)" 0
+is "the guest is the same process" "$(pidof qemu-system-x86_64)" "$pid"
+is "a client sees what libvirt stores" "$(virsh -q dumpxml dual | grep -cE '<netdev |<lh:netdev ')" 2
+ok "the hook still sets it" virsh -q start dual
+is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
+ok "disable once more" virt-hostdev disable
+is "nothing has failed" "$(systemctl --failed --plain --no-legend)" ""
