@@ -1,0 +1,311 @@
+/* cmd_enable.c: virt-hostdev enable and disable: put virthostdevd in front of libvirt's socket, and take it away
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * systemd owns the sockets and hands them to the daemons by unit name, so libvirt does not notice where a socket
+ * is. Drop-ins move the stock sockets to /run/libvirt/stock and give the places they had to ours. Guests go on: they
+ * do not depend on libvirt's daemon.
+ */
+#include "tools/tool.h"
+#include "util/virerror.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define UNIT_DIR "etc/systemd/system"
+#define DROP_IN "50-virt-hostdev.conf"
+#define STOCK_DIR "/run/libvirt/stock"
+
+/* The daemons that have the QEMU driver, the one that a newer libvirt prefers first. */
+static const struct {
+    const char *name;
+    const char *socket; /* in /run/libvirt */
+} stocks[] = {{"virtqemud", "virtqemud-sock"}, {"libvirtd", "libvirt-sock"}};
+
+/* Each stock daemon has a socket for all calls and one for reading. */
+static const char *const kinds[] = {"", "-ro"};
+
+/* ---- systemctl ---- */
+
+/* @ret_out: what it said, without the last line break; may be NULL */
+static bool
+systemctl(char **ret_out, GError **error, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autofree char *out = NULL;
+    g_autofree char *err = NULL;
+    g_autofree char *line = NULL;
+    const char *arg;
+    va_list args;
+    int status;
+
+    g_ptr_array_add(argv, (gpointer) "systemctl");
+    va_start(args, error);
+    while ((arg = va_arg(args, const char *)))
+        g_ptr_array_add(argv, (gpointer)arg);
+    va_end(args);
+    g_ptr_array_add(argv, NULL);
+    if (!g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, error))
+        return false;
+    if (!g_spawn_check_wait_status(status, NULL)) {
+        line = g_strjoinv(" ", (char **)argv->pdata);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "'%s' failed: %s", line, g_strstrip(*err ? err : out));
+        return false;
+    }
+    if (ret_out)
+        *ret_out = g_strdup(g_strchomp(out));
+    return true;
+}
+
+static bool
+isActive(const char *unit)
+{
+    return systemctl(NULL, NULL, "is-active", "--quiet", unit, NULL);
+}
+
+/* ---- drop-ins ---- */
+
+static char *
+dropInPath(virtTool *tool, const char *unit)
+{
+    return virtHostPath(tool->host, UNIT_DIR "/%s.d/" DROP_IN, unit);
+}
+
+/* *@changed becomes true where the file was not the same already. */
+static bool
+writeDropIn(virtTool *tool, const char *unit, const char *text, bool *changed, GError **error)
+{
+    g_autofree char *path = dropInPath(tool, unit);
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *old = NULL;
+
+    if (g_file_get_contents(path, &old, NULL, NULL) && g_str_equal(old, text))
+        return true;
+    *changed = true;
+    if (g_mkdir_with_parents(dir, 0755) != 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot make '%s': %m", dir);
+        return false;
+    }
+    return g_file_set_contents(path, text, -1, error);
+}
+
+static void
+removeDropIn(virtTool *tool, const char *unit, bool *changed)
+{
+    g_autofree char *path = dropInPath(tool, unit);
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    if (g_unlink(path) == 0)
+        *changed = true;
+    g_rmdir(dir); /* where it holds nothing else */
+}
+
+/* Who may connect to the place that libvirt's socket had is what libvirt's own unit says. */
+static char *
+ourDropIn(const char *unit, const char *path, GError **error)
+{
+    static const char *const properties[] = {"SocketMode", "SocketUser", "SocketGroup"};
+    GString *text = g_string_new(NULL);
+
+    g_string_append_printf(text, "# virt-hostdev enable: clients of %s come here first\n[Socket]\nListenStream=%s\n",
+                           unit, path);
+    for (guint i = 0; i < G_N_ELEMENTS(properties); i++) {
+        g_autofree char *value = NULL;
+
+        if (!systemctl(&value, error, "show", "--value", "--property", properties[i], unit, NULL)) {
+            g_string_free(text, TRUE);
+            return NULL;
+        }
+        if (*value)
+            g_string_append_printf(text, "%s=%s\n", properties[i], value);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static bool
+writeDropIns(virtTool *tool, guint stock, bool *changed, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *stockUnit = g_strdup_printf("%s%s.socket", stocks[stock].name, kinds[i]);
+        g_autofree char *ourUnit = g_strdup_printf("virthostdevd%s.socket", kinds[i]);
+        g_autofree char *path = g_strdup_printf("/run/libvirt/%s%s", stocks[stock].socket, kinds[i]);
+        g_autofree char *moved = g_strdup_printf("# virt-hostdev enable: virthostdevd stands in its place\n[Socket]\n"
+                                                 "ListenStream=\nListenStream=" STOCK_DIR "/%s%s\n",
+                                                 stocks[stock].socket, kinds[i]);
+        g_autofree char *ours = ourDropIn(stockUnit, path, error);
+
+        if (!ours || !writeDropIn(tool, stockUnit, moved, changed, error) ||
+            !writeDropIn(tool, ourUnit, ours, changed, error))
+            return false;
+    }
+    return true;
+}
+
+static void
+removeDropIns(virtTool *tool, bool *changed)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *ourUnit = g_strdup_printf("virthostdevd%s.socket", kinds[i]);
+
+        removeDropIn(tool, ourUnit, changed);
+        for (guint stock = 0; stock < G_N_ELEMENTS(stocks); stock++) {
+            g_autofree char *stockUnit = g_strdup_printf("%s%s.socket", stocks[stock].name, kinds[i]);
+
+            removeDropIn(tool, stockUnit, changed);
+        }
+    }
+}
+
+/* ---- moving ---- */
+
+/* The units of the stock daemon that are active, sockets first: a socket whose service runs cannot start. */
+static GPtrArray *
+activeUnits(guint stock)
+{
+    static const char *const suffixes[] = {".socket",     "-ro.socket",  "-admin.socket",
+                                           "-tcp.socket", "-tls.socket", ".service"};
+    GPtrArray *units = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        g_autofree char *unit = g_strconcat(stocks[stock].name, suffixes[i], NULL);
+
+        if (isActive(unit))
+            g_ptr_array_add(units, g_steal_pointer(&unit));
+    }
+    return units;
+}
+
+/* The service first, or its sockets would start it again. */
+static bool
+stopAll(const GPtrArray *units, GError **error)
+{
+    for (guint i = units->len; i-- > 0;) {
+        if (!systemctl(NULL, error, "stop", units->pdata[i], NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool
+startAll(const GPtrArray *units, GError **error)
+{
+    for (guint i = 0; i < units->len; i++) {
+        if (!systemctl(NULL, error, "start", units->pdata[i], NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool
+stopOurs(GError **error)
+{
+    return systemctl(NULL, error, "stop", "virthostdevd.service", "virthostdevd.socket", "virthostdevd-ro.socket",
+                     NULL);
+}
+
+/* Have systemd read the changed units, with every socket closed meanwhile. */
+static bool
+reopen(const GPtrArray *units, bool enable, GError **error)
+{
+    return stopOurs(error) && stopAll(units, error) && systemctl(NULL, error, "daemon-reload", NULL) &&
+           startAll(units, error) &&
+           systemctl(NULL, error, enable ? "enable" : "disable", "--now", "virthostdevd.socket",
+                     "virthostdevd-ro.socket", NULL);
+}
+
+static bool
+findStock(guint *ret, GError **error)
+{
+    for (guint stock = 0; stock < G_N_ELEMENTS(stocks); stock++) {
+        g_autofree char *unit = g_strconcat(stocks[stock].name, ".socket", NULL);
+
+        *ret = stock;
+        if (isActive(unit))
+            return true;
+    }
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "Neither virtqemud.socket nor libvirtd.socket is active, so there is nothing to stand in front of. Start "
+        "one of them; or, where libvirt makes its sockets itself, see 'Without systemd' in operations.rst.");
+    return false;
+}
+
+static bool
+checkSystemd(GError **error)
+{
+    if (g_file_test("/run/systemd/system", G_FILE_TEST_IS_DIR))
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                "systemd does not run here. See 'Without systemd' in operations.rst for what to do by hand.");
+    return false;
+}
+
+static bool
+takeOver(virtTool *tool, guint stock, const GPtrArray *units, GError **error)
+{
+    g_autoptr(virConnect) conn = NULL;
+
+    if (!reopen(units, true, error))
+        return false;
+    return (conn = virtToolConnect(tool, true, error));
+}
+
+/* Leave the host as it was found; what goes wrong now is told beside what went wrong before. */
+static void
+undo(virtTool *tool, const GPtrArray *units, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    bool changed = false;
+
+    removeDropIns(tool, &changed);
+    if (reopen(units, false, &local))
+        g_prefix_error(error, "libvirt's sockets are where they were, because ");
+    else
+        g_prefix_error(error, "Putting libvirt's sockets back failed (%s), after this: ", local->message);
+}
+
+bool
+virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
+{
+    g_autoptr(GPtrArray) units = NULL;
+    bool changed = false;
+    guint stock;
+
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(error) || !findStock(&stock, error))
+        return false;
+    units = activeUnits(stock);
+    if (!writeDropIns(tool, stock, &changed, error)) {
+        removeDropIns(tool, &changed);
+        return false;
+    }
+    if (!changed && isActive("virthostdevd.socket") && isActive("virthostdevd-ro.socket")) {
+        printf("virthostdevd stands in front of %s already\n", stocks[stock].name);
+        return true;
+    }
+    if (!takeOver(tool, stock, units, error)) {
+        undo(tool, units, error);
+        return false;
+    }
+    printf("virthostdevd stands in front of %s\n", stocks[stock].name);
+    return true;
+}
+
+bool
+virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
+{
+    g_autoptr(GPtrArray) units = NULL;
+    bool changed = false;
+    guint stock;
+
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(error))
+        return false;
+    removeDropIns(tool, &changed);
+    if (!changed && !isActive("virthostdevd.socket")) {
+        printf("virthostdevd does not stand in front of libvirt\n");
+        return true;
+    }
+    units = findStock(&stock, NULL) ? activeUnits(stock) : g_ptr_array_new_with_free_func(g_free);
+    if (!reopen(units, false, error))
+        return false;
+    printf("libvirt's sockets are its own again\n");
+    return true;
+}
