@@ -1,8 +1,9 @@
 #!/bin/bash
-# help.sh VIRT-HOSTDEV MANPAGE.rst: --help and the manual page know the same commands, options and order
+# help.sh VIRT-HOSTDEV MANPAGE.rst VIRTHOSTDEVD MANPAGE.rst: --help and the manual pages know the same commands, options
+# and order
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -euo pipefail
-tool=$1 page=$2 bad=0
+tool=$1 page=$2 daemon=$3 daemonPage=$4 bad=0
 
 differ() { diff <(echo "$2") <(echo "$3") || { echo "$1: --help (<) and the manual page (>) differ"; bad=1; }; }
 
@@ -21,4 +22,6 @@ for command in $commands; do
     grep -vxE -- '--(help|connect|root|json)' | sort || :)
   differ "$command" "$own" "$(sed -n "/^COMMANDS\$/,/^EXIT STATUS\$/s/^\`\`$command\`\`.*/&/p" "$page" | grep -o -- '--[a-z-]*' | sort || :)"
 done
+differ "virthostdevd" "$("$daemon" --help | grep -o -- '^  -., --[a-z-]*' | grep -o -- '--.*' | sort)" \
+  "$(sed -n '/^OPTIONS$/,/^SIGNALS$/s/^``.*/&/p' "$daemonPage" | grep -o -- '--[a-z-]*' | sort)"
 exit $bad

@@ -815,6 +815,26 @@ testFuzzPayload(void)
     }
 }
 
+/* Documents that differ in one byte, more of them than are remembered, each time round. */
+static void
+testShown(void)
+{
+    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, false, NULL);
+
+    for (guint round = 0; round < 3; round++) {
+        for (guint i = 0; i < 12; i++) {
+            g_autofree char *xml = g_strdup_printf("%s<!--%x-->", stock, i % (round == 1 ? 4 : 12));
+            g_autofree char *expected = virtDomainToNetdev(xml, strlen(xml), NULL, NULL);
+            g_autofree char *shown = virtRpcShow(xml, strlen(xml), NULL);
+
+            g_assert_cmpstr(shown, ==, expected);
+            g_assert_cmpstr(shown, !=, xml);
+        }
+    }
+    g_assert_null(virtRpcShow(BROKEN_XML, strlen(BROKEN_XML), NULL));
+    g_assert_null(virtRpcShow(BROKEN_XML, strlen(BROKEN_XML), NULL));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -841,6 +861,7 @@ main(int argc, char **argv)
         {"/rpc/xdr", testXdr},
         {"/rpc/xdr-ends", testXdrEnds},
         {"/rpc/domain", testDomain},
+        {"/rpc/shown", testShown},
         {"/rpc/fuzz", testFuzz},
         {"/rpc/fuzz-payload", testFuzzPayload},
     };

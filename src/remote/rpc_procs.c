@@ -248,7 +248,7 @@ convert(const virtRpcProc *proc, const virtRpcXml *xml, char **ret_text, GError 
     if (proc->action == VIRT_RPC_TO_STOCK)
         text = virtDomainToStock(xml->text, xml->len, NULL, true, error);
     else
-        text = virtDomainToNetdev(xml->text, xml->len, NULL, error);
+        text = virtRpcShow(xml->text, xml->len, error);
     if (!text)
         return false;
     if (strlen(text) != xml->len || memcmp(text, xml->text, xml->len) != 0)

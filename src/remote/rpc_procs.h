@@ -32,5 +32,8 @@ const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
 bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, GByteArray **ret_message,
                     GError **error);
 
+/* A document in netdev form; rpc_shown.c. */
+char *virtRpcShow(const char *xml, gsize len, GError **error);
+
 /* Whether a METADATA_GUARD call or METADATA_EVENT is about our namespace. */
 bool virtRpcIsOurMetadata(const virtRpcProc *proc, const guint8 *message, gsize len);
