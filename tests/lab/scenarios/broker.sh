@@ -36,8 +36,8 @@ name() {
 N
 
 step "what is refused"
-like "prepare without the domain's lock" "$(ask "prepare 1 $uuid $mine")" "^error 1 .*begin"
-like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid $mine")" "^error 1 .*metadata"
+like "prepare without the domain's lock" "$(ask "prepare 1 $uuid $mine")" "^error 1 .*has not been begun"
+like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid $mine")" "^error 1 .*metadata names no netdevs"
 bash -c ". /tmp/name; name $other"
 like "a VF that metadata names and libvirt has not given to the domain" \
   "$(ask "begin 1 $uuid" "update 1 $uuid $other")" "^error 1 "

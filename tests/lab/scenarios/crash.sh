@@ -7,7 +7,7 @@
 records() { find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null; }
 has() { stock_virsh -q dumpxml vm | grep -cE '<hostdev ' || true; }
 entries() { stock_virsh -q dumpxml vm | grep -cE '<lh:address' || true; }
-filters() { pgrep -f -c /virt-hostdev-filter || true; }
+filters() { pgrep -x -c virt-hostdev-fi || true; }
 
 # agreed: one of the two consistent states; prints which
 agreed() {
@@ -25,7 +25,7 @@ point() { rm -f /run/point.reached; echo "$*" > /run/point; }
 # kill9 filter|daemon|libvirt: and bring back what does not come back by itself
 kill9() {
   case $1 in
-    filter) pkill -KILL -f /virt-hostdev-filter;;
+    filter) pkill -KILL -x virt-hostdev-fi;;
     daemon) hostdevd_kill9;;
     libvirt) libvirt_kill9;;
   esac
@@ -43,6 +43,7 @@ crash() {
   local who=$1 where=$2 state; shift 2
   "$@" > crash.out 2>&1 &
   if ! waitfor 30 test -e /run/point.reached; then fail "$who at $where" "was not reached: $(cat crash.out)"; return; fi
+  [[ $(filters) != 0 ]] || fail "$who at $where" "no filter is there to look for"
   kill9 "$who"
   point
   wait $! || true

@@ -58,6 +58,17 @@ like "the guest says that it has the MAC" "$(l2_macs demo)" ' 52:54:00:01:02:05$
 show "$(wire '52:54:00:01:02:05 > .*type=0800' | head -n 2)"
 ok "its frames leave with VLAN 44, priority 3" wire '52:54:00:01:02:05 > .* vlan=44 pcp=3'
 
+step "virthostdevd takes libvirt's place: plain virsh speaks <netdev>"
+hostdevd_up
+show "$(virsh dumpxml demo | sed -n '/<hostdev/,/<\/hostdev>/p' | head -n 16)"
+hostdev "$(vfaddr "$PF2" 1)" "
+      $(netdev_xml 1 52:54:00:01:02:06 45)
+      $(netdev_xml 2 52:54:00:01:02:07 46)
+    " > device.xml
+ok "attach-device --live, two ports at once" virsh -q attach-device demo device.xml --live
+show "$(tables)"
+is "port 2 of the VF that was plugged in" "$(vfget "$PF2" 1 address 2) $(vfget "$PF2" 1 'vlan_list[0].vlan' 2)" '"52:54:00:01:02:07" 46'
+
 step "virsh destroy"
 ok "the domain ends" virsh -q destroy demo
 same() { [[ $(snapshot_vfs) = "$before" ]]; }

@@ -46,7 +46,8 @@ step "strangers"
 both "list" as stranger virsh -q -c @URI list
 both "attach" as stranger virsh -c @URI attach-device mine /tmp/dual.xml --live
 not_ok "which is a refusal" "authentication unavailable|denied" as stranger virsh -q -c qemu:///system list
-both "reading, which everyone may" as stranger virsh -q -r -c @URI version
+is "reading, which everyone may: the same through the daemon" \
+  "$(as stranger virsh -q -r -c qemu:///system version)" "$(as stranger virsh -q -r -c "$stocked-ro" version)"
 
 step "a member, and a rule about one domain"
 ok "may list" as member virsh -q -c qemu:///system list
@@ -57,7 +58,14 @@ is "has touched no VF" "$(snapshot_vfs)" "$before"
 is "and no metadata" "$(virsh -c "$stocked" -q dumpxml theirs | grep -c lh: || true)" 0
 ok "attach to what is his" as member virsh -q -c qemu:///system attach-device mine /tmp/dual.xml --live
 is "sets the VF" "$(vfget "$PF2" 0 address 2) $(vfget "$PF2" 0 'vlan_list[0].vlan' 2)" '"52:54:00:aa:00:02" 43'
-not_ok "updating what is not his" "access denied" as member virsh -c qemu:///system update-device theirs /tmp/dual.xml --live
+device "$(vfaddr "$PF2" 1)" > /tmp/theirs.xml
+ok "root attaches a VF to what is not his" virsh -q attach-device theirs /tmp/theirs.xml --live
+now=$(snapshot_vfs)
+sed "s/id='43'/id='99'/" /tmp/theirs.xml > /tmp/update.xml
+not_ok "which he may not update" "access denied" as member virsh -c qemu:///system update-device theirs /tmp/update.xml --live
+not_ok "nor detach" "access denied" as member virsh -c qemu:///system detach-device theirs /tmp/theirs.xml --live
+is "and nothing has changed" "$(snapshot_vfs)" "$now"
+is "in metadata either" "$(virsh -q dumpxml theirs | grep -c "id='99'" || true)" 0
 
 step "what a filter may do"
 # look USER: the status of the filter of a client of that user that stays
@@ -70,7 +78,7 @@ look() {
   echo "descriptors $(find "/proc/$pid/fd" -mindepth 1 | wc -l)"
   wait $!
 }
-filter_of() { pgrep -f -u "$1" -n /virt-hostdev-filter; }
+filter_of() { pgrep -x -u "$1" -n virt-hostdev-fi; }
 test_filter() { filter_of "$1"; }
 for user in member root; do
   seen=$(look $user)
