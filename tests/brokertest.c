@@ -164,29 +164,29 @@ testLongAnswer(void)
 static void
 testNotAnswers(void)
 {
-    static const char *const not [] = {"",
-                                       "ok",
-                                       "ok 0",
-                                       "ok 01",
-                                       "ok 1 ",
-                                       "ok 1 x",
-                                       "no 1",
-                                       "error 1",
-                                       "error 1 0",
-                                       "error 1 9 text",
-                                       "error 1 -1 text",
-                                       "error 1 01 text",
-                                       "error 0 1 text",
-                                       "error 1 1 \xff",
-                                       "begin 1 " UUID};
+    static const char *const wrong[] = {"",
+                                        "ok",
+                                        "ok 0",
+                                        "ok 01",
+                                        "ok 1 ",
+                                        "ok 1 x",
+                                        "no 1",
+                                        "error 1",
+                                        "error 1 0",
+                                        "error 1 9 text",
+                                        "error 1 -1 text",
+                                        "error 1 01 text",
+                                        "error 0 1 text",
+                                        "error 1 1 \xff",
+                                        ("begin 1 " UUID)};
 
-    for (guint i = 0; i < G_N_ELEMENTS(not ); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autoptr(GError) told = NULL;
         g_autoptr(GError) error = NULL;
         guint id = 77;
 
-        if (virtBrokerAnswerParse(not [i], strlen(not [i]), &id, &told, &error))
-            g_error("taken: %s", not [i]);
+        if (virtBrokerAnswerParse(wrong[i], strlen(wrong[i]), &id, &told, &error))
+            g_error("taken: %s", wrong[i]);
         g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
         g_assert_null(told);
         g_assert_cmpuint(id, ==, 77);

@@ -100,6 +100,7 @@ testGenerateMacs(void)
     virtHostdev *copy = virtHostdevCopy(hostdev);
     const virtNetdev *netdevs[4];
 
+    g_assert_nonnull(text);
     virtHostdevGenerateMacs(hostdev);
     for (guint i = 0; i < 4; i++)
         netdevs[i] = hostdev->netdevs->pdata[i];
@@ -127,8 +128,8 @@ testIsIn(void)
         BEGIN "</hostdev>",
         BEGIN NETDEV "<alias name='ua-other'/><address type='pci' bus='0x09'/></hostdev>",
         "<hostdev type='pci'><source><address bus='6' slot='0x2'/></source></hostdev>",
-        "<hostdev type='pci' mode='subsystem'><teaming persistent='ua-1' type='transient'/><rom file='/r&#38;b'/>"
-        "<boot order='1'/><driver name='vfio'/>\n<source>\n<address function='0' slot='2' bus='06'/></source></hostdev>",
+        ("<hostdev type='pci' mode='subsystem'><teaming persistent='ua-1' type='transient'/><rom file='/r&#38;b'/>"
+         "<boot order='1'/><driver name='vfio'/>\n<source>\n<address function='0' slot='2' bus='06'/></source></hostdev>"),
     };
     static const char idle[] = "<domain><devices><hostdev type='pci'>" SOURCE "</hostdev></devices></domain>";
     static const char fromLive[] =

@@ -324,7 +324,6 @@ testAddedPort(Fixture *f, gconstpointer opaque)
 static void
 testRefused(Fixture *f, gconstpointer opaque)
 {
-    g_autoptr(GError) error = NULL;
     g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
     virtHostdev *other = makeHostdev(fakeHostVFAddress(f->fake, PF, 1));
 
