@@ -8,6 +8,8 @@
 #   initrd-l1.img    L1's initramfs
 #   l2/              the tiny kernel and initramfs of the guests that L1 starts
 #   SUITE/root       L1's root file system; trixie's also lends its QEMU to L0
+#   virtqemud/       what modular's root has beside trixie's files
+#   nova/            OpenStack Nova's Python modules, which trixie's L1 may mount
 #   MACHINE/share    /lab inside L1; MACHINE is SUITE, or SUITE-systemd
 #   MACHINE/run      pids, pipes and console of the running L1
 set -euo pipefail
@@ -17,7 +19,7 @@ export LAB=${LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/libvirt-hostdev-lab}
 export LAB_SUITE=${LAB_SUITE:-trixie}
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
-SUITES=(trixie bookworm sid)
+SUITES=(trixie bookworm sid modular)
 INITS=(plain systemd)
 BASE=$LAB/trixie/root
 TREE=$LAB/build
@@ -109,5 +111,6 @@ stop() {
 
 # share_guest: the scripts that run in L1, as they are now. Never written in place: PID 1 reads its own as it goes.
 share_guest() {
-  mkdir -p "$SHARE/guest"; cp -u --remove-destination "$HERE"/guest/* "$HERE/dualport/selftest.sh" "$SHARE/guest/"
+  mkdir -p "$SHARE/guest"
+  cp -u --remove-destination "$HERE"/guest/* "$HERE/dualport/selftest.sh" "$HERE"/../clients/*.py "$SHARE/guest/"
 }

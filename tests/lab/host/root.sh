@@ -28,4 +28,7 @@ build_root() {
   echo "$wanted" > "$dir.packages"
   say "root file system of $suite: $(du -sm "$dir" | cut -f1) MB in $(elapsed "$since") s"
 }
-for suite; do build_root "$suite"; done
+for suite; do
+  case $suite in modular) bash "$HERE/host/modular.sh";; *) build_root "$suite";; esac
+done
+[[ $LAB_SUITE != trixie ]] || bash "$HERE/host/nova.sh"

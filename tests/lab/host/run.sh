@@ -4,16 +4,20 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/host/job.sh"
 
-# init_of NAME: what the scenario wants as PID 1: its line "# init: ...", or "plain"
-init_of() { local init; init=$(sed -n 's/^# init: //p' "$HERE/scenarios/$1.sh"); echo "${init:-plain}"; }
+# header NAME WORD DEFAULT: what the scenario's line "# WORD: ..." says
+header() { local said; said=$(sed -n "s/^# $2: //p" "$HERE/scenarios/$1.sh"); echo "${said:-$3}"; }
 
 names=("$@") all=no
 [[ ${names[0]} != all ]] || { all=yes; cd "$HERE/scenarios" || exit; names=(*.sh); names=("${names[@]%.sh}"); }
 declare -A todo=()                # INIT: names
 for name in "${names[@]}"; do
   [[ -e $HERE/scenarios/$name.sh ]] || die "no such scenario: $HERE/scenarios/$name.sh"
-  init=$(init_of "$name")
+  init=$(header "$name" init plain) suites=$(header "$name" suites "${SUITES[*]}")
   [[ " ${INITS[*]} " = *" $init "* ]] || die "scenario $name wants '# init: $init'; there are: ${INITS[*]}"
+  for suite in $suites; do
+    [[ " ${SUITES[*]} " = *" $suite "* ]] || die "scenario $name says '# suites: $suites'; there are: ${SUITES[*]}"
+  done
+  [[ $all = no || " $suites " = *" $LAB_SUITE "* ]] || continue
   if [[ ${LAB_INIT:-$init} = "$init" ]]; then todo[$init]+=" $name"
   elif [[ $all = no ]]; then die "scenario $name is for LAB_INIT=$init"; fi
 done

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Every attribute that the dual-port driver can do: set, read back, put back.
+# suites: trixie
 . /lab/guest/lib.sh
 
 dualport_up "$PF2" 2

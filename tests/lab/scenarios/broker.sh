@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# suites: trixie
 # What the broker does not do for a filter, whatever that filter says: it reads metadata and devices itself.
 . /lab/guest/lib.sh
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# suites: trixie
 # Filter, daemon and libvirt's daemon are killed at every step of an attach and of a detach. Once they are back, what
 # libvirt says the guest has, its metadata, our record and the VF agree, and no process is left over.
 . /lab/guest/lib.sh
@@ -80,7 +81,7 @@ hostdevd_restart
 domain vm "" boot > vm.xml
 ok "define" virsh -q define vm.xml
 ok "start" virsh -q start vm
-ok "the guest is up" l2_wait vm '^L2PING'
+ok "the guest is up" l2_wait vm '^L2PING' 400
 be attached
 be detached
 pass "attach and detach work through the stop"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# suites: trixie
 # The main job, shown: scripts/demo runs this. One domain with two VFs: a dual-port one with two netdevs, and one of
 # igb, which really sends frames.
 . /lab/guest/lib.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Drivers' bad habits: each is survived or named, and nothing is left half done.
+# suites: trixie
 . /lab/guest/lib.sh
 
 knobs=/sys/kernel/debug/dualport/$PF2

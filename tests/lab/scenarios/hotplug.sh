@@ -61,7 +61,7 @@ step "a guest to plug into"
 L2_PORTS=5 domain vm "" boot > vm.xml
 ok "define" virsh -q define vm.xml
 ok "start" virsh -q start vm
-ok "the guest is up" l2_wait vm '^L2PING'
+ok "the guest is up" l2_wait vm '^L2PING' 400
 
 step "attach --live: two ports at once"
 device "$dual" > dual.xml

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# suites: trixie
 # Who may do what is libvirt's to say, and it says the same through virthostdevd as without: members of the group,
 # strangers, a polkit rule about one domain. And what a filter may do: what its client may, and less.
 # init: systemd
