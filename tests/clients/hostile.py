@@ -20,7 +20,7 @@ import libvirt
 
 import tap
 
-DEADLINE = 10  # seconds for an answer, on a slow and busy machine
+DEADLINE = int(os.environ.get("CLIENTS_DEADLINE", 10))  # seconds for an answer, on a slow and busy machine
 WORST = 5  # seconds for a call of the one who behaves
 MEMORY = 4 << 20  # bytes of private memory a process, on average
 

@@ -25,7 +25,7 @@ import tap
 NORMAL = [
     (r"socket=[^&\s'\"]+", "socket=SOCKET", "the two ways have two sockets"),
     (r"(<domain type='\w+') id='\d+'", r"\1 id='ID'", "a guest gets a new number at each start"),
-    (r"domain-\d+-", "domain-ID-", "and so do its directories"),
+    (r"(domain-|/channel/)\d+-", r"\1ID-", "and so do its directories"),
     (r"/dev/pts/\d+", "/dev/pts/N", "the kernel chooses the pty"),
     (r"<creationTime>\d+<", "<creationTime>TIME<", "when a snapshot was taken"),
     (r"\bfd \d+ must", "fd N must", "a client's own number"),
