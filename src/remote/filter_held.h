@@ -1,0 +1,68 @@
+/* filter_held.h: a call that is held, and what its steps have at hand; private to filter_call.c and filter_held.c
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "conf/domain_conf.h"
+#include "remote/filter.h"
+
+typedef struct _virtHeld virtHeld;
+
+/* Where a call has effect: the running domain and what the next start will use. */
+typedef enum {
+    VIRT_HELD_LIVE,
+    VIRT_HELD_CONFIG,
+    VIRT_HELD_TARGETS,
+    VIRT_HELD_ALWAYS = VIRT_HELD_TARGETS
+} virtHeldTarget;
+
+/* A step about one of the two is left out where the call does not affect it. */
+typedef struct {
+    void (*run)(virtHeld *held, virtHeldTarget target);
+    virtHeldTarget target;
+} virtHeldStep;
+
+typedef struct {
+    guint flag;    /* virDomainModificationImpact */
+    guint xmlFlag; /* virDomainXMLFlags that shows it */
+} virtHeldImpact;
+
+extern const virtHeldImpact virtHeldImpacts[VIRT_HELD_TARGETS];
+
+struct _virtHeld {
+    virtFilter *filter;
+    const virtRpcProc *proc;
+    virtRpcHeader header;
+    GByteArray *message; /* the client's call */
+    virtRpcDomain domain;
+    char uuid[VIRT_UUID_LEN];
+    const char *xml; /* in @message, like the domain's name */
+    gsize xmlLen;
+    guint flags;
+
+    virtHostdev *hostdev;                 /* what the client wants; attach and update */
+    char *stock;                          /* the device without its netdevs */
+    GPtrArray *before[VIRT_HELD_TARGETS]; /* virtHostdev: our metadata as it was read */
+    bool present;                         /* attach: metadata knows the device already */
+    bool written[VIRT_HELD_TARGETS];
+
+    const virtHeldStep *next;
+    bool begun, failed;
+    virtHeldTarget target; /* of the request under way */
+    GByteArray *reply;
+};
+
+extern const virtHeldStep virtHeldClosing[]; /* what ends every call, also one that failed */
+
+void virtHeldAdvance(virtHeld *held);
+void virtHeldFree(virtHeld *held);
+
+void virtHeldFail(virtHeld *held, GByteArray *reply);
+void virtHeldFailWith(virtHeld *held, const GError *error);
+void virtHeldFailMalformed(virtHeld *held);
+GByteArray *virtHeldRelay(const virtHeld *held, const GByteArray *message);
+bool virtHeldIsGood(virtHeld *held, const virtRpcHeader *header, const GByteArray *message);
+
+GByteArray *virtHeldNewCall(const virtHeld *held, guint32 proc);
+void virtHeldSend(virtHeld *held, GByteArray *call, virtFilterReplyFunc done);
+void virtHeldAsk(virtHeld *held, virtBrokerVerb verb);
