@@ -46,19 +46,32 @@ ok "start" virsh -q start dual
 is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 like "the journal has fields" "$(journalctl -q -o json "PCI_ADDR=$vf" | jq -r .MESSAGE)" "Set the netdevs of $vf"
 
+step "the unit's sandbox leaves the daemon what it needs"
+ok "destroy" virsh -q destroy dual
+snapshot=$(snapshot_vfs)
+hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)$(netdev_xml 2 52:54:00:aa:00:02)<rom file='/nowhere'/>" > rom.xml
+not_ok "QEMU refuses a device when its VF is set already" "/nowhere" virsh attach-device guest rom.xml --live
+same() { [[ $(snapshot_vfs) = "$snapshot" ]]; }
+ok "the VF is put back, its driver bound anew" waitfor 20 same
+like "the journal tells" "$(journalctl -q -o json "PCI_ADDR=$vf" | jq -r .MESSAGE)" "Put back the netdevs of $vf"
+ok "attach" virsh -q attach-device guest <(sed "s/<rom.*\/>//" rom.xml) --live
+is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
+
 step "the daemon dies, libvirt dies"
 ok "the daemon is killed" systemctl kill -s KILL virthostdevd.service
 ok "and comes again" waitfor 30 virsh -q dumpxml dual
 ok "libvirt is killed" libvirt_kill9
 ok "and comes again" waitfor 30 virsh -q dumpxml dual
-is "the guests run" "$(virsh -q list --name | sort | tr '\n' ' ')" "dual guest "
-ok "destroy" virsh -q destroy dual
+is "the guest runs, with what it was given" "$(virsh -q list --name) $(virsh -q dumpxml guest | grep -c '<netdev ')" "guest 2"
+is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 
 step "disable"
 ok "disable" virt-hostdev disable
 is "everyone listens where he did" "$(listens)" "$before"
 is "no drop-in is left" "$(drop_ins)" 0
 is "the guest is the same process" "$(pidof qemu-system-x86_64)" "$pid"
+ok "destroy" virsh -q destroy guest
+ok "the hook puts back what was plugged in" waitfor 20 same
 is "a client sees what libvirt stores" "$(virsh -q dumpxml dual | grep -cE '<netdev |<lh:netdev ')" 2
 ok "the hook still sets it" virsh -q start dual
 is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
