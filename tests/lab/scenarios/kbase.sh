@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie bookworm
+# suites: trixie
 # The commands of docs/kbase/dual-port-vf.rst, as they stand there, on a dual-port PF.
 . /lab/guest/lib.sh
 

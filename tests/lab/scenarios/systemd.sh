@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie modular
+# suites: trixie
 # The lab itself, where systemd is PID 1: units, sockets, the journal and polkit are the real ones.
 # init: systemd
 . /lab/guest/lib.sh
