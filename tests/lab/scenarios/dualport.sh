@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie bookworm sid
+# suites: trixie bookworm
 # The main job: a domain with two netdevs on one VF starts with both set, and however it ends, every attribute of
 # every VF on every port, and the VFs' own netdevs, are what they were.
 . /lab/guest/lib.sh

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie bookworm
+# suites: trixie
 # A VF has one owner: a second domain that names it is refused, and the first one's settings never change.
 . /lab/guest/lib.sh
 

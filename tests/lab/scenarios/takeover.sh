@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# suites: trixie modular
 # virt-hostdev enable and disable, on a machine that systemd runs: libvirt's sockets move and come back, guests go on.
 # init: systemd
 . /lab/guest/lib.sh

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie bookworm
+# suites: trixie
 # The tool at a prompt: looking, planning, provisioning without libvirt, and refusing what the host cannot do.
 . /lab/guest/lib.sh
 
