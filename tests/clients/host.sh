@@ -86,11 +86,13 @@ max_anonymous_clients = 1000
 host_uuid = "3e3fce45-4f53-4fa7-bb32-11f34168b82b"
 log_outputs = "3:file:$HOST_WORK/libvirtd.log"
 C
+  # No mount namespace for each guest: where all of this runs in a chroot, libvirt would lose its /dev/pts.
   cat > /etc/libvirt/qemu.conf << 'C'
 user = "root"
 group = "root"
 stdio_handler = "file"
 security_driver = "none"
+namespaces = []
 C
   # The QEMU driver does not start without its default user, even where qemu.conf names another one.
   for name in libvirt-qemu kvm libvirt; do getent group $name > /dev/null || groupadd -r $name; done
