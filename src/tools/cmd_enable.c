@@ -304,8 +304,11 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
         return true;
     }
     units = findStock(&stock, NULL) ? activeUnits(stock) : g_ptr_array_new_with_free_func(g_free);
-    if (!reopen(units, false, error))
+    if (!reopen(units, false, error)) {
+        g_prefix_error(error, "The drop-ins are gone, but libvirt's sockets may be closed: mend what follows, then run "
+                              "systemctl daemon-reload and start libvirt's socket units. ");
         return false;
+    }
     printf("libvirt's sockets are its own again\n");
     return true;
 }

@@ -41,7 +41,7 @@ like "prepare without the domain's lock" "$(ask "prepare 1 $uuid $mine")" "^erro
 like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid $mine")" "^error 1 .*metadata names no netdevs"
 bash -c ". /tmp/name; name $other"
 like "a VF that metadata names and libvirt has not given to the domain" \
-  "$(ask "begin 1 $uuid" "update 1 $uuid $other")" "^error 1 "
+  "$(ask "begin 1 $uuid" "update 1 $uuid $other")" "^error 1 .*metadata names no netdevs"
 like "a lock on a domain that is not there" "$(ask "begin 1 00000000-0000-0000-0000-000000000001" "prepare 2 00000000-0000-0000-0000-000000000001 $mine")" "^error 2 "
 like "a change of a VF that somebody else has" "$(ask "begin 1 $theirs" "update 1 $theirs $other")" "^error 1 "
 like "an address that is none" "$(ask "begin 1 $uuid" "prepare 1 $uuid 0000:zz:00.0")" "^(error|closed)"
@@ -68,11 +68,11 @@ P
 }
 got=$(between "$other")
 like "a VF that another guest has is not prepared" "$(head -n 1 <<< "$got")" "^error 1 .*(in use|open)"
-like "nor updated" "$(sed -n 2p <<< "$got")" "^error 1 "
+like "nor updated" "$(sed -n 2p <<< "$got")" "^error 1 .*it has no such device"
 is "its guest is not disturbed" "$(snapshot_vfs)" "$before"
 got=$(between "$free")
 is "a free one is prepared" "$(head -n 1 <<< "$got")" "ok 1"
-like "but not updated, for libvirt has not attached it" "$(sed -n 2p <<< "$got")" "^error 1 "
+like "but not updated, for libvirt has not attached it" "$(sed -n 2p <<< "$got")" "^error 1 .*it has no such device"
 is "and end puts it back" "$(snapshot_vfs)" "$before"
 is "with its record" "$(records)" ""
 is "and its metadata" "$(stock_virsh -q dumpxml mine | grep -c 'lh:' || true)" 0
