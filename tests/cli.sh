@@ -26,7 +26,7 @@ expect "an unknown command" 2 "unknown command 'fly'" '^$' fly
 expect "an unknown option" 2 'Unknown option --fly' '^$' list --fly
 expect "too few arguments" 2 'usage: virt-hostdev convert' '^$' convert --to=stock
 expect "too many arguments" 2 'usage: virt-hostdev dumpxml' '^$' dumpxml a b
-expect "convert to what?" 2 'give --to=stock or --to=netdev' '^$' convert --to=html x.xml
+expect "convert to what?" 2 'give --to=stock, --to=netdev or --to=interface' '^$' convert --to=html x.xml
 expect "help" 0 '^$' 'Commands:' --help
 expect "help of a command" 0 '^$' 'virt-hostdev plan' plan --help
 expect "version" 0 '^$' '^virt-hostdev [0-9.]+$' --version
@@ -36,14 +36,94 @@ expect "a libvirt that is not there" 1 '^virt-hostdev: error: Cannot connect to 
 expect "not an address" 1 'Nothing is recorded|is not a PCI address' '^$' --root "$work" restore fly
 expect "nothing to restore" 0 '^$' '^$' --root "$work" restore
 expect "nothing to release" 1 "'me' has no VFs" '^$' --root "$work" release me
+expect "a root that is not there" 1 'is no directory' '^$' --root "$work/nowhere" status
+install -d -m 0777 "$work/anybody" "$work/anybody/run"
+expect "a root that others can write to" 1 'cannot be trusted: it has owner [0-9]+ and mode 0777' '^$' --root "$work/anybody" restore
 expect "an empty host has no status" 0 '^$' '^$' --root "$work" status
 expect "an empty host in JSON" 0 '^$' '"status"' --root "$work" --json status
+expect "and its counters" 0 '^$' '"changes": 0,' --root "$work" --json status
 expect "an empty host has no PFs" 0 '^$' '"pfs"' --root "$work" list --json
 expect "an empty picture" 0 '^$' '^digraph host' --root "$work" list --dot
+
+# A host with one PF, of igb's.
+pf=$work/igb/sys/bus/pci/devices/0000:01:00.0
+mkdir -p "$pf/net/eth7"
+echo 7 > "$pf/sriov_totalvfs"; echo 3 > "$pf/net/eth7/ifindex"; echo 1 > "$pf/net/eth7/type"
+ln -s ../../../bus/pci/drivers/igb "$pf/driver"
+expect "what a driver can do" 1 'checks failed$' '^VLAN +yes +0000:01:00\.0 +1 +eth7 +igb +igb: VLAN is supported' --root "$work/igb" host-validate
+expect "what it cannot" 1 'checks failed$' '^link state +no +0000:01:00\.0 .*igb: link state is not supported' --root "$work/igb" host-validate
+expect "the same in JSON" 1 'checks failed$' '"check": "VLAN with 802.1ad",' --root "$work/igb" --json host-validate
+expect "checks in JSON" 1 'checks failed$' '"check": "an IOMMU",' --root "$work/igb" --json host-validate
 
 for name in '' $'a\001b' $'\xff' "$(printf 'x%.0s' {1..256})"; do
   expect "an owner's name that cannot be typed again" 1 'printable text|Invalid byte sequence' '^$' --root "$work" apply --owner "$name" layout-one-line.xml
 done
+
+# An interface is a device of ours wherever a <hostdev> with <netdev> is; without libvirt there is nobody to leave it to.
+source="<source><address type='pci' domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>"
+echo "<interface type='hostdev' port='2'>$source<vlan><tag id='42'/></vlan></interface>" > "$work/interface.xml"
+echo "<interface type='hostdev'>$source<vlan trunk='yes'><tag id='42'/><tag id='43'/></vlan></interface>" > "$work/trunk.xml"
+echo "<interface type='hostdev' port='0'>$source</interface>" > "$work/port.xml"
+expect "plan of an interface" 1 'A start would fail' '^0000:06:02\.0 ' --root "$work" plan "$work/interface.xml"
+expect "apply of an interface" 1 'This host has no PCI device 0000:06:02\.0' '^$' --root "$work" apply --owner me "$work/interface.xml"
+expect "plan of one that is libvirt's" 0 '^$' '^$' --root "$work" plan "$work/trunk.xml"
+expect "apply of one that is libvirt's" 1 "trunk\.xml:1: attribute 'trunk' of <vlan> is refused" '^$' --root "$work" apply --owner me "$work/trunk.xml"
+expect "an interface that is wrong" 1 "port\.xml:1: port='0' in <interface>" '^$' validate "$work/port.xml"
+expect "convert of an interface to netdev" 0 '^$' "^<hostdev .*<netdev port='2'>" convert --to=netdev "$work/interface.xml"
+expect "convert of an interface to itself" 0 '^$' "^<interface type='hostdev' port='2'>" convert --to=interface "$work/interface.xml"
+expect "convert of a lone interface to stock" 1 'convert the whole domain' '^$' convert --to=stock "$work/interface.xml"
+{
+  echo "<domain type='test'><name>vm</name><memory>1</memory><os><type>hvm</type></os><devices>"
+  cat "$work/port.xml"
+  echo "</devices></domain>"
+} > "$work/wrong.xml"
+sed "s/port='0'/port='2'/" "$work/wrong.xml" > "$work/right.xml"
+expect "define with an interface" 0 '^$' "^Domain 'vm' defined from " -c test:///default define "$work/right.xml"
+expect "define with one that is wrong" 1 "wrong\.xml:2: port='0' in <interface>" '^$' -c test:///default define "$work/wrong.xml"
+
+# revert, on libvirt's test driver, which forgets everything when the tool ends: what was defined is shown by the tests of
+# clients. Here: what is said, where, and that one failure does not keep the others.
+cat > "$work/node.xml" << 'X'
+<node>
+  <domain type='test'><name>plain</name><memory>1</memory><os><type>hvm</type></os></domain>
+  <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
+    <test:runstate>5</test:runstate>
+    <name>bad</name>
+    <metadata><lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:fly/></lh:hostdevs></metadata>
+    <memory>1</memory><os><type>hvm</type></os>
+  </domain>
+  <domain type='test'>
+    <name>vm</name>
+    <metadata>
+      <lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'>
+        <lh:hostdev>
+          <lh:source><lh:address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></lh:source>
+          <lh:netdev port='2'><lh:vlan><lh:tag id='43'/></lh:vlan></lh:netdev>
+        </lh:hostdev>
+      </lh:hostdevs>
+    </metadata>
+    <memory>1</memory><os><type>hvm</type></os>
+    <devices>
+      <hostdev mode='subsystem' type='pci'>
+        <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
+      </hostdev>
+    </devices>
+  </domain>
+</node>
+X
+revert="-c test://$work/node.xml revert"
+# shellcheck disable=SC2086 # several words
+{
+  expect "revert what?" 2 'the name of one domain, or --all' '^$' $revert
+  expect "revert one and all" 2 'the name of one domain, or --all' '^$' $revert vm --all
+  expect "revert a domain that is not there" 1 "failed to get domain 'none'" '^$' $revert none
+  expect "revert: nothing to do" 0 '^$' "^Domain 'plain' has nothing to revert$" $revert plain
+  expect "revert: what is lost" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' loses 0000:06:02\.0 port 2: VLAN 43$" $revert vm
+  expect "revert: a dry run" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' would be reverted$" $revert --dry-run vm
+  expect "revert: a failure" 1 "error: Domain 'bad' was not reverted: .*fly" '^$' $revert bad
+  expect "revert --all goes on past it" 1 "error: Domain 'bad' was not reverted: .*fly" "^Domain 'vm' reverted$" $revert --all
+  expect "revert for programs" 1 'bad' '"result": "lost"' $revert --all --json
+}
 
 # Every document that is refused: its line, its reason, exit code 1, and nothing on stdout.
 for expected in *.err; do

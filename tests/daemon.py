@@ -45,6 +45,15 @@ while True:
         for line in text.decode().splitlines(): os.write(4, line.encode())
 """
 
+BY_HAND = """<hostdev phase='active'>
+  <owner name='%s'/>
+  <source><address domain='0x0000' bus='0x01' slot='0x10' function='0x%x'/></source>
+  <pf index='0'><address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></pf>
+  <before><netdev port='1'><mac address='00:00:00:00:00:00'/></netdev></before>
+  <wanted><netdev port='1'><mac address='52:54:00:01:02:03'/></netdev></wanted>
+</hostdev>
+"""
+
 RECORD = """<hostdev phase='%(phase)s'>
   <owner name='%(name)s' uuid='%(uuid)s'/>
   <source><address domain='0xfffe' bus='0x%(bus)02x' slot='0x00' function='0x1'/></source>
@@ -168,10 +177,10 @@ def configure(**more):
     write(CONFIG, "".join(f"{key} = {value}\n" for key, value in lines.items()))
 
 
-def start_daemon(**popen):
+def start_daemon(*wrapper, **popen):
     global daemon
     with open("/run/daemon.log", "a", encoding="utf-8") as log:
-        daemon = subprocess.Popen([program, "--config", CONFIG], stderr=log, **popen)
+        daemon = subprocess.Popen([*wrapper, program, "--config", CONFIG], stderr=log, **popen)
     until(lambda: alive(SOCK))
 
 
@@ -274,6 +283,8 @@ def test_config():
                        ("listen = relative", "absolute path"), ('listen = "a"', "absolute path"),
                        ("lease", "key = value"), ("lease = 1\nlease = 1", ":2: lease = 1: given twice"),
                        ('unix_sock_rw_perms = "0999"', "octal"), ("max_clients = -1", "number"),
+                       ("enforce = yes", '"yes" or "no"'), ("drift_interval = 0", "from 1 to 100000"),
+                       ("convert_interfaces = 1", '"yes" or "no"'), ('convert_interfaces = "maybe"', '"yes" or "no"'),
                        ('filter = "' + "/x" * 4000 + '"', "absolute path"), ('unix_sock_group = ""', "name of a group")]:
         write("/run/bad.conf", text)
         done = run(program, "--config", "/run/bad.conf", check=False)
@@ -509,9 +520,58 @@ def test_reload():
     write(CONFIG, "nonsense\n")
     daemon.send_signal(signal.SIGHUP)
     until(lambda: "Nothing is changed: " + CONFIG + ":1" in daemon_log())
-    configure()
+    configure(convert_interfaces='"no"')
     daemon.send_signal(signal.SIGHUP)
     until(lambda: daemon_log().count("read again") == 2)
+    same(Client().hello["argv"][1:], [STOCK, "keep-interfaces"])
+    configure()
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: daemon_log().count("read again") == 3)
+    same(Client().hello["argv"][1:], [STOCK])
+
+
+def by_hand(function, name):
+    """A record at a VF that is not there, of the PF that loopback is made to be the netdev of."""
+    write("/run/record", BY_HAND % (name, function), 0o600)
+    os.rename("/run/record", f"/run/libvirt-hostdev/0000:01:10.{function}")
+
+
+def told(function):
+    return daemon_log().count(f"no PCI device 0000:01:10.{function}")
+
+
+def test_drift():
+    """Where and when the daemon looks, shown by what it cannot find: soon after rtnetlink has news of a PF's netdev, after
+    a reload, and every drift_interval seconds; and that it says the same only once."""
+    stop_daemon()
+    os.makedirs("/run/sys/class/net/lo")
+    os.symlink("/run/0000:01:00.0", "/run/sys/class/net/lo/device")
+    configure(drift_interval=100000)
+    by_hand(0, "first")
+    start_daemon("unshare", "--mount", "sh", "-c", 'mount --bind /run/sys /sys && exec "$@"', "sh")
+    until(lambda: told(0) == 1) # at the start
+    by_hand(1, "second")
+    run("ip", "link", "set", "lo", "mtu", "9000")
+    until(lambda: told(1) == 1)
+    same(told(0), 1)
+    by_hand(0, "another")
+    run("ip", "link", "set", "lo", "mtu", "1500")
+    until(lambda: told(0) == 2)
+    same(told(1), 1)
+    by_hand(2, "third")
+    configure(drift_interval=1)
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: told(2) == 1)
+    by_hand(3, "fourth")
+    until(lambda: told(3) == 1)
+    by_hand(4, "fifth")
+    until(lambda: told(4) == 1)
+    same([told(n) for n in range(5)], [2, 1, 1, 1, 1])
+    for n in range(5):
+        os.unlink(f"/run/libvirt-hostdev/0000:01:10.{n}")
+    configure()
+    stop_daemon()
+    start_daemon()
 
 
 def test_bad_filter():

@@ -45,7 +45,7 @@ testToStock(void)
                                 "\n  <rom bar='off'/>\n</hostdev>\n";
     g_autoptr(GError) error = NULL;
     virtHostdev *hostdev = NULL;
-    g_autofree char *text = virtHostdevToStock(xml, strlen(xml), &hostdev, &error);
+    g_autofree char *text = virtHostdevToStock(xml, strlen(xml), 0, &hostdev, &error);
 
     g_assert_no_error(error);
     g_assert_cmpstr(text, ==, stock);
@@ -80,11 +80,11 @@ testToStockOthers(void)
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
-        g_assert_null(virtHostdevToStock(others[i], strlen(others[i]), &hostdev, &error));
+        g_assert_null(virtHostdevToStock(others[i], strlen(others[i]), 0, &hostdev, &error));
         g_assert_no_error(error);
     }
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
-        g_assert_null(virtHostdevToStock(wrong[i].xml, strlen(wrong[i].xml), &hostdev, &error));
+        g_assert_null(virtHostdevToStock(wrong[i].xml, strlen(wrong[i].xml), 0, &hostdev, &error));
         assertError(&error, VIRT_ERROR_INVALID, wrong[i].what);
     }
     g_assert_null(hostdev);
@@ -96,7 +96,7 @@ testGenerateMacs(void)
     static const char xml[] = BEGIN NETDEV
         "<netdev port='2'/><netdev port='3'><guid node='0x0011223344556677'/></netdev><netdev port='4'/></hostdev>";
     virtHostdev *hostdev = NULL;
-    g_autofree char *text = virtHostdevToStock(xml, strlen(xml), &hostdev, NULL);
+    g_autofree char *text = virtHostdevToStock(xml, strlen(xml), 0, &hostdev, NULL);
     virtHostdev *copy = virtHostdevCopy(hostdev);
     const virtNetdev *netdevs[4];
 
@@ -275,8 +275,8 @@ testDevices(void)
         "<metadata><devices><hostdev type='pci'><source><address bus='9'/></source></hostdev></devices></metadata>"
         "</domain>";
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, &error);
-    g_autoptr(virtDomain) lone = virtDomainParse(BEGIN "</hostdev>", strlen(BEGIN "</hostdev>"), NULL, NULL);
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, &error);
+    g_autoptr(virtDomain) lone = virtDomainParse(BEGIN "</hostdev>", strlen(BEGIN "</hostdev>"), NULL, 0, NULL);
 
     g_assert_no_error(error);
     g_assert_true(domain->active);
@@ -294,8 +294,8 @@ testInactive(void)
 {
     static const char xml[] = "<domain><name>a</name></domain>";
     static const char status[] = "<domstatus id='1'><domain id='2'/></domstatus>";
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, NULL);
-    g_autoptr(virtDomain) running = virtDomainParse(status, strlen(status), NULL, NULL);
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, NULL);
+    g_autoptr(virtDomain) running = virtDomainParse(status, strlen(status), NULL, 0, NULL);
 
     g_assert_false(domain->active);
     g_assert_cmpuint(domain->devices->len, ==, 0);
@@ -369,9 +369,9 @@ checkSetAgain(const char *dir, const char *name)
     g_autofree char *defined = load(dir, name, "defined"), *after = load(dir, name, "after");
     g_autofree char *bare = load(dir, name, "bare"), *metadata = load(dir, name, "metadata");
     g_autoptr(GError) error = NULL;
-    g_autofree char *shown = virtDomainToNetdev(defined, strlen(defined), "defined", &error);
-    g_autofree char *shownAfter = virtDomainToNetdev(after, strlen(after), "after", &error);
-    g_autoptr(virtDomain) domain = virtDomainParse(after, strlen(after), "after", &error);
+    g_autofree char *shown = virtDomainShow(defined, strlen(defined), "defined", VIRT_SHOW_WRITTEN, &error);
+    g_autofree char *shownAfter = virtDomainShow(after, strlen(after), "after", VIRT_SHOW_WRITTEN, &error);
+    g_autoptr(virtDomain) domain = virtDomainParse(after, strlen(after), "after", 0, &error);
     g_autoptr(GPtrArray) list = virtMetadataParse(metadata, strlen(metadata), &error);
     g_autofree char *fromMetadata = list ? virtMetadataFormat(list) : NULL;
     g_autofree char *fromDomain = domain ? virtMetadataFormat(domain->hostdevs) : NULL;
@@ -382,7 +382,8 @@ checkSetAgain(const char *dir, const char *name)
     g_assert_nonnull(strstr(after, "<lh:hostdevs xmlns:lh="));
     g_assert_cmpstr(after, ==, defined);
     g_assert_cmpstr(shownAfter, ==, shown);
-    g_assert_nonnull(strstr(shown, "<netdev port="));
+    g_assert_nonnull(
+        strstr(shown, g_str_has_prefix(name, "interface") ? "<interface type='hostdev'" : "<netdev port="));
     g_assert_nonnull(fromDomain);
     g_assert_cmpstr(fromDomain, ==, fromMetadata);
 }
@@ -400,7 +401,8 @@ testLibvirt(void)
         g_autofree char *path = virtTestPath("qemuxml2argvdata/%s.xml", (char *)names->pdata[i]);
         g_autofree char *input = virtTestRead(path);
 
-        g_ptr_array_add(stocks, virtDomainToStock(input, strlen(input), NULL, true, NULL));
+        g_ptr_array_add(stocks, virtDomainToStock(input, strlen(input), NULL,
+                                                  VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES, NULL));
     }
     status = virtEmbedRun(setAllAgain, dir, &cases);
     for (guint i = 0; i < names->len && status == 0; i++)

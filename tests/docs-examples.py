@@ -17,7 +17,7 @@ DOMAIN = """<domain type='kvm'><name>vm</name><memory>1</memory><os><type>hvm</t
 def wrap(root, text):
     if root == "domain":
         return text
-    if root == "hostdev":
+    if root in ("hostdev", "interface"):
         return DOMAIN % text
     if root == "netdev":
         return DOMAIN % HOSTDEV % text

@@ -18,9 +18,9 @@ static void
 assertRefused(const char *xml, gsize len, const char *what)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *stock = virtDomainToStock(xml, len, NULL, false, &error);
+    g_autofree char *stock = virtDomainToStock(xml, len, NULL, 0, &error);
     g_autoptr(GError) parseError = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, len, NULL, &parseError);
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, len, NULL, 0, &parseError);
 
     g_assert_null(stock);
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
@@ -38,7 +38,7 @@ testTooLarge(void)
     g_autoptr(virtDomain) domain = NULL;
 
     g_string_append_len(xml, space, room);
-    domain = virtDomainParse(xml->str, xml->len, NULL, NULL);
+    domain = virtDomainParse(xml->str, xml->len, NULL, 0, NULL);
     g_assert_nonnull(domain);
     g_string_append_c(xml, ' ');
     assertRefused(xml->str, xml->len, "the document has 4194305 bytes, libvirt takes at most 4194304");
@@ -67,7 +67,7 @@ testTooLargeStored(void)
         g_string_append_printf(
             xml, "<hostdev type='pci'><source><address domain='%u'/></source><netdev port='1'/></hostdev>", i);
     g_string_append(xml, "  </devices>\n</domain>\n");
-    stock = virtDomainToStock(xml->str, xml->len, NULL, false, &error);
+    stock = virtDomainToStock(xml->str, xml->len, NULL, 0, &error);
     g_assert_null(stock);
     g_assert_true(g_str_has_prefix(error->message, "line 1: in the form libvirt keeps, the document would have "));
 }
@@ -97,13 +97,37 @@ testManyDevices(void)
         g_string_append_printf(
             xml, "<hostdev type='pci'><source><address domain='%u' bus='1'/></source><netdev port='1'/></hostdev>", i);
     g_string_append(xml, "  </devices>\n</domain>\n");
-    stock = virtDomainToStock(xml->str, xml->len, NULL, true, &error);
+    stock = virtDomainToStock(xml->str, xml->len, NULL, VIRT_DOMAIN_GENERATE_MAC, &error);
     g_assert_no_error(error);
-    shown = virtDomainToNetdev(stock, strlen(stock), NULL, &error);
+    shown = virtDomainShow(stock, strlen(stock), NULL, VIRT_SHOW_WRITTEN, &error);
     g_assert_no_error(error);
     g_assert_nonnull(strstr(shown, "domain='8000'"));
     g_assert_cmpuint(countMacs(shown), ==, 8000);
     g_assert_cmpint(g_get_monotonic_time() - start, <, 20 * G_USEC_PER_SEC);
+}
+
+/* White space may stand before a device as far as it likes; what is put beside it does not go as far. */
+static void
+testFarRight(void)
+{
+    g_autofree char *space = g_strnfill(100000, ' ');
+    g_autoptr(GString) xml = g_string_new("<domain>\n");
+    g_autofree char *stock = NULL, *shown = NULL, *again = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_string_append_printf(xml, "%s<name>vm1</name>\n  <devices>", space);
+    for (guint i = 1; i <= 200; i++)
+        g_string_append_printf(
+            xml, "\n%s<hostdev type='pci'><source><address domain='%u'/></source><netdev port='1'/></hostdev>",
+            i % 20 ? "" : space, i);
+    g_string_append(xml, "</devices>\n</domain>\n");
+    stock = virtDomainToStock(xml->str, xml->len, NULL, 0, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(strlen(stock), <, xml->len + 200 * 400);
+    shown = virtDomainShow(stock, strlen(stock), NULL, VIRT_SHOW_INTERFACE, &error);
+    g_assert_no_error(error);
+    again = virtDomainToStock(shown, strlen(shown), NULL, VIRT_DOMAIN_INTERFACES, &error);
+    g_assert_no_error(error);
 }
 
 static void
@@ -133,7 +157,7 @@ static void
 testEmpty(void)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse("", 0, "x.xml", &error);
+    g_autoptr(virtDomain) domain = virtDomainParse("", 0, "x.xml", 0, &error);
 
     g_assert_null(domain);
     g_assert_cmpstr(error->message, ==, "x.xml:1: the document has no complete element: is it empty or cut off?");
@@ -155,16 +179,16 @@ testEveryCut(void)
         for (gsize cut = 0; cut < len; cut++) {
             g_autofree char *part = g_memdup2(xml, cut + 1);
             g_autoptr(GError) error = NULL;
-            g_autoptr(virtDomain) domain = virtDomainParse(part, cut, NULL, &error);
-            g_autofree char *stock = virtDomainToStock(part, cut, NULL, true, NULL);
-            g_autofree char *shown = virtDomainToNetdev(part, cut, NULL, NULL);
+            g_autoptr(virtDomain) domain = virtDomainParse(part, cut, NULL, 0, &error);
+            g_autofree char *stock = virtDomainToStock(part, cut, NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
+            g_autofree char *shown = virtDomainShow(part, cut, NULL, VIRT_SHOW_WRITTEN, NULL);
 
             g_assert_true(cut >= end || !domain);
             g_assert_true(domain || error);
             g_assert_true(shown || !domain);
             g_free(g_steal_pointer(&stock));
             part[cut] ^= 0x15;
-            stock = virtDomainToStock(part, cut, NULL, true, NULL);
+            stock = virtDomainToStock(part, cut, NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
         }
     }
 }
@@ -179,7 +203,7 @@ testModel(void)
         "<guid node='0x0011223344556677' port='00:11:22:33:44:55:66:78'/></netdev>"
         "<netdev port='1'><virtualport type='802.1Qbh'><parameters profileid='f'/></virtualport></netdev>" TAIL;
     static const guint8 mac[] = {0x52, 0x54, 0, 1, 2, 3};
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, NULL);
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, NULL);
     const virtHostdev *hostdev = domain->hostdevs->pdata[0];
     const virtNetdev *first = hostdev->netdevs->pdata[0], *second = hostdev->netdevs->pdata[1];
 
@@ -212,8 +236,8 @@ testLoneHostdev(void)
 {
     static const char xml[] = HOSTDEV "<netdev port='1'/></hostdev>";
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, &error);
-    g_autofree char *shown = virtDomainToNetdev(xml, strlen(xml), NULL, NULL);
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, &error);
+    g_autofree char *shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, NULL);
 
     g_assert_no_error(error);
     g_assert_null(domain->name);
@@ -227,8 +251,8 @@ testNoDomain(void)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) uuidError = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse("<network/>", 10, NULL, &error);
-    g_autoptr(virtDomain) other = virtDomainParse("<domain><uuid>12</uuid></domain>", 32, NULL, &uuidError);
+    g_autoptr(virtDomain) domain = virtDomainParse("<network/>", 10, NULL, 0, &error);
+    g_autoptr(virtDomain) other = virtDomainParse("<domain><uuid>12</uuid></domain>", 32, NULL, 0, &uuidError);
 
     g_assert_null(domain);
     g_assert_cmpstr(error->message, ==, "line 1: <network> holds neither a <domain> nor a <hostdev>");
@@ -243,9 +267,9 @@ testGenerateMac(void)
     static const char xml[] = HEAD HOSTDEV
         "<netdev port='1'/><netdev port='2'><mac address='52:54:00:01:02:03'/></netdev>"
         "<netdev port='3'><guid port='00:11:22:33:44:55:66:78'/></netdev><netdev port='4'><vlan><tag id='7'/></vlan></netdev>" TAIL;
-    g_autofree char *stock = virtDomainToStock(xml, strlen(xml), NULL, true, NULL);
-    g_autofree char *again = virtDomainToStock(stock, strlen(stock), NULL, true, NULL);
-    g_autoptr(virtDomain) domain = virtDomainParse(stock, strlen(stock), NULL, NULL);
+    g_autofree char *stock = virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
+    g_autofree char *again = virtDomainToStock(stock, strlen(stock), NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
+    g_autoptr(virtDomain) domain = virtDomainParse(stock, strlen(stock), NULL, 0, NULL);
     const virtHostdev *hostdev = domain->hostdevs->pdata[0];
     const virtNetdev *netdev = hostdev->netdevs->pdata[0], *fourth = hostdev->netdevs->pdata[3];
     static const guint8 prefix[] = {0x52, 0x54, 0};
@@ -275,7 +299,7 @@ testEscape(void)
     g_autoptr(GString) out = g_string_new(NULL);
 
     virtXmlEscape(out, "a&<>'\"\t\xc3\xbc\xff\x01\xe2\x82\x7f~");
-    g_assert_cmpstr(out->str, ==, "a&#38;&#60;&#62;&#39;&#34;&#9;&#252;????&#127;~");
+    g_assert_cmpstr(out->str, ==, "a&amp;&lt;&gt;&apos;&quot;&#9;&#252;????&#127;~");
 }
 
 int
@@ -286,6 +310,7 @@ main(int argc, char **argv)
     g_test_add_func("/domainconf/too-large-stored", testTooLargeStored);
     g_test_add_func("/domainconf/too-many-elements", testTooManyElements);
     g_test_add_func("/domainconf/many-devices", testManyDevices);
+    g_test_add_func("/domainconf/far-right", testFarRight);
     g_test_add_func("/domainconf/deep", testDeep);
     g_test_add_func("/domainconf/zero-bytes", testZeroBytes);
     g_test_add_func("/domainconf/empty", testEmpty);

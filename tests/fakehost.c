@@ -10,6 +10,7 @@
 #include <linux/if_ether.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,12 @@ fakeWarn(virtHost *host, const char *message)
     g_ptr_array_add(fake->warnings, g_strdup(message));
 }
 
+static size_t
+tableSize(const fakePF *pf)
+{
+    return (pf->ports * pf->vfs + 1) * sizeof(*pf->table);
+}
+
 static void
 pfFree(gpointer data)
 {
@@ -36,7 +43,7 @@ pfFree(gpointer data)
     g_strfreev(pf->vfNames);
     g_strfreev(pf->ifnames);
     g_free(pf->ifindex);
-    g_free(pf->table);
+    munmap(pf->table, tableSize(pf));
     g_free(pf);
 }
 
@@ -58,6 +65,7 @@ fakeHostNew(void)
     fake->pfs = g_ptr_array_new_with_free_func(pfFree);
     fake->nextIfindex = 2; /* 1 is lo */
     sleeper = &fake->slept;
+    fakeHostFile(fake, "", "sys/bus/pci/drivers_probe");
     fakeHostFile(fake, "4c4c4544-0042-3510-8054-b4c04f564433\n", "sys/class/dmi/id/product_uuid");
     return fake;
 }
@@ -244,7 +252,9 @@ fakeHostAddPF(fakeHost *fake, const char *name, guint ports, guint vfs, const ch
     pf->ifnames = g_new0(char *, ports + 1);
     pf->ifindex = g_new0(guint, ports + 1);
     pf->vfNames = g_new0(char *, vfs + 1);
-    pf->table = g_new0(fakeVF, ports * vfs + 1);
+    /* A kernel outlives the processes that talk to it: one that a test forks off changes the same table. */
+    pf->table = mmap(NULL, tableSize(pf), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    g_assert_true(pf->table != MAP_FAILED);
     g_ptr_array_add(fake->pfs, pf);
     addDevice(fake, name, driver);
     fakeHostFile(fake, count, "sys/devices/pci0000:00/%s/sriov_totalvfs", name);
@@ -310,13 +320,28 @@ void
 fakeHostBindVFIO(fakeHost *fake, const char *address)
 {
     g_autofree char *net = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net", address);
-    g_autoptr(GPtrArray) names = virtHostListDir(fake->host, "sys/bus/pci/devices/%s/net", address);
+    g_autoptr(GPtrArray) names = virtHostListDir(fake->host, NULL, "sys/bus/pci/devices/%s/net", address);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *class = virtHostPath(fake->host, "sys/class/net/%s", (const char *)names->pdata[i]);
         unlink(class);
     }
     nftw(net, removeEntry, 16, FTW_DEPTH | FTW_PHYS);
     bindDriver(fake, address, "vfio-pci");
+}
+
+void
+fakeHostSetDriver(fakeHost *fake, const char *address, const char *driver)
+{
+    g_autofree char *there = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net", address);
+    g_autofree char *away = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/unbound", address);
+    g_autofree char *link = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/driver", address);
+    if (!driver) {
+        unlink(link);
+        rename(there, away);
+        return;
+    }
+    rename(away, there);
+    bindDriver(fake, address, driver);
 }
 
 void

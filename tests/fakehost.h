@@ -46,12 +46,15 @@ typedef struct {
     guint getErrno;     /* every GETLINK is refused so */
     guint listed;       /* at most so many VFs in a list; 0 no limit but the kernel's 64 KiB */
     bool refuseZeroMac;
-    bool refuseVlanZero;  /* only 4095 takes a VLAN away */
-    bool vlanNone4095;    /* "no VLAN" reads as 4095 (mlx4) */
-    bool vlanNeedsNoRate; /* no VLAN change while a maximum rate is set (mlx4) */
-    bool noMinRate;       /* EPROTONOSUPPORT (mlx4, igb) */
-    bool guids;           /* the driver reports GUIDs */
-    bool profiles;        /* the driver knows 802.1Qbh port profiles */
+    bool refuseVlanZero;       /* only 4095 takes a VLAN away */
+    bool vlanNone4095;         /* "no VLAN" reads as 4095 (mlx4) */
+    bool vlanNeedsNoRate;      /* no VLAN change while a maximum rate is set (mlx4) */
+    bool noMinRate;            /* EPROTONOSUPPORT (mlx4) */
+    bool macNeedsNoSpoofcheck; /* no MAC is taken away while spoof check is on: EPERM (mlx4) */
+    guint lacksPort; /* no VF has this port: what is written for it goes to the next or the one before (mlx4) */
+    bool silent;     /* no list of VFs: the driver has no ndo_get_vf_config (enic) */
+    bool guids;      /* the driver reports GUIDs */
+    bool profiles;   /* the driver knows 802.1Qbh port profiles */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;
@@ -84,6 +87,8 @@ fakeVF *fakeHostVF(fakeHost *fake, const char *pf, guint port, guint vf);
 virtVF *fakeHostLookup(fakeHost *fake, const char *pf, guint vf); /* virtVFLookup that must succeed */
 
 void fakeHostBindVFIO(fakeHost *fake, const char *address);                                    /* its netdevs go */
+/* Unbind the host's driver of a VF (NULL), or bind it again. */
+void fakeHostSetDriver(fakeHost *fake, const char *address, const char *driver);
 void fakeHostRandomMac(fakeHost *fake, const char *pf, guint port, guint vf, const char *mac); /* as igb shows one */
 void fakeHostSwapVFs(fakeHost *fake, const char *pf, guint a, guint b); /* virtfnA and virtfnB swap places */
 /* Write or (NULL) remove a file under the root: fakeHostFile(fake, "0\n", "sys/class/net/%s/dev_port", name). */

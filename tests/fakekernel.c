@@ -61,6 +61,8 @@ judge(const Target *target, virtNetdevAttr attr, const fakeVF *wanted)
         return EINVAL;
     if (attr == VIRT_NETDEV_VLAN && fake->vlanNeedsNoRate && target->vf->maxRate > 0)
         return EPERM;
+    if (attr == VIRT_NETDEV_MAC && fake->macNeedsNoSpoofcheck && zero && target->vf->spoofchk == 1)
+        return EPERM;
     if (attr == VIRT_NETDEV_BANDWIDTH && fake->noMinRate && wanted->minRate > 0)
         return EPROTONOSUPPORT;
     return fake->judge ? fake->judge(fake->judgeOpaque, target->port, target->index, attr, wanted) : 0;
@@ -247,7 +249,8 @@ aim(Target *target, guint index)
     if (index >= target->pf->vfs)
         return -EINVAL;
     target->index = index;
-    target->vf = &target->pf->table[(target->port - 1) * target->pf->vfs + index];
+    guint lands = target->port != target->fake->lacksPort ? target->port : target->port == 1 ? 2 : target->port - 1;
+    target->vf = &target->pf->table[(lands - 1) * target->pf->vfs + index];
     g_string_append_printf(target->fake->log, "%s vf %u", target->pf->ifnames[target->port - 1], index);
     return 0;
 }
@@ -439,7 +442,8 @@ getLink(const Target *target, struct nl_msg *request, struct nl_msg **ret_reply)
     nla_put_string(reply, IFLA_IFNAME, target->pf->ifnames[target->port - 1]);
     if (mask & RTEXT_FILTER_VF) {
         nla_put_u32(reply, IFLA_NUM_VF, target->pf->vfs);
-        fillVFInfoList(reply, target, !(mask & RTEXT_FILTER_SKIP_STATS));
+        if (!fake->silent)
+            fillVFInfoList(reply, target, !(mask & RTEXT_FILTER_SKIP_STATS));
         if (fake->profiles)
             fillVFPorts(reply, target);
     }

@@ -22,7 +22,7 @@ NS = "urn:libvirt-hostdev:1"
 REMOTE, QEMU, KEEPALIVE = 0x20008086, 0x20008087, 0x6B656570
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 OK, ERROR = 0, 1
-DEFINE, DUMPXML, ATTACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 264, 265, 379, 157
+DEFINE, DUMPXML, ATTACH, DETACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 161, 264, 265, 379, 157
 OURS = 0x80000000
 STRING_MAX = 4 << 20
 with open(FILTER, "rb") as program:
@@ -359,6 +359,22 @@ def held_and_refused():
         f.broker.send(b"ok " + number.encode())
         reply, code = f.answer()
         assert (reply.serial, code) == (20, 55) and b"somebody else has it" in reply.payload
+        f.call(1)
+
+
+@case
+def interface_without_metadata():
+    """A driver that has no metadata can have no interface of ours, and is asked what the client asks."""
+    with Filter() as f:
+        payload = domain() + string("<interface type='bridge'><mac address='52:54:00:01:02:03'/></interface>") + struct.pack(">I", 1)
+        f.client.sendall(message(DETACH, serial=20, payload=payload))
+        call = read_message(f.libvirt)
+        assert call.proc == GET_METADATA, call.data
+        f.libvirt.sendall(error_reply(call.proc, call.serial, 3, "this function is not supported"))
+        call = read_message(f.libvirt)
+        assert call.proc == DETACH and call.serial >= OURS and call.payload == payload, call.data
+        f.libvirt.sendall(message(DETACH, REPLY, call.serial))
+        assert read_message(f.client).data == message(DETACH, REPLY, 20)
         f.call(1)
 
 

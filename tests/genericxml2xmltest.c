@@ -3,22 +3,37 @@
  *
  * A case is genericxml2xmlin/NAME.xml and either genericxml2xmlin/NAME.err, the exact message, or
  * genericxml2xmlout/NAME.stock.xml and, where showing it again differs from the input, NAME.xml.
+ *
+ * In the cases called interface…, convert… and bad-interface… an <interface type='hostdev'> is converted too; and
+ * NAME.as-netdev and NAME.as-interface are what conversion on purpose gives, text or message.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/domain_conf.h"
 #include "testfiles.h"
 
-#define MIN_CASES 170
+#define MIN_CASES 420
 #define MIN_REFUSED_SHARE 3 /* one of three */
 
 static GPtrArray *messages; /* of refused cases, without file and line */
+
+static guint flags; /* of the running case */
+
+static guint
+flagsFor(const char *name)
+{
+    bool interfaces = g_str_has_prefix(name, "interface") || g_str_has_prefix(name, "convert") ||
+                      g_str_has_prefix(name, "bad-interface");
+
+    return interfaces ? VIRT_DOMAIN_INTERFACES : 0;
+}
 
 static char *
 stock(const char *xml, const char *file)
 {
     g_autoptr(GError) error = NULL;
-    char *text = virtDomainToStock(xml, strlen(xml), file, false, &error);
+    char *text = virtDomainToStock(xml, strlen(xml), file, flags, &error);
 
     g_assert_no_error(error);
     return text;
@@ -28,7 +43,7 @@ static char *
 show(const char *xml, const char *file)
 {
     g_autoptr(GError) error = NULL;
-    char *text = virtDomainToNetdev(xml, strlen(xml), file, &error);
+    char *text = virtDomainShow(xml, strlen(xml), file, VIRT_SHOW_WRITTEN, &error);
 
     g_assert_no_error(error);
     return text;
@@ -54,11 +69,14 @@ checkProperties(const char *input, const char *stored, const char *shown, const 
     g_assert_cmpstr(shownAgain, ==, shown);
     g_assert_cmpstr(storedTwice, ==, stored);
     g_assert_cmpstr(shownTwice, ==, shown);
-    /* What was in stock form from the start may be laid out in another way than ours. */
-    if (!g_str_equal(stored, input)) {
+    /* What was in stock form from the start may be laid out in another way than ours; so may an interface. */
+    if (!g_str_equal(stored, input) && (!flags || g_str_equal(shown, input))) {
         g_assert_cmpstr(storedAgain, ==, stored);
         g_assert_cmpstr(directStored, ==, stored);
     }
+    /* An interface is neither cut out by the skeleton nor a hostdev before it is stored. */
+    if (flags)
+        return;
     g_assert_cmpstr(directMeaning, ==, inputMeaning);
     g_assert_cmpstr(storedSkeleton, ==, inputSkeleton);
     g_assert_cmpstr(shownSkeleton, ==, inputSkeleton);
@@ -85,6 +103,45 @@ checkAccepted(const char *name, const char *input, const char *stored)
     checkProperties(input, stored, shown, file);
 }
 
+static gint
+compareLines(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What a document means, whatever the order of its devices: a hostdev that becomes an interface moves. */
+static char *
+sortedMeaning(const char *xml)
+{
+    g_autofree char *meaning = virtTestMeaning(xml);
+    g_auto(GStrv) lines = g_strsplit(meaning, "\n", -1);
+
+    qsort(lines, g_strv_length(lines), sizeof(*lines), compareLines);
+    return g_strjoinv("\n", lines);
+}
+
+/* Conversion on purpose; what it gives means the same device, whose stock form says so. */
+static void
+checkConverted(const char *name, const char *input, const char *stored, virtShow to)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path =
+        virtTestPath("genericxml2xmlout/%s.as-%s", name, to == VIRT_SHOW_NETDEV ? "netdev" : "interface");
+    g_autofree char *file = g_strdup_printf("%s.xml", name);
+    g_autofree char *text = virtDomainConvert(input, strlen(input), file, to, &error);
+    g_autofree char *message = text ? NULL : g_strdup_printf("%s\n", error->message);
+    g_autofree char *again = text ? virtDomainConvert(text, strlen(text), file, to, &error) : NULL;
+    g_autofree char *storedAgain = text ? stock(text, file) : NULL;
+    g_autofree char *wanted = sortedMeaning(stored), *found = text ? sortedMeaning(storedAgain) : NULL;
+
+    virtTestCompare(path, text ? text : message);
+    if (!text)
+        return;
+    g_assert_no_error(error);
+    g_assert_cmpstr(again, ==, text);
+    g_assert_cmpstr(found, ==, wanted);
+}
+
 static void
 checkRefused(const char *name, const char *message)
 {
@@ -109,11 +166,17 @@ testCase(gconstpointer opaque)
     g_autofree char *file = g_strdup_printf("%s.xml", name);
     g_autofree char *input = virtTestRead(path);
     g_autoptr(GError) error = NULL;
-    g_autofree char *stored = virtDomainToStock(input, strlen(input), file, false, &error);
+    g_autofree char *stored = NULL;
 
+    flags = flagsFor(name);
+    stored = virtDomainToStock(input, strlen(input), file, flags, &error);
     if (stored)
         checkAccepted(name, input, stored);
-    else
+    if (stored && flags) {
+        checkConverted(name, input, stored, VIRT_SHOW_NETDEV);
+        checkConverted(name, input, stored, VIRT_SHOW_INTERFACE);
+    }
+    if (!stored)
         checkRefused(name, error->message);
 }
 

@@ -451,6 +451,102 @@ testVlanBetweenRates(Fixture *f, gconstpointer data)
     assertDump(f, dump);
 }
 
+/* At set time too; the rate that was there stays where nobody asks for another. */
+static void
+testSetVlanBehindRate(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) before = readAll(f);
+    virtNetdev *wanted = f->wanted->pdata[1];
+    g_ptr_array_remove_index(f->wanted, 0);
+    f->fake->vlanNeedsNoRate = true;
+    wanted->present = BIT(VIRT_NETDEV_VLAN);
+    set(f, before);
+    assertLog(f, "enp65s0f0d1 vf 3 vlan=43:3:88a8!1\n"
+                 "enp65s0f0d1 vf 3 bandwidth=0-0\n"
+                 "enp65s0f0d1 vf 3 vlan=43:3:88a8\n"
+                 "enp65s0f0d1 vf 3 bandwidth=10-500\n");
+    wanted->vlan.id = 44;
+    wanted->present |= BIT(VIRT_NETDEV_BANDWIDTH);
+    set(f, before);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->vlan, ==, 44);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->maxRate, ==, 2000);
+    /* What is refused for another reason is named, and the rate is there again. */
+    wanted->vlan.id = 45;
+    wanted->present = BIT(VIRT_NETDEV_VLAN);
+    f->fake->refused = BIT(VIRT_NETDEV_VLAN);
+    g_autoptr(GError) error = NULL;
+    g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
+    assertSays(
+        error,
+        "Cannot set VLAN 45 (priority 3, 802.1ad) on port 2 (VF 3 of enp65s0f0d1, 0000:41:10.6): Operation not permitted.");
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->maxRate, ==, 2000);
+}
+
+/* mlx4: no stand-in for the MAC address where spoof check only has to go first. */
+static void
+testMacBehindSpoofcheck(Fixture *f, gconstpointer data)
+{
+    fakeHostVF(f->fake, PF, 1, 3)->spoofchk = 0;
+    g_autofree char *dump = fakeHostDump(f->fake);
+    g_autoptr(GPtrArray) before = readAll(f);
+    set(f, before);
+    fakeHostVF(f->fake, PF, 1, 3)->spoofchk = 1;
+    f->fake->macNeedsNoSpoofcheck = true;
+    restore(f, before);
+    assertDump(f, dump);
+    g_assert_cmpuint(f->fake->warnings->len, ==, 0);
+}
+
+/* mlx4: the VF has no port 1, and what is written there lands on port 2, which nobody spoke of. */
+static void
+testRedirect(Fixture *f, gconstpointer data)
+{
+    g_autofree char *dump = fakeHostDump(f->fake);
+    g_autoptr(GPtrArray) before = readAll(f);
+    g_autoptr(GError) error = NULL;
+    g_ptr_array_remove_index(f->wanted, 1);
+    f->fake->lacksPort = 1;
+    g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
+    assertSays(
+        error,
+        "VF 3 of PF 0000:41:00.0 (0000:41:10.6) lacks the port that was to be set: the driver has written it to port 2. That is undone.");
+    assertDump(f, dump);
+    /* A refusal half-way, too. */
+    g_clear_error(&error);
+    f->fake->refused = BIT(VIRT_NETDEV_TRUST);
+    g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
+    assertSays(error, "written it to port 2. That is undone.");
+    assertDump(f, dump);
+    /* Nothing went astray: the refusal stands. */
+    g_clear_error(&error);
+    f->fake->lacksPort = 0;
+    g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
+    assertSays(error, "Cannot set trust yes on port 1");
+}
+
+/* enic: written and believed, and nothing is known of what was there. */
+static void
+testSilent(Fixture *f, gconstpointer data)
+{
+    f->fake->silent = true;
+    g_autoptr(GPtrArray) before = readAll(f);
+    g_assert_cmphex(((virtNetdev *)before->pdata[0])->present, ==, 0);
+    set(f, before);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 3)->vlan, ==, 42);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->trust, ==, 1);
+    g_autoptr(GPtrArray) none = virtNetdevListNew();
+    g_ptr_array_add(none, virtNetdevNew(1));
+    ((virtNetdev *)none->pdata[0])->present = BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_VLAN);
+    restore(f, none);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 3)->vlan, ==, 0);
+    g_assert_true(virtMacIsZero(fakeHostVF(f->fake, PF, 1, 3)->mac));
+    /* A refusal is one all the same. */
+    g_autoptr(GError) error = NULL;
+    f->fake->refused = BIT(VIRT_NETDEV_VLAN);
+    g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
+    assertSays(error, "Cannot set VLAN 42 (priority 3) on port 1");
+}
+
 /* A pass that gains is followed by another: the MAC waits for the link, and that for trust. */
 static int
 judgeChain(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
@@ -528,6 +624,10 @@ main(int argc, char **argv)
     ADD("vlan-none", testVlanNone);
     ADD("vlan-behind-rate", testVlanBehindRate);
     ADD("vlan-between-rates", testVlanBetweenRates);
+    ADD("set-vlan-behind-rate", testSetVlanBehindRate);
+    ADD("mac-behind-spoofcheck", testMacBehindSpoofcheck);
+    ADD("redirect", testRedirect);
+    ADD("silent", testSilent);
     ADD("chain", testChain);
     ADD("unreadable", testUnreadable);
     ADD("unreadable-set", testUnreadableSet);

@@ -88,6 +88,71 @@ testLongLists(void)
     }
 }
 
+static guint
+readVlan(Fixture *f, guint vf)
+{
+    virtNetdev read;
+    g_assert_true(virtNetlinkGetVF(f->fake->host, f->port, vf, &read, NULL));
+    return read.vlan.id;
+}
+
+/* One list serves all VFs of a port until something is written, and no longer than it is asked for. */
+static void
+testReadOnce(Fixture *f, gconstpointer data)
+{
+    virtNetdev netdev = {.port = 1, .vlan = {.id = 42}};
+    readVlan(f, 0);
+    readVlan(f, 1);
+    g_assert_cmpuint(f->fake->gets, ==, 2);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(f->fake->host);
+        g_autoptr(virtHostReads) inner G_GNUC_UNUSED = virtHostReadOnce(f->fake->host);
+        fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
+        for (guint vf = 0; vf < 8; vf++)
+            if (vf != 1)
+                g_assert_cmpuint(readVlan(f, vf), ==, vf == 3 && i > 0 ? 42 : 0);
+        assertUnread(f, 1, VIRT_ERROR_REFUSED, "shows 7 of 8 VFs");
+        g_assert_cmpuint(f->fake->gets, ==, 3 + i * 2);
+        f->fake->refused = i > 0 ? VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) : 0; /* a refused one counts as written too */
+        virtNetlinkSetVF(f->fake->host, f->port, f->vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), NULL);
+        g_assert_cmpuint(readVlan(f, 3), ==, 42);
+        g_assert_cmpuint(f->fake->gets, ==, 4 + i * 2);
+    }
+    g_assert_null(f->fake->host->links);
+    fakeHostVF(f->fake, PF, 1, 3)->vlan = 43;
+    g_assert_cmpuint(readVlan(f, 3), ==, 43);
+}
+
+/* 40 VFs of one port in three requests; to the first that is refused, and not again where the device is busy. */
+static void
+testSetMany(void)
+{
+    Fixture f;
+    virtVF vfs[40];
+    virtNetdev netdevs[40];
+    virtNetlinkChange changes[40];
+    setUp(&f, GUINT_TO_POINTER(40));
+    for (guint i = 0; i < 40; i++) {
+        vfs[i] = (virtVF){.index = i};
+        netdevs[i] = (virtNetdev){.port = 1, .vlan = {.id = (guint16)(i + 1)}, .trust = 1};
+        changes[i] = (virtNetlinkChange){f.port, &vfs[i], &netdevs[i],
+                                         VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) | VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST)};
+    }
+    changes[5].attrs = 0;
+    g_assert_true(virtNetlinkSetVFs(f.fake->host, changes, 40));
+    g_assert_cmpuint(f.fake->sets, ==, 3);
+    for (guint i = 0; i < 40; i++)
+        g_assert_cmpuint(fakeHostVF(f.fake, PF, 1, i)->vlan, ==, i == 5 ? 0 : i + 1);
+    f.fake->busy = 1;
+    g_assert_false(virtNetlinkSetVFs(f.fake->host, changes, 40));
+    g_assert_cmpuint(f.fake->sets, ==, 4);
+    g_assert_cmpuint(f.fake->slept, ==, 0);
+    f.fake->failAttr = 34; /* the trust of VF 17, in the second request */
+    g_assert_false(virtNetlinkSetVFs(f.fake->host, changes, 40));
+    g_assert_cmpuint(f.fake->sets, ==, 6);
+    tearDown(&f, NULL);
+}
+
 /* Reading, while a tenth of the bytes behind the header are random; with sanitizers this is the test. */
 static void
 garble(void *opaque, struct nl_msg *reply)
@@ -345,6 +410,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, func) g_test_add("/netlink/" name, Fixture, GUINT_TO_POINTER(8), setUp, func, tearDown)
     ADD("missing", testMissing);
+    ADD("read-once", testReadOnce);
     ADD("garbage", testGarbage);
     ADD("wrong-answer", testWrongAnswer);
     ADD("busy", testBusy);
@@ -353,6 +419,7 @@ main(int argc, char **argv)
     ADD("profile-refused", testProfileRefused);
     ADD("host-uuid", testHostUuid);
     g_test_add_func("/netlink/long-lists", testLongLists);
+    g_test_add_func("/netlink/set-many", testSetMany);
     g_test_add_func("/netlink/real/get", testRealGet);
     g_test_add_func("/netlink/real/stale", testRealStale);
     g_test_add_func("/netlink/real/set", testRealSet);

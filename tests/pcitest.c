@@ -220,6 +220,33 @@ testVF(void)
     g_assert_cmpstr(driver, ==, "vfio-pci");
 }
 
+/* Of a PF that is known, only the VF itself is looked at; and that always. */
+static void
+testReadOnce(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, PF, 1, 20, "igb");
+    fakeHostAddPF(fake, "0000:01:00.1", 1, 20, "igb");
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(fake->host);
+    for (guint vf = 0; vf < 20; vf++) {
+        g_autoptr(virtVF) one = fakeHostLookup(fake, PF, vf), other = fakeHostLookup(fake, "0000:01:00.1", vf);
+        g_assert_cmpuint(one->index, ==, vf);
+        g_assert_cmpstr(one->pfName, ==, PF);
+        g_assert_cmpuint(other->index, ==, vf);
+        g_assert_cmpstr(other->pfName, ==, "0000:01:00.1");
+    }
+    fakeHostSwapVFs(fake, PF, 3, 15);
+    virtPCIAddress pf = parse(PF), moved = parse(fakeHostVFAddress(fake, PF, 15));
+    g_autoptr(virtVF) vf = virtVFLookup(fake->host, &moved, NULL);
+    g_assert_cmpuint(vf->index, ==, 15);
+    guint index = 77;
+    g_assert_true(virtPCIFindVF(fake->host, &pf, &moved, &index, NULL));
+    g_assert_cmpuint(index, ==, 15);
+    fakeHostFile(fake, NULL, "sys/bus/pci/devices/" PF "/virtfn15");
+    g_assert_false(virtPCIFindVF(fake->host, &pf, &moved, &index, NULL));
+    g_assert_cmpuint(index, ==, 15);
+}
+
 static void
 assertNoVF(fakeHost *fake, const char *address, const char *part)
 {
@@ -332,6 +359,7 @@ main(int argc, char **argv)
     g_test_add_func("/pci/representors", testRepresentors);
     g_test_add_func("/pci/junk", testJunk);
     g_test_add_func("/pci/vf", testVF);
+    g_test_add_func("/pci/read-once", testReadOnce);
     g_test_add_func("/pci/not-vf", testNotVF);
     g_test_add_func("/pci/lists", testLists);
     g_test_add_func("/pci/rebind", testRebind);

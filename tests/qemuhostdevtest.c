@@ -8,7 +8,9 @@
 #include "util/virstatefile.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PF "0000:01:00.0"
@@ -111,7 +113,7 @@ testCycle(Fixture *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
 }
 
-/* Each attribute of each port of each VF is refused in turn. */
+/* Each attribute of each VF at each port is refused in turn: a port's VFs share a request. */
 static void
 testRollback(Fixture *f, gconstpointer opaque)
 {
@@ -119,7 +121,7 @@ testRollback(Fixture *f, gconstpointer opaque)
 
     for (guint n = 1; n <= 16; n++) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *device = g_strdup(fakeHostVFAddress(f->fake, PF, (n - 1) / 4));
+        g_autofree char *device = g_strdup(fakeHostVFAddress(f->fake, PF, (n - 1) / 2 % 4));
 
         f->fake->failAttr = n;
         g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
@@ -272,6 +274,27 @@ testRestoreInPart(Fixture *f, gconstpointer opaque)
     assertAsBefore(f);
 }
 
+/* What did not go back when its domain ended is anybody's to put back, though libvirtd is the same process still. */
+static void
+testLeftInPart(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) mine = hostdevs(f, 1, 0xaa);
+    g_autoptr(GPtrArray) theirs = hostdevs(f, 1, 0xbb);
+    g_autoptr(GError) error = NULL;
+
+    virtOwnerSetStarter(f->a, (guint64)getpid());
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
+    assertError(error, VIRT_ERROR_BUSY, "domain 'a'");
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    fakeHostHeal(f->fake);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    assertAsBefore(f);
+}
+
 static void
 testMoved(Fixture *f, gconstpointer opaque)
 {
@@ -394,26 +417,34 @@ testPlanProblems(Fixture *f, gconstpointer opaque)
     g_assert_cmpuint(f->fake->sets, ==, sets);
 }
 
+/* What is known of a driver is said, and not believed more than the kernel. */
 static void
-testDrift(Fixture *f, gconstpointer opaque)
+testForeseen(Fixture *f, gconstpointer opaque)
 {
-    g_autoptr(GPtrArray) wanted = hostdevs(f, 1, 0xaa);
-    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GPtrArray) wanted = NULL;
     g_autoptr(GPtrArray) rows = NULL;
-    guint drifted = 0;
+    virtHostdev *one;
+    virtNetdev *trusting;
+    guint problems = 0;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
-    fakeHostVF(f->fake, PF, 2, 0)->vlan = 99;
-    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    rows = virtQemuHostdevDrift(f->fake->host, record, NULL);
+    fakeHostAddPF(f->fake, "0000:02:00.0", 2, 1, "mlx4_core");
+    wanted = hostdevs(f, 1, 0xaa);
+    one = wanted->pdata[0];
+    trusting = one->netdevs->pdata[0];
+    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, "0000:02:00.0", 0), &one->address, NULL));
+    trusting->trust = 1;
+    trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
+    rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
     for (guint i = 0; i < rows->len; i++) {
         const virtPlanRow *row = rows->pdata[i];
 
-        drifted += row->differs;
-        if (row->differs)
-            g_assert_cmpstr(row->from, ==, "99");
+        problems += row->problem != NULL;
+        if (row->problem)
+            g_assert_cmpstr(row->problem, ==, "mlx4_core: trust is not supported (Linux 6.12, mellanox/mlx4/cmd.c)");
     }
-    g_assert_cmpuint(drifted, ==, 1);
+    g_assert_cmpuint(problems, ==, 1);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, "0000:02:00.0", 1, 0)->trust, ==, 1);
 }
 
 /* Trust is refused by a driver that has none, and so would be putting it back: nothing was set, nothing is owed. */
@@ -434,6 +465,100 @@ testUnsupported(Fixture *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
     assertError(error, VIRT_ERROR_REFUSED, "trust yes on port 2");
     g_assert_null(strstr(error->message, "Putting back failed"));
+    assertAsBefore(f);
+}
+
+/* Many VFs: each of both ports is read once before and once after, and written once; putting back costs the same. */
+static void
+testFewRequests(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(f->fake->gets, ==, 4);
+    g_assert_cmpuint(f->fake->sets, ==, 2);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(f->fake->gets, ==, 8);
+    g_assert_cmpuint(f->fake->sets, ==, 4);
+    g_assert_null(f->fake->host->links);
+    g_assert_null(f->fake->host->pfs);
+    assertAsBefore(f);
+}
+
+/* A request about many that the device has no time for, or that fails as such, says nothing about any of them. */
+static void
+testTogetherFails(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+    g_autoptr(GError) error = NULL;
+
+    for (guint n = 1; n <= 4; n++) { /* two to set, two to put back */
+        f->fake->busy = n <= 2 ? n : 0;
+        f->fake->failRequest = n;
+        g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->vlan, ==, 203);
+        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+        g_assert_no_error(error);
+        fakeHostHeal(f->fake);
+        assertAsBefore(f);
+    }
+}
+
+/* Acknowledged and dropped, for the last of the VFs only: the read-back must be newer than the write. */
+static int
+dropLast(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
+{
+    fakeHost *fake = opaque;
+
+    fake->ignored = port == 2 && vf == 3 ? VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) : 0;
+    return 0;
+}
+
+static void
+testIgnoredLast(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+    g_autoptr(GError) error = NULL;
+
+    f->fake->judge = dropLast;
+    f->fake->judgeOpaque = f->fake;
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    assertError(error, VIRT_ERROR_REFUSED, "VLAN 203 on port 2 (VF 3");
+    assertError(error, VIRT_ERROR_REFUSED, "the driver acknowledged it");
+    f->fake->judge = NULL;
+    fakeHostHeal(f->fake);
+    assertAsBefore(f);
+}
+
+/* The last of the records does not fit on the disk: nothing is set, and none of them stays. */
+static void
+testRecordRefused(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+    g_autoptr(GError) error = NULL;
+    struct rlimit old, small;
+    guint sets;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_autofree char *all = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 1));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    sets = f->fake->sets;
+
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
+    small = old;
+    small.rlim_cur = strlen(all) - 100;
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
+    bool ok = virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &old), ==, 0);
+    g_assert_false(ok);
+    assertError(error, VIRT_ERROR_HOST, "File too large");
+    assertError(error, VIRT_ERROR_HOST, fakeHostVFAddress(f->fake, PF, 0));
+    g_assert_cmpuint(f->fake->sets, ==, sets);
     assertAsBefore(f);
 }
 
@@ -612,19 +737,24 @@ main(int argc, char **argv)
         {"/qemu/cycle", testCycle},
         {"/qemu/rollback", testRollback},
         {"/qemu/rollback-fails", testRollbackFails},
+        {"/qemu/few-requests", testFewRequests},
+        {"/qemu/together-fails", testTogetherFails},
+        {"/qemu/ignored-last", testIgnoredLast},
+        {"/qemu/record-refused", testRecordRefused},
         {"/qemu/owner", testOwner},
         {"/qemu/again", testAgain},
         {"/qemu/again-fails", testAgainFails},
         {"/qemu/gone-owner", testGoneOwner},
         {"/qemu/by-hand", testByHandNeverGone},
         {"/qemu/restore-in-part", testRestoreInPart},
+        {"/qemu/left-in-part", testLeftInPart},
         {"/qemu/moved", testMoved},
         {"/qemu/checks", testChecks},
         {"/qemu/two-pfs", testTwoPFs},
         {"/qemu/random-mac", testRandomMac},
         {"/qemu/plan", testPlan},
         {"/qemu/plan-problems", testPlanProblems},
-        {"/qemu/drift", testDrift},
+        {"/qemu/foreseen", testForeseen},
         {"/qemu/unsupported", testUnsupported},
         {"/qemu/unreported", testUnreported},
         {"/qemu/late-release", testLateRelease},

@@ -18,7 +18,7 @@
 static const char *const canonical[] = {
     RECORD("setting", OWNER, PLACE, LISTS),
     RECORD("active", "  <owner name='by hand'/>\n", PLACE, LISTS),
-    RECORD("restoring", "  <owner name='a&#38;b&#60;&#252;'/>\n", PLACE, LISTS),
+    RECORD("restoring", "  <owner name='a&amp;b&lt;&#252;'/>\n", PLACE, LISTS),
     /* What only hardware says. */
     RECORD("active", OWNER, PLACE,
            "  <before>\n"
@@ -122,6 +122,40 @@ testRefused(void)
     }
 }
 
+/* A phase behind the record counts when it is whole; what a crash has left of one does not, whatever follows it. */
+static void
+testMarks(void)
+{
+    static const struct {
+        const char *tail;
+        virtPhase phase;
+    } cases[] = {
+        {"", VIRT_PHASE_SETTING},
+        {"<!-- phase: active -->\n", VIRT_PHASE_ACTIVE},
+        {"<!-- phase: active -->", VIRT_PHASE_SETTING},
+        {"<!-- phase: ac", VIRT_PHASE_SETTING},
+        {"<!-- phase: active -->\n<!-- phase: restoring -->\n", VIRT_PHASE_RESTORING},
+        {"<!-- phase: restoring -->\n<!-- phase: active -->\n", VIRT_PHASE_ACTIVE},
+        {"<!-- phase: active -->\n<!-- phase: rest", VIRT_PHASE_ACTIVE},
+        {"<!-- phase: act<!-- phase: restoring -->\n", VIRT_PHASE_RESTORING},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strconcat(RECORD("setting", OWNER, PLACE, LISTS), cases[i].tail, NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(virtRecord) record = virtRecordParse(text, NULL, &error);
+
+        g_assert_no_error(error);
+        g_assert_cmpint(record->phase, ==, cases[i].phase);
+    }
+    for (virtPhase phase = VIRT_PHASE_SETTING; phase <= VIRT_PHASE_RESTORING; phase++) {
+        g_autofree char *text = g_strconcat(RECORD("setting", OWNER, PLACE, LISTS), virtRecordPhaseMark(phase), NULL);
+        g_autoptr(virtRecord) record = virtRecordParse(text, NULL, NULL);
+
+        g_assert_cmpint(record->phase, ==, phase);
+    }
+}
+
 static void
 testTooLong(void)
 {
@@ -168,6 +202,7 @@ main(int argc, char **argv)
     g_test_add_func("/recordconf/round-trip", testRoundTrip);
     g_test_add_func("/recordconf/model", testModel);
     g_test_add_func("/recordconf/refused", testRefused);
+    g_test_add_func("/recordconf/marks", testMarks);
     g_test_add_func("/recordconf/too-long", testTooLong);
     g_test_add_func("/recordconf/largest", testLargest);
     return g_test_run();

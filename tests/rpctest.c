@@ -119,7 +119,7 @@ rewrite(const GByteArray *message)
     GByteArray *out = NULL;
 
     g_assert_nonnull(proc);
-    virtRpcRewrite(proc, message->data, message->len, &out, &error);
+    virtRpcRewrite(proc, message->data, message->len, 0, &out, &error);
     g_assert_no_error(error);
     return out;
 }
@@ -131,7 +131,7 @@ refuses(const GByteArray *message, const char *needle)
     g_autoptr(GError) error = NULL;
     GByteArray *out = NULL;
 
-    g_assert_false(virtRpcRewrite(find(message), message->data, message->len, &out, &error));
+    g_assert_false(virtRpcRewrite(find(message), message->data, message->len, 0, &out, &error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
     g_test_message("%s", error->message);
     g_assert_nonnull(strstr(error->message, needle));
@@ -158,44 +158,44 @@ static const struct {
     {11, VIRT_RPC_TO_STOCK, "x"},
     {13, VIRT_RPC_DETACH, "dx"},
     {14, VIRT_RPC_TO_NETDEV, "x"},
-    {108, VIRT_RPC_TO_STOCK, "ohohx"},
-    {108, VIRT_RPC_TO_STOCK, "OhOhx"},
+    {108, VIRT_RPC_MIGRATED, "ohohx"},
+    {108, VIRT_RPC_MIGRATED, "OhOhx"},
     {136, VIRT_RPC_TO_STOCK, "sxu"},
-    {148, VIRT_RPC_TO_STOCK, "hohx"},
+    {148, VIRT_RPC_MIGRATED, "hohx"},
     {160, VIRT_RPC_ATTACH, "dxu"},
     {161, VIRT_RPC_DETACH, "dxu"},
     {174, VIRT_RPC_UPDATE, "dxu"},
     {185, VIRT_RPC_TO_STOCK, "dxu"},
     {186, VIRT_RPC_TO_NETDEV, "x"},
-    {213, VIRT_RPC_TO_STOCK, "dXhoh"},
-    {213, VIRT_RPC_TO_STOCK, "dYhoh"},
-    {214, VIRT_RPC_TO_STOCK, "sohohx"},
-    {215, VIRT_RPC_TO_STOCK, "shohx"},
-    {216, VIRT_RPC_TO_STOCK, "dXsoohoh"},
-    {232, VIRT_RPC_TO_STOCK, "dsXu"},
-    {233, VIRT_RPC_TO_STOCK, "sXu"},
+    {213, VIRT_RPC_TO_STOCK_LIKE, "dXhoh"},
+    {213, VIRT_RPC_TO_STOCK_LIKE, "dYhoh"},
+    {214, VIRT_RPC_MIGRATED, "sohohx"},
+    {215, VIRT_RPC_MIGRATED, "shohx"},
+    {216, VIRT_RPC_TO_STOCK_LIKE, "dXsoohoh"},
+    {232, VIRT_RPC_TO_STOCK_LIKE, "dsXu"},
+    {233, VIRT_RPC_TO_STOCK_LIKE, "sXu"},
     {235, VIRT_RPC_TO_NETDEV, "x"},
-    {236, VIRT_RPC_TO_STOCK, "sxu"},
+    {236, VIRT_RPC_TO_STOCK_LIKE, "sxu"},
     {264, VIRT_RPC_METADATA_GUARD, "duXoou"},
     {265, VIRT_RPC_METADATA_GUARD, "duou"},
-    {302, VIRT_RPC_TO_STOCK, "dpu"},
-    {303, VIRT_RPC_TO_STOCK, "psu"},
-    {304, VIRT_RPC_TO_STOCK, "psu"},
-    {305, VIRT_RPC_TO_STOCK, "dopsu"},
-    {305, VIRT_RPC_TO_STOCK, "dOpsu"},
+    {302, VIRT_RPC_TO_STOCK_LIKE, "dpu"},
+    {303, VIRT_RPC_MIGRATED, "psu"},
+    {304, VIRT_RPC_MIGRATED, "psu"},
+    {305, VIRT_RPC_TO_STOCK_LIKE, "dopsu"},
+    {305, VIRT_RPC_TO_STOCK_LIKE, "dOpsu"},
     {309, VIRT_RPC_TO_STOCK, "xu"},
     {350, VIRT_RPC_TO_STOCK, "xu"},
     {379, VIRT_RPC_METADATA_EVENT, "uduo"},
     {388, VIRT_RPC_TO_NETDEV, "x"},
-    {389, VIRT_RPC_TO_STOCK, "dXu"},
+    {389, VIRT_RPC_TO_STOCK_LIKE, "dXu"},
     {392, VIRT_RPC_DETACH_ALIAS, "dsu"},
     {411, VIRT_RPC_TO_STOCK, "dxu"},
     {412, VIRT_RPC_TO_NETDEV, "x"},
     {421, VIRT_RPC_TO_STOCK, "dxXu"},
     {421, VIRT_RPC_TO_STOCK, "dxYu"},
     {422, VIRT_RPC_TO_NETDEV, "x"},
-    {440, VIRT_RPC_TO_STOCK, "dpu"},
-    {441, VIRT_RPC_TO_STOCK, "pu"},
+    {440, VIRT_RPC_TO_STOCK_LIKE, "dpu"},
+    {441, VIRT_RPC_TO_STOCK_LIKE, "pu"},
 };
 
 static virtRpcType
@@ -212,8 +212,8 @@ checkRow(guint32 proc, virtRpcAction action, virtRpcType type, const char *field
     g_autoptr(GByteArray) user = build(proc, type, fields, NETDEV_XML);
     g_autoptr(GByteArray) ours = build(proc, type, fields, stock);
     g_autoptr(GByteArray) plain = build(proc, type, fields, PLAIN_XML);
-    bool converts = (action == VIRT_RPC_TO_STOCK || action == VIRT_RPC_TO_NETDEV) && strpbrk(fields, "xXp");
-    const GByteArray *from = action == VIRT_RPC_TO_STOCK ? user : ours, *to = from == user ? ours : user;
+    bool converts = action <= VIRT_RPC_TO_NETDEV && strpbrk(fields, "xXp");
+    const GByteArray *from = action < VIRT_RPC_TO_NETDEV ? user : ours, *to = from == user ? ours : user;
     g_autoptr(GByteArray) got = rewrite(from);
 
     g_test_message("%u %s", proc, fields);
@@ -232,7 +232,7 @@ checkRow(guint32 proc, virtRpcAction action, virtRpcType type, const char *field
 static void
 testRows(void)
 {
-    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, false, NULL);
+    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, 0, NULL);
 
     g_assert_nonnull(strstr(stock, "<lh:netdev port='2'>"));
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -311,7 +311,7 @@ checkCuts(guint32 proc, virtRpcType type, const char *fields, const char *xml)
         bool ours = memmem(part->data, len, "<netdev", 7);
 
         cutTo(part, len);
-        g_assert_cmpint(virtRpcRewrite(row, part->data, len, &out, &error), ==, !ours || type == VIRT_RPC_REPLY);
+        g_assert_cmpint(virtRpcRewrite(row, part->data, len, 0, &out, &error), ==, !ours || type == VIRT_RPC_REPLY);
         g_assert_null(out);
         g_assert_false(virtRpcIsOurMetadata(row, part->data, len));
     }
@@ -320,7 +320,7 @@ checkCuts(guint32 proc, virtRpcType type, const char *fields, const char *xml)
 static void
 testTruncated(void)
 {
-    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, false, NULL);
+    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, 0, NULL);
 
     checkCuts(11, VIRT_RPC_CALL, "x", NETDEV_XML);
     checkCuts(14, VIRT_RPC_REPLY, "x", stock);
@@ -338,7 +338,7 @@ testTooShort(void)
     GByteArray *out = NULL;
 
     /* Nobody hands in less than a header, but if so, it is not read. */
-    g_assert_true(virtRpcRewrite(find(call), call->data, 27, &out, NULL));
+    g_assert_true(virtRpcRewrite(find(call), call->data, 27, 0, &out, NULL));
     g_assert_null(out);
     g_assert_true(virtRpcMessageOpen(call->data, 27).bad);
     g_assert_cmpuint(virtRpcErrorCode(call->data, 27), ==, 0);
@@ -751,7 +751,7 @@ feed(const GByteArray *message)
     if (!virtRpcHeaderParse(bytes, &header, NULL) || !(proc = virtRpcProcFind(&header)))
         return;
     virtRpcIsOurMetadata(proc, bytes, message->len);
-    if (!virtRpcRewrite(proc, bytes, message->len, &out, NULL))
+    if (!virtRpcRewrite(proc, bytes, message->len, 0, &out, NULL))
         g_assert_null(out);
     if (out) {
         g_assert_true(virtRpcHeaderParse(out->data, &header, NULL));
@@ -780,7 +780,7 @@ static void
 testFuzz(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(20230115);
-    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, false, NULL);
+    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, 0, NULL);
     guint handler = g_log_set_handler(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, quiet, NULL);
     GLogLevelFlags fatal = g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
 
@@ -819,12 +819,12 @@ testFuzzPayload(void)
 static void
 testShown(void)
 {
-    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, false, NULL);
+    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, 0, NULL);
 
     for (guint round = 0; round < 3; round++) {
         for (guint i = 0; i < 12; i++) {
             g_autofree char *xml = g_strdup_printf("%s<!--%x-->", stock, i % (round == 1 ? 4 : 12));
-            g_autofree char *expected = virtDomainToNetdev(xml, strlen(xml), NULL, NULL);
+            g_autofree char *expected = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, NULL);
             g_autofree char *shown = virtRpcShow(xml, strlen(xml), NULL);
 
             g_assert_cmpstr(shown, ==, expected);

@@ -69,6 +69,16 @@ assertDirectory(fakeHost *fake, const char *expected)
     g_assert_cmpstr(names, ==, expected);
 }
 
+/* Nothing but so many records. */
+static void
+assertCount(fakeHost *fake, guint expected)
+{
+    g_autofree char *names = listDirectory(fake);
+    g_auto(GStrv) split = g_strsplit(names, " ", -1);
+    g_assert_cmpuint(g_strv_length(split), ==, expected);
+    g_assert_null(strstr(names, " ."));
+}
+
 static guint
 getMode(fakeHost *fake, const char *relative)
 {
@@ -190,12 +200,29 @@ testDirectory(void)
         assertUntrusted(fake, "expected owner");
     }
     g_assert_cmpint(chmod(dir, 0700), ==, 0);
+    if (geteuid() == 0) {
+        g_assert_cmpint(chown(dir, 1, 0), ==, 0);
+        assertUntrusted(fake, "it has owner 1");
+        g_assert_cmpint(chown(dir, 0, 0), ==, 0);
+    }
     g_assert_cmpint(rename(dir, other), ==, 0);
     g_assert_cmpint(symlink("other", dir), ==, 0);
     assertUntrusted(fake, "Not a directory");
     g_assert_cmpint(unlink(dir), ==, 0);
     g_assert_true(g_file_set_contents(dir, "x", 1, NULL));
     assertUntrusted(fake, "Not a directory");
+}
+
+/* It is not read, and nothing is added to it. */
+static void
+assertNotOurs(fakeHost *fake)
+{
+    const virtStateText more = {NAME, "+"};
+    g_autoptr(GError) error = NULL;
+    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    g_assert_false(virtStateFileAppendMany(fake->host, &more, 1, &error));
+    assertError(&error, VIRT_ERROR_HOST, "Operation not permitted");
 }
 
 static void
@@ -207,17 +234,28 @@ testNotOurs(void)
     g_autofree char *lock = path(fake, VIRT_STATE_DIR "/0000:01:00.0.lock");
     put(fake, NAME, "x");
     g_assert_cmpint(chmod(file, 0620), ==, 0);
-    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    assertNotOurs(fake);
+    g_assert_cmpint(chmod(file, 0600), ==, 0);
+    if (geteuid() == 0) {
+        g_assert_cmpint(chown(file, 1, 1), ==, 0);
+        assertNotOurs(fake);
+    }
     g_assert_cmpint(unlink(file), ==, 0);
     g_assert_cmpint(mkfifo(file, 0600), ==, 0);
-    g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    int reader = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* so that it can be opened for writing */
+    assertNotOurs(fake);
+    close(reader);
     g_assert_cmpint(unlink(file), ==, 0);
+    g_assert_cmpint(mkfifo(lock, 0600), ==, 0);
+    g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
+    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    g_assert_cmpint(unlink(lock), ==, 0);
     fakeHostFile(fake, "secret", "target");
     g_assert_cmpint(symlink(target, file), ==, 0);
     g_assert_cmpint(symlink(target, lock), ==, 0);
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
+    assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
+    g_assert_false(virtStateFileAppendMany(fake->host, &(virtStateText){NAME, "+"}, 1, &error));
     assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
     g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
     assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
@@ -272,6 +310,98 @@ testShortWrite(void)
     assertError(&error, VIRT_ERROR_HOST, "File too large");
     assertRecord(fake, NAME, "old");
     assertDirectory(fake, NAME);
+}
+
+/* Write some, and expect so many of them to be there; returns what was wrong. */
+static GError *
+writeMany(fakeHost *fake, const virtStateText *files, guint n, guint expected)
+{
+    g_auto(virtStateBatch) batch = {0};
+    GError *error = NULL;
+    bool ok = virtStateFileWriteMany(fake->host, files, n, &batch, &error);
+    g_assert_cmpuint(batch.written, ==, expected);
+    g_assert_true(ok == (error == NULL));
+    return error;
+}
+
+/* Many at once: up to the one that fails, and no further. */
+static void
+testMany(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(fake->host); /* as those who have many do */
+    g_autoptr(GError) error = NULL;
+    const virtStateText first[] = {{NAME, "one\n"}, {"0000:06:02.1", "two\n"}, {"0000:06:02.2", "three\n"}};
+    const virtStateText more[] = {{NAME, "+"}, {"0000:06:02.1", "+"}, {"0000:06:02.2", "+"}};
+    error = writeMany(fake, first, 3, 3);
+    g_assert_no_error(error);
+    g_assert_true(virtStateFileAppendMany(fake->host, more, 3, &error));
+    assertRecord(fake, "0000:06:02.2", "three\n+");
+    g_assert_true(virtStateFileRemove(fake->host, "0000:06:02.1", &error));
+    g_assert_false(virtStateFileAppendMany(fake->host, more, 3, &error));
+    assertError(&error, VIRT_ERROR_HOST, "0000:06:02.1: No such file");
+    assertRecord(fake, NAME, "one\n++");
+    assertRecord(fake, "0000:06:02.2", "three\n+");
+    fakeHostFile(fake, "x", VIRT_STATE_DIR "/0000:06:02.1/in/the/way");
+    error = writeMany(fake, first, 3, 1);
+    assertError(&error, VIRT_ERROR_HOST, "0000:06:02.1");
+    assertRecord(fake, NAME, "one\n");
+    assertRecord(fake, "0000:06:02.2", "three\n+");
+    const virtStateText bad[] = {{NAME, "1"}, {"../escape", "2"}};
+    error = writeMany(fake, bad, 2, 0);
+    assertError(&error, VIRT_ERROR_INVALID, "escape");
+    assertRecord(fake, NAME, "one\n");
+    const virtStateText forged[] = {{NAME, "1"}, {"0000:06:02.2", "2\n\n#" NAME "\n3"}};
+    error = writeMany(fake, forged, 2, 0);
+    assertError(&error, VIRT_ERROR_INVALID, "where another record would begin");
+    assertRecord(fake, NAME, "one\n");
+}
+
+/* Records that were written together share files, and each of them is still its own. */
+static void
+testShared(void)
+{
+    enum { MANY = 40 };
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+    g_auto(virtStateBatch) batch = {0};
+    virtStateText files[MANY];
+    struct stat st, other;
+    for (guint i = 0; i < MANY; i++) {
+        g_ptr_array_add(strings, g_strdup_printf("0000:06:%02x.%u", i / 8, i % 8));
+        files[i].name = strings->pdata[i * 2];
+        g_ptr_array_add(strings, g_strdup_printf("record %u\n", i));
+        files[i].text = strings->pdata[i * 2 + 1];
+    }
+    put(fake, files[3].name, "an old one\n");
+    put(fake, files[MANY - 1].name, "another\n");
+    g_assert_true(virtStateFileWriteMany(fake->host, files, MANY, &batch, &error));
+    g_assert_cmpuint(batch.written, ==, MANY);
+    g_assert_cmpuint(batch.count, <, MANY / 4);
+    for (guint i = 0; i < MANY; i++)
+        assertRecord(fake, files[i].name, files[i].text);
+    assertCount(fake, MANY);
+    g_autofree char *first = virtHostPath(fake->host, VIRT_STATE_DIR "/%s", files[0].name);
+    g_autofree char *second = virtHostPath(fake->host, VIRT_STATE_DIR "/%s", files[1].name);
+    g_assert_cmpint(stat(first, &st), ==, 0);
+    g_assert_cmpint(stat(second, &other), ==, 0);
+    g_assert_cmpuint(st.st_ino, ==, other.st_ino);
+    g_assert_cmpuint(st.st_nlink, <, MANY / 2); /* nothing is read that is much longer than itself */
+
+    put(fake, files[1].name, "alone\n"); /* from now on */
+    g_assert_true(virtStateFileRemove(fake->host, files[2].name, &error));
+    g_assert_true(virtStateBatchAppend(fake->host, &batch, "all\n", &error));
+    const virtStateText more[] = {
+        {files[0].name, "its own, cut"}, {files[3].name, "3's\n"}, {files[0].name, "again\n"}};
+    g_assert_true(virtStateFileAppendMany(fake->host, more, 3, &error));
+    assertRecord(fake, files[0].name, "record 0\nall\nits own, cutagain\n");
+    assertRecord(fake, files[1].name, "alone\n");
+    g_assert_null(virtStateFileRead(fake->host, files[2].name, &error));
+    assertError(&error, VIRT_ERROR_NOT_FOUND, files[2].name);
+    assertRecord(fake, files[3].name, "record 3\nall\n3's\n");
+    assertRecord(fake, files[MANY - 1].name, "record 39\nall\n");
+    assertCount(fake, MANY - 1);
 }
 
 /* The rename fails: a directory is in the way. */
@@ -348,6 +478,8 @@ main(int argc, char **argv)
     g_test_add_func("/state/not-ours", testNotOurs);
     g_test_add_func("/state/sizes", testSizes);
     g_test_add_func("/state/short-write", testShortWrite);
+    g_test_add_func("/state/many", testMany);
+    g_test_add_func("/state/shared", testShared);
     g_test_add_func("/state/no-rename", testNoRename);
     g_test_add_func("/state/lock", testLock);
     g_test_add_func("/state/lock-of-the-dead", testLockOfTheDead);

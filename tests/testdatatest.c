@@ -7,12 +7,15 @@
  * the end of its <devices>; the round trip must give the same bytes back. At last libvirt stores the stock form
  * wherever it stores the plain document, and what it says about it then must be the same document and must still
  * hold our netdevs.
+ *
+ * Documents with <interface type='hostdev'>, and those into which one has been put, go through us too, and users must
+ * see what libvirt alone would have shown them (stockcompare.h).
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "embed.h"
+#include "stockcompare.h"
 #include "testfiles.h"
 #include "util/virerror.h"
 
@@ -22,6 +25,7 @@
 #define MIN_FILES 3000
 #define MIN_ROUND_TRIPS 2000
 #define MIN_STORED 1000
+#define MIN_INTERFACES 500 /* that libvirt takes */
 
 /* A document with netdevs, and what it would be without. */
 typedef struct {
@@ -37,8 +41,23 @@ typedef struct {
     guint failed;
 } Counts;
 
+/* libvirt's own documents whose interface is not converted, and why: libvirt keeps them and refuses to start them. With
+ * nothing to convert in any other, the test fails. */
+static const struct {
+    const char *name, *why;
+} leftAlone[] = {
+    {"qemuxml2argvdata/net-hostdev.xml", "type='802.1Qbg' in <virtualport>"},
+    {"qemuxml2argvdata/net-hostdev-multidomain.xml", "type='802.1Qbg' in <virtualport>"},
+    {"qemuxml2argvdata/net-hostdev-vfio.xml", "type='802.1Qbg' in <virtualport>"},
+    {"qemuxml2argvdata/net-hostdev-vfio-multidomain.xml", "type='802.1Qbg' in <virtualport>"},
+    {"qemuxml2xmloutdata/net-hostdev.xml", "type='802.1Qbg' in <virtualport>"},
+    {"qemuxml2xmloutdata/net-hostdev-vfio.xml", "type='802.1Qbg' in <virtualport>"},
+    {"qemuxml2argvdata/net-hostdev-fail.xml", "<driver> has no attribute 'queues'"},
+};
+
 static Counts counts;
 static GPtrArray *jobs;
+static GPtrArray *interfaceJobs; /* only name and plain */
 
 static void
 jobFree(gpointer opaque)
@@ -62,13 +81,13 @@ fail(const char *name, const char *what)
 static char *
 toStock(const char *xml, gsize len, GError **error)
 {
-    return virtDomainToStock(xml, len, NULL, false, error);
+    return virtDomainToStock(xml, len, NULL, 0, error);
 }
 
 static char *
 toNetdev(const char *xml, gsize len, GError **error)
 {
-    return virtDomainToNetdev(xml, len, NULL, error);
+    return virtDomainShow(xml, len, NULL, VIRT_SHOW_WRITTEN, error);
 }
 
 /* Without netdevs, nothing changes; the comment makes sure that the document is looked at. */
@@ -154,8 +173,8 @@ static bool
 checkRoundTrip(const char *name, const Job *job)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *shown = virtDomainToNetdev(job->stock, strlen(job->stock), name, &error);
-    g_autofree char *again = shown ? virtDomainToStock(shown, strlen(shown), name, false, &error) : NULL;
+    g_autofree char *shown = virtDomainShow(job->stock, strlen(job->stock), name, VIRT_SHOW_WRITTEN, &error);
+    g_autofree char *again = shown ? virtDomainToStock(shown, strlen(shown), name, 0, &error) : NULL;
     g_autofree char *skeleton = virtTestSkeleton(job->plain);
     g_autofree char *stockSkeleton = virtTestSkeleton(job->stock);
     g_autofree char *shownSkeleton = shown ? virtTestSkeleton(shown) : NULL;
@@ -197,7 +216,7 @@ addJob(const char *name, char *plain, char *with)
     job->name = g_strdup(name);
     job->plain = plain;
     job->with = with;
-    job->stock = virtDomainToStock(with, strlen(with), name, false, &error);
+    job->stock = virtDomainToStock(with, strlen(with), name, 0, &error);
     if (job->stock && checkRoundTrip(name, job)) {
         g_ptr_array_add(jobs, job);
         return true;
@@ -250,6 +269,71 @@ checkNetdevs(const char *name, const char *xml)
     g_free(plain);
 }
 
+/* ---- <interface type='hostdev'> ---- */
+
+#define INTERFACE_FLAGS (VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES)
+
+static char *
+addInterface(const char *xml)
+{
+    static GRegex *regex;
+
+    if (!regex)
+        regex = makeRegex("^( *)</devices>");
+    return g_regex_replace(regex, xml, -1, 0,
+                           "\\1  <interface type='hostdev' managed='yes'>\n"
+                           "\\1    <mac address='52:54:00:f6:12:03'/>\n"
+                           "\\1    <source>\n"
+                           "\\1      <address type='pci' domain='0x0000' bus='0xf6' slot='0x12' function='0x3'/>\n"
+                           "\\1    </source>\n"
+                           "\\1    <vlan>\n"
+                           "\\1      <tag id='42'/>\n"
+                           "\\1    </vlan>\n"
+                           "\\1    <model type='virtio'/>\n"
+                           "\\1  </interface>\n"
+                           "\\0",
+                           0, NULL);
+}
+
+static void
+addInterfaceJob(const char *name, const char *xml)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *stock = virtDomainToStock(xml, strlen(xml), name, INTERFACE_FLAGS, &error);
+    g_autofree char *shown = stock ? virtDomainShow(stock, strlen(stock), name, VIRT_SHOW_WRITTEN, &error) : NULL;
+    g_autofree char *again = shown ? virtDomainToStock(shown, strlen(shown), name, INTERFACE_FLAGS, &error) : NULL;
+    g_autofree char *shownAgain = again ? virtDomainShow(again, strlen(again), name, VIRT_SHOW_WRITTEN, &error) : NULL;
+    Job *job;
+
+    if (error && isRefusal(error)) {
+        counts.refused++;
+        return;
+    }
+    if (error || !g_str_equal(shownAgain, shown)) {
+        fail(name, error ? error->message : "its interfaces, shown twice, are not the same");
+        return;
+    }
+    job = g_new0(Job, 1);
+    job->name = g_strdup(name);
+    job->plain = g_strdup(xml);
+    g_ptr_array_add(interfaceJobs, job);
+}
+
+static void
+checkInterfaces(const char *name, const char *xml)
+{
+    static GRegex *regex;
+    g_autofree char *with = addInterface(xml);
+    g_autofree char *label = g_strdup_printf("%s, with an interface", name);
+
+    if (!regex)
+        regex = makeRegex("<interface\\b[^>]*type=['\"]hostdev");
+    if (g_regex_match(regex, xml, 0, NULL))
+        addInterfaceJob(name, xml);
+    if (!g_str_equal(with, xml))
+        addInterfaceJob(label, with);
+}
+
 static void
 checkFile(const char *path)
 {
@@ -279,6 +363,8 @@ checkFile(const char *path)
         counts.unchanged++;
     if (isDomainDocument(doc->root))
         checkNetdevs(name, xml);
+    if (g_str_equal(doc->root->name, "domain"))
+        checkInterfaces(name, xml);
 }
 
 /* ---- in the child: libvirt's parser */
@@ -292,23 +378,6 @@ forQemu(const char *xml)
     if (!regex)
         regex = makeRegex("<domain([^>]*?)\\s+type=['\"]\\w+['\"]");
     return g_regex_replace(regex, xml, -1, 0, "<domain\\1 type='qemu'", 0, NULL);
-}
-
-/* Store a domain; returns what libvirt then says it is, or NULL with libvirt's error set. */
-static char *
-store(virConnectPtr conn, const char *xml)
-{
-    virDomainPtr domain = virDomainDefineXML(conn, xml);
-    char *text;
-
-    if (!domain)
-        return NULL;
-    text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
-    virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_NVRAM |
-                                       VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                                       VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA);
-    virDomainFree(domain);
-    return text;
 }
 
 /* Without what libvirt makes up anew each time. */
@@ -331,8 +400,8 @@ storeJob(virConnectPtr conn, const Job *job)
 {
     g_autofree char *plain = forQemu(job->plain);
     g_autofree char *stock = forQemu(job->stock);
-    g_autofree char *plainSaid = store(conn, plain);
-    g_autofree char *stockSaid = plainSaid ? store(conn, stock) : NULL;
+    g_autofree char *plainSaid = virtStockStore(conn, plain, 0);
+    g_autofree char *stockSaid = plainSaid ? virtStockStore(conn, stock, 0) : NULL;
     g_autofree char *plainSkeleton = NULL, *stockSkeleton = NULL, *wanted = NULL, *found = NULL;
 
     if (!plainSaid)
@@ -354,9 +423,104 @@ storeJob(virConnectPtr conn, const Job *job)
     return 0;
 }
 
+static const struct {
+    guint bit;
+    const char *name;
+} fates[] = {
+    {VIRT_STOCK_REFUSED, "libvirt refuses it"},
+    {VIRT_STOCK_CONVERTED, "converted"},
+    {VIRT_STOCK_VALID, "valid"},
+    {VIRT_STOCK_READDRESSED, "other guest addresses"},
+    {VIRT_STOCK_REVERTED, "reverted with nothing lost"},
+};
+
+/* Is it right that nothing of a document was converted? */
+static bool
+isLeftAlone(const Job *job)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_free(virtDomainToStock(job->plain, strlen(job->plain), NULL, VIRT_DOMAIN_ALL_INTERFACES, &error));
+    for (guint i = 0; i < G_N_ELEMENTS(leftAlone) && error; i++) {
+        if (g_str_equal(leftAlone[i].name, job->name))
+            return strstr(error->message, leftAlone[i].why);
+    }
+    return false;
+}
+
+/* The interfaces of a document for another machine than this one, in a domain for this one. */
+static char *
+transplant(const char *xml)
+{
+    static GRegex *regex, *address;
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autoptr(GString) devices = g_string_new(NULL);
+
+    if (!regex) {
+        regex = makeRegex("<interface\\b[^>]*type=['\"]hostdev.*?</interface>");
+        address = makeRegex("<address type='pci'[^>]*/>(?=\\s*</interface>)|<driver name='xen'/>");
+    }
+    for (g_regex_match(regex, xml, 0, &match); g_match_info_matches(match); g_match_info_next(match, NULL)) {
+        g_autofree char *found = g_match_info_fetch(match, 0);
+        g_autofree char *interface = g_regex_replace_literal(address, found, -1, 0, "", 0, NULL);
+
+        g_string_append_printf(devices, "    %s\n", interface);
+    }
+    return g_strdup_printf("<domain type='qemu'>\n  <name>vm1</name>\n  <memory>65536</memory>\n"
+                           "  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>\n  </os>\n"
+                           "  <devices>\n    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n%s"
+                           "  </devices>\n</domain>\n",
+                           devices->str);
+}
+
+static void
+printFate(const Job *job, const char *addition, guint fate)
+{
+    g_print("%s%s", job->name, addition);
+    for (guint i = 0; i < G_N_ELEMENTS(fates); i++)
+        g_print("%s%s", fate & fates[i].bit ? ", " : "", fate & fates[i].bit ? fates[i].name : "");
+    g_print("\n");
+}
+
+/* One of libvirt's own: whether this machine can run it or not, its interfaces must be comparable. */
+static void
+checkOwn(virConnectPtr conn, const Job *job, guint fate)
+{
+    g_autofree char *domain = transplant(job->plain);
+    g_autofree char *different = NULL;
+
+    printFate(job, "", fate);
+    if (!(fate & VIRT_STOCK_REFUSED))
+        return;
+    different = virtStockCompare(conn, domain, &fate);
+    printFate(job, ", its interfaces alone", fate);
+    if (different || (fate & VIRT_STOCK_REFUSED))
+        fail(job->name, different ? different : "libvirt refuses its interfaces alone too");
+}
+
+/* Returns 1 when libvirt takes the document and shows through us what it shows alone. */
+static int
+storeInterfaces(virConnectPtr conn, const Job *job, guint totals[G_N_ELEMENTS(fates)])
+{
+    g_autofree char *plain = forQemu(job->plain);
+    g_autofree char *different = NULL;
+    guint fate = 0;
+
+    if ((different = virtStockCompare(conn, plain, &fate)))
+        fail(job->name, different);
+    if (!(fate & VIRT_STOCK_CONVERTED) && !isLeftAlone(job))
+        fail(job->name, "nothing was converted");
+    for (guint i = 0; i < G_N_ELEMENTS(fates); i++)
+        totals[i] += (fate & fates[i].bit) != 0;
+    if (!strchr(job->name, ','))
+        checkOwn(conn, job, fate);
+    return !different && !(fate & VIRT_STOCK_REFUSED);
+}
+
 static int
 storeAll(virConnectPtr conn, const char *dir, gpointer opaque)
 {
+    guint totals[G_N_ELEMENTS(fates)] = {0}, same = 0;
     g_autofree char *path = g_strdup_printf("%s/result", dir);
     g_autofree char *result = NULL;
     guint stored = 0;
@@ -364,7 +528,15 @@ storeAll(virConnectPtr conn, const char *dir, gpointer opaque)
     counts.failed = 0;
     for (guint i = 0; i < jobs->len; i++)
         stored += storeJob(conn, jobs->pdata[i]);
-    result = g_strdup_printf("%u %u", stored, counts.failed);
+    for (guint i = 0; i < interfaceJobs->len; i++)
+        same += storeInterfaces(conn, interfaceJobs->pdata[i], totals);
+    g_print("%u documents with interfaces: %u the same as with stock libvirt alone", interfaceJobs->len, same);
+    for (guint i = 0; i < G_N_ELEMENTS(fates); i++)
+        g_print(", %u %s", totals[i], fates[i].name);
+    g_print("\n");
+    if (same < MIN_INTERFACES)
+        fail("interfaces", "libvirt took so few that this says nothing");
+    result = g_strdup_printf("%u %u", stored + same, counts.failed);
     fflush(stdout);
     return g_file_set_contents(path, result, -1, NULL) ? 0 : 1;
 }
@@ -391,7 +563,7 @@ storeJobs(guint *ret_skipped)
     if (status || !result || sscanf(result, "%u %u", &stored, &failed) != 2)
         fail("libvirt", "the process with its driver died");
     counts.failed += failed;
-    g_print("libvirt took %u of %u plain documents, and as many with netdevs\n", stored, jobs->len);
+    g_print("libvirt took %u of %u documents, and as many through us\n", stored, jobs->len + interfaceJobs->len);
     if (stored < MIN_STORED)
         fail("libvirt", "took so few documents that this says nothing");
     return stored;
@@ -423,6 +595,7 @@ main(int argc, char **argv)
         return 2;
     }
     jobs = g_ptr_array_new_with_free_func(jobFree);
+    interfaceJobs = g_ptr_array_new_with_free_func(jobFree);
     files = g_strsplit(list, "\n", -1);
     for (guint i = 0; files[i]; i++) {
         if (*files[i])
@@ -433,5 +606,6 @@ main(int argc, char **argv)
     g_print("libvirt-testdata: %u passed, %u failed, %u skipped\n",
             counts.unchanged + counts.exact + counts.nearly + stored, counts.failed, skipped);
     g_ptr_array_unref(jobs);
+    g_ptr_array_unref(interfaceJobs);
     return counts.failed ? 1 : 0;
 }

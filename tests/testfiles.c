@@ -57,6 +57,26 @@ virtTestCompare(const char *path, const char *actual)
     g_test_fail();
 }
 
+/* The same for what is in the file @name (below tests/) between the lines ".. begin PART" and ".. end PART". */
+void
+virtTestSection(const char *name, const char *part, const char *actual)
+{
+    g_autofree char *path = virtTestPath("%s", name);
+    g_autofree char *text = virtTestRead(path);
+    g_autofree char *begin = g_strdup_printf("\n.. begin %s", part);
+    g_autofree char *end = g_strdup_printf("\n.. end %s", part);
+    g_autofree char *whole = NULL;
+    const char *from = text ? strstr(text, begin) : NULL;
+    const char *to;
+
+    g_assert_nonnull(from);
+    from = strchr(from + 1, '\n');
+    to = strstr(from, end);
+    g_assert_nonnull(to);
+    whole = g_strdup_printf("%.*s\n\n%s%s", (int)(from - text), text, actual, to + 1);
+    virtTestCompare(path, whole);
+}
+
 /* An expectation that is no more: an error in itself, unless regenerating. */
 void
 virtTestRemove(const char *path)
@@ -129,7 +149,7 @@ virtTestMeaning(const char *xml)
 {
     static const virtXmlLayout layout = {"", "\n", " "};
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, &error);
+    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, &error);
     GString *out = g_string_new(NULL);
 
     if (!domain)

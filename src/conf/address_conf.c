@@ -1,6 +1,8 @@
 /* address_conf.c: PCI addresses in XML
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <string.h>
+
 #include "conf/netdev_conf.h"
 
 #define BASES "hexadecimal digits follow 0x, octal ones 0"
@@ -36,6 +38,20 @@ virtPCIAddressParseXml(const virtXmlDoc *doc, const virtXmlNode *node, virtPCIAd
 void
 virtPCIAddressFormatXml(GString *out, const virtPCIAddress *address, const char *prefix)
 {
-    g_string_append_printf(out, "<%saddress domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>", prefix,
-                           address->domain, address->bus, address->slot, address->function);
+    char name[VIRT_PCI_ADDRESS_LEN]; /* 0000:06:02.0: the same digits, and quicker than printf for each */
+    const char *parts[] = {"address domain='0x", "' bus='0x", "' slot='0x", "' function='0x"};
+    char *at = name;
+
+    virtPCIAddressFormat(address, name);
+    virtXmlAdd(out, "<");
+    virtXmlAdd(out, prefix);
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+        gsize digits = strcspn(at, ":.");
+
+        virtXmlAdd(out, parts[i]);
+        at[digits] = '\0';
+        virtXmlAdd(out, at);
+        at += digits + 1;
+    }
+    virtXmlAdd(out, "'/>");
 }

@@ -87,15 +87,16 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error
  * or a mixture; or a lone <hostdev>, as a domain without name and with that device.
  *
  * @file: for messages, may be NULL
+ * @flags: VIRT_DOMAIN_…; MAC addresses are not generated
  *
  * Returns the domain, whose list of hostdevs is empty where none has netdevs; or NULL with VIRT_ERROR_INVALID. A
  * device without netdevs is never the reason for that: an address that is none just is not among `devices`.
  */
 virtDomain *
-virtDomainParse(const char *xml, gsize len, const char *file, GError **error)
+virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, file, error);
-    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, error) : NULL;
+    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, flags, error) : NULL;
 
     if (!sites)
         return NULL;
@@ -113,4 +114,27 @@ bool
 virtDomainMentionsUs(const char *xml, gsize len)
 {
     return memmem(xml, len, "<netdev", 7) || memmem(xml, len, VIRT_NS, strlen(VIRT_NS));
+}
+
+/* As virtDomainMentionsUs(), and whether @flags (VIRT_DOMAIN_…) may find an interface to convert: a start tag
+ * <interface … that has "hostdev" in it. */
+bool
+virtDomainConcernsUs(const char *xml, gsize len, guint flags)
+{
+    const char *end = xml + len;
+
+    if (virtDomainMentionsUs(xml, len))
+        return true;
+    while (flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES)) {
+        const char *tag = memmem(xml, (gsize)(end - xml), "<interface", 10);
+        const char *next;
+
+        if (!tag)
+            break;
+        xml = tag + 10;
+        next = memchr(xml, '<', (gsize)(end - xml));
+        if (memmem(xml, (gsize)((next ? next : end) - xml), "hostdev", 7))
+            return true;
+    }
+    return false;
 }

@@ -8,11 +8,18 @@
 
 #include "conf/netdev_conf.h"
 
+/* What a <hostdev> has that is written and shown as <interface type='hostdev'>, beyond itself and its one netdev. */
+typedef struct {
+    gint index; /* how many interfaces stand before it; -1: behind all */
+    char *kept; /* the children that neither <hostdev> nor <netdev> has room for, on one line */
+} virtInterface;
+
 typedef struct {
     virtPCIAddress address;
     bool managed; /* managed='yes' */
     guint line;
-    GPtrArray *netdevs; /* virtNetdev, sorted by port; not empty */
+    GPtrArray *netdevs;       /* virtNetdev, sorted by port; not empty */
+    virtInterface *interface; /* NULL: it is written as a <hostdev> */
 } virtHostdev;
 
 void virtHostdevFree(virtHostdev *hostdev);
@@ -25,19 +32,40 @@ typedef struct {
     GArray *devices;     /* virtPCIAddress of each host PCI device, <hostdev> or <interface>, with netdevs or not */
 } virtDomain;
 
-virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, GError **error);
+/* What may be done to a document beside reading it. */
+enum {
+    VIRT_DOMAIN_GENERATE_MAC = 1 << 0, /* for each netdev that has neither that nor a GUID */
+    VIRT_DOMAIN_INTERFACES = 1 << 1,   /* an <interface type='hostdev'> counts as a <hostdev> with one netdev; one that
+                                          says what that cannot is left to libvirt */
+    VIRT_DOMAIN_ALL_INTERFACES = 1 << 2, /* ... and one that does is an error */
+};
+
+virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error);
 void virtDomainFree(virtDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomain, virtDomainFree)
 
 bool virtDomainMentionsUs(const char *xml, gsize len);
-char *virtDomainToStock(const char *xml, gsize len, const char *file, bool generateMac, GError **error);
-char *virtDomainToNetdev(const char *xml, gsize len, const char *file, GError **error);
+bool virtDomainConcernsUs(const char *xml, gsize len, guint flags);
+char *virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GError **error);
+char *virtDomainToStockLike(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
+
+/* How a device with netdevs is shown. */
+typedef enum {
+    VIRT_SHOW_WRITTEN,   /* as its user wrote it */
+    VIRT_SHOW_NETDEV,    /* <hostdev> with <netdev> */
+    VIRT_SHOW_INTERFACE, /* <interface type='hostdev'>, where it has one netdev */
+    VIRT_SHOW_STOCK,     /* the same, but with nothing that stock libvirt does not know */
+} virtShow;
+
+char *virtDomainShow(const char *xml, gsize len, const char *file, virtShow show, GError **error);
+char *virtDomainConvert(const char *xml, gsize len, const char *file, virtShow show, GError **error);
+char *virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **error);
 
 /* ---- one device at a time: hot-plug ---- */
 
 /* The <hostdev> of a device document without its netdevs, as libvirt takes it; *ret_hostdev is what it was. NULL
  * without an error: no <hostdev>, or one without <netdev>: libvirt's alone. A misplaced <netdev> is an error. */
-char *virtHostdevToStock(const char *xml, gsize len, virtHostdev **ret_hostdev, GError **error);
+char *virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_hostdev, GError **error);
 /* Does all that the device document @device says, but for netdevs, <alias> and the guest's <address>, also stand at
  * the same <hostdev> of @domain? What differs is named in the error. */
 bool virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize domainLen, GError **error);
@@ -45,7 +73,17 @@ bool virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gs
 /* Our element of <metadata>, on its own as virDomainGetMetadata gives and virDomainSetMetadata takes it. */
 GPtrArray *virtMetadataParse(const char *xml, gsize len, GError **error); /* virtHostdev, in document order */
 char *virtMetadataFormat(const GPtrArray *hostdevs);                      /* NULL for an empty list */
+char *virtHostdevFormatStock(const virtHostdev *hostdev);
 virtHostdev *virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress *address); /* or NULL */
 /* A MAC address for each netdev that has neither that nor a GUID. */
 void virtHostdevGenerateMacs(virtHostdev *hostdev);
 virtHostdev *virtHostdevCopy(const virtHostdev *hostdev);
+
+/* Which of @hostdevs (virtHostdev) an <interface> of any type means, as for detaching. */
+virtHostdev *virtInterfaceFind(const char *xml, gsize len, const GPtrArray *hostdevs, GError **error);
+
+/* ---- interface_conf.c ---- */
+
+virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */
+void virtInterfaceFree(virtInterface *interface);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtInterface, virtInterfaceFree)

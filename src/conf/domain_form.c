@@ -1,9 +1,9 @@
-/* domain_form.c: a document's netdev form and stock form, made from each other
+/* domain_form.c: a document's stock form: netdevs out of the devices, into <metadata>
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation: both ways, what is ours is cut out of the text and written anew at its other place; all
- * other bytes stay. An element is cut together with the white space before it, and put in together with the
- * white space that its new neighbours have before them, so that going there and back leaves no trace.
+ * Theory of operation: both ways (domain_show.c is the other), what is ours is cut out of the text and written anew at
+ * its other place; all other bytes stay. An element is cut together with the white space before it, and put in together
+ * with the white space that its new neighbours have before them, so that going there and back leaves no trace.
  */
 #include <string.h>
 
@@ -13,50 +13,19 @@
 
 #define PREFIX "lh:"
 
-/* The start of the white space that ends at @pos. */
-static gsize
-spaceBefore(const virtXmlDoc *doc, gsize pos)
-{
-    while (pos > 0 && strchr(" \t\r\n", doc->text[pos - 1]))
-        pos--;
-    return pos;
-}
-
-/* The line break and the indentation before @node, "" where it does not begin its line. */
-static char *
-indentOf(const virtXmlDoc *doc, const virtXmlNode *node)
-{
-    gsize from = spaceBefore(doc, node->start), at = node->start;
-
-    while (at > from && doc->text[at - 1] != '\n')
-        at--;
-    if (at == from)
-        return g_strdup("");
-    at--;
-    if (at > from && doc->text[at - 1] == '\r')
-        at--;
-    return g_strndup(doc->text + at, node->start - at);
-}
-
-/* How much deeper the node that stands behind @indent is than @parent. */
-static char *
-stepFrom(const virtXmlDoc *doc, const virtXmlNode *parent, const char *indent)
-{
-    gsize from = spaceBefore(doc, parent->start);
-    g_autofree char *outer = from ? indentOf(doc, parent) : g_strndup(doc->text, parent->start);
-    const char *outerBlanks = outer + strspn(outer, "\r\n");
-    const char *blanks = indent + strspn(indent, "\r\n");
-
-    if (!*indent)
-        return g_strdup("");
-    return g_strdup(g_str_has_prefix(blanks, outerBlanks) ? blanks + strlen(outerBlanks) : "  ");
-}
-
-/* Cut @node with the white space before it. */
+/* Interfaces come first, as their devices do, wherever the user wrote them. */
 static void
-cut(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
+formatEntries(GString *out, const GPtrArray *hostdevs, bool interfaces, const virtXmlLayout *layout)
 {
-    virtXmlReplace(edits, spaceBefore(doc, node->start), node->end, NULL);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdevSite *site = hostdevs->pdata[i];
+        const virtHostdev entry = {.address = site->address, .netdevs = site->netdevs, .interface = site->interface};
+
+        if (out->len > VIRT_XML_MAX)
+            return; /* virtXmlApply() will refuse it */
+        if (!site->interface == !interfaces)
+            virtMetadataFormatEntry(out, &entry, layout);
+    }
 }
 
 /* Our element of <metadata>, with the white space before it. */
@@ -68,11 +37,8 @@ formatOurs(const GPtrArray *hostdevs, const char *indent, const char *step)
     GString *out = g_string_new(indent);
 
     g_string_append(out, "<" PREFIX "hostdevs xmlns:lh='" VIRT_NS "'>");
-    for (guint i = 0; i < hostdevs->len; i++) {
-        const virtHostdevSite *hostdev = hostdevs->pdata[i];
-
-        virtMetadataFormatEntry(out, &hostdev->address, hostdev->netdevs, &layout);
-    }
+    formatEntries(out, hostdevs, true, &layout);
+    formatEntries(out, hostdevs, false, &layout);
     g_string_append_printf(out, "%s</" PREFIX "hostdevs>", indent);
     return g_string_free(out, FALSE);
 }
@@ -100,8 +66,8 @@ makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *s
     const virtXmlNode *predecessor = findPredecessor(site->node);
     const virtXmlNode *sibling = predecessor ? predecessor : virtXmlChild(site->node, "devices");
     gsize at = predecessor ? predecessor->end : site->node->startEnd;
-    g_autofree char *indent = indentOf(doc, sibling);
-    g_autofree char *step = stepFrom(doc, site->node, indent);
+    g_autofree char *indent = virtXmlIndentOf(doc, sibling);
+    g_autofree char *step = virtXmlStepFrom(doc, site->node, indent);
     g_autofree char *inner = g_strconcat(indent, step, NULL);
     g_autofree char *ours = formatOurs(site->hostdevs, inner, step);
     g_autofree char *text = g_strconcat(indent, "<metadata>", ours, indent, "</metadata>", NULL);
@@ -110,14 +76,14 @@ makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *s
 }
 
 /* Whether <metadata> holds anything but our element: another, a comment, text. */
-static bool
-isShared(const virtXmlDoc *doc, const virtDomainSite *site)
+bool
+virtDomainSiteIsShared(const virtXmlDoc *doc, const virtDomainSite *site)
 {
     gsize from = site->metadata->startEnd, to = site->metadata->endStart;
 
     if (site->ours)
-        return spaceBefore(doc, site->ours->start) > from || spaceBefore(doc, to) > site->ours->end;
-    return spaceBefore(doc, to) > from;
+        return virtXmlSpaceBefore(doc, site->ours->start) > from || virtXmlSpaceBefore(doc, to) > site->ours->end;
+    return virtXmlSpaceBefore(doc, to) > from;
 }
 
 /* Put our element into a <metadata> that others use, behind all that is there. */
@@ -125,15 +91,15 @@ static void
 fillMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
 {
     const virtXmlNode *metadata = site->metadata, *other = NULL;
-    gsize at = spaceBefore(doc, metadata->endStart);
-    g_autofree char *indent = indentOf(doc, metadata);
-    g_autofree char *step = stepFrom(doc, site->node, indent);
+    gsize at = virtXmlSpaceBefore(doc, metadata->endStart);
+    g_autofree char *indent = virtXmlIndentOf(doc, metadata);
+    g_autofree char *step = virtXmlStepFrom(doc, site->node, indent);
     g_autofree char *inner = NULL;
     g_autofree char *ours = NULL;
 
     for (guint i = 0; i < metadata->children->len && !other; i++)
         other = metadata->children->pdata[i] == site->ours ? NULL : metadata->children->pdata[i];
-    inner = other ? indentOf(doc, other) : g_strconcat(indent, step, NULL);
+    inner = other ? virtXmlIndentOf(doc, other) : g_strconcat(indent, step, NULL);
     ours = formatOurs(site->hostdevs, inner, *inner ? step : "");
     virtXmlReplace(edits, at, at, ours);
 }
@@ -148,16 +114,22 @@ anyWritten(const virtDomainSite *site)
     return false;
 }
 
-/* Cut all <netdev> children out of a <hostdev>, each with the white space before it. */
-void
-virtHostdevCutNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *hostdev)
+/* Make the <hostdev> that libvirt stores: all <netdev> children cut out, each with the white space before it; or an
+ * <interface> turned into one. */
+bool
+virtHostdevSiteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
 {
-    for (guint i = 0; i < hostdev->children->len; i++) {
-        const virtXmlNode *child = hostdev->children->pdata[i];
+    const virtXmlNode *node = hostdev->node;
+
+    if (virtInterfaceIs(node))
+        return virtInterfaceToHostdev(edits, doc, hostdev, error);
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
 
         if (virtXmlIs(child, NULL, "netdev"))
-            cut(edits, doc, child);
+            virtXmlCut(edits, doc, child);
     }
+    return true;
 }
 
 static bool
@@ -167,19 +139,22 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *si
         return true;
     if (virtDomainSiteIsLone(site)) {
         virtXmlError(doc, site->node, error,
-                     "a lone <hostdev> has no <metadata> to keep its netdevs in; convert the whole domain");
+                     "a lone <%s> has no <metadata> to keep its netdevs in; convert the whole domain",
+                     site->node->name);
         return false;
     }
-    for (guint i = 0; i < site->hostdevs->len; i++)
-        virtHostdevCutNetdevs(edits, doc, ((virtHostdevSite *)site->hostdevs->pdata[i])->node);
-    if (site->metadata && isShared(doc, site)) {
+    for (guint i = 0; i < site->hostdevs->len; i++) {
+        if (!virtHostdevSiteToStock(edits, doc, site->hostdevs->pdata[i], error))
+            return false;
+    }
+    if (site->metadata && virtDomainSiteIsShared(doc, site)) {
         if (site->ours)
-            cut(edits, doc, site->ours);
+            virtXmlCut(edits, doc, site->ours);
         fillMetadata(edits, doc, site);
     } else {
         /* An empty one is made anew, since showing the document will leave none. */
         if (site->metadata)
-            cut(edits, doc, site->metadata);
+            virtXmlCut(edits, doc, site->metadata);
         makeMetadata(edits, doc, site);
     }
     return true;
@@ -220,27 +195,12 @@ generateMacs(const virtXmlDoc *doc, const GPtrArray *sites)
     }
 }
 
-/* Bring a document of any kind to stock form.
- *
- * @file: for messages, may be NULL
- * @generateMac: give a MAC address to each netdev that has neither that nor a GUID
- *
- * Returns the text, the same byte for byte where it has no <netdev>; or NULL with VIRT_ERROR_INVALID. The caller
- * frees it.
- */
+/* The text of @doc with the netdevs of @sites' devices moved to metadata; for g_free(). */
 char *
-virtDomainToStock(const char *xml, gsize len, const char *file, bool generateMac, GError **error)
+virtDomainSitesToStock(const virtXmlDoc *doc, const GPtrArray *sites, GError **error)
 {
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
-    g_autoptr(virtXmlDoc) doc = NULL;
-    g_autoptr(GPtrArray) sites = NULL;
 
-    if (!virtDomainMentionsUs(xml, len))
-        return g_strndup(xml, len);
-    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, error)))
-        return NULL;
-    if (generateMac)
-        generateMacs(doc, sites);
     for (guint i = 0; i < sites->len; i++) {
         if (!siteToStock(edits, doc, sites->pdata[i], error))
             return NULL;
@@ -248,53 +208,25 @@ virtDomainToStock(const char *xml, gsize len, const char *file, bool generateMac
     return virtXmlApply(edits, doc, error);
 }
 
-/* Put a hostdev's netdevs right after its <source>. */
-static void
-insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev)
-{
-    g_autofree char *indent = indentOf(doc, hostdev->source);
-    g_autofree char *step = stepFrom(doc, hostdev->node, indent);
-    const virtXmlLayout layout = {"", indent, step};
-    g_autoptr(GString) out = g_string_new(NULL);
-
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevFormat(out, hostdev->netdevs->pdata[i], &layout);
-    virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
-}
-
-static void
-siteToNetdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
-{
-    if (!site->ours)
-        return;
-    cut(edits, doc, isShared(doc, site) ? site->ours : site->metadata);
-    for (guint i = 0; i < site->hostdevs->len; i++) {
-        const virtHostdevSite *hostdev = site->hostdevs->pdata[i];
-
-        if (!hostdev->written)
-            insertNetdevs(edits, doc, hostdev);
-    }
-}
-
-/* Bring a document of any kind to netdev form.
+/* Bring a document of any kind to stock form.
  *
  * @file: for messages, may be NULL
+ * @flags: VIRT_DOMAIN_…
  *
- * Returns the text, the same byte for byte where its metadata has nothing of ours; or NULL with
- * VIRT_ERROR_INVALID. Entries of devices that are no longer there are dropped. The caller frees it.
+ * Returns the text, the same byte for byte where it has no <netdev>, nor an interface that @flags speak of; or NULL
+ * with VIRT_ERROR_INVALID. The caller frees it.
  */
 char *
-virtDomainToNetdev(const char *xml, gsize len, const char *file, GError **error)
+virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GError **error)
 {
-    g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
     g_autoptr(virtXmlDoc) doc = NULL;
     g_autoptr(GPtrArray) sites = NULL;
 
-    if (!virtDomainMentionsUs(xml, len))
+    if (!virtDomainConcernsUs(xml, len, flags))
         return g_strndup(xml, len);
-    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, error)))
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, flags, error)))
         return NULL;
-    for (guint i = 0; i < sites->len; i++)
-        siteToNetdev(edits, doc, sites->pdata[i]);
-    return virtXmlApply(edits, doc, error);
+    if (flags & VIRT_DOMAIN_GENERATE_MAC)
+        generateMacs(doc, sites);
+    return virtDomainSitesToStock(doc, sites, error);
 }

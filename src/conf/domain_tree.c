@@ -14,6 +14,7 @@ hostdevSiteFree(gpointer opaque)
     virtHostdevSite *site = opaque;
 
     g_clear_pointer(&site->netdevs, g_ptr_array_unref);
+    virtInterfaceFree(site->interface);
     g_free(site);
 }
 
@@ -30,7 +31,7 @@ domainSiteFree(gpointer opaque)
 bool
 virtDomainSiteIsLone(const virtDomainSite *site)
 {
-    return g_str_equal(site->node->name, "hostdev");
+    return g_str_equal(site->node->name, "hostdev") || g_str_equal(site->node->name, "interface");
 }
 
 static bool
@@ -45,14 +46,25 @@ isDomain(const virtXmlNode *node)
     return virtXmlIs(node, NULL, "domain") || virtXmlIs(node, NULL, "inactiveDomain");
 }
 
+/* Whether @node stands where a device of a domain does, or is a document of its own. */
 static bool
-isHostdev(const virtXmlNode *node)
+isDevice(const virtXmlNode *node)
 {
     const virtXmlNode *devices = node->parent;
 
-    if (!virtXmlIs(node, NULL, "hostdev"))
-        return false;
     return !devices || (virtXmlIs(devices, NULL, "devices") && devices->parent && isDomain(devices->parent));
+}
+
+static bool
+isHostdev(const virtXmlNode *node)
+{
+    return virtXmlIs(node, NULL, "hostdev") && isDevice(node);
+}
+
+static bool
+wantsInterfaces(guint flags)
+{
+    return flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
 }
 
 /* Whether libvirt takes @node, a <hostdev>, for a host PCI device. */
@@ -142,6 +154,22 @@ findAddress(const virtXmlNode *hostdev)
     return source ? virtXmlChild(source, "address") : NULL;
 }
 
+/* The source address of a device of the host's PCI bus that @node gives to the guest, or NULL. */
+static const virtXmlNode *
+findDevice(const virtXmlNode *node)
+{
+    const virtXmlNode *address;
+    const char *type;
+
+    if (virtXmlIs(node, NULL, "hostdev"))
+        return isPCIHostdev(node) ? findAddress(node) : NULL;
+    if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
+        return NULL;
+    address = findAddress(node);
+    type = address ? virtXmlGet(address, "type") : NULL;
+    return !type || g_str_equal(type, "pci") ? address : NULL;
+}
+
 /* What must hold for a <hostdev> with <netdev> children. */
 static bool
 checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
@@ -202,11 +230,46 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     (*ret)->source = virtXmlChild(node, "source");
     (*ret)->address = address;
     (*ret)->written = written;
+    (*ret)->interface = written ? NULL : virtInterfaceCopy(entry->interface);
     (*ret)->netdevs = g_steal_pointer(&netdevs);
     return true;
 }
 
-/* Note that @node uses the source @address. The netdevs of one address are one list, so a device that has them
+/* What an interface says, where it is one that is to be converted; otherwise @ret stays NULL. */
+static bool
+readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevSite **ret,
+              GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree virtHostdevSite *site = g_new0(virtHostdevSite, 1);
+    const virtHostdev *entry;
+    virtNetdev *netdev;
+
+    site->node = node;
+    site->source = virtXmlChild(node, "source");
+    site->written = true;
+    netdev = virtPCIAddressParseXml(doc, findAddress(node), &site->address, &local)
+                 ? virtInterfaceParse(doc, node, &site->interface, &local)
+                 : NULL;
+    if (!netdev) {
+        /* What a VF cannot do anyway is libvirt's to refuse, unless it would only drop it. */
+        if (!(flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    site->netdevs = virtNetdevListNew();
+    g_ptr_array_add(site->netdevs, netdev);
+    *ret = g_steal_pointer(&site);
+    entry = g_hash_table_lookup(entries, &(*ret)->address);
+    if (entry)
+        virtXmlError(doc, node, error,
+                     "the netdevs of this <interface> are also in <metadata>, line %u; drop one of the two",
+                     entry->line);
+    return !entry;
+}
+
+/* Note the source address that @node uses. The netdevs of one address are one list, so a device that has them
  * can be named once; twice without any is libvirt's to judge. */
 static bool
 noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bool hasNetdevs, GError **error)
@@ -214,15 +277,16 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
     virtHostdev *entry;
     virtPCIAddress source;
     const virtHostdev *earlier;
+    const virtXmlNode *found = findDevice(node);
 
-    if (!readAddress(doc, node, false, &source, NULL))
+    if (!found || !virtPCIAddressParseXml(doc, found, &source, NULL))
         return true;
     earlier = g_hash_table_lookup(seen, &source);
     if (earlier && (hasNetdevs || earlier->netdevs)) {
         char address[VIRT_PCI_ADDRESS_LEN];
 
         virtPCIAddressFormat(&source, address);
-        virtXmlError(doc, node, error, "the <hostdev> of line %u has the same source %s; a device can be given once",
+        virtXmlError(doc, node, error, "the device of line %u has the same source %s; a device can be given once",
                      earlier->line, address);
         return false;
     }
@@ -236,21 +300,45 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
     return true;
 }
 
+/* A device of any kind; @ret stays NULL where it is not of ours. */
+static bool
+readDevice(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevSite **ret,
+           GError **error)
+{
+    bool ok = true;
+
+    if (isHostdev(node))
+        ok = readHostdev(doc, node, entries, ret, error);
+    else if (wantsInterfaces(flags) && virtInterfaceIs(node) && isDevice(node))
+        ok = readInterface(doc, node, flags, entries, ret, error);
+    if (!ok)
+        g_clear_pointer(ret, hostdevSiteFree);
+    return ok;
+}
+
 static bool
 readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GHashTable *seen,
             const virtXmlNode *devices, GError **error)
 {
+    const virtXmlNode *firstHostdev = NULL;
+    gint interfaces = 0;
+
     for (guint i = 0; i < devices->children->len; i++) {
         const virtXmlNode *node = devices->children->pdata[i];
         virtHostdevSite *hostdev = NULL;
 
-        if (!isHostdev(node))
-            continue;
-        if (!readHostdev(doc, node, entries, &hostdev, error))
+        if (!readDevice(doc, node, site->flags, entries, &hostdev, error))
             return false;
-        if (hostdev)
+        if (hostdev) {
             g_ptr_array_add(site->hostdevs, hostdev);
-        if (!noteAddress(doc, node, seen, hostdev, error))
+            hostdev->behind = firstHostdev;
+            if (hostdev->interface && hostdev->written)
+                hostdev->interface->index = interfaces;
+        }
+        interfaces += virtXmlIs(node, NULL, "interface");
+        if (!firstHostdev && virtXmlIs(node, NULL, "hostdev"))
+            firstHostdev = node;
+        if ((hostdev || isHostdev(node)) && !noteAddress(doc, node, seen, hostdev, error))
             return false;
     }
     return true;
@@ -299,7 +387,7 @@ readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
     g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
     virtHostdevSite *hostdev = NULL;
 
-    if (!readHostdev(doc, site->node, entries, &hostdev, error))
+    if (!readDevice(doc, site->node, site->flags, entries, &hostdev, error))
         return false;
     if (hostdev)
         g_ptr_array_add(site->hostdevs, hostdev);
@@ -307,11 +395,12 @@ readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
 }
 
 static bool
-readSite(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GError **error)
+readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
 {
     virtDomainSite *site = g_new0(virtDomainSite, 1);
 
     site->node = node;
+    site->flags = flags;
     site->hostdevs = g_ptr_array_new_with_free_func(hostdevSiteFree);
     g_ptr_array_add(sites, site);
     if (!virtDomainCheckPlaces(doc, node, error))
@@ -320,14 +409,16 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GErro
 }
 
 static bool
-findDomains(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GError **error)
+findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
 {
-    if (isDomain(node) || (!node->parent && virtXmlIs(node, NULL, "hostdev")))
-        return readSite(doc, node, sites, error);
+    bool lone = virtXmlIs(node, NULL, "hostdev") || (wantsInterfaces(flags) && virtInterfaceIs(node));
+
+    if (isDomain(node) || (!node->parent && lone))
+        return readSite(doc, node, flags, sites, error);
     if (virtXmlIs(node, NULL, "metadata"))
         return true;
     for (guint i = 0; i < node->children->len; i++) {
-        if (!findDomains(doc, node->children->pdata[i], sites, error))
+        if (!findDomains(doc, node->children->pdata[i], flags, sites, error))
             return false;
     }
     return true;
@@ -335,32 +426,18 @@ findDomains(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *sites, GE
 
 /* Find and validate every domain of @doc, or its one lone device.
  *
+ * @flags: VIRT_DOMAIN_…: whether interfaces are looked at
+ *
  * Returns virtDomainSite in document order, perhaps none, pointing into @doc; or NULL with the reason.
  */
 GPtrArray *
-virtDomainSitesFind(const virtXmlDoc *doc, GError **error)
+virtDomainSitesFind(const virtXmlDoc *doc, guint flags, GError **error)
 {
     g_autoptr(GPtrArray) sites = g_ptr_array_new_with_free_func(domainSiteFree);
 
-    if (!findDomains(doc, doc->root, sites, error))
+    if (!findDomains(doc, doc->root, flags, sites, error))
         return NULL;
     return g_steal_pointer(&sites);
-}
-
-/* The source address of a device of the host's PCI bus that @node gives to the guest, or NULL. */
-static const virtXmlNode *
-findDevice(const virtXmlNode *node)
-{
-    const virtXmlNode *address;
-    const char *type;
-
-    if (virtXmlIs(node, NULL, "hostdev"))
-        return isPCIHostdev(node) ? findAddress(node) : NULL;
-    if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
-        return NULL;
-    address = findAddress(node);
-    type = address ? virtXmlGet(address, "type") : NULL;
-    return !type || g_str_equal(type, "pci") ? address : NULL;
 }
 
 static void

@@ -7,13 +7,15 @@
 
 #include "conf/domain_conf.h"
 
-/* A <hostdev> that has netdevs, wherever they are written. */
+/* A <hostdev> that has netdevs, wherever they are written, or an <interface type='hostdev'> that is to become one. */
 typedef struct {
     const virtXmlNode *node;
     const virtXmlNode *source;
+    const virtXmlNode *behind; /* the first <hostdev> of any kind that stands before it; NULL: none */
     virtPCIAddress address;
-    GPtrArray *netdevs; /* virtNetdev, sorted; not empty */
-    bool written;       /* as children of @node; otherwise in metadata */
+    GPtrArray *netdevs;       /* virtNetdev, sorted; not empty */
+    virtInterface *interface; /* NULL: a <hostdev>, and always was */
+    bool written;             /* the netdevs are in @node; otherwise in metadata */
 } virtHostdevSite;
 
 typedef struct {
@@ -21,23 +23,47 @@ typedef struct {
     const virtXmlNode *metadata; /* may be NULL, like the next */
     const virtXmlNode *ours;     /* in metadata */
     GPtrArray *hostdevs;         /* virtHostdevSite, in document order */
+    guint flags;                 /* VIRT_DOMAIN_… */
 } virtDomainSite;
 
 /* ---- domain_tree.c ---- */
 bool virtDomainSiteIsLone(const virtDomainSite *site);
-GPtrArray *virtDomainSitesFind(const virtXmlDoc *doc, GError **error);
+GPtrArray *virtDomainSitesFind(const virtXmlDoc *doc, guint flags, GError **error);
 bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 GArray *virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *site);
 const virtXmlNode *virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site,
                                              const virtPCIAddress *address);
 
 /* ---- domain_form.c ---- */
-void virtHostdevCutNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *hostdev);
+bool virtHostdevSiteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
+char *virtDomainSitesToStock(const virtXmlDoc *doc, const GPtrArray *sites, GError **error);
+bool virtDomainSiteIsShared(const virtXmlDoc *doc, const virtDomainSite *site);
+
+/* ---- interface_conf.c ---- */
+
+/* The children of an interface that metadata may have to keep, as a list for virtXmlRule. */
+#define VIRT_INTERFACE_KEPT "mac bandwidth script downscript backenddomain target guest model backend tune link"
+
+bool virtInterfaceIs(const virtXmlNode *node);
+bool virtInterfaceMentionsUs(const virtXmlNode *node);
+virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
+                               GError **error);
+bool virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GPtrArray *netdevs,
+                             virtInterface **ret, GError **error);
+void virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout);
+bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error);
+void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev);
+bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
+char *virtInterfaceListKept(const virtInterface *interface);
+char *virtInterfaceDropKept(virtInterface *interface, const char *name);
+
+/* ---- domain_show.c ---- */
+bool virtHostdevSiteFitsStock(const virtHostdevSite *hostdev);
+char *virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error);
 
 /* ---- metadata_conf.c ---- */
 GPtrArray *virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error);
-void virtMetadataFormatEntry(GString *out, const virtPCIAddress *address, const GPtrArray *netdevs,
-                             const virtXmlLayout *layout);
+void virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlLayout *layout);
 guint virtPCIAddressHash(gconstpointer address);
 gboolean virtPCIAddressEqual(gconstpointer a, gconstpointer b);
 

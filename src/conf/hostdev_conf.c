@@ -13,6 +13,7 @@ virtHostdevFree(virtHostdev *hostdev)
     if (!hostdev)
         return;
     g_clear_pointer(&hostdev->netdevs, g_ptr_array_unref);
+    virtInterfaceFree(hostdev->interface);
     g_free(hostdev);
 }
 
@@ -23,6 +24,7 @@ virtHostdevCopy(const virtHostdev *hostdev)
     virtHostdev *copy = g_memdup2(hostdev, sizeof(*hostdev));
 
     copy->netdevs = virtNetdevListCopy(hostdev->netdevs);
+    copy->interface = virtInterfaceCopy(hostdev->interface);
     return copy;
 }
 
@@ -49,6 +51,7 @@ virtHostdevFromSite(const virtHostdevSite *site)
     hostdev->managed = g_strcmp0(virtXmlGet(site->node, "managed"), "yes") == 0;
     hostdev->line = site->node->line;
     hostdev->netdevs = g_ptr_array_ref(site->netdevs);
+    hostdev->interface = virtInterfaceCopy(site->interface);
     return hostdev;
 }
 
@@ -93,6 +96,7 @@ virtHostdevGenerateMacs(virtHostdev *hostdev)
 
 /* Take the netdevs out of a device document, as for attaching.
  *
+ * @flags: VIRT_DOMAIN_INTERFACES or 0
  * @ret_hostdev: what it was, for virtHostdevFree(); set only together with a text
  *
  * Returns the document without its netdevs, every other byte as it was, for g_free(). NULL without an error: it has
@@ -100,7 +104,7 @@ virtHostdevGenerateMacs(virtHostdev *hostdev)
  * well-formed, or it has a <netdev> that is wrong or stands where libvirt would drop it without a word.
  */
 char *
-virtHostdevToStock(const char *xml, gsize len, virtHostdev **ret_hostdev, GError **error)
+virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_hostdev, GError **error)
 {
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
     g_autoptr(virtXmlDoc) doc = NULL;
@@ -108,19 +112,93 @@ virtHostdevToStock(const char *xml, gsize len, virtHostdev **ret_hostdev, GError
     const virtDomainSite *site;
     char *stock;
 
-    if (!virtDomainMentionsUs(xml, len))
+    if (!virtDomainConcernsUs(xml, len, flags))
         return NULL;
-    if (!(doc = virtXmlParse(xml, len, NULL, error)) || !(sites = virtDomainSitesFind(doc, error)))
+    if (!(doc = virtXmlParse(xml, len, NULL, error)) || !(sites = virtDomainSitesFind(doc, flags, error)))
         return NULL;
     site = sites->len ? sites->pdata[0] : NULL;
     /* On another device a <netdev> is a mistake: it is told, not forwarded and lost. */
     if ((!site && !virtDomainCheckPlaces(doc, doc->root, error)) || !site || !virtDomainSiteIsLone(site) ||
         site->hostdevs->len == 0)
         return NULL;
-    virtHostdevCutNetdevs(edits, doc, site->node);
+    if (!virtHostdevSiteToStock(edits, doc, site->hostdevs->pdata[0], error))
+        return NULL;
     if ((stock = virtXmlApply(edits, doc, error)))
         *ret_hostdev = virtHostdevFromSite(site->hostdevs->pdata[0]);
     return stock;
+}
+
+/* The plain <hostdev> with the source of @hostdev, by which libvirt knows it; for g_free(). */
+char *
+virtHostdevFormatStock(const virtHostdev *hostdev)
+{
+    GString *out = g_string_new("<hostdev mode='subsystem' type='pci'><source>");
+
+    virtPCIAddressFormatXml(out, &hostdev->address, "");
+    return g_string_free(g_string_append(out, "</source></hostdev>"), FALSE);
+}
+
+/* ---- which interface is meant? ---- */
+
+/* What an <interface> gives to be known by; as libvirt does, its type is not asked for. */
+typedef struct {
+    bool hasMac, hasSource;
+    guint8 mac[6];
+    virtPCIAddress source;
+} Sign;
+
+static Sign
+readSign(const virtXmlDoc *doc)
+{
+    const virtXmlNode *mac = virtXmlChild(doc->root, "mac"), *source = virtXmlChild(doc->root, "source");
+    const virtXmlNode *address = source ? virtXmlChild(source, "address") : NULL;
+    Sign sign = {0};
+
+    sign.hasMac = mac && virtXmlGet(mac, "address") && virtMacParse(virtXmlGet(mac, "address"), sign.mac);
+    sign.hasSource = address && virtPCIAddressParseXml(doc, address, &sign.source, NULL);
+    return sign;
+}
+
+static bool
+matches(const Sign *sign, const virtHostdev *hostdev)
+{
+    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+
+    if (!hostdev->interface || (!sign->hasMac && !sign->hasSource))
+        return false;
+    return (!sign->hasMac || memcmp(sign->mac, netdev->mac, sizeof(sign->mac)) == 0) &&
+           (!sign->hasSource || virtPCIAddressCompare(&sign->source, &hostdev->address) == 0);
+}
+
+/* Find the device that the document of an <interface> means: the one with its MAC address, its source, or both, as
+ * far as it gives them.
+ *
+ * @hostdevs: virtHostdev; only those that are interfaces count
+ *
+ * Returns it, owned by the list. NULL without an error: none of them, or the document is not an <interface>. NULL
+ * with VIRT_ERROR_INVALID: more than one, or the document is not well-formed.
+ */
+virtHostdev *
+virtInterfaceFind(const char *xml, gsize len, const GPtrArray *hostdevs, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error);
+    virtHostdev *found = NULL;
+    Sign sign;
+
+    if (!doc || !virtXmlIs(doc->root, NULL, "interface"))
+        return NULL;
+    sign = readSign(doc);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        if (!matches(&sign, hostdevs->pdata[i]))
+            continue;
+        if (found) {
+            virtXmlError(doc, doc->root, error,
+                         "multiple devices matching this MAC address found: give the <source> too");
+            return NULL;
+        }
+        found = hostdevs->pdata[i];
+    }
+    return found;
 }
 
 /* ---- is a device in a domain as it is described? ---- */
@@ -281,7 +359,7 @@ virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize d
 {
     g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, error);
     g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, "domain", error) : NULL;
-    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, error) : NULL;
+    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, 0, error) : NULL;
     Comparison c = {given, "", error};
     const virtXmlNode *has = NULL;
     virtPCIAddress address;

@@ -12,12 +12,13 @@
 
 static const virtXmlRule metadataRules[] = {
     {"hostdevs", "", "hostdev*", NULL, NULL},
-    {"hostdev", "", "source! netdev*", NULL, NULL},
+    {"hostdev", "", "source! netdev* interface", NULL, NULL},
+    {"interface", "index", VIRT_INTERFACE_KEPT, NULL, NULL},
     {"source", "", "address!", NULL, NULL},
     {"address", "domain bus slot function", "", NULL, NULL},
     {NULL},
 };
-static const virtXmlGrammar metadataGrammar = {metadataRules, NULL};
+static const virtXmlGrammar metadataGrammar = {metadataRules, NULL, NULL};
 
 /* For hash tables keyed by virtPCIAddress. */
 guint
@@ -39,6 +40,7 @@ static virtHostdev *
 readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GError **error)
 {
     g_autoptr(GPtrArray) netdevs = NULL;
+    g_autoptr(virtInterface) interface = NULL;
     virtPCIAddress address;
     virtHostdev *entry;
 
@@ -57,10 +59,13 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GErr
         virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
         return NULL;
     }
+    if (!virtInterfaceParseEntry(doc, node, netdevs, &interface, error))
+        return NULL;
     entry = g_new0(virtHostdev, 1);
     entry->line = node->line;
     entry->address = address;
     entry->netdevs = g_steal_pointer(&netdevs);
+    entry->interface = g_steal_pointer(&interface);
     return entry;
 }
 
@@ -89,18 +94,19 @@ virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error)
 
 /* Append the entry of one device. */
 void
-virtMetadataFormatEntry(GString *out, const virtPCIAddress *address, const GPtrArray *netdevs,
-                        const virtXmlLayout *layout)
+virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlLayout *layout)
 {
     const char *p = layout->prefix, *indent = layout->indent, *step = layout->step;
     g_autofree char *inner = g_strconcat(indent, step, NULL);
     const virtXmlLayout deeper = {p, inner, step};
 
     g_string_append_printf(out, "%s<%shostdev>%s<%ssource>%s%s", indent, p, inner, p, inner, step);
-    virtPCIAddressFormatXml(out, address, p);
+    virtPCIAddressFormatXml(out, &hostdev->address, p);
     g_string_append_printf(out, "%s</%ssource>", inner, p);
-    for (guint i = 0; i < netdevs->len; i++)
-        virtNetdevFormat(out, netdevs->pdata[i], &deeper);
+    for (guint i = 0; i < hostdev->netdevs->len; i++)
+        virtNetdevFormat(out, hostdev->netdevs->pdata[i], &deeper);
+    if (hostdev->interface)
+        virtInterfaceFormatEntry(out, hostdev->interface, &deeper);
     g_string_append_printf(out, "%s</%shostdev>", indent, p);
 }
 
@@ -141,11 +147,8 @@ virtMetadataFormat(const GPtrArray *hostdevs)
     if (hostdevs->len == 0)
         return NULL;
     out = g_string_new("<hostdevs>");
-    for (guint i = 0; i < hostdevs->len; i++) {
-        const virtHostdev *hostdev = hostdevs->pdata[i];
-
-        virtMetadataFormatEntry(out, &hostdev->address, hostdev->netdevs, &layout);
-    }
+    for (guint i = 0; i < hostdevs->len; i++)
+        virtMetadataFormatEntry(out, hostdevs->pdata[i], &layout);
     g_string_append(out, "</hostdevs>");
     return g_string_free(out, FALSE);
 }

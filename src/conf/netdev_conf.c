@@ -36,6 +36,10 @@ checkGuid(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 
 static const virtXmlRule netdevRules[] = {
     {"netdev", "port! trustGuestRxFilters spoofCheck", NETDEV_CHILDREN, NULL, NULL},
+    {NULL},
+};
+
+const virtXmlRule virtNetdevPartRules[] = {
     {"mac", "address!", "", NULL, NULL},
     {"vlan", "", "tag!", "a VF has one VLAN, so write exactly one <tag>", NULL},
     {"tag", "id! priority protocol", "", NULL, NULL},
@@ -66,7 +70,7 @@ static const virtXmlRefusal netdevRefusals[] = {
     {NULL},
 };
 
-static const virtXmlGrammar netdevGrammar = {netdevRules, netdevRefusals};
+static const virtXmlGrammar netdevGrammar = {netdevRules, netdevRefusals, virtNetdevPartRules};
 
 static const virtXmlRange portRange = {10, 1, VIRT_NETDEV_PORT_MAX,
                                        "ports are counted from 1, the device's dev_port plus one"};
@@ -114,7 +118,7 @@ formatMac(GString *out, const virtNetdev *netdev)
     char mac[18];
 
     virtMacFormat(netdev->mac, mac);
-    g_string_append_printf(out, " address='%s'", mac);
+    virtXmlAddText(out, "address", mac);
 }
 
 static bool
@@ -140,11 +144,11 @@ parseVlan(const Reader *r)
 static void
 formatVlan(GString *out, const virtNetdev *netdev)
 {
-    g_string_append_printf(out, " id='%u'", netdev->vlan.id);
+    virtXmlAddNumber(out, "id", netdev->vlan.id);
     if (netdev->vlan.priority)
-        g_string_append_printf(out, " priority='%u'", netdev->vlan.priority);
+        virtXmlAddNumber(out, "priority", netdev->vlan.priority);
     if (netdev->vlan.protocol == ETH_P_8021AD)
-        g_string_append(out, " protocol='802.1ad'");
+        virtXmlAddText(out, "protocol", "802.1ad");
 }
 
 static bool
@@ -192,11 +196,11 @@ static void
 formatBandwidth(GString *out, const virtNetdev *netdev)
 {
     if (netdev->bandwidth.average || (!netdev->bandwidth.peak && !netdev->bandwidth.floor))
-        g_string_append_printf(out, " average='%u'", netdev->bandwidth.average);
+        virtXmlAddNumber(out, "average", netdev->bandwidth.average);
     if (netdev->bandwidth.peak)
-        g_string_append_printf(out, " peak='%u'", netdev->bandwidth.peak);
+        virtXmlAddNumber(out, "peak", netdev->bandwidth.peak);
     if (netdev->bandwidth.floor)
-        g_string_append_printf(out, " floor='%u'", netdev->bandwidth.floor);
+        virtXmlAddNumber(out, "floor", netdev->bandwidth.floor);
 }
 
 static bool
@@ -221,7 +225,7 @@ parseSpoofCheck(const Reader *r)
 static void
 formatSpoofCheck(GString *out, const virtNetdev *netdev)
 {
-    g_string_append_printf(out, " spoofCheck='%s'", netdev->spoofcheck ? "yes" : "no");
+    virtXmlAddText(out, "spoofCheck", netdev->spoofcheck ? "yes" : "no");
 }
 
 static bool
@@ -233,7 +237,7 @@ parseTrust(const Reader *r)
 static void
 formatTrust(GString *out, const virtNetdev *netdev)
 {
-    g_string_append_printf(out, " trustGuestRxFilters='%s'", netdev->trust ? "yes" : "no");
+    virtXmlAddText(out, "trustGuestRxFilters", netdev->trust ? "yes" : "no");
 }
 
 static const char *const linkNames[] = {
@@ -258,7 +262,7 @@ parseLink(const Reader *r)
 static void
 formatLink(GString *out, const virtNetdev *netdev)
 {
-    g_string_append_printf(out, " state='%s'", linkNames[MIN(netdev->link, G_N_ELEMENTS(linkNames) - 1)]);
+    virtXmlAddText(out, "state", linkNames[MIN(netdev->link, G_N_ELEMENTS(linkNames) - 1)]);
 }
 
 /* "00:11:22:33:44:55:66:77" or "0x0011223344556677": exactly 16 digits, so that none is lost in typing. */
@@ -289,9 +293,11 @@ parseGuid(const Reader *r, const char *attr, guint64 *ret)
                         "not a GUID: write 8 bytes as 00:11:22:33:44:55:66:77 or 0x0011223344556677");
         return false;
     }
-    if (!*ret && !r->state) {
+    /* Zero asks the subnet manager for one, all ones takes it away (mlx4): neither is a GUID. */
+    if ((!*ret || *ret == G_MAXUINT64) && !r->state) {
         virtXmlBadValue(r->doc, r->node, attr, r->error,
-                        "the zero GUID cannot be used; drop the attribute to leave the VF's own");
+                        "the %s GUID cannot be used; drop the attribute to leave the VF's own",
+                        *ret ? "all-ones" : "zero");
         return false;
     }
     return true;
@@ -300,9 +306,15 @@ parseGuid(const Reader *r, const char *attr, guint64 *ret)
 static void
 formatGuid(GString *out, const char *attr, guint64 guid)
 {
-    g_string_append_printf(out, " %s='", attr);
-    for (int shift = 56; shift >= 0; shift -= 8)
-        g_string_append_printf(out, "%02x%s", (guint)(guid >> shift) & 0xff, shift ? ":" : "'");
+    static const char hex[] = "0123456789abcdef";
+    char text[24], *p = text;
+
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        *p++ = hex[guid >> shift & 0xf];
+        if (shift % 8 == 0)
+            *p++ = shift ? ':' : '\0';
+    }
+    virtXmlAddText(out, attr, text);
 }
 
 static bool
@@ -397,6 +409,35 @@ parseRow(virtNetdevAttr attr, Reader *r, const virtXmlNode *netdev)
     return row->parse(r);
 }
 
+/* Read what @node, a <netdev> or something with the same attributes and children, says of a netdev: its port, where it
+ * gives one, and every setting. The shape has been checked.
+ *
+ * False with VIRT_ERROR_INVALID.
+ */
+bool
+virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, virtNetdev *netdev,
+                     GError **error)
+{
+    guint64 port = netdev->port;
+
+    if (!virtXmlGetUInt(doc, node, "port", &portRange, &port, error))
+        return false;
+    netdev->port = (guint)port;
+    for (guint i = 0; i < G_N_ELEMENTS(documentOrder); i++) {
+        Reader r = {doc, NULL, mode == VIRT_NETDEV_PARSE_STATE, netdev, error};
+
+        if (!parseRow(documentOrder[i], &r, node))
+            return false;
+    }
+    if (mode == VIRT_NETDEV_PARSE_USER && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
+        virtNetdevHas(netdev, VIRT_NETDEV_VIRTUALPORT)) {
+        virtXmlError(doc, virtXmlChild(node, "virtualport"), error,
+                     "<vlan> and <virtualport> exclude each other: the port profile chooses the VLAN; drop one");
+        return false;
+    }
+    return true;
+}
+
 /* Read one <netdev>.
  *
  * Returns what the caller frees with g_free(), or NULL with the reason.
@@ -404,24 +445,10 @@ parseRow(virtNetdevAttr attr, Reader *r, const virtXmlNode *netdev)
 virtNetdev *
 virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, GError **error)
 {
-    g_autofree virtNetdev *netdev = NULL;
-    guint64 port = 0;
+    g_autofree virtNetdev *netdev = virtNetdevNew(0);
 
-    if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtXmlGetUInt(doc, node, "port", &portRange, &port, error))
+    if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtNetdevParseParts(doc, node, mode, netdev, error))
         return NULL;
-    netdev = virtNetdevNew(port);
-    for (guint i = 0; i < G_N_ELEMENTS(documentOrder); i++) {
-        Reader r = {doc, NULL, mode == VIRT_NETDEV_PARSE_STATE, netdev, error};
-
-        if (!parseRow(documentOrder[i], &r, node))
-            return NULL;
-    }
-    if (mode == VIRT_NETDEV_PARSE_USER && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
-        virtNetdevHas(netdev, VIRT_NETDEV_VIRTUALPORT)) {
-        virtXmlError(doc, virtXmlChild(node, "virtualport"), error,
-                     "<vlan> and <virtualport> exclude each other: the port profile chooses the VLAN; drop one");
-        return NULL;
-    }
     return g_steal_pointer(&netdev);
 }
 
@@ -455,51 +482,84 @@ virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdev
     return g_steal_pointer(&list);
 }
 
-/* Append the child that the rows from documentOrder[@at] on share; returns the index after them. */
+/* Append white space and "<name" or "</name", @steps levels into the <netdev>. */
+static void
+addTag(GString *out, const virtXmlLayout *layout, guint steps, const char *open, const char *name)
+{
+    virtXmlAdd(out, layout->indent);
+    while (steps--)
+        virtXmlAdd(out, layout->step);
+    virtXmlAdd(out, open);
+    virtXmlAdd(out, layout->prefix);
+    virtXmlAdd(out, name);
+}
+
+/* Append the child that the rows from documentOrder[@at] on share. Returns where those of the next one begin. */
 static guint
 formatChild(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout, guint at)
 {
     const Row *row = &rows[documentOrder[at]];
-    const char *p = layout->prefix;
 
-    g_string_append_printf(out, "%s%s<%s%s%s", layout->indent, layout->step, p, row->outer, row->outerAttrs);
-    if (row->inner)
-        g_string_append_printf(out, ">%s%s%s<%s%s", layout->indent, layout->step, layout->step, p, row->inner);
-    for (; at < G_N_ELEMENTS(documentOrder); at++) {
-        if (g_strcmp0(rows[documentOrder[at]].outer, row->outer) != 0)
-            break;
+    addTag(out, layout, 1, "<", row->outer);
+    virtXmlAdd(out, row->outerAttrs);
+    if (row->inner) {
+        virtXmlAdd(out, ">");
+        addTag(out, layout, 2, "<", row->inner);
+    }
+    do {
+        if (virtNetdevHas(netdev, documentOrder[at]))
+            rows[documentOrder[at]].format(out, netdev);
+    } while (++at < G_N_ELEMENTS(documentOrder) && g_str_equal(rows[documentOrder[at]].outer, row->outer));
+    virtXmlAdd(out, "/>");
+    if (row->inner) {
+        addTag(out, layout, 1, "</", row->outer);
+        virtXmlAdd(out, ">");
+    }
+    return at;
+}
+
+/* Append what @netdev sets by attributes of the element itself: " trustGuestRxFilters='yes'". */
+void
+virtNetdevFormatAttrs(GString *out, const virtNetdev *netdev)
+{
+    for (guint at = 0; !rows[documentOrder[at]].outer; at++) {
         if (virtNetdevHas(netdev, documentOrder[at]))
             rows[documentOrder[at]].format(out, netdev);
     }
-    g_string_append(out, "/>");
-    if (row->inner)
-        g_string_append_printf(out, "%s%s</%s%s>", layout->indent, layout->step, p, row->outer);
-    return at;
+}
+
+/* Append the child @name ("vlan") of an element that stands at @layout's indentation; nothing where @netdev has no
+ * such setting. */
+void
+virtNetdevFormatPart(GString *out, const virtNetdev *netdev, const char *name, const virtXmlLayout *layout)
+{
+    for (guint at = 0; at < G_N_ELEMENTS(documentOrder); at++) {
+        if (g_strcmp0(rows[documentOrder[at]].outer, name) == 0 && virtNetdevHas(netdev, documentOrder[at])) {
+            formatChild(out, netdev, layout, at);
+            return;
+        }
+    }
 }
 
 /* Append @netdev as XML in its one canonical form: parsing and formatting again gives the same text. */
 void
 virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout)
 {
-    bool children = false;
     guint at = 0;
+    gsize start;
 
-    g_string_append_printf(out, "%s<%snetdev port='%u'", layout->indent, layout->prefix, netdev->port);
-    for (; !rows[documentOrder[at]].outer; at++) {
-        if (virtNetdevHas(netdev, documentOrder[at]))
-            rows[documentOrder[at]].format(out, netdev);
-    }
+    addTag(out, layout, 0, "<", "netdev");
+    virtXmlAddNumber(out, "port", netdev->port);
+    virtNetdevFormatAttrs(out, netdev);
+    start = out->len;
+    virtXmlAdd(out, ">");
     while (at < G_N_ELEMENTS(documentOrder)) {
-        if (!virtNetdevHas(netdev, documentOrder[at])) {
-            at++;
-            continue;
-        }
-        g_string_append(out, children ? "" : ">");
-        children = true;
-        at = formatChild(out, netdev, layout, at);
+        bool child = rows[documentOrder[at]].outer && virtNetdevHas(netdev, documentOrder[at]);
+
+        at = child ? formatChild(out, netdev, layout, at) : at + 1;
     }
-    if (children)
-        g_string_append_printf(out, "%s</%snetdev>", layout->indent, layout->prefix);
+    if (out->len > start + 1)
+        addTag(out, layout, 0, "</", "netdev>");
     else
-        g_string_append(out, "/>");
+        g_string_overwrite(out, start, "/>");
 }

@@ -25,16 +25,15 @@ virtNetdev *virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virt
 GPtrArray *virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdevParseMode mode,
                                GError **error);
 
-/* How a piece of XML is laid out: @prefix before each element name ("" or "lh:"), @indent the white space that
- * stands before the outermost element, with its newline, and @step one more level of it; both "" put all on one line.
- */
-typedef struct {
-    const char *prefix;
-    const char *indent;
-    const char *step;
-} virtXmlLayout;
-
 void virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout);
+
+/* What <netdev> shares with <interface type='hostdev'> (interface_conf.c): the shape of their children, and how the
+ * two are read and written. */
+extern const virtXmlRule virtNetdevPartRules[];
+bool virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, virtNetdev *netdev,
+                          GError **error);
+void virtNetdevFormatAttrs(GString *out, const virtNetdev *netdev);
+void virtNetdevFormatPart(GString *out, const virtNetdev *netdev, const char *name, const virtXmlLayout *layout);
 
 /* @node is the <address> itself; @out gets "<address …/>" with @prefix before the name. */
 bool virtPCIAddressParseXml(const virtXmlDoc *doc, const virtXmlNode *node, virtPCIAddress *ret, GError **error);

@@ -13,6 +13,12 @@ static const char *const phaseNames[] = {
     [VIRT_PHASE_RESTORING] = "restoring",
 };
 
+static const char *const phaseMarks[] = {
+    [VIRT_PHASE_SETTING] = "<!-- phase: setting -->\n",
+    [VIRT_PHASE_ACTIVE] = "<!-- phase: active -->\n",
+    [VIRT_PHASE_RESTORING] = "<!-- phase: restoring -->\n",
+};
+
 static const virtXmlRule recordRules[] = {
     {"hostdev", "phase!", "owner! source! pf! before! wanted!", NULL, NULL},
     {"owner", "name! uuid pid start", "", NULL, NULL},
@@ -23,7 +29,7 @@ static const virtXmlRule recordRules[] = {
     {"wanted", "", "netdev*", NULL, NULL},
     {NULL},
 };
-static const virtXmlGrammar recordGrammar = {recordRules, NULL};
+static const virtXmlGrammar recordGrammar = {recordRules, NULL, NULL};
 
 static const virtXmlRange pidRange = {10, 1, G_MAXINT32, NULL};
 static const virtXmlRange startRange = {10, 0, G_MAXUINT64, NULL};
@@ -34,6 +40,13 @@ const char *
 virtPhaseName(virtPhase phase)
 {
     return phaseNames[phase];
+}
+
+/* What, behind the text of a record, says that @phase has come. */
+const char *
+virtRecordPhaseMark(virtPhase phase)
+{
+    return phaseMarks[phase];
 }
 
 /* Free @record; NULL is allowed. */
@@ -98,6 +111,31 @@ readNetdevs(const virtXmlDoc *doc, virtRecord *record, GError **error)
     return record->wanted;
 }
 
+/* The last complete mark behind the document, which @tail is. What a crash has left of one is none. */
+static void
+readMarks(const char *tail, virtPhase *phase)
+{
+    const char *last = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(phaseMarks); i++) {
+        const char *mark = g_strrstr(tail, phaseMarks[i]);
+
+        if (mark && mark > last) {
+            last = mark;
+            *phase = i;
+        }
+    }
+}
+
+/* Where the document ends and what is behind it begins. */
+static gsize
+documentLength(const char *text, gsize len)
+{
+    const char *end = g_strrstr(text, "</hostdev>");
+
+    return end ? (gsize)(end - text) + strlen("</hostdev>") : len;
+}
+
 /* Read a record.
  *
  * @file: for messages, may be NULL
@@ -116,6 +154,7 @@ virtRecordParse(const char *text, const char *file, GError **error)
                     file ? ": " : "", VIRT_STATE_MAX);
         return NULL;
     }
+    len = documentLength(text, len);
     doc = virtXmlParse(text, len, file, error);
     if (!doc)
         return NULL;
@@ -127,24 +166,26 @@ virtRecordParse(const char *text, const char *file, GError **error)
     if (!virtXmlCheck(doc, doc->root, &recordGrammar, error) || !readPhase(doc, record, error) ||
         !readOwner(doc, record, error) || !readAddresses(doc, record, error) || !readNetdevs(doc, record, error))
         return NULL;
+    readMarks(text + len, &record->phase);
     return g_steal_pointer(&record);
 }
 
 static void
 formatOwner(GString *out, const virtOwner *owner)
 {
-    g_string_append(out, "  <owner name='");
+    virtXmlAdd(out, "  <owner name='");
     virtXmlEscape(out, owner->name);
-    g_string_append_c(out, '\'');
+    virtXmlAdd(out, "'");
     if (owner->uuid) {
-        g_string_append(out, " uuid='");
+        virtXmlAdd(out, " uuid='");
         virtXmlEscape(out, owner->uuid);
-        g_string_append_c(out, '\'');
+        virtXmlAdd(out, "'");
     }
-    if (owner->pid)
-        g_string_append_printf(out, " pid='%" G_GUINT64_FORMAT "' start='%" G_GUINT64_FORMAT "'", owner->pid,
-                               owner->start);
-    g_string_append(out, "/>\n");
+    if (owner->pid) {
+        virtXmlAddNumber(out, "pid", owner->pid);
+        virtXmlAddNumber(out, "start", owner->start);
+    }
+    virtXmlAdd(out, "/>\n");
 }
 
 static void
@@ -152,27 +193,35 @@ formatNetdevs(GString *out, const char *name, const GPtrArray *netdevs)
 {
     static const virtXmlLayout layout = {"", "\n    ", "  "};
 
-    g_string_append_printf(out, "  <%s>", name);
+    virtXmlAdd(out, "  <");
+    virtXmlAdd(out, name);
+    virtXmlAdd(out, ">");
     for (guint i = 0; i < netdevs->len; i++)
         virtNetdevFormat(out, netdevs->pdata[i], &layout);
-    g_string_append_printf(out, "%s</%s>\n", netdevs->len ? "\n  " : "", name);
+    virtXmlAdd(out, netdevs->len ? "\n  </" : "</");
+    virtXmlAdd(out, name);
+    virtXmlAdd(out, ">\n");
 }
 
 /* The text of @record, which virtRecordParse() reads back to the same; the caller frees it. */
 char *
 virtRecordFormat(const virtRecord *record)
 {
-    GString *out = g_string_new(NULL);
+    GString *out = g_string_sized_new(1024); /* what most of them take */
 
-    g_string_append_printf(out, "<hostdev phase='%s'>\n", virtPhaseName(record->phase));
+    virtXmlAdd(out, "<hostdev phase='");
+    virtXmlAdd(out, virtPhaseName(record->phase));
+    virtXmlAdd(out, "'>\n");
     formatOwner(out, &record->owner);
-    g_string_append(out, "  <source>");
+    virtXmlAdd(out, "  <source>");
     virtPCIAddressFormatXml(out, &record->address, "");
-    g_string_append_printf(out, "</source>\n  <pf index='%u'>", record->index);
+    virtXmlAdd(out, "</source>\n  <pf");
+    virtXmlAddNumber(out, "index", record->index);
+    virtXmlAdd(out, ">");
     virtPCIAddressFormatXml(out, &record->pf, "");
-    g_string_append(out, "</pf>\n");
+    virtXmlAdd(out, "</pf>\n");
     formatNetdevs(out, "before", record->before);
     formatNetdevs(out, "wanted", record->wanted);
-    g_string_append(out, "</hostdev>\n");
+    virtXmlAdd(out, "</hostdev>\n");
     return g_string_free(out, FALSE);
 }

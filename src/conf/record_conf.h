@@ -3,7 +3,7 @@
  *
  * One record a VF, in util's state file named by the VF's PCI address:
  *
- *   <hostdev phase='active'>
+ *   <hostdev phase='setting'>
  *     <owner name='vm1' uuid='…' pid='612' start='81532'/>
  *     <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
  *     <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
@@ -11,8 +11,12 @@
  *     <wanted><netdev port='1'>…</netdev></wanted>
  *   </hostdev>
  *
- * A missing uuid means an owner without a domain (virt-hostdev apply); a missing pid, that nobody's life
- * decides whether the record is stale. Unknown elements and attributes are refused: the file is ours alone.
+ *   <!-- phase: active -->
+ *
+ * The root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
+ * writing all of it again; the last that is complete counts. A missing uuid means an owner without a domain
+ * (virt-hostdev apply); a missing pid, that nobody's life decides whether the record is stale. Unknown elements and
+ * attributes are refused: the file is ours alone.
  */
 #pragma once
 
@@ -44,5 +48,6 @@ typedef struct {
 const char *virtPhaseName(virtPhase phase);
 virtRecord *virtRecordParse(const char *text, const char *file, GError **error);
 char *virtRecordFormat(const virtRecord *record);
+const char *virtRecordPhaseMark(virtPhase phase);
 void virtRecordFree(virtRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtRecord, virtRecordFree)

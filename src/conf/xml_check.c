@@ -67,13 +67,21 @@ findRefusal(const virtXmlGrammar *grammar, const char *element, const char *name
 }
 
 static const virtXmlRule *
-findRule(const virtXmlGrammar *grammar, const char *name)
+findRuleIn(const virtXmlRule *rules, const char *name)
 {
-    for (const virtXmlRule *rule = grammar->rules; rule->name; rule++) {
+    for (const virtXmlRule *rule = rules; rule && rule->name; rule++) {
         if (g_str_equal(rule->name, name))
             return rule;
     }
     return NULL;
+}
+
+static const virtXmlRule *
+findRule(const virtXmlGrammar *grammar, const char *name)
+{
+    const virtXmlRule *rule = findRuleIn(grammar->rules, name);
+
+    return rule ? rule : findRuleIn(grammar->shared, name);
 }
 
 static bool

@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     const virtXmlRule *rules;       /* the last has no name */
     const virtXmlRefusal *refusals; /* the last has no element; may be NULL */
+    const virtXmlRule *shared;      /* rules for what @rules leaves open; may be NULL */
 } virtXmlGrammar;
 
 bool virtXmlCheck(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlGrammar *grammar, GError **error);

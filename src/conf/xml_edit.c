@@ -6,6 +6,8 @@
 #include "conf/xml_tree.h"
 #include "util/virerror.h"
 
+#define INDENT_MAX 256 /* bytes; VIRT_XML_DEPTH levels of a column each */
+
 typedef struct {
     gsize from, to; /* bytes [from, to) of the original are replaced */
     guint order;    /* of the call: two texts put at one place stand in this order */
@@ -14,6 +16,8 @@ typedef struct {
 
 struct _virtXmlEdits {
     GArray *edits; /* Edit */
+    gsize
+        grown; /* bytes of their texts: past VIRT_XML_MAX the document is too long whatever is cut, and none is kept */
 };
 
 static void
@@ -48,8 +52,10 @@ virtXmlEditsFree(virtXmlEdits *edits)
 void
 virtXmlReplace(virtXmlEdits *edits, gsize from, gsize to, const char *with)
 {
-    Edit edit = {from, to, edits->edits->len, g_strdup(with ? with : "")};
+    Edit edit = {from, to, edits->edits->len, NULL};
 
+    edits->grown += with ? strlen(with) : 0;
+    edit.with = g_strdup(with && edits->grown <= VIRT_XML_MAX ? with : "");
     g_array_append_val(edits->edits, edit);
 }
 
@@ -78,16 +84,16 @@ virtXmlIsAsciiBased(const virtXmlDoc *doc)
     return !doc->encoding;
 }
 
-/* The text of @doc with all @edits made; the caller frees it.
+/* The bytes [@from, @to) of @doc with all @edits made, which are in there; the caller frees them.
  *
  * Fails when there is something to put into a document whose encoding may not be spliced into, and when the
- * document would grow past what libvirt takes.
+ * text would grow past what libvirt takes.
  */
 char *
-virtXmlApply(const virtXmlEdits *edits, const virtXmlDoc *doc, GError **error)
+virtXmlApplyTo(const virtXmlEdits *edits, const virtXmlDoc *doc, gsize from, gsize to, GError **error)
 {
-    g_autoptr(GString) out = g_string_sized_new(doc->len + 1024);
-    gsize done = 0;
+    g_autoptr(GString) out = NULL;
+    gsize done = from;
 
     if (edits->edits->len && !virtXmlIsAsciiBased(doc)) {
         g_autofree char *quoted = virtXmlQuote(doc->encoding);
@@ -95,23 +101,51 @@ virtXmlApply(const virtXmlEdits *edits, const virtXmlDoc *doc, GError **error)
         return NULL;
     }
     g_array_sort(edits->edits, editCompare);
+    out = g_string_sized_new(to - from + 1024);
     for (guint i = 0; i < edits->edits->len; i++) {
         const Edit *edit = &g_array_index(edits->edits, Edit, i);
 
-        g_assert(edit->from >= done && edit->to >= edit->from && edit->to <= doc->len);
+        g_assert(edit->from >= done && edit->to >= edit->from && edit->to <= to);
         g_string_append_len(out, doc->text + done, edit->from - done);
         g_string_append(out, edit->with);
         done = edit->to;
     }
-    g_string_append_len(out, doc->text + done, doc->len - done);
-    if (out->len > VIRT_XML_MAX) {
+    g_string_append_len(out, doc->text + done, to - done);
+    if (out->len > VIRT_XML_MAX || edits->grown > VIRT_XML_MAX) {
         virtXmlError(doc, doc->root, error,
                      "in the form libvirt keeps, the document would have %" G_GSIZE_FORMAT
                      " bytes; it takes at most %d",
-                     out->len, VIRT_XML_MAX);
+                     MAX(out->len, edits->grown), VIRT_XML_MAX);
         return NULL;
     }
     return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+/* As virtXmlApplyTo(), of all of @doc. */
+char *
+virtXmlApply(const virtXmlEdits *edits, const virtXmlDoc *doc, GError **error)
+{
+    return virtXmlApplyTo(edits, doc, 0, doc->len, error);
+}
+
+/* The name of the reference to a character that is markup, as libvirt writes it; or NULL. */
+static const char *
+referenceTo(gunichar c)
+{
+    switch (c) {
+    case '&':
+        return "amp";
+    case '<':
+        return "lt";
+    case '>':
+        return "gt";
+    case '\'':
+        return "apos";
+    case '"':
+        return "quot";
+    default:
+        return NULL;
+    }
 }
 
 /* Append @value so that it may stand in an attribute with any quotes and in any encoding: what is not plain
@@ -121,15 +155,147 @@ void
 virtXmlEscape(GString *out, const char *value)
 {
     for (const char *p = value; *p;) {
+        if (*p >= ' ' && *p < 0x7f && !referenceTo((guchar)*p)) {
+            g_string_append_c(out, *p++);
+            continue;
+        }
         gunichar c = g_utf8_get_char_validated(p, -1);
         bool valid = c != (gunichar)-1 && c != (gunichar)-2;
 
         if (!valid || (c < 0x20 && !strchr("\t\n\r", c)) || c == 0xfffe || c == 0xffff)
             g_string_append_c(out, '?');
-        else if (c < 0x20 || c >= 0x7f || strchr("&<>'\"", c))
+        else if (referenceTo(c))
+            g_string_append_printf(out, "&%s;", referenceTo(c));
+        else if (c < 0x20 || c >= 0x7f)
             g_string_append_printf(out, "&#%u;", c);
-        else
-            g_string_append_c(out, (char)c);
         p = valid ? g_utf8_next_char(p) : p + 1;
     }
+}
+
+/* Append " name='number'". */
+void
+virtXmlAddNumber(GString *out, const char *name, guint64 number)
+{
+    char digits[21], *first = digits + sizeof(digits) - 1;
+
+    *first = '\0';
+    do
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    virtXmlAddText(out, name, first);
+}
+
+/* The start of the white space that ends at @pos. */
+gsize
+virtXmlSpaceBefore(const virtXmlDoc *doc, gsize pos)
+{
+    while (pos > 0 && strchr(" \t\r\n", doc->text[pos - 1]))
+        pos--;
+    return pos;
+}
+
+/* The line break and the indentation before @node, "" where it does not begin its line, or so far right that every line
+ * put beside it would take more room than what it says; for g_free(). */
+char *
+virtXmlIndentOf(const virtXmlDoc *doc, const virtXmlNode *node)
+{
+    gsize from = virtXmlSpaceBefore(doc, node->start), at = node->start;
+
+    while (at > from && doc->text[at - 1] != '\n')
+        at--;
+    if (at == from)
+        return g_strdup("");
+    at--;
+    if (at > from && doc->text[at - 1] == '\r')
+        at--;
+    if (node->start - at > INDENT_MAX)
+        return g_strdup("");
+    return g_strndup(doc->text + at, node->start - at);
+}
+
+/* How much deeper the node that stands behind @indent is than @parent; for g_free(). */
+char *
+virtXmlStepFrom(const virtXmlDoc *doc, const virtXmlNode *parent, const char *indent)
+{
+    gsize from = virtXmlSpaceBefore(doc, parent->start);
+    g_autofree char *outer = from ? virtXmlIndentOf(doc, parent) : g_strndup(doc->text, parent->start);
+    const char *outerBlanks = outer + strspn(outer, "\r\n");
+    const char *blanks = indent + strspn(indent, "\r\n");
+
+    if (!*indent)
+        return g_strdup("");
+    return g_strdup(g_str_has_prefix(blanks, outerBlanks) ? blanks + strlen(outerBlanks) : "  ");
+}
+
+/* Cut @node with the white space before it. */
+void
+virtXmlCut(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
+{
+    virtXmlReplace(edits, virtXmlSpaceBefore(doc, node->start), node->end, NULL);
+}
+
+/* Where an attribute stands in the start tag of @node, from the white space before it to behind its closing quote.
+ * False where it is not written there without a prefix. */
+bool
+virtXmlFindAttr(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, gsize *ret_from, gsize *ret_to)
+{
+    const char *p = doc->text + node->start, *end = doc->text + node->startEnd;
+
+    p += strcspn(p, " \t\r\n/>");
+    while (p < end) {
+        const char *from = p, *name = p + strspn(p, " \t\r\n");
+        gsize len = strcspn(name, " \t\r\n=/>");
+        const char *quote = name + len + strcspn(name + len, "'\"/>");
+        const char *close = quote < end && strchr("'\"", *quote) ? strchr(quote + 1, *quote) : NULL;
+
+        if (!close)
+            return false;
+        p = close + 1;
+        if (strlen(attr) == len && strncmp(attr, name, len) == 0) {
+            *ret_from = (gsize)(from - doc->text);
+            *ret_to = (gsize)(p - doc->text);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+formatAttrs(GString *out, const virtXmlNode *node)
+{
+    for (guint i = 0; i < node->attrCount; i++) {
+        if (strchr(node->attrs[i].name, ' '))
+            continue; /* a foreign namespace's */
+        g_string_append_printf(out, " %s='", node->attrs[i].name);
+        virtXmlEscape(out, node->attrs[i].value);
+        g_string_append_c(out, '\'');
+    }
+}
+
+/* Append @node and all below it, in the layout and with the prefix of @layout: its own white space, comments, and
+ * attributes and elements of foreign namespaces are not kept. Ends once @out is longer than any document may be. */
+void
+virtXmlFormatNode(GString *out, const virtXmlNode *node, const virtXmlLayout *layout)
+{
+    g_autofree char *inner = g_strconcat(layout->indent, layout->step, NULL);
+    g_autofree char *text = g_strstrip(g_strdup(node->text ? node->text->str : ""));
+    const virtXmlLayout deeper = {layout->prefix, inner, layout->step};
+
+    if (out->len > VIRT_XML_MAX)
+        return;
+    g_string_append_printf(out, "%s<%s%s", layout->indent, layout->prefix, node->name);
+    formatAttrs(out, node);
+    if (!*text && node->children->len == 0) {
+        g_string_append(out, "/>");
+        return;
+    }
+    g_string_append_c(out, '>');
+    virtXmlEscape(out, text);
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
+
+        if (!child->ns || g_strcmp0(child->ns, node->ns) == 0)
+            virtXmlFormatNode(out, child, &deeper);
+    }
+    g_string_append_printf(out, "%s</%s%s>", node->children->len ? layout->indent : "", layout->prefix, node->name);
 }

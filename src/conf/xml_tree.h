@@ -8,6 +8,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define VIRT_XML_MAX (4 * 1024 * 1024) /* bytes: the longest string libvirt's RPC carries (remote_protocol.x) */
 #define VIRT_XML_DEPTH 256             /* nested elements: what libxml2, and so libvirt, accepts */
@@ -66,5 +67,51 @@ void virtXmlEditsFree(virtXmlEdits *edits);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtXmlEdits, virtXmlEditsFree)
 void virtXmlReplace(virtXmlEdits *edits, gsize from, gsize to, const char *with);
 char *virtXmlApply(const virtXmlEdits *edits, const virtXmlDoc *doc, GError **error);
+char *virtXmlApplyTo(const virtXmlEdits *edits, const virtXmlDoc *doc, gsize from, gsize to, GError **error);
 
 void virtXmlEscape(GString *out, const char *value);
+
+/* g_string_append(), which GLib before 2.76 makes a detour through g_string_insert_len(): that took most of the time
+ * that the records of many VFs take (bench/). */
+static inline void
+virtXmlAdd(GString *out, const char *text)
+{
+    gsize len = strlen(text);
+
+    if (out->len + len >= out->allocated_len) {
+        g_string_append_len(out, text, (gssize)len);
+        return;
+    }
+    memcpy(out->str + out->len, text, len + 1);
+    out->len += len;
+}
+
+/* Append " name='value'", where the value needs no escapes. */
+static inline void
+virtXmlAddText(GString *out, const char *name, const char *value)
+{
+    virtXmlAdd(out, " ");
+    virtXmlAdd(out, name);
+    virtXmlAdd(out, "='");
+    virtXmlAdd(out, value);
+    virtXmlAdd(out, "'");
+}
+void virtXmlAddNumber(GString *out, const char *name, guint64 number);
+
+/* The white space of a document, so that what is put in looks like what is there. */
+gsize virtXmlSpaceBefore(const virtXmlDoc *doc, gsize pos);
+char *virtXmlIndentOf(const virtXmlDoc *doc, const virtXmlNode *node);
+char *virtXmlStepFrom(const virtXmlDoc *doc, const virtXmlNode *parent, const char *indent);
+void virtXmlCut(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node);
+bool virtXmlFindAttr(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, gsize *ret_from, gsize *ret_to);
+
+/* How a piece of XML is laid out: @prefix before each element name ("" or "lh:"), @indent the white space that
+ * stands before the outermost element, with its newline, and @step one more level of it; both "" put all on one line.
+ */
+typedef struct {
+    const char *prefix;
+    const char *indent;
+    const char *step;
+} virtXmlLayout;
+
+void virtXmlFormatNode(GString *out, const virtXmlNode *node, const virtXmlLayout *layout);

@@ -15,16 +15,14 @@
  * libvirt waits for us without a time-out and would deadlock if we called it.
  */
 #include "config.h"
-#include "qemu/qemu_hostdev.h"
-#include "qemu/qemu_plan.h"
+#include "qemu/qemu_drift.h"
+#include "qemu/qemu_log.h"
 #include "util/virerror.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define MESSAGE_ID_DRIFT "8a7d1f0c3b2e4d5f96a1c0e7f4b3d204"
 
 static char *
 readInput(gsize *ret_len, GError **error)
@@ -51,7 +49,8 @@ warnUser(virtHost *host, const char *message)
 {
     (void)host;
     fprintf(stderr, "virt-hostdev: warning: %s\n", message);
-    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE", "%s", message);
+    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", VIRT_MESSAGE_ID_WARNING, "MESSAGE", "%s",
+                     message);
 }
 
 static bool
@@ -62,7 +61,7 @@ prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **e
 
     if (!virtDomainMentionsUs(xml, len))
         return true;
-    if (!(domain = virtDomainParse(xml, len, NULL, error)))
+    if (!(domain = virtDomainParse(xml, len, NULL, 0, error)))
         return false;
     if (domain->hostdevs->len == 0)
         return true;
@@ -112,21 +111,16 @@ release(virtHost *host, const char *name, const char *xml, gsize len, GError **e
 }
 
 static void
-sayDrift(virtHost *host, const virtRecord *record)
+sayDrift(virtHost *host, const virtDrift *drift, void *opaque)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) rows = virtQemuHostdevDrift(host, record, &error);
-
-    if (!rows)
-        virtHostWarn(host, "%s", error->message);
-    for (guint i = 0; rows && i < rows->len; i++) {
-        const virtPlanRow *row = rows->pdata[i];
+    (void)opaque;
+    if (drift->problem)
+        virtHostWarn(host, "%s", drift->problem->message);
+    for (guint i = 0; i < drift->rows->len; i++) {
+        const virtPlanRow *row = drift->rows->pdata[i];
 
         if (row->differs)
-            g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", MESSAGE_ID_DRIFT, "DOMAIN_UUID",
-                             record->owner.uuid ? record->owner.uuid : "", "PCI_ADDR", row->device, "MESSAGE",
-                             "Port %u of %s of the running domain '%s': %s was set to %s and is now %s", row->port,
-                             row->device, record->owner.name, row->attr, row->to, row->from ? row->from : "unknown");
+            virtQemuDriftLog(drift, row);
     }
 }
 
@@ -134,30 +128,32 @@ sayDrift(virtHost *host, const virtRecord *record)
 static void
 lookAgain(virtHost *host, const char *xml, gsize len)
 {
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
     g_autoptr(virtDomain) domain = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!virtDomainMentionsUs(xml, len))
         return;
-    if (!(domain = virtDomainParse(xml, len, NULL, &error))) {
+    if (!(domain = virtDomainParse(xml, len, NULL, 0, &error))) {
         virtHostWarn(host, "%s", error->message);
         return;
     }
     for (guint i = 0; i < domain->hostdevs->len; i++) {
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
-        g_autoptr(virtRecord) record = NULL;
         g_autoptr(GError) local = NULL;
         char vfName[VIRT_PCI_ADDRESS_LEN];
+        virtRecord *record;
 
         virtPCIAddressFormat(&hostdev->address, vfName);
-        if (!(record = virtQemuRecordLoad(host, vfName, &local)))
+        if ((record = virtQemuRecordLoad(host, vfName, &local)))
+            g_ptr_array_add(records, record);
+        else
             virtHostWarn(
                 host,
                 "Domain '%s' runs with VF %s, but what that VF was before is not recorded (%s): it will not be put back",
                 domain->name, vfName, local->message);
-        else
-            sayDrift(host, record);
     }
+    virtQemuHostdevDrift(host, records, sayDrift, NULL);
 }
 
 int
@@ -187,6 +183,7 @@ main(int argc, char **argv)
     if (ok)
         return 0;
     fprintf(stderr, "virt-hostdev: error: %s\n", error->message);
-    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "DOMAIN_NAME", argv[1], "MESSAGE", "%s", error->message);
+    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", VIRT_MESSAGE_ID_FAILED, "DOMAIN_NAME",
+                     argv[1], "MESSAGE", "%s", error->message);
     return 1;
 }

@@ -1,11 +1,11 @@
 /* qemu_hostdev.c: prepare and release a domain's VFs
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation. A start is a list of steps, one a VF. First every step is checked against the host and
- * against who owns the VF; nothing has changed until all of them pass. Then, one after the other, a step's
- * record (what the VF's netdevs say now, and what they shall say) is written to disk, its netdevs are set and
- * read back, and the record is marked active. When a step fails, it and all before it are put back to what
- * their records say, and the error that is returned names the setting that was refused.
+ * Theory of operation. A start is a list of steps, one a VF, and goes through phases, each of them over all steps:
+ * check the host and who owns the VF; read what the VFs' netdevs say now; write the records (that, and what they shall
+ * say) to disk; set; read back; mark the records active. Nothing has changed before all records are there. When
+ * anything fails, all VFs are put back to what their records say, and the error that is returned names the setting
+ * that was refused. So a port is read twice and written a few times, however many of its VFs there are.
  *
  * The record is the only memory: release, a crash and `virt-hostdev restore` all end in the same function that
  * sets `before` again, reads it back, and only then removes the record.
@@ -14,15 +14,14 @@
  * address order, so two starts cannot wait for each other in a circle.
  */
 #include "qemu/qemu_hostdev.h"
+#include "qemu/qemu_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
+#include "util/virnetdevquirk.h"
 #include "util/virstatefile.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* The journal's name for this, as `journalctl MESSAGE_ID=` takes it; the other is in qemu_hostdev.h. */
-#define MESSAGE_ID_RESTORED "5d1c9a7e3f6b4a82a4d0c7b2e1f80632"
 
 typedef struct {
     const virtHostdev *hostdev;
@@ -39,16 +38,6 @@ stepFree(Step *step)
     if (step->present)
         g_ptr_array_unref(step->present);
     g_free(step);
-}
-
-/* Tell the journal what happened to @vf. */
-void
-virtQemuHostdevLog(const char *messageId, const char *what, const virtOwner *owner, const virtVF *vf)
-{
-    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_INFO, "MESSAGE_ID", messageId, "DOMAIN_UUID",
-                     owner->uuid ? owner->uuid : "", "DOMAIN_NAME", owner->name ? owner->name : "", "PCI_ADDR",
-                     vf->name, "PF", vf->pfName, "MESSAGE", "%s the netdevs of %s (VF %u of %s) for '%s'", what,
-                     vf->name, vf->index, vf->pfName, owner->name ? owner->name : "");
 }
 
 /* ---- checks ---- */
@@ -218,14 +207,11 @@ virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **e
 static bool
 claim(virtHost *host, const virtOwner *owner, Step *step, GError **error)
 {
-    g_autoptr(GError) local = NULL;
-    g_autoptr(virtRecord) old = virtQemuRecordLoad(host, step->vf->name, &local);
+    g_autoptr(virtRecord) old = NULL;
 
-    if (!old && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&local));
+    if (virtStateFileExists(host, step->vf->name) && !(old = virtQemuRecordLoad(host, step->vf->name, error)))
         return false;
-    }
-    if (old && !virtOwnerEqual(owner, &old->owner) && virtOwnerIsGone(host, &old->owner)) {
+    if (old && !virtOwnerEqual(owner, &old->owner) && virtQemuRecordIsLeft(host, old)) {
         if (!virtQemuHostdevRestore(host, old, error))
             return false;
         g_clear_pointer(&old, virtRecordFree);
@@ -242,34 +228,18 @@ claim(virtHost *host, const virtOwner *owner, Step *step, GError **error)
 
 /* ---- putting back ---- */
 
-/* Does the host's own driver hold the VF with a MAC that is not the VF's any more? It took its MAC when it
- * probed: the guest's, where we come too late, or one of its own that setting an admin MAC has taken out of
- * the NIC's filters. Only probing again mends either. */
+/* @resumed: an earlier try may have ended after it had taken the driver away and before it could bind it again */
 static bool
-needsProbe(const GPtrArray *vfPorts, const virtRecord *record)
+probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **error)
 {
-    for (guint i = 0; i < vfPorts->len; i++) {
-        const virtPort *netdev = vfPorts->pdata[i];
-        const virtNetdev *before = virtNetdevListFind(record->before, netdev->port);
-        const virtNetdev *wanted = virtNetdevListFind(record->wanted, netdev->port);
+    g_autoptr(GPtrArray) vfPorts = virtPCIGetPorts(host, &record->address, error);
+    g_autofree char *driver = resumed ? virtPCIGetDriver(host, &record->address) : NULL;
 
-        if (!before || !wanted || !virtNetdevHas(wanted, VIRT_NETDEV_MAC) ||
-            virtNetdevEqualAttr(wanted, before, VIRT_NETDEV_MAC))
-            continue;
-        if (memcmp(netdev->mac, wanted->mac, sizeof(netdev->mac)) == 0)
-            return true;
-        if (virtMacIsZero(before->mac) && netdev->addrAssignType == 1)
-            return true;
-    }
-    return false;
-}
-
-static bool
-probeAgain(virtHost *host, const virtRecord *record, GError **error)
-{
-    g_autoptr(GPtrArray) vfPorts = virtPCIGetPorts(host, &record->address, NULL);
-
-    if (!vfPorts || !needsProbe(vfPorts, record))
+    if (!vfPorts)
+        return false;
+    if (resumed && !driver)
+        return virtPCIProbe(host, &record->address, error);
+    if (!virtNetDevQuirkNeedsProbe(vfPorts, record->before, record->wanted))
         return true;
     return virtPCIRebind(host, &record->address, error);
 }
@@ -280,14 +250,15 @@ static virtVF *
 findRecorded(virtHost *host, const virtRecord *record, GError **error)
 {
     g_autoptr(virtVF) vf = NULL;
-    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, &record->pf);
-    bool listed = false;
+    g_autoptr(GError) missing = NULL;
 
-    for (guint i = 0; vfs && i < vfs->len; i++)
-        listed |= virtPCIAddressCompare(vfs->pdata[i], &record->address) == 0;
-    if (vfs && !listed) {
+    if (!virtPCIFindVF(host, &record->pf, &record->address, NULL, &missing)) {
         char name[VIRT_PCI_ADDRESS_LEN];
 
+        if (!g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+            g_propagate_error(error, g_steal_pointer(&missing));
+            return NULL;
+        }
         virtPCIAddressFormat(&record->address, name);
         virtHostWarn(host, "VF %s no longer exists: nothing is left to put back", name);
         return NULL;
@@ -301,6 +272,125 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
     return g_steal_pointer(&vf);
 }
 
+/* One VF to put back. */
+typedef struct {
+    virtRecord *record;
+    virtVF *vf;         /* NULL: see problem, or the VF is gone */
+    GPtrArray *present; /* virtNetdev; NULL: could not be read */
+    bool resumed;       /* it was begun before */
+    GError *problem;    /* NULL in the end: it is put back, and its record removed */
+} Return;
+
+static void
+returnFree(Return *item)
+{
+    virtVFFree(item->vf);
+    if (item->present)
+        g_ptr_array_unref(item->present);
+    g_clear_error(&item->problem);
+    g_free(item);
+}
+
+/* Say before @error which VF it keeps from being put back. */
+static void
+prefixName(GError **error, const virtRecord *record)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&record->address, name);
+    g_prefix_error(error, "Cannot put back VF %s: ", name);
+}
+
+static GPtrArray *
+returnsNew(virtHost *host, const GPtrArray *records)
+{
+    GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify)returnFree);
+
+    for (guint i = 0; i < records->len; i++) {
+        Return *item = g_new0(Return, 1);
+
+        item->record = records->pdata[i];
+        item->resumed = item->record->phase == VIRT_PHASE_RESTORING;
+        item->vf = findRecorded(host, item->record, &item->problem);
+        if (item->problem)
+            prefixName(&item->problem, item->record);
+        g_ptr_array_add(items, item);
+    }
+    return items;
+}
+
+/* The phase only informs: a full disk must not keep a VF from being put back. */
+static void
+markRestoring(virtHost *host, const GPtrArray *items)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new();
+    g_autoptr(GError) local = NULL;
+
+    for (guint i = 0; i < items->len; i++) {
+        if (((Return *)items->pdata[i])->vf)
+            g_ptr_array_add(records, ((Return *)items->pdata[i])->record);
+    }
+    if (records->len > 0 && !virtQemuRecordMarkMany(host, records, VIRT_PHASE_RESTORING, &local))
+        virtHostWarn(host, "%s", local->message);
+}
+
+/* Write what differs of all of them in a few requests. What that does not achieve is then done one by one. */
+static void
+returnTogether(virtHost *host, const GPtrArray *items)
+{
+    g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(virtNetDevHostdevChange));
+
+    for (guint i = 0; i < items->len; i++) {
+        Return *item = items->pdata[i];
+        virtNetDevHostdevChange change = {item->vf, item->record->before, NULL};
+
+        if (!item->vf || !(item->present = virtNetDevHostdevRead(host, item->vf, item->record->before, NULL)))
+            continue;
+        change.present = item->present;
+        g_array_append_val(changes, change);
+    }
+    virtNetDevHostdevTryMany(host, (virtNetDevHostdevChange *)(void *)changes->data, changes->len);
+}
+
+static bool
+returnOne(virtHost *host, const Return *item, GError **error)
+{
+    if (item->vf) {
+        if (!virtNetDevHostdevRestore(host, item->vf, item->record->before, error) ||
+            !probeAgain(host, item->record, item->resumed, error))
+            return false;
+        virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
+        host->counts[VIRT_COUNT_RESTORED]++;
+    }
+    return virtQemuRecordRemove(host, item->record, error);
+}
+
+/* Puts the VFs of @records back to what these remember, and forgets the records.
+ *
+ * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
+ * again. Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
+ */
+static GPtrArray *
+restoreMany(virtHost *host, const GPtrArray *records)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+    g_autoptr(GPtrArray) items = returnsNew(host, records);
+    GPtrArray *problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+
+    markRestoring(host, items);
+    if (items->len > 1)
+        returnTogether(host, items);
+    for (guint i = 0; i < items->len; i++) {
+        Return *item = items->pdata[i];
+
+        if (!item->problem && returnOne(host, item, &item->problem))
+            continue;
+        host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(item->problem, VIRT_ERROR, VIRT_ERROR_REFUSED);
+        g_ptr_array_add(problems, g_steal_pointer(&item->problem));
+    }
+    return problems;
+}
+
 /* Puts one VF back to what @record remembers and forgets the record.
  *
  * The caller holds the PF's lock. A failure leaves the record, so that it can be tried again.
@@ -308,41 +398,18 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
 bool
 virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
 {
-    g_autoptr(GError) local = NULL;
-    g_autoptr(virtVF) vf = findRecorded(host, record, &local);
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) problems = NULL;
 
-    if (!vf && local) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    if (vf) {
-        /* The phase only informs: a full disk must not keep a VF from being put back. */
-        if (!virtQemuRecordSave(host, record, VIRT_PHASE_RESTORING, &local))
-            virtHostWarn(host, "%s", local->message);
-        if (!virtNetDevHostdevRestore(host, vf, record->before, error) || !probeAgain(host, record, error))
-            return false;
-        virtQemuHostdevLog(MESSAGE_ID_RESTORED, "Put back", &record->owner, vf);
-    }
-    return virtQemuRecordRemove(host, record, error);
+    g_ptr_array_add(one, record);
+    problems = restoreMany(host, one);
+    if (problems->len == 0)
+        return true;
+    g_propagate_error(error, g_error_copy(problems->pdata[0]));
+    return false;
 }
 
 /* ---- prepare ---- */
-
-/* Put back @steps[0..last], the failing one first. A failure here is told beside @cause, which led to it. */
-static void
-rollBack(virtHost *host, const GPtrArray *steps, guint last, const GError *cause, GError **error)
-{
-    g_autoptr(GString) told = g_string_new(cause->message);
-
-    for (guint i = last + 1; i-- > 0;) {
-        Step *step = steps->pdata[i];
-        g_autoptr(GError) local = NULL;
-
-        if (!virtQemuHostdevRestore(host, step->record, &local))
-            g_string_append_printf(told, " Putting back failed too: %s", local->message);
-    }
-    g_set_error_literal(error, cause->domain, cause->code, told->str);
-}
 
 static bool
 readPresent(virtHost *host, Step *step, GError **error)
@@ -355,11 +422,43 @@ readPresent(virtHost *host, Step *step, GError **error)
 }
 
 static bool
-apply(virtHost *host, Step *step, GError **error)
+setSteps(virtHost *host, const GPtrArray *steps, GError **error)
 {
-    return virtQemuRecordSave(host, step->record, VIRT_PHASE_SETTING, error) &&
-           virtNetDevHostdevSet(host, step->vf, step->hostdev->netdevs, step->present, error) &&
-           virtQemuRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error);
+    g_autofree virtNetDevHostdevChange *changes = g_new(virtNetDevHostdevChange, steps->len);
+
+    for (guint i = 0; i < steps->len; i++) {
+        const Step *step = steps->pdata[i];
+
+        changes[i] = (virtNetDevHostdevChange){step->vf, step->hostdev->netdevs, step->present};
+    }
+    return virtNetDevHostdevSetMany(host, changes, steps->len, error);
+}
+
+/* Write all records, then set all VFs. When that fails, put back those whose records are there; a failure of this is
+ * told beside the one that led to it. */
+static bool
+apply(virtHost *host, const GPtrArray *steps, GError **error)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new();
+    g_autoptr(GPtrArray) problems = NULL;
+    g_autoptr(GString) told = NULL;
+    g_autoptr(GError) cause = NULL;
+    g_auto(virtStateBatch) saved = {0};
+
+    for (guint i = 0; i < steps->len; i++)
+        g_ptr_array_add(records, ((Step *)steps->pdata[i])->record);
+    if (virtQemuRecordSaveMany(host, records, VIRT_PHASE_SETTING, &saved, &cause) && setSteps(host, steps, &cause) &&
+        virtQemuRecordMarkBatch(host, records, &saved, VIRT_PHASE_ACTIVE, &cause))
+        return true;
+    host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
+    host->counts[VIRT_COUNT_ROLLBACKS]++;
+    g_ptr_array_set_size(records, (gint)saved.written);
+    problems = restoreMany(host, records);
+    told = g_string_new(cause->message);
+    for (guint i = 0; i < problems->len; i++)
+        g_string_append_printf(told, " Putting back failed too: %s", ((GError *)problems->pdata[i])->message);
+    g_set_error_literal(error, cause->domain, cause->code, told->str);
+    return false;
 }
 
 /* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
@@ -371,6 +470,7 @@ bool
 virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
 {
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) locks = NULL;
 
     for (guint i = 0; i < hostdevs->len; i++) {
@@ -380,22 +480,19 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
             return false;
         g_ptr_array_add(steps, step);
     }
+    if (steps->len == 0)
+        return true;
     if (!(locks = lockPFs(host, steps, error)))
         return false;
     for (guint i = 0; i < steps->len; i++) {
         if (!claim(host, owner, steps->pdata[i], error) || !readPresent(host, steps->pdata[i], error))
             return false;
     }
-    for (guint i = 0; i < steps->len; i++) {
-        Step *step = steps->pdata[i];
-        g_autoptr(GError) cause = NULL;
-
-        if (!apply(host, step, &cause)) {
-            rollBack(host, steps, i, cause, error);
-            return false;
-        }
-        virtQemuHostdevLog(VIRT_MESSAGE_ID_SET, "Set", owner, step->vf);
-    }
+    if (!apply(host, steps, error))
+        return false;
+    for (guint i = 0; i < steps->len; i++)
+        virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Set", ((Step *)steps->pdata[i])->record);
+    host->counts[VIRT_COUNT_CHANGES] += steps->len;
     return true;
 }
 
@@ -410,54 +507,128 @@ isSame(const virtRecord *seen, const virtRecord *record)
            seen->owner.start == record->owner.start;
 }
 
+/* The record of @seen's VF as it is now, if it is still the one that was @seen. NULL with no error: it is not. */
+static virtRecord *
+loadSame(virtHost *host, const virtRecord *seen, GError **error)
+{
+    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GError) local = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&seen->address, name);
+    record = virtQemuRecordLoad(host, name, &local);
+    if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        g_propagate_error(error, g_steal_pointer(&local));
+    return record && isSame(seen, record) ? g_steal_pointer(&record) : NULL;
+}
+
+/* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.
+ * Adds a GError to @problems for each failure. */
+static void
+releasePF(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
+{
+    const virtRecord *first = seen->pdata[0];
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
+    g_autoptr(GPtrArray) failed = NULL;
+    g_autoptr(virtStateLock) lock = NULL;
+    GError *local = NULL;
+    char pfName[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&first->pf, pfName);
+    lock = virtStateLockTake(host, pfName, &local);
+    for (guint i = 0; !lock && i < seen->len; i++) {
+        g_ptr_array_add(problems, g_error_copy(local));
+        prefixName((GError **)&problems->pdata[problems->len - 1], seen->pdata[i]);
+    }
+    if (!lock) {
+        g_error_free(local);
+        return;
+    }
+    /* Somebody may have released them, and somebody else taken them, while we waited for the lock. */
+    for (guint i = 0; i < seen->len; i++) {
+        virtRecord *record = loadSame(host, seen->pdata[i], &local);
+
+        if (record)
+            g_ptr_array_add(records, record);
+        else if (local)
+            g_ptr_array_add(problems, g_steal_pointer(&local));
+    }
+    failed = restoreMany(host, records);
+    g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
+}
+
+/* Puts back the VFs of @seen (virtRecord), PF by PF; adds what goes wrong to @problems. */
+static void
+releaseMany(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
+{
+    g_autoptr(GPtrArray) rest = g_ptr_array_copy((GPtrArray *)seen, NULL, NULL);
+
+    g_ptr_array_set_free_func(rest, NULL);
+    while (rest->len > 0) {
+        g_autoptr(GPtrArray) same = g_ptr_array_new();
+        g_autoptr(GPtrArray) others = g_ptr_array_new();
+        const virtRecord *first = rest->pdata[0];
+
+        for (guint i = 0; i < rest->len; i++) {
+            virtRecord *record = rest->pdata[i];
+
+            g_ptr_array_add(virtPCIAddressCompare(&record->pf, &first->pf) == 0 ? same : others, record);
+        }
+        releasePF(host, same, problems);
+        g_ptr_array_unref(rest);
+        rest = g_steal_pointer(&others);
+    }
+}
+
+/* One error of all @problems, a line each. */
+static bool
+reportAll(const GPtrArray *problems, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (problems->len == 0)
+        return true;
+    for (guint i = 0; i < problems->len; i++)
+        g_string_append_printf(text, "%s%s", i ? "\n" : "", ((GError *)problems->pdata[i])->message);
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, text->str);
+    return false;
+}
+
 /* Takes the PF's lock and puts back the VF of @seen, if the owner that @seen names still has it from that same start.
  * Otherwise there is nothing to do, which is success.
  */
 bool
 virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
 {
-    char pfName[VIRT_PCI_ADDRESS_LEN];
-    char name[VIRT_PCI_ADDRESS_LEN];
-    g_autoptr(virtStateLock) lock = NULL;
-    g_autoptr(virtRecord) record = NULL;
-    g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
-    virtPCIAddressFormat(&seen->pf, pfName);
-    virtPCIAddressFormat(&seen->address, name);
-    if (!(lock = virtStateLockTake(host, pfName, error)))
-        return false;
-    /* Somebody may have released it, and somebody else taken it, while we waited for the lock. */
-    record = virtQemuRecordLoad(host, name, &local);
-    if (!record) {
-        if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
-            return true;
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    return !isSame(seen, record) || virtQemuHostdevRestore(host, record, error);
+    g_ptr_array_add(one, (gpointer)seen);
+    releasePF(host, one, problems);
+    if (problems->len == 0)
+        return true;
+    g_propagate_error(error, g_error_copy(problems->pdata[0]));
+    return false;
 }
 
 /* Puts back every VF that @owner has, whatever its XML says by now.
  *
- * Goes on past failures; the error then names each VF that could not be put back. Releasing nothing succeeds.
+ * Goes on past failures; the error then names each VF that could not be put back, and each record that could not be
+ * read and so may be @owner's. Releasing nothing succeeds.
  */
 bool
 virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error)
 {
-    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
-    g_autoptr(GString) failures = g_string_new(NULL);
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(GPtrArray) records = virtQemuRecordListAll(host, problems, error);
+    g_autoptr(GPtrArray) its = g_ptr_array_new();
 
     if (!records)
         return false;
     for (guint i = 0; i < records->len; i++) {
-        const virtRecord *record = records->pdata[i];
-        g_autoptr(GError) local = NULL;
-
-        if (virtOwnerEqual(owner, &record->owner) && !virtQemuHostdevReleaseOne(host, record, &local))
-            g_string_append_printf(failures, "%s%s", failures->len ? "\n" : "", local->message);
+        if (virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner))
+            g_ptr_array_add(its, records->pdata[i]);
     }
-    if (failures->len == 0)
-        return true;
-    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, failures->str);
-    return false;
+    releaseMany(host, its, problems);
+    return reportAll(problems, error);
 }

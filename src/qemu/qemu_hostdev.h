@@ -22,6 +22,4 @@ bool virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GErro
 virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 
 /* Shared with qemu_update.c. */
-#define VIRT_MESSAGE_ID_SET "0f2b4c1d7a5e4e0bb0f0a3c5d9e8f701"
 void virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted);
-void virtQemuHostdevLog(const char *messageId, const char *what, const virtOwner *owner, const virtVF *vf);

@@ -1,10 +1,9 @@
-/* qemu_plan.c: compare what is wanted with what the host says, and change nothing
+/* qemu_plan.c: compare what is wanted with what the host says before a start, and change nothing
  * SPDX-License-Identifier: LGPL-2.1-or-later
- *
- * A plan is wanted against present before a start; drift is the same comparison while the guest runs.
  */
 #include "qemu/qemu_plan.h"
 #include "util/virerror.h"
+#include "util/virnetdevforesight.h"
 #include "util/virnetdevhostdev.h"
 
 void
@@ -39,18 +38,33 @@ addProblem(GPtrArray *rows, const virtPCIAddress *address, const virtVF *vf, gui
     addRow(rows, address, vf, port)->problem = g_strdup(error->message);
 }
 
-/* What can be known beforehand: these two a driver reports when it has them at all. */
 static char *
-foreseeRefusal(const virtNetdev *present, virtNetdevAttr attr)
+foreseeRefusal(const virtPortKind *kind, const virtNetdev *present, const virtNetdev *wanted, virtNetdevAttr attr)
 {
-    if ((attr != VIRT_NETDEV_TRUST && attr != VIRT_NETDEV_SPOOFCHECK) || virtNetdevHas(present, attr))
-        return NULL;
-    return g_strdup_printf("the driver does not report %s and will most likely refuse it", virtNetdevAttrs[attr].title);
+    g_autofree char *why = NULL;
+
+    return virtForeseeAttr(kind, present, wanted, attr, &why) == VIRT_FORESIGHT_CANNOT ? g_steal_pointer(&why) : NULL;
+}
+
+/* Adds a row about one attribute of @wanted, with what @present says of it; whether that is right is for the caller. */
+virtPlanRow *
+virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present,
+               virtNetdevAttr attr)
+{
+    virtPlanRow *row = addRow(rows, &vf->address, vf, wanted->port);
+
+    row->attr = virtNetdevAttrs[attr].name;
+    row->title = virtNetdevAttrs[attr].title;
+    row->from = virtNetdevHas(present, attr) ? virtNetdevAttrs[attr].format(present) : NULL;
+    row->to = virtNetdevAttrs[attr].format(wanted);
+    return row;
 }
 
 static void
-addAttrs(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present)
+addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present)
 {
+    const virtPort *port = virtVFGetPort(vf, wanted->port, NULL);
+    g_autoptr(virtPortKind) kind = virtPortKindRead(host, &vf->pf, port);
     guint differing = virtNetdevDiff(wanted, present);
 
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
@@ -58,12 +72,9 @@ addAttrs(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virt
 
         if (!virtNetdevHas(wanted, attr))
             continue;
-        row = addRow(rows, &vf->address, vf, wanted->port);
-        row->attr = virtNetdevAttrs[attr].name;
-        row->from = virtNetdevHas(present, attr) ? virtNetdevAttrs[attr].format(present) : NULL;
-        row->to = virtNetdevAttrs[attr].format(wanted);
+        row = virtPlanRowAdd(rows, vf, wanted, present, attr);
         row->differs = (differing & VIRT_NETDEV_BIT(attr)) != 0;
-        row->problem = row->differs ? foreseeRefusal(present, attr) : NULL;
+        row->problem = row->differs ? foreseeRefusal(kind, present, wanted, attr) : NULL;
     }
 }
 
@@ -82,7 +93,7 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, virtNetdev *wanted)
     if (!virtVFGetPort(vf, wanted->port, NULL))
         return;
     if ((present = virtNetDevHostdevRead(host, vf, one, &error)))
-        addAttrs(rows, vf, wanted, virtNetdevListFind(present, wanted->port));
+        addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
     else
         addProblem(rows, &vf->address, vf, wanted->port, error);
 }
@@ -99,7 +110,7 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
         return;
     }
     record = virtQemuRecordLoad(host, vf->name, &error);
-    if ((record && !virtOwnerIsGone(host, &record->owner) && !virtQemuHostdevCheckOwner(owner, record, &error)) ||
+    if ((record && !virtQemuRecordIsLeft(host, record) && !virtQemuHostdevCheckOwner(owner, record, &error)) ||
         (!record && !g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)))
         addProblem(rows, &vf->address, vf, 0, error);
     for (guint i = 0; i < hostdev->netdevs->len; i++)
@@ -107,38 +118,18 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
 }
 
 /* What virtQemuHostdevPrepare would do for @owner, attribute by attribute, and every
- * reason it would have to refuse, not just the first.
+ * reason it would have to refuse, not just the first. What a driver is known not to do counts as such a reason here
+ * only: prepare asks the kernel.
  *
  * Returns (transfer full): virtPlanRow, in the order of @hostdevs.
  */
 GPtrArray *
 virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs)
 {
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
 
     for (guint i = 0; i < hostdevs->len; i++)
         planHostdev(host, rows, owner, hostdevs->pdata[i]);
     return rows;
-}
-
-/* What was set for @record's owner against what the host says now. A row that differs
- * is one that somebody else has changed since.
- *
- * Returns (transfer full): virtPlanRow, or NULL when the VF cannot be read.
- */
-GPtrArray *
-virtQemuHostdevDrift(virtHost *host, const virtRecord *record, GError **error)
-{
-    g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
-    g_autoptr(virtVF) vf = virtVFLookup(host, &record->address, error);
-    g_autoptr(GPtrArray) present = vf ? virtNetDevHostdevRead(host, vf, record->wanted, error) : NULL;
-
-    if (!present)
-        return NULL;
-    for (guint i = 0; i < record->wanted->len; i++) {
-        const virtNetdev *wanted = record->wanted->pdata[i];
-
-        addAttrs(rows, vf, wanted, virtNetdevListFind(present, wanted->port));
-    }
-    return g_steal_pointer(&rows);
 }

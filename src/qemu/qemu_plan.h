@@ -1,4 +1,4 @@
-/* qemu_plan.h: compare what is wanted with what the host says, and change nothing
+/* qemu_plan.h: compare what is wanted with what the host says before a start, and change nothing
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -11,13 +11,15 @@ typedef struct {
     guint port;   /* 0: the whole device */
     char *ifname; /* the PF's netdev of that port; NULL: not known */
     guint vf;
-    const char *attr; /* name of the attribute; NULL: the whole port */
-    char *from, *to;  /* for people; NULL: not known */
+    const char *attr;  /* name of the attribute; NULL: the whole port */
+    const char *title; /* the same in sentences */
+    char *from, *to;   /* for people; NULL: not known */
     bool differs;
     char *problem; /* what would be refused and why; NULL: nothing foreseen */
 } virtPlanRow;
 
+virtPlanRow *virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present,
+                            virtNetdevAttr attr);
 void virtPlanRowFree(virtPlanRow *row);
 
 GPtrArray *virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);
-GPtrArray *virtQemuHostdevDrift(virtHost *host, const virtRecord *record, GError **error);

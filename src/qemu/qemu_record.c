@@ -7,21 +7,26 @@
 
 #include <string.h>
 
+#define START_UNKNOWN G_MAXUINT64
+
 /* When the process @pid began, in clock ticks after boot: with it, a reused pid is not mistaken for the old
- * process. 0 when there is no such process. Field 22 of /proc/PID/stat (proc(5)); the command name before it
- * may hold spaces and parentheses, so counting starts after the last one. */
+ * process. 0 when there is no such process, START_UNKNOWN when that cannot be told. Field 22 of /proc/PID/stat
+ * (proc(5)); the command name before it may hold spaces and parentheses, so counting starts after the last one. */
 static guint64
 processStart(guint64 pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%" G_GUINT64_FORMAT "/stat", pid);
     g_autofree char *text = NULL;
     g_auto(GStrv) fields = NULL;
+    g_autoptr(GError) problem = NULL;
     const char *rest;
 
-    if (pid == 0 || !g_file_get_contents(path, &text, NULL, NULL) || !(rest = strrchr(text, ')')))
+    if (pid == 0)
         return 0;
+    if (!g_file_get_contents(path, &text, NULL, &problem) || !(rest = strrchr(text, ')')))
+        return g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? 0 : START_UNKNOWN;
     fields = g_strsplit(rest + 1, " ", -1); /* fields[1] is field 3 */
-    return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
+    return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : START_UNKNOWN;
 }
 
 /* Somebody who may have VFs.
@@ -66,32 +71,65 @@ virtOwnerEqual(const virtOwner *a, const virtOwner *b)
     return g_strcmp0(a->name, b->name) == 0;
 }
 
-/* libvirt keeps NAME.xml there for every running domain, from just after its QEMU was started until it is
- * gone, over restarts of its daemon too. */
+/* Says that the owner of @record is taken to be there, which it returns. */
 static bool
-libvirtKnows(virtHost *host, const virtOwner *owner)
+warnUnknown(virtHost *host, const virtRecord *record, const char *why)
 {
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&record->address, name);
+    virtHostWarn(host, "Domain '%s' is taken to have VF %s still, because that cannot be looked up: %s",
+                 record->owner.name, name, why);
+    return true;
+}
+
+/* libvirt keeps NAME.xml there for every running domain, from just after its QEMU was started until it is
+ * gone, over restarts of its daemon too. One that is there and cannot be read may be the owner's. */
+static bool
+libvirtKnows(virtHost *host, const virtRecord *record)
+{
+    const virtOwner *owner = &record->owner;
     g_autofree char *path = NULL;
     g_autofree char *text = NULL;
+    g_autoptr(GError) problem = NULL;
 
     if (!owner->name || strchr(owner->name, '/'))
         return false;
     path = virtHostPath(host, "run/libvirt/qemu/%s.xml", owner->name);
-    return g_file_get_contents(path, &text, NULL, NULL) && strstr(text, owner->uuid);
+    if (!g_file_get_contents(path, &text, NULL, &problem))
+        return !g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT) &&
+               warnUnknown(host, record, problem->message);
+    return strstr(text, owner->uuid);
 }
 
-/* Is @owner a domain that does not run and is not being started either?
+/* Is the process that started the owner of @record still there, as far as can be told? */
+static bool
+isStarterAlive(virtHost *host, const virtRecord *record)
+{
+    guint64 start = processStart(record->owner.pid);
+
+    if (start == 0 || start == record->owner.start)
+        return start != 0;
+    return (start == START_UNKNOWN && warnUnknown(host, record, "/proc cannot be read")) ||
+           record->owner.start == START_UNKNOWN;
+}
+
+/* Is the owner of @record a domain that does not run and is not being started either?
  *
  * The hook must not ask libvirt (it would wait for itself), so this reads what libvirt leaves on disk. Between
  * a `prepare` hook and libvirt's first status file nothing shows that a domain exists; then the daemon that
- * called the hook must still be the same process. An owner without a domain never goes away by itself.
+ * called the hook must still be the same process. Once a restore has begun the domain is past that, and what could not
+ * be put back is anybody's to try again. An owner without a domain never goes away by itself. Where a look fails, the
+ * answer is no: a running guest's VF must not be taken because files cannot be opened just now.
  */
 bool
-virtOwnerIsGone(virtHost *host, const virtOwner *owner)
+virtQemuRecordIsLeft(virtHost *host, const virtRecord *record)
 {
-    if (!owner->uuid || libvirtKnows(host, owner))
+    const virtOwner *owner = &record->owner;
+
+    if (!owner->uuid || libvirtKnows(host, record))
         return false;
-    return owner->pid == 0 || processStart(owner->pid) != owner->start;
+    return record->phase == VIRT_PHASE_RESTORING || !isStarterAlive(host, record);
 }
 
 /* For messages: "domain 'vm1' (uuid)" or "'name'". */
@@ -154,16 +192,99 @@ virtQemuRecordLoad(virtHost *host, const char *vfName, GError **error)
     return g_steal_pointer(&record);
 }
 
+/* The texts of some records, and the names of their files, which are their addresses. */
+typedef struct {
+    guint count;
+    virtStateText *files;
+    char (*names)[VIRT_PCI_ADDRESS_LEN];
+    GPtrArray *texts;
+} Files;
+
+static void
+filesInit(Files *files, guint max)
+{
+    files->count = 0;
+    files->files = g_new(virtStateText, max);
+    files->names = g_malloc_n(max, VIRT_PCI_ADDRESS_LEN);
+    files->texts = g_ptr_array_new_with_free_func(g_free);
+}
+
+static void
+filesClear(Files *files)
+{
+    g_free(files->files);
+    g_free(files->names);
+    g_ptr_array_unref(files->texts);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Files, filesClear)
+
+/* @text: stays the caller's, or belongs to @files->texts */
+static void
+filesAdd(Files *files, const virtRecord *record, const char *text)
+{
+    char *name = files->names[files->count];
+
+    virtPCIAddressFormat(&record->address, name);
+    files->files[files->count++] = (virtStateText){name, text};
+}
+
+/* Write @records (virtRecord) as being in @phase, each whole, all on disk when this succeeds.
+ * @ret: what was written, from the first on, also when it fails; for virtQemuRecordMarkBatch(). May be NULL
+ */
+bool
+virtQemuRecordSaveMany(virtHost *host, const GPtrArray *records, virtPhase phase, virtStateBatch *ret, GError **error)
+{
+    g_auto(Files) files;
+
+    filesInit(&files, records->len);
+    for (guint i = 0; i < records->len; i++) {
+        virtRecord *record = records->pdata[i];
+
+        record->phase = phase;
+        g_ptr_array_add(files.texts, virtRecordFormat(record));
+        filesAdd(&files, record, files.texts->pdata[i]);
+    }
+    return virtStateFileWriteMany(host, files.files, files.count, ret, error);
+}
+
 bool
 virtQemuRecordSave(virtHost *host, virtRecord *record, virtPhase phase, GError **error)
 {
-    g_autofree char *text = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
 
-    record->phase = phase;
-    text = virtRecordFormat(record);
-    virtPCIAddressFormat(&record->address, name);
-    return virtStateFileWrite(host, name, text, error);
+    g_ptr_array_add(one, record);
+    return virtQemuRecordSaveMany(host, one, phase, NULL, error);
+}
+
+/* Note in the files of @records (virtRecord) that @phase has come; nothing else of them is written. A mark may be lost
+ * in a crash: the phase before it is then still true enough to go on from.
+ */
+bool
+virtQemuRecordMarkMany(virtHost *host, const GPtrArray *records, virtPhase phase, GError **error)
+{
+    g_auto(Files) files;
+
+    filesInit(&files, records->len);
+    for (guint i = 0; i < records->len; i++) {
+        virtRecord *record = records->pdata[i];
+
+        if (record->phase == phase) /* else a restore that is tried for ever would fill the file */
+            continue;
+        record->phase = phase;
+        filesAdd(&files, record, virtRecordPhaseMark(phase));
+    }
+    return virtStateFileAppendMany(host, files.files, files.count, error);
+}
+
+/* The same for all of @records, which virtQemuRecordSaveMany() has just written as @batch.
+ */
+bool
+virtQemuRecordMarkBatch(virtHost *host, const GPtrArray *records, const virtStateBatch *batch, virtPhase phase,
+                        GError **error)
+{
+    for (guint i = 0; i < records->len; i++)
+        ((virtRecord *)records->pdata[i])->phase = phase;
+    return virtStateBatchAppend(host, batch, virtRecordPhaseMark(phase), error);
 }
 
 bool
@@ -175,13 +296,15 @@ virtQemuRecordRemove(virtHost *host, const virtRecord *record, GError **error)
     return virtStateFileRemove(host, name, error);
 }
 
-/* Every record, sorted by address. One that cannot be read is told through the host's
- * warnings and left out: the others still have to be put back.
+/* Every record, sorted by address. One that cannot be read is left out: the others still have to be put back.
+ *
+ * @problems: gets a GError for each whose file could not be read this time, and which may be anybody's. One that is
+ *            damaged, or by a newer version, stays so until somebody looks: that is told through the host's warnings
  *
  * Returns (transfer full): virtRecord, or NULL when the directory itself cannot be read.
  */
 GPtrArray *
-virtQemuRecordList(virtHost *host, GError **error)
+virtQemuRecordListAll(virtHost *host, GPtrArray *problems, GError **error)
 {
     g_autoptr(GPtrArray) names = virtStateFileList(host, error);
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
@@ -194,8 +317,23 @@ virtQemuRecordList(virtHost *host, GError **error)
 
         if (record)
             g_ptr_array_add(records, record);
-        else if (!g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        else if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_INVALID))
             virtHostWarn(host, "%s", local->message);
+        else if (!g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+            g_ptr_array_add(problems, g_steal_pointer(&local));
     }
     return g_steal_pointer(&records);
+}
+
+/* The same; all that is left out is told through the host's warnings.
+ */
+GPtrArray *
+virtQemuRecordList(virtHost *host, GError **error)
+{
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    GPtrArray *records = virtQemuRecordListAll(host, problems, error);
+
+    for (guint i = 0; i < problems->len; i++)
+        virtHostWarn(host, "%s", ((GError *)problems->pdata[i])->message);
+    return records;
 }

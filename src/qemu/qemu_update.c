@@ -17,6 +17,7 @@
  * drivers reset the VF.
  */
 #include "qemu/qemu_hostdev.h"
+#include "qemu/qemu_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
@@ -221,6 +222,8 @@ rollBack(virtHost *host, const virtVF *vf, virtRecord *record, const GPtrArray *
     g_autoptr(GError) saveError = NULL;
     bool back = virtNetDevHostdevRestore(host, vf, settable, &local);
 
+    host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
+    host->counts[VIRT_COUNT_ROLLBACKS]++;
     if (!back)
         g_string_append_printf(told, " Going back failed too: %s", local->message);
     if (!saveWanted(host, record, back ? old : reverse, back ? phase : VIRT_PHASE_SETTING, &saveError))
@@ -266,6 +269,7 @@ virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev 
     if (!record || !checkChange(vf, record->wanted, hostdev->netdevs, error) ||
         !change(host, vf, record, hostdev->netdevs, error))
         return false;
-    virtQemuHostdevLog(VIRT_MESSAGE_ID_SET, "Updated", &record->owner, vf);
+    virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);
+    host->counts[VIRT_COUNT_CHANGES]++;
     return true;
 }

@@ -33,10 +33,10 @@ addFile(virtHost *host, GPtrArray *files, char *file)
 static bool
 groupIsKnown(virtHost *host, const char *name)
 {
-    g_autoptr(GPtrArray) devices = virtHostListDir(host, PCI_DEVICE "/iommu_group/devices", name);
+    g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, PCI_DEVICE "/iommu_group/devices", name);
     bool known = false;
 
-    for (guint i = 0; i < devices->len && !known; i++) {
+    for (guint i = 0; devices && i < devices->len && !known; i++) {
         g_autoptr(virtRecord) record = virtQemuRecordLoad(host, devices->pdata[i], NULL);
         known = record && !g_str_equal(devices->pdata[i], name);
     }
@@ -48,10 +48,10 @@ static GPtrArray *
 findFiles(virtHost *host, const char *name)
 {
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) devices = virtHostListDir(host, PCI_DEVICE "/vfio-dev", name);
-    g_autofree char *group = virtHostReadLink(host, PCI_DEVICE "/iommu_group", name);
+    g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, PCI_DEVICE "/vfio-dev", name);
+    g_autofree char *group = virtHostReadLink(host, NULL, PCI_DEVICE "/iommu_group", name);
 
-    for (guint i = 0; i < devices->len; i++)
+    for (guint i = 0; devices && i < devices->len; i++)
         addFile(host, files, g_strdup_printf("/dev/vfio/devices/%s", (const char *)devices->pdata[i]));
     if (group && !groupIsKnown(host, name)) {
         addFile(host, files, g_strdup_printf("/dev/vfio/%s", group));
@@ -128,10 +128,10 @@ reportUser(const Search *search, const char *vfName, GError **error)
 static bool
 search(virtHost *host, const GPtrArray *files, const char *vfName, GError **error)
 {
-    g_autoptr(GPtrArray) processes = virtHostListDir(host, "proc");
-    Search s = {host, files, 0, false, NULL, NULL};
+    g_autoptr(GPtrArray) processes = virtHostListDir(host, NULL, "proc");
+    Search s = {host, files, 0, !processes, NULL, NULL};
 
-    for (guint i = 0; i < processes->len && !s.file; i++) {
+    for (guint i = 0; processes && i < processes->len && !s.file; i++) {
         if (g_ascii_isdigit(*(const char *)processes->pdata[i]))
             lookAtProcess(&s, processes->pdata[i]);
     }
@@ -165,7 +165,7 @@ virtQemuHostdevCheckUnused(virtHost *host, const virtPCIAddress *address, GError
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
-    if (record && !virtOwnerIsGone(host, &record->owner))
+    if (record && !virtQemuRecordIsLeft(host, record))
         return true;
     files = findFiles(host, name);
     return files->len == 0 || search(host, files, name, error);

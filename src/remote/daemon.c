@@ -29,7 +29,7 @@ typedef struct {
 static const char *
 configFile(const Options *options)
 {
-    return options->config ? options->config : VIRT_SYSCONF_DIR "/libvirt/virthostdevd.conf";
+    return options->config ? options->config : VIRT_DAEMON_CONF;
 }
 
 static gboolean
@@ -56,9 +56,14 @@ onHangup(gpointer opaque)
         return G_SOURCE_CONTINUE;
     }
     reload->daemon->config->maxClients = now->maxClients;
+    reload->daemon->config->convertInterfaces = now->convertInterfaces;
+    reload->daemon->config->enforce = now->enforce;
+    reload->daemon->config->driftInterval = now->driftInterval;
     virtDaemonLogSetLevel(reload->options->verbose ? 1 : now->logLevel);
     virtDaemonListenersWatch(reload->daemon);
-    virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_INFO, NULL, "log_level and max_clients were read again");
+    virtDaemonDriftReload(reload->daemon);
+    virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_INFO, NULL,
+                  "log_level, max_clients, convert_interfaces, enforce and drift_interval were read again");
     return G_SOURCE_CONTINUE;
 }
 
@@ -109,6 +114,7 @@ start(virtDaemon *daemon, const Options *options, GError **error)
     raiseLimits();
     virtDaemonJobInit(daemon);
     virtDaemonWatchInit(daemon);
+    virtDaemonDriftInit(daemon);
     return virtDaemonSocketsOpen(daemon, error) && virtDaemonLibvirtInit(daemon, error);
 }
 

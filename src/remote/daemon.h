@@ -2,37 +2,20 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Threads. The main loop owns clients, requests and domain locks, and never waits for anything. What may take long
- * (libvirt's calls, rtnetlink, files) is a virtDaemonJob in a worker thread. Two more threads belong to libvirt: one
- * runs its event loop, one keeps the connection. What they share is said where it stands.
+ * (libvirt's calls, rtnetlink, files) is a virtDaemonJob in a worker thread. One more thread keeps the connection to
+ * libvirt. What they share is said where it stands.
  */
 #pragma once
 
 #include "remote/broker.h"
+#include "remote/daemon_config.h"
 #include "qemu/qemu_hostdev.h"
 
 #include <libvirt/libvirt.h>
 
-/* ---- daemon_config.c: read once, but for what SIGHUP reads again ---- */
-
-typedef struct {
-    char *listen, *listenRo;     /* ours; not used when systemd hands us sockets */
-    char *upstream, *upstreamRo; /* libvirt's; NULL: look where it usually is */
-    GPtrArray *ours;             /* paths that we listen at, whoever made them: never upstream */
-    char *filter;                /* the program for each client */
-    char *group;                 /* of our sockets; NULL: that of libvirt's */
-    int rwPerms, roPerms;        /* mode of our sockets; -1: that of libvirt's */
-    guint maxClients;
-    guint lease;    /* seconds; VIRT_BROKER_LEASE */
-    guint logLevel; /* libvirt's: 1 debug, 2 info, 3 warnings, 4 errors */
-} virtDaemonConfig;
-
-virtDaemonConfig *virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error);
-void virtDaemonConfigFree(virtDaemonConfig *config);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDaemonConfig, virtDaemonConfigFree)
-char *virtDaemonConfigUpstream(const virtDaemonConfig *config, bool readOnly, GError **error);
-
 /* ---- daemon.c ---- */
 
+typedef struct _virtDaemonDrift virtDaemonDrift;
 typedef struct _virtDaemonLibvirt virtDaemonLibvirt;
 typedef struct _virtDaemonListener virtDaemonListener;
 typedef struct _virtDaemonClient virtDaemonClient;
@@ -50,6 +33,7 @@ typedef struct {
     guint connections; /* to libvirt, so far: tells a stale look from one that counts */
     bool lookAgain;    /* until each domain has been looked at after (re)connecting, none is trusted to be at rest */
     virtDaemonLibvirt *libvirt;
+    virtDaemonDrift *drift;
 } virtDaemon;
 
 /* ---- daemon_log.c ---- */
@@ -60,6 +44,7 @@ typedef enum {
     VIRT_LOG_REQUEST, /* what a filter asked for, and what came of it */
     VIRT_LOG_SETTLE,  /* something did not agree and was made to, or could not be */
     VIRT_LOG_LEASE,   /* a lock was taken away */
+    VIRT_LOG_WARNING, /* what did not stop us */
 } virtDaemonLogKind;
 
 /* What a message is about; what is not known stays zero. */
@@ -166,3 +151,8 @@ bool virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *
 void virtDaemonWatchInit(virtDaemon *daemon);
 void virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier); /* takes the lock itself */
 void virtDaemonSettleAll(virtDaemon *daemon);
+
+/* ---- daemon_drift.c: what somebody else changes; main loop ---- */
+
+void virtDaemonDriftInit(virtDaemon *daemon);
+void virtDaemonDriftReload(virtDaemon *daemon);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-typedef enum { TYPE_SOCKET, TYPE_PATH, TYPE_GROUP, TYPE_MODE, TYPE_UINT } Type;
+typedef enum { TYPE_SOCKET, TYPE_PATH, TYPE_GROUP, TYPE_MODE, TYPE_YES_NO, TYPE_UINT } Type;
 
 typedef struct {
     const char *name;
@@ -35,6 +35,9 @@ static const Key keys[] = {
     {"unix_sock_rw_perms", TYPE_MODE, AT(rwPerms)},
     {"unix_sock_ro_perms", TYPE_MODE, AT(roPerms)},
     {"filter", TYPE_PATH, AT(filter)},
+    {"convert_interfaces", TYPE_YES_NO, AT(convertInterfaces)},
+    {"enforce", TYPE_YES_NO, AT(enforce)},
+    {"drift_interval", TYPE_UINT, AT(driftInterval), 1, 100000},
     {"max_clients", TYPE_UINT, AT(maxClients), 1, 100000},
     {"lease", TYPE_UINT, AT(lease), 1, 100000},
     {"log_level", TYPE_UINT, AT(logLevel), 1, 4},
@@ -99,6 +102,18 @@ setMode(int *field, const char *value)
 }
 
 static const char *
+setYesNo(bool *field, const char *value)
+{
+    g_autofree char *text = unquote(value);
+    bool yes = g_strcmp0(text, "yes") == 0;
+
+    if (!yes && g_strcmp0(text, "no") != 0)
+        return "expected \"yes\" or \"no\", in quotes";
+    *field = yes;
+    return NULL;
+}
+
+static const char *
 setUInt(guint *field, const char *value, const Key *key)
 {
     guint64 number;
@@ -124,6 +139,8 @@ setKey(virtDaemonConfig *config, const Key *key, const char *value)
         return setGroup(field, value);
     case TYPE_MODE:
         return setMode(field, value);
+    case TYPE_YES_NO:
+        return setYesNo(field, value);
     case TYPE_UINT:
         break;
     }
@@ -221,7 +238,9 @@ virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error)
     config->listenRo = g_strdup("/run/libvirt/virthostdevd-sock-ro");
     config->filter = g_strdup(VIRT_LIBEXEC_DIR "/virt-hostdev-filter");
     config->ours = g_ptr_array_new_with_free_func(g_free);
+    config->convertInterfaces = true;
     config->rwPerms = config->roPerms = -1;
+    config->driftInterval = 60;
     config->maxClients = 5000;
     config->lease = VIRT_BROKER_LEASE;
     config->logLevel = 2;

@@ -31,7 +31,7 @@ getXml(virDomainPtr dom, guint flags, bool *ret_isOurs, GError **error)
 
     if (xml) {
         *ret_isOurs = virtDomainMentionsUs(xml, strlen(xml));
-        domain = virtDomainParse(xml, strlen(xml), NULL, error);
+        domain = virtDomainParse(xml, strlen(xml), NULL, 0, error);
     } else if (!isGone()) {
         setError(error, "Cannot read the XML of", dom);
     }
@@ -169,9 +169,12 @@ static bool
 takeJob(virDomainPtr dom, GError **error)
 {
     char *xml = virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, VIRT_NS, VIR_DOMAIN_AFFECT_LIVE);
-    int code = 0;
+    int code = xml ? 0 : virGetLastErrorCode();
 
-    if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, xml, xml ? "lh" : NULL, VIRT_NS,
+    if (code == VIR_ERR_NO_DOMAIN_METADATA)
+        code = 0;
+    if (code == 0 && /* else what it is is not known, and writing nothing would remove it */
+        virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, xml, xml ? "lh" : NULL, VIRT_NS,
                              VIR_DOMAIN_AFFECT_LIVE) < 0)
         code = virGetLastErrorCode();
     free(xml);

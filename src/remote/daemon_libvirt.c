@@ -1,9 +1,10 @@
 /* daemon_libvirt.c: the daemon's own connection to libvirt, kept for as long as the daemon lives
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One thread runs libvirt's event loop; without it neither events nor keepalive come through. Another opens the
- * connection, waits until it closes, and opens it again. Callbacks come in the first and only queue: what they ask for
- * is done in the main loop's time.
+ * A thread opens the connection, waits until it closes, and opens it again. Events and keepalive come through our own
+ * main loop: libvirt's default event loop is GLib's default context (vireventglib.c, since 6.0), and a thread of its own
+ * for it would run our callbacks as well as libvirt's. Callbacks only queue, so that libvirt's locks are free again when
+ * what they ask for is done.
  *
  * libvirtd, started by a socket, ends after some idle time; our connection keeps it from that.
  */
@@ -130,7 +131,7 @@ tellConnection(virtDaemonLibvirt *libvirt, bool up)
     g_idle_add_full(G_PRIORITY_DEFAULT, onConnectionNews, news, g_free);
 }
 
-/* ---- libvirt's callbacks, in its event thread ---- */
+/* ---- libvirt's callbacks, in the main loop ---- */
 
 static void
 onLifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
@@ -161,17 +162,6 @@ onClose(virConnectPtr conn, int reason, void *opaque)
     libvirt->closed = true;
     g_cond_signal(&libvirt->closing);
     g_mutex_unlock(&libvirt->lock);
-}
-
-static gpointer
-runEvents(gpointer opaque)
-{
-    (void)opaque;
-    for (;;) {
-        if (virEventRunDefaultImpl() < 0)
-            g_usleep(DELAY_FIRST * 1000); /* no reason is known; never spin */
-    }
-    return NULL;
 }
 
 /* ---- keeping the connection ---- */
@@ -270,7 +260,7 @@ keepConnection(gpointer opaque)
     return NULL;
 }
 
-/* Starts both threads; the connection comes when it comes.
+/* Starts the thread; the connection comes when it comes.
  *
  * Errors: VIRT_ERROR_HOST where libvirt's client library does not work.
  */
@@ -286,7 +276,6 @@ virtDaemonLibvirtInit(virtDaemon *daemon, GError **error)
     daemon->libvirt->daemon = daemon;
     g_mutex_init(&daemon->libvirt->lock);
     g_cond_init(&daemon->libvirt->closing);
-    g_thread_unref(g_thread_new("libvirt-events", runEvents, NULL));
     g_thread_unref(g_thread_new("libvirt", keepConnection, daemon->libvirt));
     return true;
 }

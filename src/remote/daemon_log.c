@@ -2,16 +2,16 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "remote/daemon.h"
+#include "qemu/qemu_log.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The journal's names for what happens, as `journalctl MESSAGE_ID=` takes them. */
 static const char *const messageIds[] = {
-    [VIRT_LOG_START] = "b6f0c8e2a1d34d5f8e0b9c7a63d21f01",   [VIRT_LOG_CLIENT] = "3c9be51f70a84e6db2a4f8d106c7e902",
-    [VIRT_LOG_REQUEST] = "d84a02f96b1c4f3a9e57c1b08f6da303", [VIRT_LOG_SETTLE] = "71e5ab3dc0f24986a8b3d94e25fc1704",
-    [VIRT_LOG_LEASE] = "e9270d4b8c5a41f7bd16f3a9027ec805",
+    [VIRT_LOG_START] = VIRT_MESSAGE_ID_START,     [VIRT_LOG_CLIENT] = VIRT_MESSAGE_ID_CLIENT,
+    [VIRT_LOG_REQUEST] = VIRT_MESSAGE_ID_REQUEST, [VIRT_LOG_SETTLE] = VIRT_MESSAGE_ID_SETTLE,
+    [VIRT_LOG_LEASE] = VIRT_MESSAGE_ID_LEASE,     [VIRT_LOG_WARNING] = VIRT_MESSAGE_ID_WARNING,
 };
 
 static gint maxLevel; /* GLogLevelFlags: the least urgent that is told; read from all threads */
@@ -112,7 +112,7 @@ static void
 warn(virtHost *host, const char *message)
 {
     (void)host;
-    virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_WARNING, NULL, "%s", message);
+    virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "%s", message);
 }
 
 /* The real host for one job: its netlink socket is not for two threads. Free with virtHostFree().

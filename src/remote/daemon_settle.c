@@ -138,7 +138,7 @@ settleRecords(Settle *settle)
             followMetadata(settle, record);
         else if (settle->domain->live)
             putBack(settle, record, "the domain no longer has it");
-        else if (record->phase == VIRT_PHASE_RESTORING || virtOwnerIsGone(settle->host, &record->owner))
+        else if (record->phase == VIRT_PHASE_RESTORING || virtQemuRecordIsLeft(settle->host, record))
             putBack(settle, record, "the domain no longer runs");
     }
 }
@@ -238,15 +238,19 @@ settleConfig(Settle *settle)
 
 /* ---- all of it ---- */
 
+/* A record that cannot be read may be this domain's. */
 static GPtrArray *
-listRecords(virtHost *host, const char *uuid, GError **error)
+listRecords(Settle *settle, GError **error)
 {
-    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(GPtrArray) records = virtQemuRecordListAll(settle->host, problems, error);
 
     for (guint i = records ? records->len : 0; i-- > 0;) {
-        if (g_strcmp0(((virtRecord *)records->pdata[i])->owner.uuid, uuid) != 0)
+        if (g_strcmp0(((virtRecord *)records->pdata[i])->owner.uuid, settle->uuid) != 0)
             g_ptr_array_remove_index(records, i);
     }
+    for (guint i = 0; i < problems->len; i++)
+        addFailure(settle, problems->pdata[i]);
     return g_steal_pointer(&records);
 }
 
@@ -254,7 +258,7 @@ listRecords(virtHost *host, const char *uuid, GError **error)
 static bool
 look(Settle *settle, virConnectPtr conn, GError **error)
 {
-    if (!(settle->records = listRecords(settle->host, settle->uuid, error)) ||
+    if (!(settle->records = listRecords(settle, error)) ||
         !(settle->domain = virtDaemonDomainGet(conn, settle->uuid, error)))
         return false;
     if (settle->domain->live && settle->domain->liveIsOurs &&

@@ -105,9 +105,11 @@ giveUp(const char *what)
 }
 
 G_NORETURN static void
-runChild(const virtDaemonClient *client, const char *filter, const char *stock, int clientFd, int brokerFd)
+runChild(const virtDaemonClient *client, const char *stock, int clientFd, int brokerFd)
 {
-    char *const argv[] = {(char *)"virt-hostdev-filter", (char *)stock, NULL};
+    const virtDaemonConfig *config = client->daemon->config;
+    char *const keep = config->convertInterfaces ? NULL : (char *)"keep-interfaces";
+    char *const argv[] = {(char *)"virt-hostdev-filter", (char *)stock, keep, NULL};
     /* Nothing is inherited: what root's shell has in its environment is none of a client's business. */
     char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LC_ALL=C.UTF-8", NULL};
 
@@ -117,7 +119,7 @@ runChild(const virtDaemonClient *client, const char *filter, const char *stock, 
     if (!becomeClient(client))
         giveUp("take on an identity");
     resetSignals();
-    execve(filter, argv, environment);
+    execve(config->filter, argv, environment);
     giveUp("run the filter");
 }
 
@@ -137,7 +139,7 @@ virtDaemonSpawnFilter(virtDaemonClient *client, const char *stock, int clientFd,
     pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
     pid = fork();
     if (pid == 0)
-        runChild(client, client->daemon->config->filter, stock, clientFd, brokerFd);
+        runChild(client, stock, clientFd, brokerFd);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot start a filter: %s", g_strerror(errno));

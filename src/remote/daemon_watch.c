@@ -151,7 +151,7 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
         virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_WARNING, NULL, "Cannot look at all domains: %s",
                       look->error->message);
         g_timeout_add_seconds(AGAIN, onLookAgain, daemon);
-    } else if (look->connection == daemon->connections) {
+    } else if (look->uuids && look->connection == daemon->connections) {
         daemon->lookAgain = false;
         virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs or netdevs of ours",
                       look->uuids->len);

@@ -1,7 +1,10 @@
 /* filter.c: virt-hostdev-filter, one client between its socket and libvirt's
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- *   virt-hostdev-filter SOCKET     3: the client's connection   4: to the broker   SOCKET: libvirt's
+ *   virt-hostdev-filter SOCKET [keep-interfaces]
+ *
+ *   3: the client's connection   4: to the broker   SOCKET: libvirt's
+ *   keep-interfaces: leave each new <interface type='hostdev'> to libvirt
  *
  * Started by virthostdevd with the client's uid, gid and groups, and so libvirt sees the client itself. It connects,
  * confines itself, and then one loop moves bytes between three sockets.
@@ -9,6 +12,7 @@
  *   rpc_channel.c   messages and descriptors, in and out
  *   filter_look.c   which messages are looked at, and what is done to them
  *   filter_call.c   calls that are held while something is prepared
+ *   filter_like.c   calls that are held until the domain that they are about has been seen
  *   filter_ask.c    what these wait for
  *
  * How it ends. Without the broker, at once: the daemon settles what was under way. Without libvirt, as soon as the
@@ -17,6 +21,8 @@
  */
 #include "remote/filter_confine.h"
 #include "remote/filter_priv.h"
+#include "conf/domain_conf.h"
+#include "util/virerror.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -99,6 +105,29 @@ guint
 virtFilterHeld(const virtFilter *filter)
 {
     return filter->held;
+}
+
+/* Send libvirt a message of the client's, whose reply goes to the client; taken over. */
+void
+virtFilterForward(virtFilter *filter, GByteArray *message)
+{
+    virtRpcChannelSend(filter->upstream, message);
+}
+
+/* Why another call is not held; for g_error_free(). */
+GError *
+virtFilterTooMany(void)
+{
+    return g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY,
+                       "%d calls about devices are under way on this connection already. Wait for some of them.",
+                       VIRT_FILTER_HELD_MAX);
+}
+
+/* What is done to new XML: VIRT_DOMAIN_INTERFACES where the administrator has interfaces converted, or 0. */
+guint
+virtFilterFlags(const virtFilter *filter)
+{
+    return filter->flags;
 }
 
 /* ---- the loop ---- */
@@ -283,6 +312,13 @@ warmUp(void)
     g_random_int(); /* its seed, for MAC addresses */
 }
 
+static bool
+readArgs(virtFilter *filter, int argc, char **argv)
+{
+    filter->flags = argc == 2 ? VIRT_DOMAIN_INTERFACES : 0;
+    return (argc == 2 || (argc == 3 && strcmp(argv[2], "keep-interfaces") == 0)) && argv[1][0] == '/';
+}
+
 int
 main(int argc, char **argv)
 {
@@ -290,8 +326,9 @@ main(int argc, char **argv)
     virtFilter filter = {.clientOpen = true, .upstreamOpen = true, .broker = FD_BROKER};
     int upstream;
 
-    if (argc != 2 || argv[1][0] != '/' || !isSocket(FD_CLIENT, SOCK_STREAM) || !isSocket(FD_BROKER, SOCK_SEQPACKET)) {
-        fprintf(stderr, "usage: virt-hostdev-filter SOCKET, by virthostdevd, with a client on 3 and itself on 4\n");
+    if (!readArgs(&filter, argc, argv) || !isSocket(FD_CLIENT, SOCK_STREAM) || !isSocket(FD_BROKER, SOCK_SEQPACKET)) {
+        fprintf(stderr, "usage: virt-hostdev-filter SOCKET [keep-interfaces], by virthostdevd, with a client on 3 and "
+                        "itself on 4\n");
         return 2;
     }
     close_range(FD_BROKER + 1, ~0U, 0);

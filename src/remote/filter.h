@@ -28,8 +28,15 @@ void virtFilterHeldAdd(virtFilter *filter);
 void virtFilterHeldDone(virtFilter *filter);
 guint virtFilterHeld(const virtFilter *filter);
 
-/* ---- filter_call.c: calls that are held ---- */
+/* Send libvirt a message of the client's; taken over. */
+void virtFilterForward(virtFilter *filter, GByteArray *message);
+#define VIRT_FILTER_HELD_MAX 64 /* calls of one client; libvirt itself takes 5 at a time by default */
+GError *virtFilterTooMany(void);
+
+/* ---- filter_call.c, filter_like.c: calls that are held ---- */
 
 /* Takes a call about a device (ATTACH, DETACH, DETACH_ALIAS, UPDATE), sees it through, and gives the client its one
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
 bool virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+bool virtFilterHoldLike(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+guint virtFilterFlags(const virtFilter *filter); /* VIRT_DOMAIN_…, for new XML */

@@ -1,4 +1,4 @@
-/* filter_held.h: a call that is held, and what its steps have at hand; private to filter_call.c and filter_held.c
+/* filter_held.h: a call that is held, and what its steps have at hand; private to filter_call.c, filter_step.c and filter_held.c
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -52,8 +52,20 @@ struct _virtHeld {
     GByteArray *reply;
 };
 
+/* ---- filter_step.c ---- */
+void virtStepBegin(virtHeld *held, virtHeldTarget target);
+void virtStepResolve(virtHeld *held, virtHeldTarget target);
+void virtStepReadMetadata(virtHeld *held, virtHeldTarget target);
+void virtStepWriteMetadata(virtHeld *held, virtHeldTarget target);
+void virtStepPrepare(virtHeld *held, virtHeldTarget target);
+void virtStepDevice(virtHeld *held, virtHeldTarget target);
+void virtStepCompare(virtHeld *held, virtHeldTarget target);
+void virtStepReplace(virtHeld *held, virtHeldTarget target);
+void virtStepUpdate(virtHeld *held, virtHeldTarget target);
+void virtStepClose(virtHeld *held, virtHeldTarget target);
 extern const virtHeldStep virtHeldClosing[]; /* what ends every call, also one that failed */
 
+/* ---- filter_held.c ---- */
 void virtHeldAdvance(virtHeld *held);
 void virtHeldFree(virtHeld *held);
 

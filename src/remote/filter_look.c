@@ -61,7 +61,7 @@ toStock(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
     g_autoptr(GError) error = NULL;
     GByteArray *rewritten = NULL;
 
-    if (!virtRpcRewrite(proc, (*message)->data, (*message)->len, &rewritten, &error)) {
+    if (!virtRpcRewrite(proc, (*message)->data, (*message)->len, filter->flags, &rewritten, &error)) {
         refuseCall(filter, header, message, error);
     } else if (rewritten) {
         g_byte_array_unref(*message);
@@ -95,7 +95,15 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
     const virtRpcProc *proc = virtRpcProcFind(header);
 
     switch (proc->action) {
+    case VIRT_RPC_TO_STOCK_LIKE:
+        /* No client sends descriptors with such a call, and they would be lost while it is held. */
+        if (header->type != VIRT_RPC_CALL)
+            toStock(filter, proc, header, message);
+        else if (virtFilterHoldLike(filter, proc, header, *message))
+            *message = NULL;
+        break;
     case VIRT_RPC_TO_STOCK:
+    case VIRT_RPC_MIGRATED:
         toStock(filter, proc, header, message);
         break;
     case VIRT_RPC_METADATA_GUARD:
@@ -154,7 +162,7 @@ virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **m
     } else if (proc->action == VIRT_RPC_METADATA_EVENT) {
         if (virtRpcIsOurMetadata(proc, (*message)->data, (*message)->len))
             g_clear_pointer(message, g_byte_array_unref);
-    } else if (virtRpcRewrite(proc, (*message)->data, (*message)->len, &rewritten, NULL) && rewritten) {
+    } else if (virtRpcRewrite(proc, (*message)->data, (*message)->len, 0, &rewritten, NULL) && rewritten) {
         g_byte_array_unref(*message);
         *message = rewritten;
     }

@@ -9,6 +9,7 @@ struct _virtFilter {
     virtRpcChannel *client, *upstream;
     bool clientOpen, upstreamOpen;
     guint held;        /* calls that are held */
+    guint flags;       /* VIRT_DOMAIN_INTERFACES, or 0 */
     int broker;        /* SOCK_SEQPACKET */
     GQueue packets;    /* char *: for the broker */
     GHashTable *asks;  /* id -> Waiting: what the broker has not answered */

@@ -34,40 +34,40 @@ static const virtRpcProc procs[] = {
     {11, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},              /* DOMAIN_DEFINE_XML */
     {13, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dx"},               /* DOMAIN_DETACH_DEVICE */
     {14, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},            /* DOMAIN_GET_XML_DESC */
-    {108, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "ohohx"},         /* DOMAIN_MIGRATE_PREPARE2 */
+    {108, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "ohohx"},         /* DOMAIN_MIGRATE_PREPARE2 */
     {136, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sx"},            /* CONNECT_DOMAIN_XML_TO_NATIVE */
-    {148, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "hohx"},          /* DOMAIN_MIGRATE_PREPARE_TUNNEL */
+    {148, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "hohx"},          /* DOMAIN_MIGRATE_PREPARE_TUNNEL */
     {160, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dxu"},             /* DOMAIN_ATTACH_DEVICE_FLAGS */
     {161, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dxu"},             /* DOMAIN_DETACH_DEVICE_FLAGS */
     {174, VIRT_RPC_CALL, VIRT_RPC_UPDATE, "dxu"},             /* DOMAIN_UPDATE_DEVICE_FLAGS */
     {185, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_SNAPSHOT_CREATE_XML */
     {186, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SNAPSHOT_GET_XML_DESC */
-    {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dX"},            /* DOMAIN_MIGRATE_BEGIN3 */
-    {214, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sohohx"},        /* DOMAIN_MIGRATE_PREPARE3 */
-    {215, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "shohx"},         /* DOMAIN_MIGRATE_PREPARE_TUNNEL3 */
-    {216, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dX"},            /* DOMAIN_MIGRATE_PERFORM3 */
-    {232, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dsX"},           /* DOMAIN_SAVE_FLAGS */
-    {233, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sX"},            /* DOMAIN_RESTORE_FLAGS */
+    {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 14},   /* DOMAIN_MIGRATE_BEGIN3 */
+    {214, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},        /* DOMAIN_MIGRATE_PREPARE3 */
+    {215, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "shohx"},         /* DOMAIN_MIGRATE_PREPARE_TUNNEL3 */
+    {216, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 14},   /* DOMAIN_MIGRATE_PERFORM3 */
+    {232, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dsX", 14},  /* DOMAIN_SAVE_FLAGS */
+    {233, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "sX", 235},  /* DOMAIN_RESTORE_FLAGS */
     {235, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SAVE_IMAGE_GET_XML_DESC */
-    {236, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sx"},            /* DOMAIN_SAVE_IMAGE_DEFINE_XML */
+    {236, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "sx", 235},  /* DOMAIN_SAVE_IMAGE_DEFINE_XML */
     {264, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtoon"},   /* DOMAIN_SET_METADATA: metadata, key, uri */
     {265, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtn"},     /* DOMAIN_GET_METADATA */
-    {302, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dp"},            /* DOMAIN_MIGRATE_BEGIN3_PARAMS */
-    {303, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "p"},             /* DOMAIN_MIGRATE_PREPARE3_PARAMS */
-    {304, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "p"},             /* DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS */
-    {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dop"},           /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
+    {302, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dp", 14},   /* DOMAIN_MIGRATE_BEGIN3_PARAMS */
+    {303, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE3_PARAMS */
+    {304, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS */
+    {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dop", 14},  /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
     {309, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_CREATE_XML_WITH_FILES */
     {350, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_DEFINE_XML_FLAGS */
     {379, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: callback id */
     {388, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_MANAGED_SAVE_GET_XML_DESC */
-    {389, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dX"},            /* DOMAIN_MANAGED_SAVE_DEFINE_XML */
+    {389, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 388},  /* DOMAIN_MANAGED_SAVE_DEFINE_XML */
     {392, VIRT_RPC_CALL, VIRT_RPC_DETACH_ALIAS, "dsu"},       /* DOMAIN_DETACH_DEVICE_ALIAS */
     {411, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_CHECKPOINT_CREATE_XML */
     {412, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_CHECKPOINT_GET_XML_DESC */
     {421, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dxX"},           /* DOMAIN_BACKUP_BEGIN: backup, checkpoint */
     {422, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_BACKUP_GET_XML_DESC */
-    {440, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dp"},            /* DOMAIN_SAVE_PARAMS */
-    {441, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "p"},             /* DOMAIN_RESTORE_PARAMS */
+    {440, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dp", 14},   /* DOMAIN_SAVE_PARAMS */
+    {441, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "p", 235},   /* DOMAIN_RESTORE_PARAMS */
 };
 
 static const char *const xmlParams[] = {VIR_DOMAIN_SAVE_PARAM_DXML, VIR_MIGRATE_PARAM_DEST_XML,
@@ -99,6 +99,7 @@ typedef struct {
     const char *text;
     gsize len;
     gsize start, end; /* in the message, from the length word to behind the padding */
+    bool future;      /* what the next start will use; need not be like the domain that runs */
 } virtRpcXml;
 
 typedef struct {
@@ -107,12 +108,15 @@ typedef struct {
     guint32 metadataType;
     const char *ns; /* of metadata; NULL: none */
     gsize nsLen;
+    virtRpcDomain domain;
+    const char *path; /* of a saved image: the first string, or a parameter; NULL: none */
+    gsize pathLen;
 } virtRpcFields;
 
 static void
-readXml(virtRpcFields *fields)
+readXml(virtRpcFields *fields, bool future)
 {
-    virtRpcXml xml = {.start = fields->xdr.at};
+    virtRpcXml xml = {.start = fields->xdr.at, .future = future};
 
     xml.text = virtXdrGetString(&fields->xdr, &xml.len);
     xml.end = fields->xdr.at;
@@ -157,7 +161,9 @@ readParam(virtRpcFields *fields)
         break;
     case VIR_TYPED_PARAM_STRING:
         if (isXmlParam(name, len))
-            readXml(fields);
+            readXml(fields, isWord(name, len, VIR_MIGRATE_PARAM_PERSIST_XML));
+        else if (isWord(name, len, VIR_DOMAIN_SAVE_PARAM_FILE))
+            fields->path = virtXdrGetString(&fields->xdr, &fields->pathLen);
         else
             virtXdrGetString(&fields->xdr, NULL);
         break;
@@ -181,14 +187,13 @@ static void
 readField(virtRpcFields *fields, char letter)
 {
     virtXdr *xdr = &fields->xdr;
-    virtRpcDomain domain;
 
     switch (letter) {
     case 'd':
-        virtXdrGetDomain(xdr, &domain);
+        virtXdrGetDomain(xdr, &fields->domain);
         break;
     case 's':
-        virtXdrGetString(xdr, NULL);
+        fields->path = virtXdrGetString(xdr, &fields->pathLen);
         break;
     case 'o':
         virtXdrGetOptString(xdr, NULL);
@@ -200,11 +205,11 @@ readField(virtRpcFields *fields, char letter)
         virtXdrGetHyper(xdr);
         break;
     case 'x':
-        readXml(fields);
+        readXml(fields, false);
         break;
     case 'X':
         if (virtXdrGetUInt(xdr))
-            readXml(fields);
+            readXml(fields, false);
         break;
     case 'p':
         readParams(fields);
@@ -235,20 +240,34 @@ readFields(const virtRpcProc *proc, const guint8 *message, gsize len, GArray *xm
 
 /* ---- rewriting ---- */
 
+/* What is known beside the message. */
+typedef struct {
+    guint flags;        /* VIRT_DOMAIN_… */
+    const char *domain; /* what the XML is to be like; NULL: nothing in particular */
+    gsize domainLen;
+} Context;
+
+static char *
+convertText(const virtRpcProc *proc, const virtRpcXml *xml, const Context *context, GError **error)
+{
+    if (proc->action == VIRT_RPC_TO_NETDEV)
+        return virtRpcShow(xml->text, xml->len, error);
+    if (context->domain && !xml->future)
+        return virtDomainToStockLike(xml->text, xml->len, context->domain, context->domainLen, error);
+    return virtDomainToStock(xml->text, xml->len, NULL, VIRT_DOMAIN_GENERATE_MAC | context->flags, error);
+}
+
 /* Converts one XML. *ret_text: NULL where every byte stays. Returns false with VIRT_ERROR_INVALID. */
 static bool
-convert(const virtRpcProc *proc, const virtRpcXml *xml, char **ret_text, GError **error)
+convert(const virtRpcProc *proc, const virtRpcXml *xml, const Context *context, char **ret_text, GError **error)
 {
     g_autofree char *text = NULL;
 
     G_STATIC_ASSERT(VIRT_XML_MAX <= VIRT_RPC_STRING_MAX); /* which conf therefore looks after */
     *ret_text = NULL;
-    if (!virtDomainMentionsUs(xml->text, xml->len))
+    if (!context->domain && !virtDomainConcernsUs(xml->text, xml->len, context->flags))
         return true;
-    if (proc->action == VIRT_RPC_TO_STOCK)
-        text = virtDomainToStock(xml->text, xml->len, NULL, true, error);
-    else
-        text = virtRpcShow(xml->text, xml->len, error);
+    text = convertText(proc, xml, context, error);
     if (!text)
         return false;
     if (strlen(text) != xml->len || memcmp(text, xml->text, xml->len) != 0)
@@ -258,8 +277,8 @@ convert(const virtRpcProc *proc, const virtRpcXml *xml, char **ret_text, GError 
 
 /* Copies @message with all of @xmls converted. *ret_message: NULL where every byte stays. */
 static bool
-rewrite(const virtRpcProc *proc, const guint8 *message, gsize len, const GArray *xmls, GByteArray **ret_message,
-        GError **error)
+rewrite(const virtRpcProc *proc, const guint8 *message, gsize len, const Context *context, const GArray *xmls,
+        GByteArray **ret_message, GError **error)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
     gsize copied = 0;
@@ -268,7 +287,7 @@ rewrite(const virtRpcProc *proc, const guint8 *message, gsize len, const GArray 
         const virtRpcXml *xml = &g_array_index(xmls, virtRpcXml, i);
         g_autofree char *text = NULL;
 
-        if (!convert(proc, xml, &text, error))
+        if (!convert(proc, xml, context, &text, error))
             return false;
         if (!text)
             continue;
@@ -304,6 +323,7 @@ refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError *
 /* Bring the XML in a message to the form that it is to have beyond us.
  *
  * @message: a whole one, for which virtRpcProcFind() gave @proc
+ * @flags: VIRT_DOMAIN_INTERFACES or 0
  * @ret_message: the rewritten one, which the caller frees; NULL where every byte of it stays
  *
  * Returns false with VIRT_ERROR_INVALID where a call's XML is wrong, would become longer than libvirt's limits allow,
@@ -311,18 +331,20 @@ refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError *
  * the one who is to mend it, and is then shown as it is.
  */
 bool
-virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, GByteArray **ret_message, GError **error)
+virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
+               GError **error)
 {
+    const Context context = {.flags = proc->action == VIRT_RPC_TO_STOCK ? flags : 0};
     g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
     g_autoptr(GError) failure = NULL;
     virtRpcFields fields;
 
     *ret_message = NULL;
-    if (proc->action != VIRT_RPC_TO_STOCK && proc->action != VIRT_RPC_TO_NETDEV)
+    if (proc->action > VIRT_RPC_TO_NETDEV)
         return true;
     if (!readFields(proc, message, len, xmls, &fields))
         return proc->action == VIRT_RPC_TO_NETDEV || refuseUnread(proc, message, len, error);
-    if (rewrite(proc, message, len, xmls, ret_message, &failure))
+    if (rewrite(proc, message, len, &context, xmls, ret_message, &failure))
         return true;
     if (proc->action == VIRT_RPC_TO_NETDEV) {
         g_warning("XML is shown in libvirt's own form: %s", failure->message);
@@ -330,6 +352,49 @@ virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, GByteA
     }
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
+}
+
+/* ---- XML that must be like a domain ---- */
+
+/* Begin the call whose reply shows what the XML in @message is to be like: the domain, or a saved image of it.
+ *
+ * Returns it without its end, for g_byte_array_unref(); NULL where there is no XML in @message, or where it cannot be
+ * read.
+ */
+GByteArray *
+virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len)
+{
+    g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
+    virtRpcFields fields;
+    GByteArray *call;
+
+    if (!readFields(proc, message, len, xmls, &fields) || xmls->len == 0)
+        return NULL;
+    call = virtRpcMessageNew(proc->shows, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+    if (proc->layout[0] == 'd')
+        virtXdrPutDomain(call, &fields.domain);
+    else
+        virtXdrPutString(call, fields.path ? fields.path : "", fields.pathLen);
+    virtXdrPutUInt(call, 0); /* flags */
+    return call;
+}
+
+/* As virtRpcRewrite(), for XML that is to take the place of @domain's, which is in stock form.
+ *
+ * False with VIRT_ERROR_INVALID also where it differs in what a guest would notice.
+ */
+bool
+virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
+                   GByteArray **ret_message, GError **error)
+{
+    const Context context = {virtDomainMentionsUs(domain, domainLen) ? VIRT_DOMAIN_INTERFACES : 0, domain, domainLen};
+    g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
+    virtRpcFields fields;
+
+    *ret_message = NULL;
+    return readFields(proc, message, len, xmls, &fields)
+               ? rewrite(proc, message, len, &context, xmls, ret_message, error)
+               : refuseUnread(proc, message, len, error);
 }
 
 /* Whether @message, for which virtRpcProcFind() gave @proc, is about metadata in our namespace. False where it cannot

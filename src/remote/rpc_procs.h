@@ -6,11 +6,13 @@
 #include "remote/rpc.h"
 
 typedef enum {
-    VIRT_RPC_TO_STOCK,     /* a call: its XML is brought to stock form */
-    VIRT_RPC_TO_NETDEV,    /* a reply: its XML is shown in netdev form */
-    VIRT_RPC_ATTACH,       /* a call about one device: see filter_call.c */
-    VIRT_RPC_DETACH,       /* by XML */
-    VIRT_RPC_DETACH_ALIAS, /* by alias */
+    VIRT_RPC_TO_STOCK,      /* a call: its XML is brought to stock form */
+    VIRT_RPC_TO_STOCK_LIKE, /* a call: its XML takes the place of a domain's, and must be like it: filter_like.c */
+    VIRT_RPC_MIGRATED,      /* a call: its XML comes from another host; only <netdev> is brought to stock form */
+    VIRT_RPC_TO_NETDEV,     /* a reply: its XML is shown as it was written; the last that virtRpcRewrite() is for */
+    VIRT_RPC_ATTACH,        /* a call about one device: see filter_call.c */
+    VIRT_RPC_DETACH,        /* by XML */
+    VIRT_RPC_DETACH_ALIAS,  /* by alias */
     VIRT_RPC_UPDATE,
     VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
     VIRT_RPC_METADATA_EVENT, /* a message: dropped where it is about our namespace */
@@ -21,6 +23,7 @@ typedef struct {
     virtRpcType type; /* CALL, REPLY or MESSAGE; calls and replies with and without descriptors */
     virtRpcAction action;
     const char *layout; /* of the payload as far as anybody looks: see rpc_procs.c */
+    guint32 shows;      /* TO_STOCK_LIKE: the procedure that shows what the XML is to be like */
 } virtRpcProc;
 
 /* NULL: forward it without looking. Program and status are looked at too: only a REMOTE call, an OK reply. */
@@ -29,8 +32,15 @@ const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
 /* @ret_message: the rewritten message, or NULL where every byte of it stays. False with VIRT_ERROR_INVALID where
  * a call's XML is wrong, would not fit libvirt's limits any more, or is there but cannot be found. A reply never
  * fails. A call that libvirt will refuse anyway, and that has nothing of ours, is left to it. */
-bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, GByteArray **ret_message,
+bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
                     GError **error);
+
+/* ---- VIRT_RPC_TO_STOCK_LIKE ---- */
+
+/* The call that shows what the XML of @message is to be like, for g_byte_array_unref(); NULL where it has no XML. */
+GByteArray *virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len);
+bool virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
+                        GByteArray **ret_message, GError **error);
 
 /* A document in netdev form; rpc_shown.c. */
 char *virtRpcShow(const char *xml, gsize len, GError **error);

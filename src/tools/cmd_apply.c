@@ -33,7 +33,8 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(virtOwner) owner = NULL;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) ||
-        !(domain = virtToolReadDomain(tool, argv[1], error)))
+        /* What an interface says is set or refused: there is no libvirt to leave it to. */
+        !(domain = virtToolReadDomain(tool, argv[1], VIRT_DOMAIN_ALL_INTERFACES, error)))
         return false;
     if (!name && !domain->name) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
@@ -43,7 +44,8 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     if (!checkName(name ? name : domain->name, error))
         return false;
     if (domain->hostdevs->len == 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has no <hostdev> with a <netdev>: nothing to set",
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "%s has neither a <hostdev> with a <netdev> nor an <interface type='hostdev'>: nothing to set",
                     argv[1]);
         return false;
     }

@@ -3,12 +3,21 @@
  */
 #include "tools/tool.h"
 
+static char *
+convert(const char *to, const char *xml, gsize len, const char *file, GError **error)
+{
+    if (g_str_equal(to, "stock"))
+        return virtDomainToStock(xml, len, file, VIRT_DOMAIN_INTERFACES, error);
+    return virtDomainConvert(xml, len, file, g_str_equal(to, "netdev") ? VIRT_SHOW_NETDEV : VIRT_SHOW_INTERFACE, error);
+}
+
 bool
 virtCmdConvert(virtTool *tool, int argc, char **argv, GError **error)
 {
+    static const char *const forms[] = {"stock", "netdev", "interface", NULL};
     g_autofree char *to = NULL;
     const GOptionEntry entries[] = {
-        {"to", 0, 0, G_OPTION_ARG_STRING, &to, "the form to write", "stock|netdev"},
+        {"to", 0, 0, G_OPTION_ARG_STRING, &to, "the form to write", "stock|netdev|interface"},
         {NULL},
     };
     gsize len;
@@ -17,18 +26,14 @@ virtCmdConvert(virtTool *tool, int argc, char **argv, GError **error)
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
-    if (g_strcmp0(to, "stock") != 0 && g_strcmp0(to, "netdev") != 0) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--to=%s: give --to=stock or --to=netdev",
-                    to ? to : "");
+    if (!to || !g_strv_contains(forms, to)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--to=%s: give --to=stock, --to=netdev or --to=interface", to ? to : "");
         return false;
     }
     if (!(xml = virtToolReadFile(tool, argv[1], &len, error)))
         return false;
-    if (g_str_equal(to, "stock"))
-        converted = virtDomainToStock(xml, len, tool->file, false, error);
-    else
-        converted = virtDomainToNetdev(xml, len, tool->file, error);
-    if (!converted)
+    if (!(converted = convert(to, xml, len, tool->file, error)))
         return false;
     fputs(converted, stdout);
     return true;

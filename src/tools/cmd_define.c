@@ -3,14 +3,16 @@
  */
 #include "tools/tool.h"
 
-/* The stock form of @file, each netdev with a MAC of its own. */
+/* The stock form of @file, each netdev with a MAC of its own. Interfaces are converted whatever virthostdevd.conf says:
+ * it speaks of clients that do not know us, and who calls us does. */
 static char *
 readStock(virtTool *tool, const char *file, GError **error)
 {
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
 
-    return xml ? virtDomainToStock(xml, len, tool->file, true, error) : NULL;
+    return xml ? virtDomainToStock(xml, len, tool->file, VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES, error)
+               : NULL;
 }
 
 bool

@@ -15,6 +15,7 @@ virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error)
         {"migratable", 0, 0, G_OPTION_ARG_NONE, &migratable, "show what a migration would send", NULL},
         {NULL},
     };
+    g_autoptr(virConnect) conn = NULL;
     g_autofree char *xml = NULL;
     g_autofree char *shown = NULL;
     guint flags;
@@ -23,8 +24,9 @@ virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error)
         return false;
     flags = (inactive ? VIR_DOMAIN_XML_INACTIVE : 0) | (security ? VIR_DOMAIN_XML_SECURE : 0) |
             (migratable ? VIR_DOMAIN_XML_MIGRATABLE : 0);
-    if (!(xml = virtToolGetXml(tool, argv[1], flags, error)) ||
-        !(shown = virtDomainToNetdev(xml, strlen(xml), NULL, error)))
+    conn = virtToolConnect(tool, !security, error);
+    if (!(xml = virtToolGetXml(conn, argv[1], flags, error)) ||
+        !(shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, error)))
         return false;
     fputs(shown, stdout);
     return true;

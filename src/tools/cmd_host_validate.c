@@ -4,6 +4,8 @@
 #include "config.h"
 #include "tools/tool.h"
 #include "util/virerror.h"
+#include "util/virnetdevforesight.h"
+#include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
 
 #include <errno.h>
@@ -53,7 +55,7 @@ checkHook(virtTool *tool)
 static char *
 checkIommu(virtTool *tool)
 {
-    g_autoptr(GPtrArray) groups = virtHostListDir(tool->host, "sys/kernel/iommu_groups");
+    g_autoptr(GPtrArray) groups = virtHostListDir(tool->host, NULL, "sys/kernel/iommu_groups");
 
     if (groups && groups->len > 0)
         return NULL;
@@ -136,7 +138,7 @@ checkRecords(virtTool *tool)
     if (!records)
         return g_strdup(error->message);
     for (guint i = 0; i < records->len; i++)
-        gone += virtOwnerIsGone(tool->host, &((virtRecord *)records->pdata[i])->owner);
+        gone += virtQemuRecordIsLeft(tool->host, records->pdata[i]);
     return gone == 0
                ? NULL
                : g_strdup_printf(
@@ -160,25 +162,89 @@ static const struct {
     {"leftovers of domains that are gone", checkRecords, false},
 };
 
+/* --- what the drivers can do --- */
+
+/* What a PF's first VF says at its ports, where there is one. */
+static GPtrArray *
+readFirstVF(virtTool *tool, const virtPCIAddress *pf)
+{
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(tool->host, pf);
+    g_autoptr(virtVF) vf = vfs->len ? virtVFLookup(tool->host, vfs->pdata[0], NULL) : NULL;
+
+    return vf ? virtNetDevHostdevRead(tool->host, vf, NULL, NULL) : NULL;
+}
+
+static void
+addPort(virtTool *tool, struct libscols_table *table, const virtPCIAddress *pf, const virtPort *port,
+        const virtNetdev *present)
+{
+    static const char *const answers[] = {"unknown", "yes", "perhaps", "no"}; /* virtForesight */
+    g_autoptr(virtPortKind) kind = virtPortKindRead(tool->host, pf, port);
+    g_autofree char *number = g_strdup_printf("%u", port->port);
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(pf, name);
+    for (virtAbility ability = 0; ability < VIRT_ABILITY_LAST; ability++) {
+        g_autofree char *why = NULL;
+        const char *answer = answers[virtForesee(kind, present, ability, &why)];
+        const char *cells[] = {virtAbilities[ability].title, answer, name, number, port->ifname, kind->driver, why};
+
+        virtToolRow(table, NULL, cells);
+    }
+}
+
+static void
+addPFs(virtTool *tool, struct libscols_table *table)
+{
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
+
+    for (guint i = 0; i < pfs->len; i++) {
+        g_autoptr(GPtrArray) ports = virtPCIGetPorts(tool->host, pfs->pdata[i], NULL);
+        g_autoptr(GPtrArray) present = readFirstVF(tool, pfs->pdata[i]);
+
+        for (guint n = 0; ports && n < ports->len; n++) {
+            const virtPort *port = ports->pdata[n];
+
+            addPort(tool, table, pfs->pdata[i], port, present ? virtNetdevListFind(present, port->port) : NULL);
+        }
+    }
+}
+
+/* --- */
+
+/* Returns whether it is a failure. */
+static bool
+runCheck(virtTool *tool, struct libscols_table *table, guint n)
+{
+    g_autofree char *wrong = checks[n].check(tool);
+    const char *result = !wrong ? "PASS" : checks[n].must ? "FAIL" : "WARN";
+    const char *cells[] = {checks[n].what, result, NULL, NULL, NULL, NULL, wrong};
+
+    if (tool->json)
+        virtToolRow(table, NULL, cells);
+    else
+        printf("%8s: Checking for %-45s : %s%s%s%s\n", "HOSTDEV", checks[n].what, result, wrong ? " (" : "",
+               wrong ? wrong : "", wrong ? ")" : "");
+    return wrong && checks[n].must;
+}
+
+/* First the checks, a line each, then a table of what each PF's driver can do; with --json all is in one table. */
 bool
 virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error)
 {
+    static const char *const columns[] = {"CHECK", "RESULT", "PF", "PORT", "NETDEV", "DRIVER", "WHY", NULL};
+    struct libscols_table *table;
     guint failed = 0;
 
     if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error))
         return false;
-    for (guint i = 0; i < G_N_ELEMENTS(checks); i++) {
-        g_autofree char *wrong = checks[i].check(tool);
-
-        printf("%8s: Checking for %-45s : %s", "HOSTDEV", checks[i].what,
-               !wrong           ? "PASS"
-               : checks[i].must ? "FAIL"
-                                : "WARN");
-        if (wrong)
-            printf(" (%s)", wrong);
+    table = virtToolTable(tool, "host-validate", columns);
+    for (guint i = 0; i < G_N_ELEMENTS(checks); i++)
+        failed += runCheck(tool, table, i);
+    addPFs(tool, table);
+    if (!tool->json && scols_table_get_nlines(table) > 0)
         putchar('\n');
-        failed += wrong && checks[i].must;
-    }
+    virtToolPrintTable(table);
     if (failed == 0)
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "%u checks failed", failed);

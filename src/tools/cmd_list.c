@@ -26,11 +26,11 @@ ownerOf(virtHost *host, const char *vfName)
     return record ? g_strdup(record->owner.name) : NULL;
 }
 
-static void
-visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit, void *opaque)
+/* False with @error: it could not be read, but may have been shown all the same. */
+static bool
+visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit, void *opaque, GError **error)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(virtVF) vf = virtVFLookup(host, address, &error);
+    g_autoptr(virtVF) vf = virtVFLookup(host, address, error);
     g_autofree char *driver = virtPCIGetDriver(host, address);
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) present = NULL;
@@ -38,16 +38,32 @@ visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit,
     virtNetdev which = {.port = place.port->port};
 
     g_ptr_array_add(one, &which);
-    if (!vf || !(present = virtNetDevHostdevRead(host, vf, one, &error)))
-        virtHostWarn(host, "%s", error->message);
     if (!vf)
-        return;
+        return false;
+    present = virtNetDevHostdevRead(host, vf, one, error);
     owner = ownerOf(host, vf->name);
     place.vf = vf;
     place.netdev = present ? present->pdata[0] : NULL;
     place.driver = driver;
     place.owner = owner;
     visit(&place, opaque);
+    return present != NULL;
+}
+
+/* All VFs of a port. A list that is too long for the kernel lacks hundreds of them, which take one warning. */
+static void
+visitVFs(virtHost *host, Place place, const GPtrArray *vfs, Visit visit, void *opaque)
+{
+    g_autoptr(GError) first = NULL;
+    guint unread = 0;
+
+    for (guint n = 0; n < vfs->len; n++)
+        unread += !visitVF(host, place, vfs->pdata[n], visit, opaque, first ? NULL : &first);
+    if (unread > 1)
+        virtHostWarn(host, "%s (And %u more of the %u VFs of %s could not be read.)", first->message, unread - 1,
+                     vfs->len, place.port->ifname);
+    else if (unread == 1)
+        virtHostWarn(host, "%s", first->message);
 }
 
 static void
@@ -64,14 +80,14 @@ visitPF(virtHost *host, const virtPCIAddress *address, Visit visit, void *opaque
         place.port = ports->pdata[i];
         place.driver = NULL;
         visit(&place, opaque);
-        for (guint n = 0; vfs && n < vfs->len; n++)
-            visitVF(host, place, vfs->pdata[n], visit, opaque);
+        visitVFs(host, place, vfs, visit, opaque);
     }
 }
 
 static void
 visitHost(virtHost *host, Visit visit, void *opaque)
 {
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
 
     for (guint i = 0; pfs && i < pfs->len; i++)

@@ -6,13 +6,15 @@
 
 #include <string.h>
 
-/* The domain as libvirt would start it next. */
+/* The domain as libvirt would start it next. Only libvirt itself tells an <interface> that is left to it from one that
+ * is shown for a <hostdev> of ours. */
 static virtDomain *
 definedDomain(virtTool *tool, const char *name, GError **error)
 {
-    g_autofree char *xml = virtToolGetXml(tool, name, VIR_DOMAIN_XML_INACTIVE, error);
+    g_autoptr(virConnect) conn = virtToolConnectStock(tool, true, error);
+    g_autofree char *xml = virtToolGetXml(conn, name, VIR_DOMAIN_XML_INACTIVE, error);
 
-    return xml ? virtDomainParse(xml, strlen(xml), NULL, error) : NULL;
+    return xml ? virtDomainParse(xml, strlen(xml), NULL, 0, error) : NULL;
 }
 
 static guint
@@ -51,7 +53,8 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
-    domain = isDomain ? definedDomain(tool, argv[1], error) : virtToolReadDomain(tool, argv[1], error);
+    domain = isDomain ? definedDomain(tool, argv[1], error)
+                      : virtToolReadDomain(tool, argv[1], VIRT_DOMAIN_INTERFACES, error);
     if (!domain)
         return false;
     owner = virtOwnerNew(domain->name ? domain->name : argv[1], domain->uuid);

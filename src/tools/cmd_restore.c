@@ -4,18 +4,22 @@
 #include "tools/tool.h"
 #include "util/virerror.h"
 
+#include <libvirt/virterror.h>
+
 /* libvirt knows best; where it does not answer, what it left on disk must do. */
 static bool
-isGone(virtTool *tool, virConnectPtr conn, const virtOwner *owner)
+isGone(virtTool *tool, virConnectPtr conn, const virtRecord *record)
 {
     g_autoptr(virDomain) domain = NULL;
+    int active = -1;
 
-    if (!owner->uuid)
+    if (!record->owner.uuid)
         return false;
-    if (!conn)
-        return virtOwnerIsGone(tool->host, owner);
-    domain = virDomainLookupByUUIDString(conn, owner->uuid);
-    return !domain || virDomainIsActive(domain) == 0;
+    if (conn && (domain = virDomainLookupByUUIDString(conn, record->owner.uuid)))
+        active = virDomainIsActive(domain);
+    else if (conn && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        active = 0;
+    return active < 0 ? virtQemuRecordIsLeft(tool->host, record) : active == 0;
 }
 
 static bool
@@ -50,6 +54,12 @@ checkAddresses(const GPtrArray *records, int argc, char **argv, GError **error)
     return true;
 }
 
+static void
+addFailure(GString *failures, const GError *problem)
+{
+    g_string_append_printf(failures, "%s%s", failures->len ? "\n" : "", problem->message);
+}
+
 /* Failures are collected: one VF that will not go back must not keep the others. */
 static void
 restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool force, GString *failures)
@@ -59,14 +69,14 @@ restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
     char name[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(&record->address, name);
-    if (!force && !isGone(tool, conn, &record->owner)) {
+    if (!force && !isGone(tool, conn, record)) {
         printf("%s left to %s, which still has it\n", name, owner);
         return;
     }
     if (virtQemuHostdevReleaseOne(tool->host, record, &local))
         printf("%s put back as it was before %s\n", name, owner);
     else
-        g_string_append_printf(failures, "%s%s", failures->len ? "\n" : "", local->message);
+        addFailure(failures, local);
 }
 
 bool
@@ -77,12 +87,13 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "also from owners that still have their VFs", NULL},
         {NULL},
     };
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GPtrArray) records = NULL;
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(GString) failures = g_string_new(NULL);
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) ||
-        !(records = virtQemuRecordList(tool->host, error)) || !checkAddresses(records, argc, argv, error))
+        !(records = virtQemuRecordListAll(tool->host, problems, error)) || !checkAddresses(records, argc, argv, error))
         return false;
     if (records->len > 0 && !force)
         conn = virtToolConnect(tool, true, NULL);
@@ -90,6 +101,8 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
         if (isNamed(records->pdata[i], argc, argv))
             restoreOne(tool, conn, records->pdata[i], force, failures);
     }
+    for (guint i = 0; i < problems->len; i++)
+        addFailure(failures, problems->pdata[i]);
     if (failures->len == 0)
         return true;
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, failures->str);

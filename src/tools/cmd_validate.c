@@ -18,8 +18,8 @@ validateFile(virtTool *tool, const char *schemas, const char *file, GError **err
     if (!xml)
         return false;
     /* Ours first: it says what is wrong; the grammar only says that something is. */
-    if (!(domain = virtDomainParse(xml, len, tool->file, error)) ||
-        !(shown = virtDomainToNetdev(xml, len, tool->file, error)))
+    if (!(domain = virtDomainParse(xml, len, tool->file, VIRT_DOMAIN_INTERFACES, error)) ||
+        !(shown = virtDomainShow(xml, len, tool->file, VIRT_SHOW_WRITTEN, error)))
         return false;
     return virtSchemaValidate(schemas ? schemas : VIRT_SCHEMA_DIR, shown, strlen(shown), tool->file, error);
 }

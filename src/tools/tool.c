@@ -1,6 +1,7 @@
 /* tool.c: what the commands of virt-hostdev share: options, files, libvirt, tables
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "remote/daemon_config.h"
 #include "tools/tool.h"
 #include "util/virerror.h"
 
@@ -9,6 +10,7 @@
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* NULL: there is none of that name. */
@@ -22,6 +24,40 @@ virtToolFindCommand(const char *name)
     return NULL;
 }
 
+/* Whoever can write to a tree decides where its links lead, and so what is done to this host by those who use it. */
+static bool
+useRoot(virtTool *tool, const char *root, GError **error)
+{
+    struct stat st;
+
+    if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "--root %s is no directory", root);
+        return false;
+    }
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_INVALID,
+            "--root %s cannot be trusted: it has owner %u and mode %04o, so others can put there what they like. Give it to yourself, with mode 0755.",
+            root, (guint)st.st_uid, (guint)st.st_mode & 07777);
+        return false;
+    }
+    if (!g_str_equal(root, tool->host->root)) {
+        g_free(tool->host->root);
+        tool->host->root = g_strdup(root);
+    }
+    return true;
+}
+
+/* What is given behind the command counts, and else what is given before it. */
+static void
+take(char **to, char **from)
+{
+    if (!*from)
+        return;
+    g_free(*to);
+    *to = g_steal_pointer(from);
+}
+
 /* Parses a command's options, and the tool's own, which may stand after the command too.
  * @min, @max: how many arguments must be left; @max -1 is any number
  *
@@ -30,13 +66,15 @@ virtToolFindCommand(const char *name)
 bool
 virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max, GError **error)
 {
+    g_autofree char *uri = NULL, *root = NULL;
     const GOptionEntry common[] = {
-        {"connect", 'c', 0, G_OPTION_ARG_STRING, &tool->uri, "libvirt's connection URI", "URI"},
-        {"root", 0, 0, G_OPTION_ARG_FILENAME, &tool->root, "file system root for sysfs and state", "DIR"},
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &uri, "libvirt's connection URI", "URI"},
+        {"root", 0, 0, G_OPTION_ARG_FILENAME, &root, "file system root for sysfs and state", "DIR"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &tool->json, "print for programs", NULL},
         {NULL},
     };
     const virtCommand *command = virtToolFindCommand((*argv)[0]);
+    g_assert(command); /* it is what this was called for */
     g_autofree char *usage = g_strdup_printf("%s - %s", command->args, command->summary);
     g_autofree char *prgname = g_strdup_printf("virt-hostdev %s", command->name);
     g_autoptr(GOptionContext) context = g_option_context_new(usage);
@@ -53,11 +91,9 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
                     command->name);
         return false;
     }
-    if (g_strcmp0(tool->host->root, tool->root && !g_str_equal(tool->root, "/") ? tool->root : "") != 0) {
-        g_free(tool->host->root);
-        tool->host->root = g_strdup(tool->root);
-    }
-    return true;
+    take(&tool->uri, &uri);
+    take(&tool->root, &root);
+    return !tool->root || g_str_equal(tool->root, "/") || useRoot(tool, tool->root, error);
 }
 
 /* A whole document, "-" being standard input; at most one byte more than a document may
@@ -84,13 +120,14 @@ virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **erro
     return text;
 }
 
+/* @flags: VIRT_DOMAIN_… */
 virtDomain *
-virtToolReadDomain(virtTool *tool, const char *file, GError **error)
+virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error)
 {
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
 
-    return xml ? virtDomainParse(xml, len, tool->file, error) : NULL;
+    return xml ? virtDomainParse(xml, len, tool->file, flags, error) : NULL;
 }
 
 /* ---- libvirt ---- */
@@ -111,9 +148,38 @@ virtToolConnect(virtTool *tool, bool readOnly, GError **error)
     return conn;
 }
 
-/* As virsh finds one: by id, UUID or name. */
-static virDomainPtr
-findDomain(virConnectPtr conn, const char *text, GError **error)
+/* Is @uri the system's QEMU driver behind the usual socket of this host? NULL is, for root. */
+static bool
+isSystem(const char *uri)
+{
+    return uri ? g_str_equal(uri, "qemu:///system") || g_str_equal(uri, "qemu+unix:///system") : geteuid() == 0;
+}
+
+/* A connection to libvirt itself, where virthostdevd stands in front of it: for what only libvirt's own form of a
+ * domain tells. A URI that names a socket or another host is taken as it is.
+ */
+virConnectPtr
+virtToolConnectStock(virtTool *tool, bool readOnly, GError **error)
+{
+    const char *given = tool->uri ? tool->uri : g_getenv("LIBVIRT_DEFAULT_URI");
+    g_autoptr(virtDaemonConfig) config = NULL;
+    g_autofree char *socket = NULL;
+    g_autofree char *escaped = NULL;
+
+    if (!isSystem(given))
+        return virtToolConnect(tool, readOnly, error);
+    if (!(config = virtDaemonConfigLoad(VIRT_DAEMON_CONF, true, error)) ||
+        !(socket = virtDaemonConfigUpstream(config, readOnly, error)))
+        return NULL;
+    escaped = g_uri_escape_string(socket, "/", FALSE);
+    g_free(tool->uri);
+    tool->uri = g_strdup_printf("qemu+unix:///system?socket=%s", escaped);
+    return virtToolConnect(tool, readOnly, error);
+}
+
+/* As virsh finds one: by id, UUID or name. The caller frees it. */
+virDomainPtr
+virtToolFindDomain(virConnectPtr conn, const char *text, GError **error)
 {
     virDomainPtr domain = NULL;
     char *end;
@@ -131,21 +197,28 @@ findDomain(virConnectPtr conn, const char *text, GError **error)
     return domain;
 }
 
-/* The XML of the domain @name as libvirt has it, in stock form; the caller frees it.
+/* The XML of @domain as libvirt gives it; the caller frees it.
  * @flags: virDomainXMLFlags; VIR_DOMAIN_XML_SECURE takes a connection that may write
  */
 char *
-virtToolGetXml(virtTool *tool, const char *name, guint flags, GError **error)
+virtToolDomainXml(virDomainPtr domain, guint flags, GError **error)
 {
-    g_autoptr(virConnect) conn = virtToolConnect(tool, !(flags & VIR_DOMAIN_XML_SECURE), error);
-    g_autoptr(virDomain) domain = conn ? findDomain(conn, name, error) : NULL;
-    char *xml = domain ? virDomainGetXMLDesc(domain, flags) : NULL;
+    char *xml = virDomainGetXMLDesc(domain, flags);
     char *copy = g_strdup(xml);
 
-    if (domain && !xml)
+    if (!xml)
         virtToolLibvirtError(error, "libvirt did not give the XML");
     free(xml); /* libvirt's is malloc's, ours is GLib's */
     return copy;
+}
+
+/* As virtToolDomainXml(), of the domain @name of @conn, which may be NULL after an error. */
+char *
+virtToolGetXml(virConnectPtr conn, const char *name, guint flags, GError **error)
+{
+    g_autoptr(virDomain) domain = conn ? virtToolFindDomain(conn, name, error) : NULL;
+
+    return domain ? virtToolDomainXml(domain, flags, error) : NULL;
 }
 
 /* ---- tables ---- */

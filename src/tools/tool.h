@@ -43,6 +43,7 @@ bool virtCmdList(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdRevert(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
 
@@ -50,10 +51,13 @@ const virtCommand *virtToolFindCommand(const char *name);
 bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
                      GError **error);
 char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
-virtDomain *virtToolReadDomain(virtTool *tool, const char *file, GError **error);
+virtDomain *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 
 virConnectPtr virtToolConnect(virtTool *tool, bool readOnly, GError **error);
-char *virtToolGetXml(virtTool *tool, const char *name, guint flags, GError **error);
+virConnectPtr virtToolConnectStock(virtTool *tool, bool readOnly, GError **error);
+virDomainPtr virtToolFindDomain(virConnectPtr conn, const char *text, GError **error);
+char *virtToolDomainXml(virDomainPtr domain, guint flags, GError **error);
+char *virtToolGetXml(virConnectPtr conn, const char *name, guint flags, GError **error);
 void virtToolLibvirtError(GError **error, const char *what);
 
 /* A table for people or, with --json, for programs. @columns: names, NULL at the end; the first holds the tree. */

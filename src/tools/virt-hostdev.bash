@@ -18,13 +18,13 @@ _virt_hostdev()
         mapfile -t COMPREPLY < <(compgen -W "$word --connect --root --json --help --version" -- "$cur")
     elif [[ "${COMP_WORDS[*]:COMP_CWORD-2:2} $cur" =~ (^|\ )--to(\ =)?\ ?=?([a-z]*)$ ]]; then
         # "--to=st" comes as one word or, where = breaks words, as three.
-        mapfile -t COMPREPLY < <(compgen -W "stock netdev" -- "${BASH_REMATCH[3]}")
+        mapfile -t COMPREPLY < <(compgen -W "stock netdev interface" -- "${BASH_REMATCH[3]}")
     elif [[ $cur == -* ]]; then
         word=$(virt-hostdev "$command" --help | grep -o -- '--[a-z-]*')
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
     else
         case $command in
-            dumpxml) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
+            dumpxml | revert) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
             restore) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev status --json 2> /dev/null | sed -n 's/.*"device":"\([^"]*\)".*/\1/p' | sort -u)" -- "$cur") ;;
             *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         esac

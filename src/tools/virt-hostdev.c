@@ -9,7 +9,8 @@
 
 const virtCommand virtCommands[] = {
     {"validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate},
-    {"convert", "--to=stock|netdev FILE", "rewrite a document for stock libvirt, or for people", virtCmdConvert},
+    {"convert", "--to=stock|netdev|interface FILE", "rewrite a document for stock libvirt, or for people",
+     virtCmdConvert},
     {"define", "FILE", "define a persistent domain", virtCmdDefine},
     {"create", "FILE", "start a transient domain", virtCmdCreate},
     {"dumpxml", "DOMAIN", "show a domain's XML with its <netdev> elements", virtCmdDumpxml},
@@ -19,6 +20,7 @@ const virtCommand virtCommands[] = {
     {"release", "NAME", "put back what apply has set", virtCmdRelease},
     {"status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus},
     {"restore", "[ADDRESS...]", "put back VFs whose owners are gone", virtCmdRestore},
+    {"revert", "DOMAIN|--all", "write domains back so that stock libvirt starts them without us", virtCmdRevert},
     {"enable", "", "put virthostdevd in front of libvirt's sockets", virtCmdEnable},
     {"disable", "", "give libvirt its sockets back", virtCmdDisable},
     {"host-validate", "", "check that this host can provision VFs", virtCmdHostValidate},

@@ -53,6 +53,33 @@ virtHostFree(virtHost *host)
     g_free(host);
 }
 
+/* From here to virtHostReadsEnd(), the state directory is opened and verified once, the ports of a PF are looked up
+ * once, and a netdev's list of VFs is read once and then again after each RTM_SETLINK, to whichever netdev it went:
+ * some drivers write one port through another. So many VFs of a port cost one request instead of one each, and no
+ * read-back can be older than what it is to confirm.
+ *
+ * It is for one transaction: what others change meanwhile goes unseen. May be nested; the outermost counts.
+ */
+virtHostReads *
+virtHostReadOnce(virtHost *host)
+{
+    host->reads++;
+    return host;
+}
+
+/* Ends what virtHostReadOnce() began, and forgets what was read. */
+void
+virtHostReadsEnd(virtHostReads *reads)
+{
+    if (--reads->reads > 0)
+        return;
+    g_clear_pointer(&reads->pfs, g_ptr_array_unref);
+    g_clear_pointer(&reads->links, g_hash_table_unref);
+    if (reads->stateDir > 0)
+        close(reads->stateDir);
+    reads->stateDir = 0;
+}
+
 /* Tell the user or the journal, whoever listens, about something that did not stop us. A whole sentence. */
 void
 virtHostWarn(virtHost *host, const char *format, ...)
@@ -106,6 +133,15 @@ readWhole(int fd, char *buffer, size_t size)
     }
 }
 
+/* A driver that has nothing to say of an attribute answers EOPNOTSUPP. */
+static void
+setUnread(const char *path, int number, GError **error)
+{
+    bool missing = number == ENOENT || number == ENOTDIR || number == EOPNOTSUPP;
+    g_set_error(error, VIRT_ERROR, missing ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST, "Cannot read %s: %s.", path,
+                g_strerror(number));
+}
+
 static char *
 readPath(const char *path, GError **error)
 {
@@ -116,8 +152,7 @@ readPath(const char *path, GError **error)
     if (fd >= 0)
         close(fd);
     if (n < 0) {
-        int code = saved == ENOENT || saved == ENOTDIR ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
-        g_set_error(error, VIRT_ERROR, code, "Cannot read %s: %s.", path, g_strerror(saved));
+        setUnread(path, saved, error);
         return NULL;
     }
     buffer[n] = '\0';
@@ -132,8 +167,8 @@ readPath(const char *path, GError **error)
 
 /* The text of a small file, without the newlines at its end. At most 4096 bytes: sysfs has no longer attribute.
  *
- * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND when there is no such file, VIRT_ERROR_HOST
- * when it cannot be read, is longer or holds a NUL.
+ * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND when there is no such file or its driver does not
+ * have that, VIRT_ERROR_HOST when it cannot be read, is longer or holds a NUL.
  */
 char *
 virtHostRead(virtHost *host, GError **error, const char *format, ...)
@@ -149,6 +184,15 @@ virtHostRead(virtHost *host, GError **error, const char *format, ...)
  * follow it; a sign or a leading blank is no number.
  *
  * @max: the greatest value accepted
+ */
+bool
+virtHostParseUInt(const char *text, guint64 max, guint64 *ret)
+{
+    bool hex = g_str_has_prefix(text, "0x");
+    return g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, max, ret, NULL);
+}
+
+/* Such a number in a file.
  *
  * Errors: those of virtHostRead(), VIRT_ERROR_HOST for anything else than such a number.
  */
@@ -162,8 +206,7 @@ virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, cons
     g_autofree char *text = readPath(path, error);
     if (!text)
         return false;
-    bool hex = g_str_has_prefix(text, "0x");
-    if (!g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, max, ret, NULL)) {
+    if (!virtHostParseUInt(text, max, ret)) {
         g_autofree char *shown = g_strescape(text, NULL);
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                     "Cannot use %s: it says \"%.40s\", expected a number up to %" G_GUINT64_FORMAT ".", path, shown,
@@ -173,12 +216,9 @@ virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, cons
     return true;
 }
 
-/* Write @value to a file that exists (a sysfs attribute), in one write(2) as sysfs wants it.
- *
- * Errors: VIRT_ERROR_NOT_FOUND, VIRT_ERROR_HOST with the kernel's reason.
- */
-bool
-virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...)
+/* Write @value to a file that exists (a sysfs attribute), in one write(2) as sysfs wants it. Returns 0 or -errno. */
+int
+virtHostTryWrite(virtHost *host, const char *value, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -194,19 +234,35 @@ virtHostWrite(virtHost *host, const char *value, GError **error, const char *for
     int saved = n >= 0 ? EIO : errno;
     if (fd >= 0)
         close(fd);
-    if (n == (ssize_t)strlen(value))
+    return n == (ssize_t)strlen(value) ? 0 : -saved;
+}
+
+/* The same for who is content with a sentence.
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND, VIRT_ERROR_HOST with the kernel's reason.
+ */
+bool
+virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *path = g_strdup_vprintf(format, args);
+    va_end(args);
+    int rc = virtHostTryWrite(host, value, "%s", path);
+    if (rc == 0)
         return true;
-    int code = saved == ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
-    g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s: %s.", value, path, g_strerror(saved));
+    int code = rc == -ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
+    g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s/%s: %s.", value, host->root, path, g_strerror(-rc));
     return false;
 }
 
 /* The last component of what a symbolic link points to: "igb" of …/driver, "0000:01:00.0" of …/physfn.
  *
- * Returns a string the caller frees, or NULL where there is no such link.
+ * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND where there is no such link, VIRT_ERROR_HOST where
+ * that cannot be told.
  */
 char *
-virtHostReadLink(virtHost *host, const char *format, ...)
+virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
 {
     char target[PATH_MAX];
     va_list args;
@@ -214,8 +270,10 @@ virtHostReadLink(virtHost *host, const char *format, ...)
     g_autofree char *path = formatPath(host, format, args);
     va_end(args);
     ssize_t n = readlink(path, target, sizeof(target) - 1);
-    if (n <= 0)
+    if (n < 0) {
+        setUnread(path, errno, error);
         return NULL;
+    }
     target[n] = '\0';
     return g_path_get_basename(target);
 }
@@ -228,25 +286,31 @@ compareNames(gconstpointer a, gconstpointer b)
 
 /* The names in a directory, sorted by byte, without those that begin with a dot: no name in sysfs does.
  *
- * Returns an array of strings for g_ptr_array_unref(); empty where there is no such directory.
+ * Returns an array of strings for g_ptr_array_unref(), empty where there is no such directory; NULL with
+ * VIRT_ERROR_HOST where it cannot be read to its end.
  */
 GPtrArray *
-virtHostListDir(virtHost *host, const char *format, ...)
+virtHostListDir(virtHost *host, GError **error, const char *format, ...)
 {
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     va_list args;
     va_start(args, format);
     g_autofree char *path = formatPath(host, format, args);
     va_end(args);
+    errno = 0;
     DIR *dir = opendir(path);
-    if (!dir)
-        return names;
-    for (struct dirent *entry; names->len < DIRECTORY_MAX && (entry = readdir(dir));)
+    for (struct dirent *entry; dir && names->len < DIRECTORY_MAX && (errno = 0, entry = readdir(dir));)
         if (entry->d_name[0] != '.')
             g_ptr_array_add(names, g_strdup(entry->d_name));
-    closedir(dir);
+    int problem = errno;
+    if (dir)
+        closedir(dir);
+    if (problem && problem != ENOENT && problem != ENOTDIR) {
+        setUnread(path, problem, error);
+        return NULL;
+    }
     g_ptr_array_sort(names, compareNames);
-    return names;
+    return g_steal_pointer(&names);
 }
 
 /* All that @fd has to give, up to one byte more than @max, so that whoever parses it sees and names the excess.

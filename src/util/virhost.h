@@ -23,6 +23,18 @@ typedef int (*virtHostTalk)(virtHost *host, struct nl_msg *request, struct nl_ms
 /* A message for the user or the journal about something that did not stop us. */
 typedef void (*virtHostWarnFunc)(virtHost *host, const char *message);
 
+/* What is counted for those who watch the host; see virstatecount.c. */
+typedef enum {
+    VIRT_COUNT_CHANGES,   /* VFs set for a guest, or given new settings */
+    VIRT_COUNT_RETRIES,   /* requests sent again because the device was busy */
+    VIRT_COUNT_REFUSALS,  /* what failed because a driver refused or ignored a setting */
+    VIRT_COUNT_ROLLBACKS, /* starts, attaches and updates undone */
+    VIRT_COUNT_RESTORED,  /* VFs put back to what they were before */
+    VIRT_COUNT_DRIFTS,    /* settings found changed by somebody else */
+    VIRT_COUNT_ENFORCED,  /* VFs given again what somebody else had changed */
+    VIRT_COUNT_LAST
+} virtCount;
+
 struct _virtHost {
     char *root;        /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
     virtHostTalk talk; /* rtnetlink */
@@ -30,22 +42,38 @@ struct _virtHost {
     virtHostWarnFunc warn; /* may be NULL: warnings are dropped */
     void *opaque;          /* for the three above */
     void *socket;          /* of the real talk, opened on first use */
+
+    guint64 counts[VIRT_COUNT_LAST]; /* since a lock was last given back, which writes them down */
+
+    /* While a virtHostReads is open, and empty otherwise: */
+    guint reads;       /* how many are */
+    GPtrArray *pfs;    /* virpci.c: PFs with their ports */
+    GHashTable *links; /* virnetlinkvf.c: netdevs with their VF lists, until the next RTM_SETLINK */
+    int stateDir;      /* virstatefile.c: the directory, verified; 0: not opened */
 };
 
 virtHost *virtHostNew(const char *root);
 void virtHostFree(virtHost *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtHost, virtHostFree)
 
+/* A stretch of work that reads what many VFs share only once: see virtHostReadOnce(). */
+typedef struct _virtHost virtHostReads;
+virtHostReads *virtHostReadOnce(virtHost *host);
+void virtHostReadsEnd(virtHostReads *reads);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtHostReads, virtHostReadsEnd)
+
 void virtHostWarn(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Paths below are relative to the host's root, printf style: "sys/bus/pci/devices/%s/numa_node". */
 char *virtHostPath(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
 char *virtHostRead(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+bool virtHostParseUInt(const char *text, guint64 max, guint64 *ret);
 bool virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
+int virtHostTryWrite(virtHost *host, const char *value, const char *format, ...) G_GNUC_PRINTF(3, 4);
 bool virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...) G_GNUC_PRINTF(4, 5);
-char *virtHostReadLink(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
-GPtrArray *virtHostListDir(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
+char *virtHostReadLink(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+GPtrArray *virtHostListDir(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* Not below the root: what somebody hands us. */
 char *virtHostReadAll(int fd, gsize max, gsize *ret_len, GError **error);

@@ -178,7 +178,12 @@ virtMacParse(const char *text, guint8 ret[6])
 void
 virtMacFormat(const guint8 mac[6], char ret[18])
 {
-    g_snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    static const char digits[] = "0123456789abcdef"; /* not printf: a record of a VF has several of these */
+    for (guint i = 0; i < 6; i++) {
+        ret[i * 3] = digits[mac[i] >> 4];
+        ret[i * 3 + 1] = digits[mac[i] & 0xf];
+        ret[i * 3 + 2] = i < 5 ? ':' : '\0';
+    }
 }
 
 /* A random address under 52:54:00, the prefix libvirt gives to QEMU guests. */

@@ -5,6 +5,7 @@
  * linux/if_link.h; the first member of each is the VF's index.
  */
 #include "util/virnetdev.h"
+#include "util/virnetdevquirk.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -14,8 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define VLAN_NONE_MLX4 4095 /* what mlx4 reports for "no VLAN": MLX4_VGT */
-#define VLAN_MASK 0xfff     /* 12 bits, IEEE 802.1Q */
+#define VLAN_MASK 0xfff /* 12 bits, IEEE 802.1Q */
 
 /* The payload of an attribute of at least @size bytes, else NULL: a driver or an old kernel may give less. */
 static const void *
@@ -133,10 +133,11 @@ vlanGet(struct nlattr **tb, virtNetdev *netdev)
     if (!GET(tb, IFLA_VF_VLAN, &value) || value.vlan > VLAN_MASK)
         return;
     memset(&netdev->vlan, 0, sizeof(netdev->vlan));
-    if (value.vlan != VLAN_NONE_MLX4) {
-        netdev->vlan.id = (guint16)value.vlan;
+    netdev->vlan.id = (guint16)value.vlan;
+    if (virtNetDevQuirkMeansNone(VIRT_NETDEV_VLAN, netdev))
+        netdev->vlan.id = 0;
+    else
         netdev->vlan.priority = value.qos & 7;
-    }
     if (netdev->vlan.id != 0)
         netdev->vlan.protocol = vlanGetProtocol(tb);
     netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);

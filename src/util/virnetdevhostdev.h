@@ -1,4 +1,4 @@
-/* virnetdevhostdev.h: read, set and put back the netdevs of one VF
+/* virnetdevhostdev.h: read, set and put back the netdevs of VFs
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *     g_autoptr(GPtrArray) before = virtNetDevHostdevRead(host, vf, wanted, &error);
@@ -10,7 +10,16 @@
 #include "util/virnetdev.h"
 #include "util/virpci.h"
 
+/* One VF of many, and what is to be made of it. */
+typedef struct {
+    const virtVF *vf;
+    const GPtrArray *wanted;  /* virtNetdev: what each gives is set, nothing else is touched */
+    const GPtrArray *present; /* what virtNetDevHostdevRead() returned for these ports: what agrees is not written */
+} virtNetDevHostdevChange;
+
 GPtrArray *virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, GError **error);
 bool virtNetDevHostdevSet(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrArray *present,
                           GError **error);
 bool virtNetDevHostdevRestore(virtHost *host, const virtVF *vf, const GPtrArray *before, GError **error);
+bool virtNetDevHostdevSetMany(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError **error);
+void virtNetDevHostdevTryMany(virtHost *host, const virtNetDevHostdevChange *changes, guint n);

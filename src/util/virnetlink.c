@@ -15,7 +15,6 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -28,6 +27,11 @@
 #define ANSWER_SECONDS 60
 /* A VF list fills up to 64 KiB (16 bits of nla_len), and the socket's accounting counts twice that. */
 #define RECEIVE_BUFFER (1024 * 1024)
+/* The longest answer about one link: its VF list as above, as much again for port profiles, and its own attributes.
+ * What is longer would be cut, and is then no valid message. */
+#define DATAGRAM_MAX (256 * 1024)
+/* An ACK, or a refusal with the refused request (a page) and its reason. */
+#define ACK_MAX (16 * 1024)
 #define REASON_MAX 200 /* bytes of an extended ACK; those in the kernel are a short sentence */
 
 static struct nl_sock *
@@ -44,7 +48,6 @@ openSocket(void)
     }
     int fd = nl_socket_get_fd(socket);
     nl_socket_set_buffer_size(socket, RECEIVE_BUFFER, 0);
-    nl_socket_enable_msg_peek(socket);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)); /* Linux 4.12; without it there are no reasons */
     return socket;
@@ -136,17 +139,19 @@ static int
 receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, char **ret_reason)
 {
     gint64 deadline = g_get_monotonic_time() + ANSWER_SECONDS * G_USEC_PER_SEC;
+    size_t max = ret_reply ? DATAGRAM_MAX : ACK_MAX;
+    g_autofree unsigned char *data = g_malloc(max);
     int rc = 1;
     while (rc == 1 && g_get_monotonic_time() < deadline) {
         struct sockaddr_nl sender = {0};
-        unsigned char *data = NULL;
-        errno = 0;
-        int length = nl_recv(socket, &sender, &data, NULL); /* peeks at the length; again on EINTR */
+        socklen_t size = sizeof(sender);
+        ssize_t length = recvfrom(nl_socket_get_fd(socket), data, max, 0, (struct sockaddr *)&sender, &size);
+        if (length < 0 && errno == EINTR)
+            continue;
         if (length < 0 && errno != EAGAIN)
-            return errno ? -errno : -EIO;
+            return -errno;
         if (length > 0 && sender.nl_pid == 0) /* 0: the kernel */
-            rc = readDatagram(data, length, seq, ret_reply, ret_reason);
-        free(data);
+            rc = readDatagram(data, (int)length, seq, ret_reply, ret_reason);
         if (length <= 0)
             break;
     }

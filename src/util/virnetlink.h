@@ -17,7 +17,21 @@ struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
 int virtNetlinkGetLink(virtHost *host, guint ifindex, struct nl_msg **ret_reply, char **ret_reason);
 struct nlattr *virtNetlinkFind(struct nl_msg *reply, int type);
 
-/* virnetlinkvf.c: one VF */
+/* virnetlinkwatch.c: news of netdevs */
+typedef void (*virtNetlinkNewsFunc)(const char *ifname, void *opaque);
+int virtNetlinkWatchOpen(GError **error);
+bool virtNetlinkWatchRead(int fd, virtNetlinkNewsFunc func, void *opaque);
+void virtNetlinkWatchParse(void *data, int length, virtNetlinkNewsFunc func, void *opaque);
+
+/* virnetlinkvf.c: VFs */
+typedef struct {
+    const virtPort *port;
+    const virtVF *vf;
+    const virtNetdev *netdev;
+    guint attrs; /* VIRT_NETDEV_BITs of those of @netdev to set */
+} virtNetlinkChange;
+
 bool virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error);
 int virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, guint attrs,
                      char **ret_reason);
+bool virtNetlinkSetVFs(virtHost *host, const virtNetlinkChange *changes, guint n);

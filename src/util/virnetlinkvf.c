@@ -1,16 +1,19 @@
-/* virnetlinkvf.c: read and write one VF through a netdev of its PF
+/* virnetlinkvf.c: read and write VFs through a netdev of their PF
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading. The kernel lists all VFs of a netdev in IFLA_VFINFO_LIST. The list leaves out a VF whose driver call
- * failed, and is cut without a word where 16 bits of length run over; so a VF is found by the index inside its
- * attributes, never by position, and one that is not there is an error, not a guess.
+ * Reading. The kernel lists all VFs of a netdev in IFLA_VFINFO_LIST, and nothing less can be asked for. The list leaves
+ * out a VF whose driver call failed, and is cut without a word where 16 bits of length run over; so a VF is found by
+ * the index inside its attributes, never by position, and one that is not there is an error, not a guess. While a
+ * virtHostReads is open, a list serves for all VFs until something is written.
  *
  * Writing. One RTM_SETLINK carries all attributes of the VF: one turn under RTNL. do_setvfinfo() applies them in
  * its own order and stops at the first error; what came before stays. It ignores a port GUID beside a node GUID,
- * and port profiles have a nest of their own: each of those takes a message more.
+ * and port profiles have a nest of their own: each of those takes a message more. Several VFs of a netdev fit into one
+ * message too, and the first error ends all of it.
  */
 #include "util/virnetlink.h"
 #include "util/virerror.h"
+#include "util/virnetdevquirk.h"
 #include "util/virnetdevvportprofile.h"
 
 #include <errno.h>
@@ -20,44 +23,87 @@
 #include <netlink/msg.h>
 #include <string.h>
 
-/* A VF being reset answers EAGAIN (i40e, up to 300 ms) or EBUSY (ice, 800 ms for each of MAC, VLAN and trust). */
-#define RETRY_FIRST 10    /* milliseconds, doubled up to */
-#define RETRY_LONGEST 640 /* milliseconds, in total at most */
-#define RETRY_TOTAL 3000  /* milliseconds */
+/* Between two tries, in milliseconds; how long in all, virtNetDevQuirkPatience() knows. */
+#define RETRY_FIRST 10    /* doubled up to */
+#define RETRY_LONGEST 640 /* short beside the time for which drivers are known to be busy */
+
+/* VFs in one request. It holds RTNL until the last of them is done, and every other change of the host's network waits:
+ * with ice's two seconds a VF (above) 16 take half of the minute that virtNetlinkTalk() waits for an answer. From here
+ * on a longer request would save next to nothing; and these fit into a page. */
+#define CHUNK 16
 
 #define LONE_ATTRS (VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
 
-/* Is this parsed IFLA_VF_INFO about @vf? Every attribute in it begins with the VF's index; the kernel always
- * gives the MAC. */
-static bool
-isVF(struct nlattr **tb, guint vf)
+/* A VF in a list. */
+typedef struct {
+    guint vf;
+    struct nlattr *info; /* its IFLA_VF_INFO */
+} Entry;
+
+/* A netdev as one RTM_GETLINK found it. */
+typedef struct {
+    struct nl_msg *reply;
+    guint total;     /* how many VFs it says it has */
+    bool silent;     /* it has VFs and no list: its driver cannot be asked (quirk "no-reading") */
+    GArray *entries; /* Entry: those it shows */
+    struct nlattr *ports; /* its IFLA_VF_PORTS, or NULL */
+} Link;
+
+static void
+linkFree(gpointer data)
 {
-    guint32 index;
-    if (!tb[IFLA_VF_MAC] || nla_len(tb[IFLA_VF_MAC]) < (int)sizeof(struct ifla_vf_mac))
-        return false;
-    memcpy(&index, nla_data(tb[IFLA_VF_MAC]), sizeof(index));
-    return index == vf;
+    Link *link = data;
+    nlmsg_free(link->reply);
+    g_array_unref(link->entries);
+    g_free(link);
 }
 
-/* Find a VF in the list and parse it into @tb.
- *
- * @ret_listed: how many VFs the list holds; set only when @vf is not among them
- */
-static bool
-findVF(struct nlattr *list, guint vf, struct nlattr *tb[IFLA_VF_MAX + 1], guint *ret_listed)
+static void
+addEntry(GArray *entries, struct nlattr *info)
 {
+    /* Every attribute of a VF begins with its index; the kernel always gives the MAC, and first. */
+    struct nlattr *mac = nla_find(nla_data(info), nla_len(info), IFLA_VF_MAC);
+    Entry entry = {.info = info};
+    guint32 index;
+    if (!mac || nla_len(mac) < (int)sizeof(struct ifla_vf_mac))
+        return;
+    memcpy(&index, nla_data(mac), sizeof(index));
+    entry.vf = index;
+    g_array_append_val(entries, entry);
+}
+
+/* Takes @reply. */
+static Link *
+linkNew(struct nl_msg *reply)
+{
+    Link *link = g_new0(Link, 1);
+    struct nlattr *total = virtNetlinkFind(reply, IFLA_NUM_VF);
+    struct nlattr *list = virtNetlinkFind(reply, IFLA_VFINFO_LIST);
     struct nlattr *info;
-    guint listed = 0;
     int rest;
-    nla_for_each_nested (info, list, rest) {
-        if (nla_type(info) != IFLA_VF_INFO || nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)
-            continue;
-        if (isVF(tb, vf))
-            return true;
-        listed++;
-    }
-    *ret_listed = listed;
-    return false;
+    link->reply = reply;
+    link->total = total && nla_len(total) >= (int)sizeof(guint32) ? nla_get_u32(total) : 0;
+    link->silent = link->total > 0 && !list;
+    link->ports = virtNetlinkFind(reply, IFLA_VF_PORTS);
+    link->entries = g_array_new(FALSE, FALSE, sizeof(Entry));
+    if (list)
+        nla_for_each_nested (info, list, rest)
+            if (nla_type(info) == IFLA_VF_INFO)
+                addEntry(link->entries, info);
+    return link;
+}
+
+/* The IFLA_VF_INFO of @vf, or NULL. Where none before it is left out, a VF's place is its index: look there first. */
+static struct nlattr *
+findInfo(const Link *link, guint vf)
+{
+    const Entry *entries = (const Entry *)(const void *)link->entries->data;
+    if (vf < link->entries->len && entries[vf].vf == vf)
+        return entries[vf].info;
+    for (guint i = 0; i < link->entries->len; i++)
+        if (entries[i].vf == vf)
+            return entries[i].info;
+    return NULL;
 }
 
 static void
@@ -80,86 +126,129 @@ setMissing(const virtPort *port, guint vf, guint listed, guint total, GError **e
             vf, port->ifname, listed, total);
 }
 
-static guint
-readTotal(struct nl_msg *reply)
-{
-    struct nlattr *total = virtNetlinkFind(reply, IFLA_NUM_VF);
-    return total && nla_len(total) >= (int)sizeof(guint32) ? nla_get_u32(total) : 0;
-}
-
 static bool
-parseVF(struct nl_msg *reply, const virtPort *port, guint vf, virtNetdev *ret, GError **error)
+parseVF(const Link *link, const virtPort *port, guint vf, virtNetdev *ret, GError **error)
 {
-    struct nlattr *tb[IFLA_VF_MAX + 1];
-    struct nlattr *list = virtNetlinkFind(reply, IFLA_VFINFO_LIST);
+    struct nlattr *tb[IFLA_VF_MAX + 1] = {0};
+    struct nlattr *info = findInfo(link, vf);
     virtNetdev netdev = {.port = port->port};
-    guint listed = 0;
-    if (!list || !findVF(list, vf, tb, &listed)) {
-        setMissing(port, vf, listed, readTotal(reply), error);
+    bool silent = link->silent && vf < link->total;
+    if (!silent && (!info || nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)) {
+        setMissing(port, vf, link->entries->len, link->total, error);
         return false;
     }
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
         if (virtNetdevAttrs[attr].get)
             virtNetdevAttrs[attr].get(tb, &netdev);
-    struct nlattr *ports = virtNetlinkFind(reply, IFLA_VF_PORTS);
-    if (ports)
-        virtNetDevVPortProfileGet(ports, vf, &netdev);
+    if (link->ports)
+        virtNetDevVPortProfileGet(link->ports, vf, &netdev);
     *ret = netdev;
     return true;
 }
 
-/* Read what the kernel knows of VF @vf at one port of its PF.
+static Link *
+readLink(virtHost *host, const virtPort *port, guint vf, GError **error)
+{
+    g_autofree char *reason = NULL;
+    struct nl_msg *reply = NULL;
+    int rc = virtNetlinkGetLink(host, port->ifindex, &reply, &reason);
+    if (rc == 0)
+        return linkNew(reply);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s%s%s%s.", vf, port->ifname,
+                g_strerror(-rc), reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+    return NULL;
+}
+
+/* Read what the kernel knows of VF @vf at one port of its PF. While a virtHostReads is open, from a list that may have
+ * been read for another VF, but not before the last write.
  *
- * @ret: overwritten whole: port, what the driver reports, and a bit in `present` for each of that
+ * @ret: overwritten whole: port, what the driver reports, and a bit in `present` for each of that; a driver that has no
+ *       way to be asked reports nothing, or a port profile
  *
  * Errors: VIRT_ERROR_HOST when the kernel does not answer; VIRT_ERROR_REFUSED when the VF is not in its list.
  */
 bool
 virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error)
 {
-    g_autofree char *reason = NULL;
-    struct nl_msg *reply = NULL;
-    int rc = virtNetlinkGetLink(host, port->ifindex, &reply, &reason);
-    if (rc < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s%s%s%s.", vf, port->ifname,
-                    g_strerror(-rc), reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+    gpointer key = GUINT_TO_POINTER(port->ifindex);
+    Link *link = host->links ? g_hash_table_lookup(host->links, key) : NULL;
+    if (!link && !(link = readLink(host, port, vf, error)))
         return false;
+    bool ok = parseVF(link, port, vf, ret, error);
+    if (host->reads == 0) {
+        linkFree(link);
+        return ok;
     }
-    bool ok = parseVF(reply, port, vf, ret, error);
-    nlmsg_free(reply);
+    if (!host->links)
+        host->links = g_hash_table_new_full(NULL, NULL, NULL, linkFree);
+    if (!g_hash_table_contains(host->links, key))
+        g_hash_table_insert(host->links, key, link);
     return ok;
 }
 
 static bool
 putInfo(struct nl_msg *msg, guint vf, const virtNetdev *netdev, guint attrs)
 {
-    struct nlattr *list = nla_nest_start(msg, IFLA_VFINFO_LIST);
-    struct nlattr *info = list ? nla_nest_start(msg, IFLA_VF_INFO) : NULL;
+    struct nlattr *info = nla_nest_start(msg, IFLA_VF_INFO);
     if (!info)
         return false;
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
         if (attrs & VIRT_NETDEV_BIT(attr) && !virtNetdevAttrs[attr].put(msg, vf, netdev))
             return false;
-    return nla_nest_end(msg, info) == 0 && nla_nest_end(msg, list) == 0;
+    return nla_nest_end(msg, info) == 0;
 }
 
-/* Send until the device is no longer busy, or RETRY_TOTAL has gone by. */
+/* A request with these changes, all of one port. NULL when memory is short. */
+static struct nl_msg *
+newRequest(const virtNetlinkChange *changes, guint n)
+{
+    struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, changes->port->ifindex);
+    struct nlattr *list = msg ? nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL;
+    bool ok = list != NULL;
+    for (guint i = 0; ok && i < n; i++)
+        ok = !changes[i].attrs || putInfo(msg, changes[i].vf->index, changes[i].netdev, changes[i].attrs);
+    if (ok && nla_nest_end(msg, list) == 0)
+        return msg;
+    nlmsg_free(msg);
+    return NULL;
+}
+
+/* Send a request that changes something: what was read until now is no longer what is there. */
+static int
+talkChange(virtHost *host, struct nl_msg *msg, char **ret_reason)
+{
+    g_clear_pointer(&host->links, g_hash_table_unref);
+    return host->talk(host, msg, NULL, ret_reason);
+}
+
+/* Send until the device is no longer busy, or our patience is at its end. */
 static int
 talkPatiently(virtHost *host, struct nl_msg *msg, char **ret_reason)
 {
     guint slept = 0;
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
-        int rc = host->talk(host, msg, NULL, &reason);
-        bool busy = rc == -EAGAIN || rc == -EBUSY;
-        if (!busy || slept + delay > RETRY_TOTAL) {
+        int rc = talkChange(host, msg, &reason);
+        if (slept + delay > virtNetDevQuirkPatience(rc)) {
             if (rc < 0)
                 *ret_reason = g_steal_pointer(&reason);
             return rc;
         }
         host->sleep(delay * 1000);
+        host->counts[VIRT_COUNT_RETRIES]++;
         slept += delay;
     }
+}
+
+/* An RTM_SETLINK with a port profile, which the switch then answers. */
+static int
+setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, char **ret_reason)
+{
+    struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
+    bool ok = msg && virtNetDevVPortProfilePut(msg, host, vf, netdev);
+    int rc = ok ? talkPatiently(host, msg, ret_reason) : -EMSGSIZE;
+    nlmsg_free(msg);
+    return rc == 0 ? virtNetDevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
 }
 
 /* One RTM_SETLINK with these attributes, or with the port profile alone. */
@@ -167,20 +256,28 @@ static int
 setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, guint attrs,
             char **ret_reason)
 {
+    const virtNetlinkChange change = {port, vf, netdev, attrs};
     if (attrs == 0)
         return 0;
-    struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
-    bool profile = attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
-    bool ok =
-        msg && (profile ? virtNetDevVPortProfilePut(msg, host, vf, netdev) : putInfo(msg, vf->index, netdev, attrs));
-    int rc = ok ? talkPatiently(host, msg, ret_reason) : -EMSGSIZE;
+    if (attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
+        return setProfile(host, port, vf, netdev, ret_reason);
+    struct nl_msg *msg = newRequest(&change, 1);
+    int rc = msg ? talkPatiently(host, msg, ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
-    return rc == 0 && profile ? virtNetDevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
+    return rc;
+}
+
+/* Of @attrs, those that cannot share a request with the others. */
+static guint
+findAlone(guint attrs)
+{
+    return attrs &
+           (attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) ? LONE_ATTRS : VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT));
 }
 
 /* Set the attributes @attrs (VIRT_NETDEV_BITs; given or not, their values count) of a VF at one port of its PF,
- * in one request where the kernel allows it. While the device is busy (EAGAIN, EBUSY) it is asked again for up
- * to 3 seconds; a port profile is waited for up to 10 seconds.
+ * in one request where the kernel allows it. While the device is busy it is asked again for as long as
+ * virtNetDevQuirkPatience() says; a port profile is waited for up to 10 seconds.
  *
  * @ret_reason: on failure, the kernel's own words or NULL; caller frees
  *
@@ -191,12 +288,51 @@ virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const v
                  char **ret_reason)
 {
     g_autofree char *reason = NULL;
-    guint alone =
-        attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) ? LONE_ATTRS : VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    guint alone = findAlone(attrs);
     int rc = setTogether(host, port, vf, netdev, attrs & ~alone, &reason);
     for (virtNetdevAttr attr = 0; rc == 0 && attr < VIRT_NETDEV_ATTR_LAST; attr++)
-        rc = setTogether(host, port, vf, netdev, attrs & alone & VIRT_NETDEV_BIT(attr), &reason);
+        rc = setTogether(host, port, vf, netdev, alone & VIRT_NETDEV_BIT(attr), &reason);
     if (rc < 0 && ret_reason)
         *ret_reason = g_steal_pointer(&reason);
     return rc;
+}
+
+/* One request for @n changes of one port, and what takes requests of its own after it. */
+static bool
+setChunk(virtHost *host, const virtNetlinkChange *changes, guint n)
+{
+    virtNetlinkChange shared[CHUNK];
+    guint together = 0;
+    for (guint i = 0; i < n; i++) {
+        shared[i] = changes[i];
+        shared[i].attrs &= ~findAlone(changes[i].attrs);
+        together |= shared[i].attrs;
+    }
+    struct nl_msg *msg = together ? newRequest(shared, n) : NULL;
+    bool ok = !together || (msg && talkChange(host, msg, NULL) == 0);
+    nlmsg_free(msg);
+    for (guint i = 0; ok && i < n; i++)
+        ok = virtNetlinkSetVF(host, changes[i].port, changes[i].vf, changes[i].netdev, findAlone(changes[i].attrs),
+                              NULL) == 0;
+    return ok;
+}
+
+/* Set many VFs in as few requests as is good for the host. Tried once: a device that is busy is not waited for, since
+ * asking again for all of them could make it busy again.
+ *
+ * @changes: those of one port one after the other; some may have no attributes
+ *
+ * Returns whether all of it was acknowledged. If not, any part may be set: read, and go on with virtNetlinkSetVF(),
+ * which says why.
+ */
+bool
+virtNetlinkSetVFs(virtHost *host, const virtNetlinkChange *changes, guint n)
+{
+    for (guint i = 0, first = 0; i < n; first = i) {
+        while (i < n && i - first < CHUNK && changes[i].port->ifindex == changes[first].port->ifindex)
+            i++;
+        if (!setChunk(host, changes + first, i - first))
+            return false;
+    }
+    return true;
 }

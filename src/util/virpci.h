@@ -18,12 +18,15 @@ bool virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error);
 void virtPCIAddressFormat(const virtPCIAddress *address, char ret[VIRT_PCI_ADDRESS_LEN]);
 int virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b);
 
+#define VIRT_PORT_MAC_RANDOM 1 /* addrAssignType: NET_ADDR_RANDOM of linux/netdevice.h */
+
 /* One netdev of a PCI device. */
 typedef struct {
     guint port;   /* 1..: dev_port + 1 */
     char *ifname; /* may change at any time: for messages, not for keys */
     guint ifindex;
-    bool up; /* IFF_UP */
+    bool up;         /* IFF_UP */
+    bool infiniband; /* what it carries is no Ethernet */
     guint8 mac[6];
     guint addrAssignType; /* NET_ADDR_PERM 0, RANDOM 1, STOLEN 2, SET 3 (linux/netdevice.h) */
 } virtPort;
@@ -49,5 +52,8 @@ const virtPort *virtVFGetPort(const virtVF *vf, guint port, GError **error);
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetDriver(virtHost *host, const virtPCIAddress *address);
 bool virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error);
+bool virtPCIProbe(virtHost *host, const virtPCIAddress *address, GError **error);
 GPtrArray *virtPCIListPFs(virtHost *host);
+bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret,
+                   GError **error);
 GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);

@@ -3,15 +3,16 @@
  *
  * ROOT/run/libvirt-hostdev/, 0700, ours; one record a VF, 0600, named by its PCI address, optionally with a suffix:
  *
- *     0000:06:02.0             a record; its text is the caller's
- *     .0000:06:02.0.5f3a9c01   a record being written; left only by a crash, never read
+ *     0000:06:02.0             a record; its text is the caller's. May share a file with others (virstatewrite.c)
+ *     .0000:06:02.0.new        a record being written, and one about to take another's place (.over); left only by a
+ *                              crash, never read, and removed when the VF's record is next written or removed
  *     0000:06:00.0.lock        the lock of a PF (virstatelock.c)
  *
- * A record is written to a new file, synced and renamed: a reader sees the old or the new one. /run is emptied
- * by a reboot, and so are the VFs.
+ * /run is emptied by a reboot, and so are the VFs.
  *
- * The directory is opened once per call, without following a link, and looked at before it is believed: whoever
- * could write there could have us set any VF. All else goes through its descriptor.
+ * The directory is opened once per call, or once for all calls while a virtHostReads is open, without following a
+ * link, and looked at before it is believed: whoever could write there could have us set any VF. All else goes through
+ * its descriptor.
  */
 #include "util/virstatefile.h"
 #include "util/virerror.h"
@@ -25,9 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_MAX_LEN 64
 #define LIST_MAX 65536
-#define LOCK_SUFFIX ".lock"
 
 static int
 errnoCode(int number)
@@ -41,7 +40,7 @@ validName(const char *name)
 {
     virtPCIAddress address;
     size_t len = strlen(name), base = strspn(name, "0123456789abcdef:");
-    if (len > NAME_MAX_LEN || name[base] != '.' || name[base + 1] == '\0')
+    if (len > VIRT_STATE_NAME_MAX || name[base] != '.' || name[base + 1] == '\0')
         return false;
     base += 2; /* the dot and the function */
     g_autofree char *pci = g_strndup(name, base);
@@ -62,12 +61,32 @@ validName(const char *name)
 bool
 virtStateNameCheck(const char *name, GError **error)
 {
-    if (validName(name) && !g_str_has_suffix(name, LOCK_SUFFIX))
+    if (validName(name) && !g_str_has_suffix(name, VIRT_STATE_LOCK_SUFFIX))
         return true;
     g_autofree char *shown = g_strescape(name, NULL);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                 "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0.", shown);
     return false;
+}
+
+/* The name of a file that is to become the record @name. Only who holds the PF's lock writes records, so what bears that
+ * name already is a crash's.
+ */
+void
+virtStateNameTemporary(const char *name, const char *stage, char ret[VIRT_STATE_NAME_MAX + 8])
+{
+    g_snprintf(ret, VIRT_STATE_NAME_MAX + 8, ".%s.%s", name, stage);
+}
+
+static void
+removeTemporaries(int dir, const char *name)
+{
+    static const char *const stages[] = {VIRT_STATE_NEW, VIRT_STATE_OVER};
+    char temp[VIRT_STATE_NAME_MAX + 8];
+    for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
+        virtStateNameTemporary(name, stages[i], temp);
+        unlinkat(dir, temp, 0);
+    }
 }
 
 /* Nobody but us may be able to write there, or read who runs what. */
@@ -76,7 +95,7 @@ checkDirectory(int fd, const char *path, GError **error)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at %s: %s.", path, g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at state directory %s: %s.", path, g_strerror(errno));
         return false;
     }
     if (st.st_uid == geteuid() && (st.st_mode & 077) == 0)
@@ -103,14 +122,8 @@ makeDirectory(virtHost *host, const char *path, GError **error)
     return false;
 }
 
-/* Open the state directory and verify that it is ours alone. For the *at() calls of this file and virstatelock.c.
- *
- * @create: make it where it is missing
- *
- * Returns a descriptor to close, or -1: VIRT_ERROR_NOT_FOUND where it is missing, VIRT_ERROR_HOST otherwise.
- */
-int
-virtStateDirOpen(virtHost *host, bool create, GError **error)
+static int
+openDirectory(virtHost *host, bool create, GError **error)
 {
     g_autofree char *path = virtHostPath(host, VIRT_STATE_DIR);
     if (create && !makeDirectory(host, path, error))
@@ -127,105 +140,51 @@ virtStateDirOpen(virtHost *host, bool create, GError **error)
     return -1;
 }
 
-static bool
-writeAll(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        text += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-/* Write @text to a new file @temp; what cannot be written whole is removed. False with errno. */
-static bool
-writeTemporary(int dir, const char *temp, const char *text)
-{
-    int fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    bool ok = writeAll(fd, text, strlen(text)) && fsync(fd) == 0;
-    int saved = errno;
-    if (close(fd) < 0 && ok) {
-        ok = false;
-        saved = errno;
-    }
-    if (!ok)
-        unlinkat(dir, temp, 0);
-    errno = saved;
-    return ok;
-}
-
-static bool
-replaceFile(int dir, const char *name, const char *text)
-{
-    g_autofree char *temp = g_strdup_printf(".%s.%08x", name, g_random_int());
-    if (!writeTemporary(dir, temp, text))
-        return false;
-    if (renameat(dir, temp, dir, name) == 0)
-        return fsync(dir) == 0;
-    int saved = errno;
-    unlinkat(dir, temp, 0);
-    errno = saved;
-    return false;
-}
-
-/* Write a record whole: the new text or, on any failure, the old file, and nothing beside it. (Should only the
- * directory's own sync fail, the new text is there already.) Makes the directory where it is missing.
+/* Open the state directory and verify that it is ours alone. For the *at() calls of this file and virstatelock.c.
  *
- * @text: at most VIRT_STATE_MAX bytes
+ * @create: make it where it is missing
  *
- * Errors: VIRT_ERROR_INVALID for a bad name or too long a text, VIRT_ERROR_HOST.
+ * Returns a descriptor for virtStateDirClose(), or -1: VIRT_ERROR_NOT_FOUND where it is missing, VIRT_ERROR_HOST
+ * otherwise.
  */
-bool
-virtStateFileWrite(virtHost *host, const char *name, const char *text, GError **error)
+int
+virtStateDirOpen(virtHost *host, bool create, GError **error)
 {
-    if (!virtStateNameCheck(name, error))
-        return false;
-    if (strlen(text) > VIRT_STATE_MAX) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "State file %s would have %" G_GSIZE_FORMAT " bytes, at most %d are allowed.", name, strlen(text),
-                    VIRT_STATE_MAX);
-        return false;
-    }
-    int dir = virtStateDirOpen(host, true, error);
-    if (dir < 0)
-        return false;
-    bool ok = replaceFile(dir, name, text);
-    if (!ok)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write state file %s/" VIRT_STATE_DIR "/%s: %s.",
-                    host->root, name, g_strerror(errno));
-    close(dir);
-    return ok;
+    if (host->stateDir > 0)
+        return host->stateDir;
+    int fd = openDirectory(host, create, error);
+    if (fd > 0 && host->reads > 0)
+        host->stateDir = fd;
+    return fd;
+}
+
+/* Leaves it open where others will ask for it. */
+void
+virtStateDirClose(virtHost *host, int fd)
+{
+    if (fd >= 0 && fd != host->stateDir)
+        close(fd);
+}
+
+/* Is what has been opened a regular file that nobody else could have written to? */
+bool
+virtStateFileIsOurs(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
 }
 
 /* The text of @fd, if it is a file of ours of at most VIRT_STATE_MAX bytes; else NULL, with @ret_why saying why. */
 static char *
 readRecord(int fd, const char **ret_why)
 {
-    struct stat st;
-    g_autofree char *text = g_malloc(VIRT_STATE_MAX + 2);
-    size_t have = 0;
-    ssize_t n;
+    gsize len;
     *ret_why = "it is no regular file of ours";
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022))
+    if (!virtStateFileIsOurs(fd))
         return NULL;
-    while (have <= VIRT_STATE_MAX && (n = read(fd, text + have, VIRT_STATE_MAX + 1 - have)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        *ret_why = "it cannot be read";
-        if (n < 0)
-            return NULL;
-        have += (size_t)n;
-    }
-    text[have] = '\0';
-    *ret_why = "it is too long or holds a NUL";
-    return have <= VIRT_STATE_MAX && strlen(text) == have ? g_steal_pointer(&text) : NULL;
+    g_autofree char *text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);
+    *ret_why = text ? "it is too long or holds a NUL" : "it cannot be read";
+    return text && len <= VIRT_STATE_MAX && strlen(text) == len ? g_steal_pointer(&text) : NULL;
 }
 
 static char *
@@ -235,7 +194,7 @@ openAndRead(int dir, virtHost *host, const char *name, GError **error)
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         g_set_error(error, VIRT_ERROR, errnoCode(errno), "Cannot open state file %s/" VIRT_STATE_DIR "/%s: %s.",
-                    host->root, name, g_strerror(errno));
+                    host->root, name, errno == ENOENT ? "there is none" : g_strerror(errno));
         return NULL;
     }
     char *text = readRecord(fd, &why);
@@ -246,7 +205,42 @@ openAndRead(int dir, virtHost *host, const char *name, GError **error)
     return text;
 }
 
-/* The text of a record. Makes nothing.
+/* Of a file's text, the sections that are @name's or everybody's; see virstatewrite.c. Takes @text. */
+static char *
+takeSections(char *text, const char *name)
+{
+    char *at = strstr(text, VIRT_STATE_SECTION), *out = at;
+    gsize len = strlen(name);
+    while (at) {
+        char *head = at + strlen(VIRT_STATE_SECTION);
+        char *next = strstr(head, VIRT_STATE_SECTION), *end = next ? next : head + strlen(head);
+        bool its = *head == '\n' || (strncmp(head, name, len) == 0 && head[len] == '\n');
+        char *body = its ? strchr(head, '\n') + 1 : end;
+        memmove(out, body, (gsize)(end - body));
+        out += end - body;
+        at = next;
+    }
+    if (out)
+        *out = '\0';
+    return text;
+}
+
+/* Is there a record of that name, or anything that keeps us from seeing it? virtStateFileRead() will tell; this is
+ * for who asks about many that are not there.
+ */
+bool
+virtStateFileExists(virtHost *host, const char *name)
+{
+    g_autoptr(GError) problem = NULL;
+    int dir = virtStateDirOpen(host, false, &problem);
+    if (dir < 0)
+        return !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
+    bool missing = faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    virtStateDirClose(host, dir);
+    return !missing;
+}
+
+/* The text of a record, and what was appended to it. Makes nothing.
  *
  * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND when there is no such record (or no directory),
  * VIRT_ERROR_INVALID for a bad name, VIRT_ERROR_HOST for anything that is not a file of ours.
@@ -260,11 +254,11 @@ virtStateFileRead(virtHost *host, const char *name, GError **error)
     if (dir < 0)
         return NULL;
     char *text = openAndRead(dir, host, name, error);
-    close(dir);
-    return text;
+    virtStateDirClose(host, dir);
+    return text ? takeSections(text, name) : NULL;
 }
 
-/* Remove a record; one that is not there is fine.
+/* Remove a record, and what a crash has left of writing it; one that is not there is fine.
  *
  * Errors: VIRT_ERROR_INVALID for a bad name, VIRT_ERROR_HOST.
  */
@@ -281,11 +275,12 @@ virtStateFileRemove(virtHost *host, const char *name, GError **error)
             g_propagate_error(error, g_steal_pointer(&missing));
         return fine;
     }
+    removeTemporaries(dir, name);
     bool ok = (unlinkat(dir, name, 0) == 0 && fsync(dir) == 0) || errno == ENOENT;
     if (!ok)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot remove state file %s/" VIRT_STATE_DIR "/%s: %s.",
                     host->root, name, g_strerror(errno));
-    close(dir);
+    virtStateDirClose(host, dir);
     return ok;
 }
 
@@ -305,7 +300,7 @@ virtStateFileList(virtHost *host, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GError) problem = NULL;
-    int fd = virtStateDirOpen(host, false, &problem);
+    int fd = openDirectory(host, false, &problem); /* not a shared one: reading moves it */
     if (fd < 0 && g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return g_steal_pointer(&names);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -318,10 +313,16 @@ virtStateFileList(virtHost *host, GError **error)
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list the state directory: %s.", g_strerror(errno));
         return NULL;
     }
-    for (struct dirent *entry; names->len < LIST_MAX && (entry = readdir(dir));)
+    errno = 0;
+    for (struct dirent *entry; names->len < LIST_MAX && (errno = 0, entry = readdir(dir));)
         if (virtStateNameCheck(entry->d_name, NULL))
             g_ptr_array_add(names, g_strdup(entry->d_name));
+    int unread = errno;
     closedir(dir);
+    if (unread) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list the state directory: %s.", g_strerror(unread));
+        return NULL;
+    }
     g_ptr_array_sort(names, compareNames);
     return g_steal_pointer(&names);
 }

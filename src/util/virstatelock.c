@@ -3,7 +3,8 @@
  *
  * A lock is an flock() on ROOT/run/libvirt-hostdev/PF.lock: gone with its holder, however that ends. The file
  * stays for good: were it removed, one who waits on the old file and one who makes a new one would both hold
- * "the" lock. Different PFs have different locks; what they share beyond is the kernel's RTNL.
+ * "the" lock. Different PFs have different locks; what they share beyond is the kernel's RTNL. In the file are the
+ * counters of virstatecount.c.
  */
 #include "util/virstatefile.h"
 #include "util/virerror.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The holder may be waiting for firmware: 3 s a busy VF, 10 s a port profile (virnetlinkvf.c). Whoever called the
@@ -21,20 +21,20 @@
 #define WAIT_LONGEST 200 /* milliseconds */
 
 struct _virtStateLock {
+    virtHost *host;
     int fd;
 };
 
 static int
 openLock(virtHost *host, const char *name, GError **error)
 {
-    struct stat st;
     int dir = virtStateDirOpen(host, true, error);
     if (dir < 0)
         return -1;
     int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
     int saved = errno;
-    close(dir);
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+    virtStateDirClose(host, dir);
+    if (fd >= 0 && virtStateFileIsOurs(fd))
         return fd;
     const char *why = fd < 0 ? g_strerror(saved) : "it is no regular file of ours";
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
@@ -70,7 +70,7 @@ waitForLock(virtHost *host, int fd)
 virtStateLock *
 virtStateLockTake(virtHost *host, const char *pfName, GError **error)
 {
-    g_autofree char *name = g_strconcat(pfName, ".lock", NULL);
+    g_autofree char *name = g_strconcat(pfName, VIRT_STATE_LOCK_SUFFIX, NULL);
     if (!virtStateNameCheck(pfName, error))
         return NULL;
     int fd = openLock(host, name, error);
@@ -79,6 +79,7 @@ virtStateLockTake(virtHost *host, const char *pfName, GError **error)
     int problem = waitForLock(host, fd);
     if (problem == 0) {
         virtStateLock *lock = g_new0(virtStateLock, 1);
+        lock->host = host;
         lock->fd = fd;
         return lock;
     }
@@ -94,12 +95,13 @@ virtStateLockTake(virtHost *host, const char *pfName, GError **error)
     return NULL;
 }
 
-/* Takes NULL. */
+/* Writes down what was counted meanwhile. The host must still be there. Takes NULL. */
 void
 virtStateLockRelease(virtStateLock *lock)
 {
     if (!lock)
         return;
+    virtStateCountSave(lock->host, lock->fd);
     close(lock->fd);
     g_free(lock);
 }

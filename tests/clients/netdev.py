@@ -199,6 +199,32 @@ def metadata(t):
     t.both(domain, stock, {address(): written(ONE + TWO)}, "a title")
 
 
+def forged(t):
+    """Metadata of ours that a client has written by itself, by every way that carries a document."""
+    def by_hand(slot, port):
+        return """<lh:hostdevs xmlns:lh='%s'><lh:hostdev><lh:source><lh:address domain='0x0000' bus='0x06' slot='0x%02x' function='0x0'/></lh:source>
+          <lh:netdev port='%s'><lh:mac address='52:54:00:01:02:09'/></lh:netdev></lh:hostdev></lh:hostdevs>""" % (OURS, slot, port)
+
+    domain, _ = t.define(whole(hostdev(ONE)))
+    for name, call in (
+            ("define", t.conn.defineXML),
+            ("define with flags", lambda text: t.conn.defineXMLFlags(text, 0)),
+            ("create", lambda text: t.conn.createXML(text, 0)),
+            ("domxml-to-native", lambda text: t.conn.domainXMLToNative("qemu-argv", text, 0)),
+            ("a snapshot", lambda text: domain.snapshotCreateXML("<domainsnapshot><name>s</name><creationTime>1</creationTime><state>shutoff</state>%s</domainsnapshot>" % text, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)),
+            ("a checkpoint", lambda text: domain.checkpointCreateXML("<domaincheckpoint><name>c</name><creationTime>1</creationTime>%s</domaincheckpoint>" % text, libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE)),
+            ("save", lambda text: domain.saveFlags("/nowhere", text, 0)),
+            ("restore", lambda text: t.conn.restoreFlags("/nowhere", text, 0)),
+            ("a saved image's XML", lambda text: t.conn.saveImageDefineXML("/nowhere", text, 0)),
+            ("a managed save's XML", lambda text: domain.managedSaveDefineXML(text, 0)),
+            ("migration's XML", lambda text: domain.migrateToURI3("qemu+unix:///system?socket=/nowhere", {"destination_xml": text}, libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER))):
+        t.refused("metadata by hand that is wrong, by " + name, call, whole(hostdev(), metadata=by_hand(2, "0")), says=["port"])
+    domain, stock = t.define(whole(hostdev(ONE), metadata=by_hand(5, "1")))
+    t.equal(netdevs_of(domain.XMLDesc(0)), {address(): written(ONE)}, "metadata by hand of a device that the domain has not means nothing")
+    domain.attachDeviceFlags(hostdev(TWO, slot=3), CONFIG)
+    t.both(domain, stock, {address(): written(ONE), address(slot=3): written(TWO)}, "and goes with the next change")
+
+
 def native(t):
     domain, stock = t.define(whole(hostdev(ONE + TWO)))
     one, other = t.conn.domainXMLToNative("qemu-argv", domain.XMLDesc(0), 0), t.stock.domainXMLToNative("qemu-argv", stock.XMLDesc(0), 0)
@@ -380,7 +406,7 @@ def crowd(t, many=32):
     t.both(domain, stock, {k: v for n, (k, v) in enumerate(expected.items()) if n % 2 == 0}, "half of them detach at once")
 
 
-GROUPS = [defining, macs, mistakes, metadata, native, attaching, live, duplicates, snapshots, checkpoints, images, crowd]
+GROUPS = [defining, macs, mistakes, metadata, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, crowd]
 
 
 def main(through, direct, *chosen):

@@ -1,5 +1,6 @@
 #!/bin/bash
-# run.sh BUILD [same|netdev|hostile]...: the clients of this folder, against a libvirtd and a virthostdevd of their own.
+# run.sh BUILD [same|netdev|interface|hostile|tool]...: the clients of this folder, against a libvirtd and a virthostdevd
+# of their own.
 # For the tests' own sake, BUILD "socat" puts socat in the daemon's place, which loses descriptors and does nothing
 # about XML; and BUILD "none" nothing at all, so that both ways are one.
 # SPDX-License-Identifier: LGPL-2.1-or-later
@@ -14,7 +15,7 @@ case $build in
 esac
 export HOST_CACHE
 shift
-[ $# -gt 0 ] || set -- same netdev hostile
+[ $# -gt 0 ] || set -- same netdev interface hostile tool
 
 if [ -z "${HOST_INSIDE:-}" ]; then
   missing=$(host_lacks)
@@ -34,8 +35,9 @@ clients() {
     echo "# $client"
     case $client in
       same) set -- "$direct" "$through";;
-      netdev) set -- "$through" "$direct";;
+      netdev | interface) set -- "$through" "$direct";;
       hostile) set -- "$HOST_FRONT";;
+      tool) set -- "$through" "$direct" "$build/src/tools/virt-hostdev";;
       *) echo "Bail out! There is no client '$client'."; return 2;;
     esac
     "$python" "$here/$client.py" "$@" || echo "not ok 0 - $client.py ends well"

@@ -7,6 +7,7 @@
  *   vf.c      PCI driver of the virtual functions
  *   netdev.c  what PF and VF netdevs share, and their addresses
  *   write.c   the way every VF setting takes: habits, store, log; reading
+ *   ib.c      sysfs: GUIDs of InfiniBand VFs, the way mlx4 has them
  *   attrs.c   one row an attribute: what a valid value is
  *   knobs.c   debugfs: the bad habits a test can switch on
  *   log.c     debugfs: every write attempt, in order
@@ -68,6 +69,7 @@ enum dp_knob_id {
 	KNOB_NO_TRUST,
 	KNOB_NO_8021AD,
 	KNOB_DELAY_MS,
+	KNOB_RESET_MS,
 	KNOB_NOOP_EPERM,
 	KNOB_VPORT_MS,
 	KNOB_VPORT_RESPONSE,
@@ -109,9 +111,11 @@ struct dp_vf {
 	struct dp_vfport port[DP_MAX_PORTS];
 	char drv[DP_NAME_LEN];	/* present driver's name, "" when none */
 	bool claimed;		/* see dp_pci_notify() */
+	ktime_t ready;		/* when it is through with its reset, see dp_reset() */
 };
 
 struct dp_log;
+struct dp_ib;
 struct dp_pf;
 
 struct dp_knob {
@@ -130,6 +134,7 @@ struct dp_pf {
 	struct mutex lock;	/* knob, log, vf[].drv */
 	struct dp_knob knob[DP_KNOBS];
 	struct dp_log *log;
+	struct dp_ib *ib;	/* with admin_guids */
 	struct dentry *dir;
 };
 
@@ -182,8 +187,18 @@ netdev_tx_t dp_xmit(struct sk_buff *skb, struct net_device *dev);
 int dp_phys_port_id(struct net_device *dev, struct netdev_phys_item_id *id);
 
 /* write.c */
-extern const struct net_device_ops dp_pf_ops, dp_pf_ib_ops;
+extern const struct net_device_ops dp_pf_ops, dp_pf_ib_ops, dp_pf_mlx4_ib_ops;
+int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type);
+extern struct net_device_ops dp_pf_silent_ops;
+void dp_ops_init(void);
 void dp_setting_init(struct dp_setting *set);
+
+/* ib.c */
+extern bool admin_guids;
+int dp_ib_init(void);
+void dp_ib_exit(void);
+int dp_ib_add(struct dp_pf *pf);
+void dp_ib_remove(struct dp_pf *pf);
 
 /* attrs.c */
 const char *dp_attr_name(enum dp_attr attr);

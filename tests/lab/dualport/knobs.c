@@ -37,6 +37,7 @@ static const struct dp_knob_row {
 	[KNOB_NO_TRUST]		= { "no_trust", 0, 0, 1 },
 	[KNOB_NO_8021AD]	= { "no_8021ad", 0, 0, 1 },
 	[KNOB_DELAY_MS]		= { "delay_ms", 0, 0, 60000 },
+	[KNOB_RESET_MS]		= { "reset_ms", 0, 0, 60000 },
 	[KNOB_NOOP_EPERM]	= { "noop_eperm", 0, 0, 1 },
 	[KNOB_VPORT_MS]		= { "vport_ms", 300, 0, INT_MAX },
 	[KNOB_VPORT_RESPONSE]	= { "vport_response", PORT_PROFILE_RESPONSE_SUCCESS, 0, U16_MAX },

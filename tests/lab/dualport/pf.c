@@ -27,6 +27,14 @@ static unsigned int single_port[DP_MAX_PORTS];
 module_param_array(single_port, uint, NULL, 0644);
 MODULE_PARM_DESC(single_port, "a,b,..: the first a VFs have port 1 only, the next b port 2 only, ..; read when a PF is bound");
 
+static bool silent;
+module_param(silent, bool, 0644);
+MODULE_PARM_DESC(silent, "VF settings can be written and not read; read when a PF is bound");
+
+static char *pf_driver = "dualport_pf";
+module_param(pf_driver, charp, 0444);
+MODULE_PARM_DESC(pf_driver, "name of the PF's driver, for programs that go by it (default dualport_pf)");
+
 static struct dentry *dp_debugfs;
 
 /*
@@ -125,12 +133,12 @@ static void dp_unregister_ports(struct dp_pf *pf)
 
 static int dp_register_port(struct dp_pf *pf, int port)
 {
-	bool ib = dp_port_is_ib(pf, port);
+	const struct net_device_ops *ib_ops = admin_guids ? &dp_pf_mlx4_ib_ops : &dp_pf_ib_ops;
 	struct net_device *dev;
 	int err;
 
 	dev = dp_netdev_alloc(pf->pdev, pf, -1, port, port,
-			      ib ? &dp_pf_ib_ops : &dp_pf_ops);
+			      dp_port_is_ib(pf, port) ? ib_ops : silent ? &dp_pf_silent_ops : &dp_pf_ops);
 	if (!dev)
 		return -ENOMEM;
 	dp_netdev_address(dev, 0);
@@ -176,9 +184,12 @@ static int dp_pf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		if (err)
 			goto ports;
 	}
-	return 0;
+	err = dp_ib_add(pf);
+	if (!err)
+		return 0;
 
 ports:
+	dp_ib_remove(pf);
 	dp_unregister_ports(pf);
 	dp_knobs_exit(pf);
 	pci_disable_device(pdev);
@@ -194,6 +205,7 @@ static void dp_pf_remove(struct pci_dev *pdev)
 	struct dp_pf *pf = pci_get_drvdata(pdev);
 
 	dp_disable_vfs(pf);
+	dp_ib_remove(pf);
 	dp_unregister_ports(pf);
 	dp_knobs_exit(pf);
 	pci_disable_device(pdev);
@@ -208,7 +220,7 @@ static const struct pci_device_id dp_pf_ids[] = {
 };
 
 struct pci_driver dp_pf_driver = {
-	.name = "dualport_pf",
+	/* .name is pf_driver */
 	.id_table = dp_pf_ids,
 	.probe = dp_pf_probe,
 	.remove = dp_pf_remove,
@@ -256,10 +268,15 @@ static int __init dp_init(void)
 {
 	int err;
 
+	dp_ops_init();
+	dp_pf_driver.name = pf_driver;
 	dp_debugfs = debugfs_create_dir("dualport", NULL);
-	err = bus_register_notifier(&pci_bus_type, &dp_pci_nb);
+	err = dp_ib_init();
 	if (err)
 		goto debugfs;
+	err = bus_register_notifier(&pci_bus_type, &dp_pci_nb);
+	if (err)
+		goto ib;
 	err = pci_register_driver(&dp_vf_driver);
 	if (err)
 		goto notifier;
@@ -270,6 +287,8 @@ static int __init dp_init(void)
 	pci_unregister_driver(&dp_vf_driver);
 notifier:
 	bus_unregister_notifier(&pci_bus_type, &dp_pci_nb);
+ib:
+	dp_ib_exit();
 debugfs:
 	debugfs_remove(dp_debugfs);
 	return err;
@@ -281,6 +300,7 @@ static void __exit dp_exit(void)
 	pci_unregister_driver(&dp_pf_driver);
 	pci_unregister_driver(&dp_vf_driver);
 	bus_unregister_notifier(&pci_bus_type, &dp_pci_nb);
+	dp_ib_exit();
 	debugfs_remove(dp_debugfs);
 }
 

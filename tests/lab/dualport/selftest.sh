@@ -49,7 +49,7 @@ from_vfio() { local a; a=$(vfaddr "$1"); unbind "$a"; echo > "$PCI/$a/driver_ove
 pf_again() { # pf_again VFS [PARAMETER=VALUE]...: the PF bound anew, with these parameters and the others' defaults
   local n=$1 p; shift
   unbind "$PF"
-  for p in ports=2 ib_ports=0 single_port=0,0,0,0 random_mac=N report_vf_mac=N phys_port_id=N dev_id=N "$@"; do
+  for p in ports=2 ib_ports=0 silent=N single_port=0,0,0,0 random_mac=N report_vf_mac=N phys_port_id=N dev_id=N "$@"; do
     echo "${p#*=}" > "$PAR/${p%%=*}"
   done
   probe "$PF"; vfs "$n"
@@ -215,6 +215,11 @@ test_habits() {
   knob no_trust 1; refused "no_trust" "$EOPNOTSUPP" setvf 1 0 trust on; has "no_trust: reads as unknown" "$(getvf 1 1)" "*link-state auto"
   reset; knob no_8021ad 1; refused "no_8021ad" "$EPROTO" setvf 1 0 vlan 6 proto 802.1ad; runs "no_8021ad: 802.1Q" setvf 1 0 vlan 6 proto 802.1q
   reset; knob noop_eperm 1; refused "noop_eperm: the same" "$EPERM" setvf 1 0 vlan 6; runs "noop_eperm: another" setvf 1 0 vlan 7
+  reset; knob reset_ms 60000; setvf 1 0 vlan 9; refused "reset_ms: another change" "$EBUSY" setvf 1 0 spoofchk on
+  refused "reset_ms: at the other port" "$EBUSY" setvf 2 0 vlan 9; runs "reset_ms: another VF" setvf 1 1 vlan 9
+  runs "reset_ms: no change" setvf 1 0 vlan 9; knob reset_ms 0; runs "reset_ms: given up" setvf 1 0 vlan 10
+  knob reset_ms 300; setvf 1 0 vlan 11; sleep 0.4; runs "reset_ms: over" setvf 1 0 spoofchk on
+  runs "reset_ms: not after spoof check" setvf 1 0 spoofchk off; reset; setvf 1 1 vlan 0
   reset; knob delay_ms 300; local t; t=$(date +%s%3N); setvf 1 0 vlan 8; t=$(($(date +%s%3N) - t))
   ((t >= 300 && t < 2000)); is "delay_ms: $t ms" $? 0
   reset
@@ -244,6 +249,8 @@ test_ports() {
   reset; setvf 1 1 vlan 21; is "redirected: not where it was written" "$(getvf 1 1)" "$DEFAULT"
   has "redirected: on the VF's port" "$(getvf 2 1)" "*, vlan 21, *"
   has "redirected: in the log" "$(lastlog)" "1 *port=1 vf=1 vlan id=21 qos=0 proto=8100 -> 0 redirected"
+  pf_again 2 silent=Y; runs "silent: written" setvf 1 1 vlan 21; is "silent: not shown" "$(getvf 1 1)" ""
+  has "silent: in the log" "$(lastlog)" "* port=1 vf=1 vlan id=21 qos=0 proto=8100 -> 0"
   pf_again 2
 }
 test_infiniband() {
@@ -258,6 +265,22 @@ test_infiniband() {
   knob fail_attr guid; refused "fail_attr guid" "$EPERM" setvf 2 0 node_guid 00:11:22:33:44:55:66:99
   refused "no VLAN" "$EOPNOTSUPP" setvf 2 0 vlan 1; runs "link state" setvf 2 0 state disable
   pf_again 2
+}
+test_admin_guids() {
+  step "GUIDs in sysfs alone"; unbind "$PF"; rmmod dualport; modprobe dualport admin_guids=1 ib_ports=2; probe "$PF"; vfs 2
+  local guids; guids=$(echo "$PCI/$PF"/infiniband/*/iov/ports/2/admin_guids)
+  is "the ports that have them" "$(ls "$guids/../..")" 2
+  is "rtnetlink lists no VF" "$(ip link show "$(netdev "$PF" 2)" 2>/dev/null | grep -c ' vf ')" 0
+  refused "rtnetlink takes no GUID" "$EOPNOTSUPP" setvf 2 0 port_guid 00:11:22:33:44:55:66:88
+  echo 0011223344556688 > "$guids/2"; is "VF 1 is entry 2" "$(cat "$guids"/{1,2,3} | xargs)" "0 11223344556688 0"
+  is "log" "$(lastlog)" "1 drv=dualport_vf port=2 vf=1 guid port=0011223344556688 -> 0"
+  rebind 1; has "the VF takes it when probed" "$(mac 1 2)" "*:00:11:22:33:44:55:66:88"
+  runs "the PF's entry" sh -c "echo 5 > '$guids/0'"; is "is not written" "$(cat "$guids/0")" 0
+  vfs 0; is "the GUIDs go with the VFs" "$(cat "$guids/2")" 0
+  local device; device=$(ls "$PCI/$PF/infiniband")
+  unbind "$PF"; is "the device is gone" "$(find /sys/class/infiniband -name "$device")" ""
+  rmmod dualport; is "and goes" "$(ls -d /sys/class/infiniband 2>/dev/null)" ""
+  modprobe dualport; probe "$PF"; pf_again 2; reset
 }
 # vport NETDEV VF [REQUEST [PROFILE]]: sends an 802.1Qbh request, or prints "REQUEST RESPONSE PROFILE INSTANCE-UUID"
 vport() { python3 - "$@" <<'P'
@@ -360,13 +383,15 @@ before=$(tainted)
 modprobe vfio-pci; modprobe dualport || { echo "FAIL modprobe dualport: got $?"; exit 1; }
 unbind "$PF"; echo dualport_pf > "$PCI/$PF/driver_override"; probe "$PF"
 
-for t in ${ONLY:-shape sriov attributes mac vfio scope habits log ports infiniband vport neighbours stress}; do "test_$t"; done
+for t in ${ONLY:-shape sriov attributes mac vfio scope habits log ports infiniband admin_guids vport neighbours stress}; do "test_$t"; done
 
 step "leaving"
 runs "rmmod with VFs" rmmod dualport
 is "PF without a driver" "$(driver "$PF")" ""
 is "no VFs left" "$(cat "$PCI/$PF/sriov_numvfs")" 0
 modprobe dualport; is "modprobe takes the PF again" "$(driver "$PF")" dualport_pf
+rmmod dualport; modprobe dualport pf_driver=somebody; echo somebody > "$PCI/$PF/driver_override"; probe "$PF"
+is "pf_driver" "$(driver "$PF")" somebody
 unbind "$PF"; echo > "$PCI/$PF/driver_override"; rmmod dualport
 is "the kernel has no complaint" "$(tainted)" "$before"
 is "nor in what is left of its log" "$(dmesg | grep -E 'WARNING|BUG|Oops|Call Trace|KASAN|RTNL: assertion|unregister_netdevice: waiting')" ""

@@ -86,11 +86,24 @@ static void dp_stored(struct dp_vfport *vfport, enum dp_attr attr)
 	}
 }
 
+static bool dp_resetting(const struct dp_target *at)
+{
+	return dp_knob(at, KNOB_RESET_MS) && ktime_before(ktime_get(), at->pf->vf[at->vf].ready);
+}
+
+/* As ice: a VF resets for these, and takes no change of anything meanwhile. */
+static void dp_reset(const struct dp_target *at, enum dp_attr attr)
+{
+	if (attr == DP_MAC || attr == DP_VLAN || attr == DP_TRUST)
+		at->pf->vf[at->vf].ready = ktime_add_ms(ktime_get(), dp_knob(at, KNOB_RESET_MS));
+}
+
 static int dp_store(const struct dp_target *at, const struct dp_request *req, const char **note)
 {
 	struct dp_vfport *vfport;
 	struct dp_setting next;
 	int port, err;
+	bool changes;
 
 	if (!dp_vfport(at, 0))
 		return -EINVAL;
@@ -100,8 +113,11 @@ static int dp_store(const struct dp_target *at, const struct dp_request *req, co
 	err = dp_attr_apply(at, &next, req);
 	if (err)
 		return err;
-	if (!memcmp(&next, &vfport->set, sizeof(next)) && dp_knob(at, KNOB_NOOP_EPERM))
+	changes = memcmp(&next, &vfport->set, sizeof(next));
+	if (!changes && dp_knob(at, KNOB_NOOP_EPERM))
 		return -EPERM;
+	if (changes && dp_resetting(at))
+		return -EBUSY;
 	if (dp_knob_names(at, KNOB_IGNORE, req->attr)) {
 		*note = " ignored";
 		return 0;
@@ -110,6 +126,8 @@ static int dp_store(const struct dp_target *at, const struct dp_request *req, co
 		*note = " redirected";
 	memcpy(&vfport->set, &next, sizeof(next));
 	dp_stored(vfport, req->attr);
+	if (changes)
+		dp_reset(at, req->attr);
 	return 0;
 }
 
@@ -179,7 +197,7 @@ static int dp_set_vf_link_state(struct net_device *dev, int vf, int state)
 	return dp_write(dev, vf, &req);
 }
 
-static int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type)
+int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type)
 {
 	struct dp_request req = { .attr = DP_GUID, .guid_type = type, .guid = guid };
 
@@ -257,6 +275,12 @@ static int dp_get_ib_vf_config(struct net_device *dev, int vf, struct ifla_vf_in
 	return 0;
 }
 
+/* mlx4 has no ib_device_ops.get_vf_config, so ipoib has none to hand out. */
+static int dp_get_no_vf_config(struct net_device *dev, int vf, struct ifla_vf_info *ivi)
+{
+	return -EOPNOTSUPP;
+}
+
 static int dp_get_vf_guid(struct net_device *dev, int vf,
 			  struct ifla_vf_guid *node, struct ifla_vf_guid *port)
 {
@@ -319,6 +343,15 @@ const struct net_device_ops dp_pf_ops = {
 	.ndo_get_vf_config = dp_get_vf_config,
 };
 
+/* As enic: written, and never read. */
+struct net_device_ops dp_pf_silent_ops;
+
+void dp_ops_init(void)
+{
+	dp_pf_silent_ops = dp_pf_ops;
+	dp_pf_silent_ops.ndo_get_vf_config = NULL;
+}
+
 const struct net_device_ops dp_pf_ib_ops = {
 	.ndo_open = dp_open,
 	.ndo_stop = dp_stop,
@@ -328,4 +361,12 @@ const struct net_device_ops dp_pf_ib_ops = {
 	.ndo_set_vf_guid = dp_set_vf_guid,
 	.ndo_get_vf_guid = dp_get_vf_guid,
 	.ndo_get_vf_config = dp_get_ib_vf_config,
+};
+
+const struct net_device_ops dp_pf_mlx4_ib_ops = {
+	.ndo_open = dp_open,
+	.ndo_stop = dp_stop,
+	.ndo_start_xmit = dp_xmit,
+	.ndo_get_phys_port_id = dp_phys_port_id,
+	.ndo_get_vf_config = dp_get_no_vf_config,
 };

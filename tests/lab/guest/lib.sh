@@ -60,6 +60,24 @@ BEGAN=${EPOCHREALTIME/./}
 wire() { tail -c +$((WIRE_FROM + 1)) /lab/wire.log | grep -E -- "${1:-}"; }
 WIRE_FROM=$(stat -c %s /lab/wire.log)
 
+rm -f cells                              # of an earlier scenario
+# cell ROW COLUMN VALUE: one cell of a table that the documentation has and a scenario fills
+cell() { printf '%s\t%s\t%s\n' "$@" >> cells; }
+# table PAGE NAME: the table NAME in docs/PAGE has a row for each row of the cells, in their order, and no other, and in
+# each of their columns what they say. The cells stay in the share, for "lab tables".
+table() {
+  local row column value
+  mkdir -p "/lab/cells/$1"; cp cells "/lab/cells/$1/$2"
+  python3 /lab/guest/table.py "/lab/docs/$1" "$2" > cells.page
+  while IFS=$'\t' read -r row column value; do
+    is "docs/$1: $row: $column" "$value" "$(awk -F'\t' -v row="$row" -v column="$column" '$1 == row && $2 == column { print $3 }' cells.page)"
+  done < cells
+  is "docs/$1 has these rows, in this order" "$(rows_of cells.page)" "$(rows_of cells)"
+}
+# figures PAGE NAME: the cells are measured: they stay in the share, for "lab tables", and nothing is compared
+figures() { mkdir -p "/lab/cells/$1"; cp cells "/lab/cells/$1/$2"; }
+rows_of() { awk -F'\t' '!seen[$1]++ { print $1 }' "$1"; }
+
 # died CODE COMMAND: names the line of the scenario where a command failed that was no check
 died() {
   ((BASH_SUBSHELL)) || fail "the scenario ended early" "line ${BASH_LINENO[-2]}: $2: exit code $1"

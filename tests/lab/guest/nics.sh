@@ -58,16 +58,38 @@ igb_up() {
   bind "$1" igb; waitfor 10 netdev "$1"
   up "$1"; vfs "$1" "$2"                 # up first: igbvf asks its PF, which answers when it is up
 }
-# dualport_up PF N [MODULE PARAMETER...]: the PF and its N VFs with dualport, two netdevs each, well-behaved and with
-# an empty log. igbvf may be loaded beside it: dualport keeps its VFs.
+# dualport_up PF N [MODULE PARAMETER...]: the PF and its N VFs with dualport, two netdevs each (or as many as the
+# parameter "ports" says now), well-behaved and with an empty log. igbvf may be loaded beside it: dualport keeps its VFs.
 dualport_up() {
-  local pf=$1 n=$2; shift 2
+  local pf=$1 n=$2 many; shift 2
   modprobe vfio-pci
   grep -q ^dualport /proc/modules || modprobe dualport "$@"
-  bind "$pf" dualport_pf; waitfor 10 netdev "$pf" 2
+  many=$(cat /sys/module/dualport/parameters/ports)
+  bind "$pf" "$(cat /sys/module/dualport/parameters/pf_driver)"
+  [[ $(ports "$pf" | wc -l) = "$many" ]] || rebind "$pf"
+  waitfor 10 netdev "$pf" "$many"
   echo 1 > "/sys/kernel/debug/dualport/$pf/reset"; echo > "/sys/kernel/debug/dualport/$pf/log"
   up "$pf"; vfs "$pf" "$n"
 }
+
+# netdevsim_up N ROOT: a netdev that has N VFs and no PCI device, for more VFs than a card has. ROOT is made
+# anew, with the sysfs that they lack (guest/pcitree.py), for virt-hostdev --root. Prints the netdev's name.
+netdevsim_up() {
+  local bus=/sys/bus/netdevsim debug=/sys/kernel/debug/netdevsim/netdevsim1
+  modprobe netdevsim
+  netdevsim_down
+  echo "1 1" > "$bus/new_device"
+  waitfor 10 netdevsim_name
+  echo "$1" > "$debug/max_vfs"; echo "$1" > "$bus/devices/netdevsim1/sriov_numvfs"
+  ip link set "$(netdevsim_name)" up
+  rm -rf "${2:?}"
+  python3 /lab/guest/pcitree.py "$2" "$(netdevsim_name)" "$1"
+  netdevsim_name
+}
+netdevsim_down() { [[ ! -e /sys/bus/netdevsim/devices/netdevsim1 ]] || echo 1 > /sys/bus/netdevsim/del_device; }
+netdevsim_name() { (cd /sys/bus/netdevsim/devices/netdevsim1/net && echo *) | grep -v '[*]'; }
+# netdevsim_vf N: the ADDR of its VF N below ROOT
+netdevsim_vf() { printf '0000:%02x:%02x.%x\n' $(((0x1080 + $1) >> 8)) $(((0x1080 + $1) >> 3 & 0x1f)) $(($1 & 7)); }
 
 # snapshot_vfs: all that the host knows of all VFs, in a form to compare before and after, byte for byte: every
 # attribute of each VF through each port of its PF, and driver and netdevs of the VF itself. Keyed by PCI address and
@@ -106,4 +128,5 @@ cleanup_nics() {
   for file in "$PCI"/*/sriov_numvfs; do
     [[ $(cat "$file") = 0 ]] || echo 0 > "$file"
   done
+  netdevsim_down
 }

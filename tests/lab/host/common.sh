@@ -25,6 +25,7 @@ BASE=$LAB/trixie/root
 TREE=$LAB/build
 KERNEL=$LAB/kernel
 ROOT=$LAB/$LAB_SUITE/root
+DOCS=$HERE/../../docs
 
 # machine SUITE INIT: its name. The two of a suite share a root and nothing else, so both may be up at a time.
 machine() { case $2 in plain) echo "$1";; *) echo "$1-$2";; esac; }
@@ -109,8 +110,10 @@ stop() {
   rm -f "$run/$1.pid"
 }
 
-# share_guest: the scripts that run in L1, as they are now. Never written in place: PID 1 reads its own as it goes.
+# share_guest: the scripts that run in L1, as they are now, and the pages whose tables they compare. Never written in
+# place: PID 1 reads its own as it goes.
 share_guest() {
-  mkdir -p "$SHARE/guest"
+  mkdir -p "$SHARE/guest" "$SHARE/docs"
+  cp -u --remove-destination "$DOCS"/*.rst "$SHARE/docs/"
   cp -u --remove-destination "$HERE"/guest/* "$HERE/dualport/selftest.sh" "$HERE"/../clients/*.py "$SHARE/guest/"
 }

@@ -15,7 +15,7 @@ for name in "${names[@]}"; do
   init=$(header "$name" init plain) suites=$(header "$name" suites "${SUITES[*]}")
   [[ " ${INITS[*]} " = *" $init "* ]] || die "scenario $name wants '# init: $init'; there are: ${INITS[*]}"
   for suite in $suites; do
-    [[ " ${SUITES[*]} " = *" $suite "* ]] || die "scenario $name says '# suites: $suites'; there are: ${SUITES[*]}"
+    [[ " ${SUITES[*]} none " = *" $suite "* ]] || die "scenario $name says '# suites: $suites'; there are: ${SUITES[*]}"
   done
   [[ $all = no || " $suites " = *" $LAB_SUITE "* ]] || continue
   if [[ ${LAB_INIT:-$init} = "$init" ]]; then todo[$init]+=" $name"
@@ -26,12 +26,19 @@ passed=0 failed=0 skipped=0
 # count WORD LOG: lines that begin with it
 count() { grep -c "^$1 " "$2" || true; }
 
+# script NAME: the scenario, with those of these variables that the environment has
+script() {
+  local name
+  for name in ROUNDS RUNS GUESTS SEED POINTS; do [[ ! ${!name:-} ]] || printf 'export %s=%q; ' "$name" "${!name}"; done
+  cat "$HERE/scenarios/$1.sh"
+}
+
 # run_one NAME: run it, count, and say how it went
 run_one() {
   local log=$LAB/$MACHINE/scenario-$1.log since=$SECONDS said ok bad skip rc=0 why=
   said=$(stat -c %s "$RUN/console.log")
   echo "scenario $1"
-  job_run "$1" "${LAB_TIMEOUT:-600}" < "$HERE/scenarios/$1.sh" > >(tee "$log") || rc=$?
+  job_run "$1" "${LAB_TIMEOUT:-600}" < <(script "$1") > >(tee "$log") || rc=$?
   wait $! || true                 # tee has written all
   ok=$(count ok "$log") bad=$(count FAIL "$log") skip=$(count skip "$log")
   case $rc in

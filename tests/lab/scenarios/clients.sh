@@ -141,8 +141,10 @@ ok "all is put back" waitfor 60 same
 ok "virt-install with an <interface type='hostdev'>" "${install[@]}" --name vif --network "type=hostdev,mac=52:54:00:00:00:77$(
   xpath ./@managed yes ./source/address/@type pci ./source/address/@domain 0 ./source/address/@bus "0x${igb:5:2}" \
     ./source/address/@slot "0x${igb:8:2}" ./source/address/@function "0x${igb:11:1}" ./vlan/tag/@id 42)"
-is "it has its VLAN, which libvirt set" "$(vfget "$PF1" 0 'vlan_list[0].vlan')" 42
-is "it looks the same both ways" "$(virsh -q dumpxml vif)" "$(stock_virsh -q dumpxml vif)"
+is "it has its VLAN" "$(vfget "$PF1" 0 'vlan_list[0].vlan')" 42
+is "it is an interface to its client" "$(virsh -q dumpxml vif | grep -o '<interface .*\|<hostdev .*\|urn:libvirt-hostdev')" \
+  "<interface type='hostdev' managed='yes'>"
+is "libvirt has a hostdev and an entry" "$(stock_virsh -q dumpxml vif | grep -c "<interface \|<hostdev \|<lh:interface ")" 2
 ok "destroy" virsh -q destroy vif
 ok "undefine" virsh -q undefine vif
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Plain virsh, which knows nothing of us, on the default URI, through virthostdevd: define, edit, start; attach,
 # update and detach with both ports set and put back; and what a failing attach leaves behind, which is nothing.
+# suites: bookworm
 . /lab/guest/lib.sh
 
 log=/sys/kernel/debug/dualport/$PF2/log

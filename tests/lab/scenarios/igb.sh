@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie bookworm
+# suites: trixie
 # A real driver and a guest that looks: a VF of igb arrives with its MAC, and its frames leave with its VLAN tag.
 . /lab/guest/lib.sh
 

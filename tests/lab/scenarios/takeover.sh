@@ -22,7 +22,7 @@ domain dual "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)$(netdev_xml 2 52
 
 step "the commands of operations.rst"
 awk '/^   # / { print substr($0, 6) }' /usr/share/doc/libvirt-hostdev/operations.rst > commands
-is "the page has its commands" "$(grep -c . commands)" 9
+is "the page has its commands" "$(grep -c . commands)" 15
 ok "every command succeeds" bash -ex commands
 is "and after disable nothing is left" "$(drop_ins)" 0
 
@@ -38,6 +38,7 @@ is "they come again at boot" "$(systemctl is-enabled virthostdevd.socket virthos
 ok "plain virsh defines" virsh -q define dual.xml
 is "and sees netdevs" "$(virsh -q dumpxml dual | grep -c '<netdev ')" 2
 is "read-only too" "$(virsh -q -r dumpxml dual | grep -c '<netdev ')" 2
+like "revert goes past it" "$(virt-hostdev revert --dry-run dual)" "loses $vf port 2: MAC address 52:54:00:aa:00:02"
 ok "on the socket of its own as well" virsh -q -c 'qemu+unix:///system?socket=/run/libvirt/virthostdevd-sock' dumpxml dual
 is "the guest is the same process" "$(pidof qemu-system-x86_64)" "$pid"
 is "and known" "$(virsh -q domstate guest)" running
@@ -58,6 +59,17 @@ like "the journal tells" "$(journalctl -q -o json "PCI_ADDR=$vf" | jq -r .MESSAG
 ok "attach" virsh -q attach-device guest <(sed "s/<rom.*\/>//" rom.xml) --live
 is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 
+step "and no more than that"
+daemon=$(systemctl show --property MainPID --value virthostdevd.service)
+inside() { nsenter --target "$daemon" --mount -- "$@"; }
+mounted() { awk -v at="$1" '$5 == at { print substr($6, 1, 2) }' "/proc/$daemon/mountinfo"; }
+not_ok "nothing else of /run can be written" "Read-only" inside touch /run/ours
+not_ok "nor files of the system" "Read-only" inside touch /etc/ours
+is "but what is below a PF, and drivers" "$(mounted /sys/devices) $(mounted /sys/bus/pci/drivers)" "rw rw"
+not_ok "systemd cannot be asked for more" "Permission denied|refused|Failed to connect" inside systemctl daemon-reload
+is "it has seven capabilities" "$(awk '/^CapEff:/ { print $2 }' "/proc/$daemon/status")" 00000000000811e4
+is "and a list of system calls" "$(awk '/^Seccomp:/ { print $2 }' "/proc/$daemon/status")" 2
+
 step "the daemon dies, libvirt dies"
 ok "the daemon is killed" systemctl kill -s KILL virthostdevd.service
 ok "and comes again" waitfor 30 virsh -q dumpxml dual
@@ -77,4 +89,5 @@ is "a client sees what libvirt stores" "$(virsh -q dumpxml dual | grep -cE '<net
 ok "the hook still sets it" virsh -q start dual
 is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 ok "disable once more" virt-hostdev disable
+like "revert finds libvirt where it is again" "$(virt-hostdev revert --dry-run dual 2>&1)" "loses $vf port 2: MAC"
 is "nothing has failed" "$(systemctl --failed --plain --no-legend)" ""

@@ -1,0 +1,229 @@
+/* domain_convert.c: a document rewritten on purpose: all its netdevs as <netdev>, as interfaces, or for libvirt alone
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <string.h>
+
+#include "conf/domain_tree.h"
+
+/* A lone device is converted inside of a domain like this, and taken out again. */
+#define LONE_BEGIN "<domain><devices>\n"
+#define LONE_END "</devices></domain>"
+
+/* ---- to <netdev>, to <interface> ---- */
+
+static bool
+checkNetdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+{
+    g_autofree char *names = virtInterfaceListKept(hostdev->interface);
+
+    if (!*names)
+        return true;
+    virtXmlError(doc, hostdev->node, error,
+                 "%s of this <interface> cannot be said in a <hostdev> with <netdev>: drop %s", names,
+                 strchr(names, ' ') ? "them" : "it");
+    return false;
+}
+
+/* Would the <interface> that stands for @hostdev be one of ours? Not where the netdev, or what both elements have, says
+ * what an interface may not: then nobody would set the VF. */
+static bool
+checkBecomes(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(virtXmlDoc) becomes = NULL;
+    g_autoptr(virtInterface) interface = NULL;
+    g_autofree virtNetdev *netdev = NULL;
+    g_autoptr(GError) why = NULL;
+
+    if (virtInterfaceIs(hostdev->node))
+        return true;
+    virtInterfaceFormat(text, doc, hostdev);
+    if ((becomes = virtXmlParse(text->str, text->len, NULL, &why)) &&
+        (netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why)))
+        return true;
+    virtXmlError(doc, hostdev->node, error,
+                 "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
+                 strchr(why->message, ':') + 2); /* behind a line of no document */
+    return false;
+}
+
+static bool
+checkInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+{
+    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+
+    if (hostdev->netdevs->len > 1) {
+        virtXmlError(doc, hostdev->node, error,
+                     "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>",
+                     hostdev->netdevs->len);
+        return false;
+    }
+    if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) && netdev->link == IFLA_VF_LINK_STATE_ENABLE) {
+        virtXmlError(doc, hostdev->node, error,
+                     "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
+        return false;
+    }
+    return virtInterfaceHasRoom(doc, hostdev->node, error) && checkBecomes(doc, hostdev, error);
+}
+
+static bool
+checkSites(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error)
+{
+    for (guint i = 0; i < sites->len; i++) {
+        const virtDomainSite *site = sites->pdata[i];
+
+        for (guint j = 0; j < site->hostdevs->len; j++) {
+            const virtHostdevSite *hostdev = site->hostdevs->pdata[j];
+
+            if (show == VIRT_SHOW_NETDEV ? !checkNetdev(doc, hostdev, error) : !checkInterface(doc, hostdev, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+static char *
+convertDomains(const char *xml, gsize len, virtShow show, GError **error)
+{
+    g_autofree char *stock = virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_INTERFACES, error);
+
+    return stock ? virtDomainShow(stock, strlen(stock), NULL, show, error) : NULL;
+}
+
+/* The device keeps the blanks before it on its line, which its children are laid out by. */
+static char *
+convertLone(const virtXmlDoc *doc, virtShow show, GError **error)
+{
+    const virtXmlNode *root = doc->root;
+    g_autofree char *before = NULL, *device = NULL, *domain = NULL, *converted = NULL;
+    gsize from = root->start;
+
+    while (from > 0 && strchr(" \t", doc->text[from - 1]))
+        from--;
+    before = g_strndup(doc->text, from);
+    device = g_strndup(doc->text + from, root->end - from);
+    domain = g_strconcat(LONE_BEGIN, device, LONE_END, NULL);
+    if (!(converted = convertDomains(domain, strlen(domain), show, error)))
+        return NULL;
+    converted[strlen(converted) - strlen(LONE_END)] = '\0';
+    return g_strconcat(before, converted + strlen(LONE_BEGIN), doc->text + root->end, NULL);
+}
+
+/* Write every device of ours as <hostdev> with <netdev>, or every one as <interface type='hostdev'>.
+ *
+ * @xml: of any kind and in any form, with a NUL behind its @len bytes
+ * @file: for messages, may be NULL
+ * @show: VIRT_SHOW_NETDEV or VIRT_SHOW_INTERFACE
+ *
+ * Returns the text, for g_free(); or NULL with VIRT_ERROR_INVALID where something cannot be said that way.
+ */
+char *
+virtDomainConvert(const char *xml, gsize len, const char *file, virtShow show, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = NULL;
+    g_autoptr(GPtrArray) sites = NULL;
+    guint flags = show == VIRT_SHOW_NETDEV ? VIRT_DOMAIN_ALL_INTERFACES : VIRT_DOMAIN_INTERFACES;
+
+    if (!virtDomainConcernsUs(xml, len, flags))
+        return g_strndup(xml, len);
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, flags, error)) ||
+        !checkSites(doc, sites, show, error))
+        return NULL;
+    if (sites->len == 1 && virtDomainSiteIsLone(sites->pdata[0]))
+        return convertLone(doc, show, error);
+    return convertDomains(xml, len, show, error);
+}
+
+/* ---- for libvirt alone ---- */
+
+G_GNUC_PRINTF(2, 3)
+static void
+lose(GPtrArray *lost, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(lost, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+/* @plain: the VLAN itself is kept */
+static void
+loseAttr(GPtrArray *lost, const char *device, const virtNetdev *netdev, virtNetdevAttr attr, bool plain)
+{
+    g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
+    g_autofree char *left = plain ? g_strdup_printf(", and keeps VLAN %u", netdev->vlan.id) : g_strdup("");
+
+    lose(lost, "%s port %u: %s %s%s", device, netdev->port, virtNetdevAttrs[attr].title, value, left);
+}
+
+/* Leave of a netdev that is shown as an interface what stock libvirt reads and starts. It refuses to start one with a
+ * bandwidth (virDomainActualNetDefValidate), and cannot set a VF's link down, which QEMU does not know as a NIC. */
+static void
+dropForeign(virtNetdev *netdev)
+{
+    netdev->present &= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) |
+                       VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT) | VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
+    netdev->vlan.priority = 0;
+    netdev->vlan.protocol = ETH_P_8021Q;
+}
+
+/* Stock libvirt gives a VF a MAC address, a VLAN and a port profile, and nothing else. */
+static void
+revertNetdev(virtNetdev *netdev, bool fits, const char *device, GPtrArray *lost)
+{
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        bool set = attr == VIRT_NETDEV_MAC || attr == VIRT_NETDEV_VIRTUALPORT ||
+                   (attr == VIRT_NETDEV_VLAN && !netdev->vlan.priority && netdev->vlan.protocol != ETH_P_8021AD);
+
+        if (virtNetdevHas(netdev, attr) && !(fits && set))
+            loseAttr(lost, device, netdev, attr, fits && attr == VIRT_NETDEV_VLAN);
+    }
+    dropForeign(netdev);
+}
+
+static void
+revertHostdev(const virtHostdevSite *hostdev, GPtrArray *lost)
+{
+    bool fits = virtHostdevSiteFitsStock(hostdev);
+    g_autofree char *dropped = virtInterfaceDropKept(hostdev->interface, fits ? "bandwidth" : NULL);
+    char device[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&hostdev->address, device);
+    for (guint i = 0; i < hostdev->netdevs->len; i++)
+        revertNetdev(hostdev->netdevs->pdata[i], fits, device, lost);
+    if (*dropped)
+        lose(lost, "%s: %s of its <interface>", device, dropped);
+}
+
+/* Write a domain so that libvirt without us starts it: a device with one netdev at port 1 as <interface
+ * type='hostdev'>, another as a plain <hostdev>, and nothing in <metadata>.
+ *
+ * @xml: in stock form, as libvirt gives it
+ * @ret_lost: char *: each setting that stock libvirt will not make ("0000:06:02.0 port 2: VLAN 43"), for
+ *            g_ptr_array_unref(); set only together with a text
+ *
+ * Returns the text, for g_free(), the same byte for byte where nothing is ours; or NULL with VIRT_ERROR_INVALID.
+ */
+char *
+virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error);
+    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, 0, error) : NULL;
+    g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
+    char *text;
+
+    if (!sites)
+        return NULL;
+    for (guint i = 0; i < sites->len; i++) {
+        const virtDomainSite *site = sites->pdata[i];
+
+        for (guint j = 0; j < site->hostdevs->len; j++)
+            revertHostdev(site->hostdevs->pdata[j], lost);
+    }
+    if ((text = virtDomainSitesShow(doc, sites, VIRT_SHOW_STOCK, error)))
+        *ret_lost = g_steal_pointer(&lost);
+    return text;
+}

@@ -1,0 +1,189 @@
+/* domain_like.c: a document that is to take the place of a domain's own, as for migration or a saved image
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation: libvirt compares such a document with what the domain is, device by device, and refuses what a
+ * running guest would notice: another MAC address at an interface, another number of devices. In stock form it sees
+ * neither our interfaces nor any netdev, so the same is looked at here. Devices are not told by their PCI address,
+ * for another host has others: hostdevs are told by their order, as libvirt does, and an interface by its MAC address,
+ * which also says whether it is one of those that are stored as a <hostdev>.
+ */
+#include <string.h>
+
+#include "conf/domain_tree.h"
+
+typedef struct {
+    const virtXmlDoc *doc; /* the new document */
+    GPtrArray *interfaces; /* virtHostdevSite of the domain that are interfaces, and not yet found in the new one */
+    guint interfacesHad;   /* as many there were */
+    GPtrArray *hostdevs;   /* the others, in order */
+    guint hostdevsSeen;
+} Comparison;
+
+static bool
+haveOneMac(const virtNetdev *a, const virtNetdev *b)
+{
+    return virtNetdevHas(a, VIRT_NETDEV_MAC) == virtNetdevHas(b, VIRT_NETDEV_MAC) &&
+           memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+}
+
+static bool
+complainMac(const virtXmlDoc *doc, const virtXmlNode *node, const virtNetdev *given, const virtNetdev *has,
+            GError **error)
+{
+    char wants[18], is[18];
+
+    virtMacFormat(given->mac, wants);
+    virtMacFormat(has->mac, is);
+    virtXmlError(doc, node, error, "Target network card mac %s does not match source %s: a guest keeps its MAC address",
+                 wants, is);
+    return false;
+}
+
+static bool
+complainCount(const virtXmlDoc *doc, const char *what, guint given, guint has, GError **error)
+{
+    virtXmlError(doc, doc->root, error,
+                 "Target domain %s count %u does not match source %u: a guest keeps its devices, so give them all",
+                 what, given, has);
+    return false;
+}
+
+/* ---- interfaces ---- */
+
+/* Take the interface of the domain that has this MAC address off the list; NULL for none. */
+static virtHostdevSite *
+claim(GPtrArray *interfaces, const virtNetdev *netdev)
+{
+    for (guint i = 0; i < interfaces->len; i++) {
+        virtHostdevSite *site = interfaces->pdata[i];
+
+        if (haveOneMac(netdev, site->netdevs->pdata[0]))
+            return g_ptr_array_steal_index(interfaces, i);
+    }
+    return NULL;
+}
+
+/* Whether libvirt itself has an interface with this MAC address. */
+static bool
+isLibvirts(const virtDomainSite *domain, const virtNetdev *netdev)
+{
+    const virtXmlNode *devices = virtXmlChild(domain->node, "devices");
+    guint8 mac[6];
+
+    for (guint i = 0; devices && i < devices->children->len; i++) {
+        const virtXmlNode *node = devices->children->pdata[i];
+        const virtXmlNode *child = virtXmlIs(node, NULL, "interface") ? virtXmlChild(node, "mac") : NULL;
+
+        const char *address = child ? virtXmlGet(child, "address") : NULL;
+
+        if (address && virtMacParse(address, mac) && memcmp(mac, netdev->mac, sizeof(mac)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Decide about an interface of the new document: it stays one where libvirt has it as one. */
+static bool
+checkInterface(Comparison *c, const virtDomainSite *domain, const virtHostdevSite *site, bool *ret_convert,
+               GError **error)
+{
+    const virtNetdev *netdev = site->netdevs->pdata[0];
+
+    *ret_convert = claim(c->interfaces, netdev);
+    if (*ret_convert || c->interfaces->len == 0 || isLibvirts(domain, netdev))
+        return true;
+    return complainMac(c->doc, site->node, netdev, ((virtHostdevSite *)c->interfaces->pdata[0])->netdevs->pdata[0],
+                       error);
+}
+
+/* ---- hostdevs ---- */
+
+static bool
+checkHostdev(Comparison *c, const virtHostdevSite *site, GError **error)
+{
+    const virtHostdevSite *has;
+
+    if (c->hostdevsSeen >= c->hostdevs->len)
+        return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen + 1, c->hostdevs->len, error);
+    has = c->hostdevs->pdata[c->hostdevsSeen++];
+    if (site->netdevs->len != has->netdevs->len)
+        return complainCount(c->doc, "netdev", site->netdevs->len, has->netdevs->len, error);
+    for (guint i = 0; i < site->netdevs->len; i++) {
+        virtNetdev *given = site->netdevs->pdata[i];
+        const virtNetdev *old = virtNetdevListFind(has->netdevs, given->port);
+
+        if (old && !virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
+            virtNetdevCopyAttr(given, old, VIRT_NETDEV_MAC);
+        if (!old || !haveOneMac(given, old))
+            return complainMac(c->doc, site->node, given, old ? old : has->netdevs->pdata[i], error);
+    }
+    return true;
+}
+
+/* ---- the whole ---- */
+
+/* Decide about each device of @site; those interfaces that stay are taken off its list. */
+static bool
+checkDevices(Comparison *c, const virtDomainSite *domain, virtDomainSite *site, GError **error)
+{
+    for (guint i = 0; i < site->hostdevs->len;) {
+        const virtHostdevSite *hostdev = site->hostdevs->pdata[i];
+        bool convert = true;
+
+        if (hostdev->interface ? !checkInterface(c, domain, hostdev, &convert, error)
+                               : !checkHostdev(c, hostdev, error))
+            return false;
+        if (convert)
+            i++;
+        else
+            g_ptr_array_remove_index(site->hostdevs, i);
+    }
+    if (c->interfaces->len)
+        return complainCount(c->doc, "host network card", c->interfacesHad - c->interfaces->len, c->interfacesHad,
+                             error);
+    if (c->hostdevsSeen < c->hostdevs->len)
+        return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen, c->hostdevs->len, error);
+    return true;
+}
+
+static void
+sortDevices(Comparison *c, const virtDomainSite *domain)
+{
+    for (guint i = 0; domain && i < domain->hostdevs->len; i++) {
+        virtHostdevSite *site = domain->hostdevs->pdata[i];
+
+        g_ptr_array_add(site->interface ? c->interfaces : c->hostdevs, site);
+    }
+    c->interfacesHad = c->interfaces->len;
+}
+
+/* Bring a document to stock form that is to take the place of what a domain is: its interfaces become hostdevs where
+ * the domain's are.
+ *
+ * @domain: the domain's XML in stock form
+ *
+ * Returns the text, for g_free(), the same byte for byte where neither has anything of ours; or NULL with
+ * VIRT_ERROR_INVALID, also where the document has other MAC addresses, or other netdevs, than the domain.
+ */
+char *
+virtDomainToStockLike(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = NULL, old = NULL;
+    g_autoptr(GPtrArray) sites = NULL, oldSites = NULL;
+    g_autoptr(GPtrArray) interfaces = g_ptr_array_new(), hostdevs = g_ptr_array_new();
+    Comparison c = {.interfaces = interfaces, .hostdevs = hostdevs};
+
+    if (!virtDomainMentionsUs(domain, domainLen))
+        return virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_GENERATE_MAC, error);
+    if (!(old = virtXmlParse(domain, domainLen, "domain", error)) || !(oldSites = virtDomainSitesFind(old, 0, error)) ||
+        !(doc = virtXmlParse(xml, len, NULL, error)) ||
+        !(sites = virtDomainSitesFind(doc, VIRT_DOMAIN_INTERFACES, error)))
+        return NULL;
+    if (sites->len == 0 || oldSites->len == 0)
+        return g_strndup(xml, len);
+    c.doc = doc;
+    sortDevices(&c, oldSites->pdata[0]);
+    if (!checkDevices(&c, oldSites->pdata[0], sites->pdata[0], error))
+        return NULL;
+    return virtDomainSitesToStock(doc, sites, error);
+}

@@ -1,0 +1,227 @@
+/* domain_show.c: a document as users see it, made from its stock form; and other forms of it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation: as in domain_form.c, in the other direction. An <interface> moves: libvirt keeps its <hostdev>
+ * among the other hostdevs, and users look for it among the interfaces, where it stood when it was written.
+ */
+#include <linux/if_link.h>
+#include <string.h>
+
+#include "conf/domain_conf.h"
+#include "conf/domain_tree.h"
+#include "util/virerror.h"
+
+/* Put a hostdev's netdevs right after its <source>. */
+static void
+insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev)
+{
+    g_autofree char *indent = virtXmlIndentOf(doc, hostdev->source);
+    g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, indent);
+    const virtXmlLayout layout = {"", indent, step};
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (guint i = 0; i < hostdev->netdevs->len; i++)
+        virtNetdevFormat(out, hostdev->netdevs->pdata[i], &layout);
+    virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
+}
+
+/* ---- interfaces among interfaces ---- */
+
+/* The interfaces that a <devices> has. */
+typedef struct {
+    const virtXmlNode *devices;
+    GPtrArray *interfaces; /* virtXmlNode, not owned */
+    gsize first;           /* where in the text the first one stands or would */
+} Places;
+
+/* libvirt writes these kinds before. */
+static bool
+comesBefore(const virtXmlNode *node)
+{
+    static const char *const names[] = {"emulator", "disk", "controller", "lease", "filesystem"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (virtXmlIs(node, NULL, names[i]))
+            return true;
+    }
+    return false;
+}
+
+static void
+findPlaces(const virtXmlDoc *doc, const virtXmlNode *devices, Places *places)
+{
+    if (places->devices == devices)
+        return;
+    places->devices = devices;
+    places->first = devices->startEnd;
+    g_ptr_array_set_size(places->interfaces, 0);
+    for (guint i = 0; i < devices->children->len; i++) {
+        virtXmlNode *child = devices->children->pdata[i];
+
+        if (virtXmlIs(child, NULL, "interface")) {
+            if (places->interfaces->len == 0)
+                places->first = virtXmlSpaceBefore(doc, child->start);
+            g_ptr_array_add(places->interfaces, child);
+        } else if (places->interfaces->len == 0 && comesBefore(child)) {
+            places->first = child->end;
+        }
+    }
+}
+
+/* The place behind @before interfaces, or behind them all. */
+static gsize
+placeBehind(const Places *places, guint before)
+{
+    guint last = MIN(before, places->interfaces->len);
+
+    return last ? ((const virtXmlNode *)places->interfaces->pdata[last - 1])->end : places->first;
+}
+
+static guint
+indexOf(const virtHostdevSite *hostdev)
+{
+    return hostdev->interface && hostdev->interface->index >= 0 ? (guint)hostdev->interface->index : G_MAXINT;
+}
+
+static int
+compareIndexes(gconstpointer a, gconstpointer b)
+{
+    const virtHostdevSite *x = *(virtHostdevSite *const *)a, *y = *(virtHostdevSite *const *)b;
+
+    if (indexOf(x) != indexOf(y))
+        return indexOf(x) < indexOf(y) ? -1 : 1;
+    return x->node->start < y->node->start ? -1 : x->node->start > y->node->start;
+}
+
+/* How many of @siblings begin before @place. */
+static guint
+countBefore(const GPtrArray *siblings, gsize place)
+{
+    guint from = 0, to = siblings->len;
+
+    while (from < to) {
+        guint middle = from + (to - from) / 2;
+
+        if (((const virtXmlNode *)siblings->pdata[middle])->start < place)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* Whether no other device stands between @place and @node: then it is there already, but for a comment. */
+static bool
+isNextTo(const virtXmlNode *node, gsize place)
+{
+    const GPtrArray *siblings = node->parent->children;
+    guint there = countBefore(siblings, place), here = countBefore(siblings, node->start);
+
+    return there == here || there == here + 1;
+}
+
+/* Turn hostdevs into interfaces. An index counts all interfaces before one, those that come back here too. */
+static void
+moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
+{
+    g_autoptr(GPtrArray) interfaces = g_ptr_array_new();
+    Places places = {.interfaces = interfaces};
+    gsize last = 0;
+
+    g_ptr_array_sort(hostdevs, compareIndexes);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdevSite *hostdev = hostdevs->pdata[i];
+        g_autoptr(GString) text = g_string_new(NULL);
+        guint index = indexOf(hostdev);
+        gsize place;
+
+        findPlaces(doc, hostdev->node->parent, &places);
+        place = placeBehind(&places, index - MIN(index, i));
+        virtInterfaceFormat(text, doc, hostdev);
+        virtXmlCut(edits, doc, hostdev->node);
+        if (isNextTo(hostdev->node, place))
+            place = virtXmlSpaceBefore(doc, hostdev->node->start);
+        place = last = MAX(place, last);
+        virtXmlReplace(edits, place, place, text->str);
+    }
+}
+
+/* ---- what is shown as what ---- */
+
+/* Can stock libvirt give the device its MAC address on its own, with <interface type='hostdev'>? */
+bool
+virtHostdevSiteFitsStock(const virtHostdevSite *hostdev)
+{
+    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+
+    return hostdev->netdevs->len == 1 && netdev->port == 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC);
+}
+
+static bool
+isShownAsInterface(const virtHostdevSite *hostdev, virtShow show)
+{
+    switch (show) {
+    case VIRT_SHOW_WRITTEN:
+        return hostdev->interface;
+    case VIRT_SHOW_INTERFACE:
+        return hostdev->netdevs->len == 1;
+    case VIRT_SHOW_STOCK:
+        return virtHostdevSiteFitsStock(hostdev);
+    case VIRT_SHOW_NETDEV:
+    default:
+        return false;
+    }
+}
+
+static void
+showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site, virtShow show)
+{
+    g_autoptr(GPtrArray) interfaces = g_ptr_array_new();
+
+    if (!site->ours)
+        return;
+    virtXmlCut(edits, doc, virtDomainSiteIsShared(doc, site) ? site->ours : site->metadata);
+    for (guint i = 0; i < site->hostdevs->len; i++) {
+        virtHostdevSite *hostdev = site->hostdevs->pdata[i];
+
+        if (hostdev->written)
+            continue;
+        if (isShownAsInterface(hostdev, show))
+            g_ptr_array_add(interfaces, hostdev);
+        else if (show != VIRT_SHOW_STOCK)
+            insertNetdevs(edits, doc, hostdev);
+    }
+    moveInterfaces(edits, doc, interfaces);
+}
+
+/* The text of @doc with what metadata says of @sites' devices moved to where @show wants it; for g_free(). */
+char *
+virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error)
+{
+    g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
+
+    for (guint i = 0; i < sites->len; i++)
+        showSite(edits, doc, sites->pdata[i], show);
+    return virtXmlApply(edits, doc, error);
+}
+
+/* Bring a document of any kind out of stock form.
+ *
+ * @file: for messages, may be NULL
+ * @show: VIRT_SHOW_WRITTEN is the form in which its user wrote it: netdevs in <hostdev>, and interfaces where they were
+ *
+ * Returns the text, the same byte for byte where its metadata has nothing of ours; or NULL with
+ * VIRT_ERROR_INVALID. Entries of devices that are no longer there are dropped. The caller frees it.
+ */
+char *
+virtDomainShow(const char *xml, gsize len, const char *file, virtShow show, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = NULL;
+    g_autoptr(GPtrArray) sites = NULL;
+
+    if (!virtDomainMentionsUs(xml, len))
+        return g_strndup(xml, len);
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, 0, error)))
+        return NULL;
+    return virtDomainSitesShow(doc, sites, show, error);
+}

@@ -1,0 +1,525 @@
+/* interface_conf.c: <interface type='hostdev'>: a <hostdev> and its one netdev folded into one element
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation: every child that such an element may have is a row of one table, which says where it goes when
+ * the element becomes a <hostdev>: it stays there, it becomes a setting of the netdev, or it means nothing to a VF and
+ * is kept in our metadata only to be shown again. The order of the rows is the one in which libvirt writes them
+ * (src/conf/domain_conf.c, 9.0 to 12), so what is shown looks as libvirt would show it.
+ *
+ * What a netdev can say only in part (a bandwidth with <inbound>, which no NIC limits) is kept whole too, and shown
+ * instead of the netdev's own.
+ */
+#include <linux/if_link.h>
+#include <string.h>
+
+#include "conf/domain_tree.h"
+
+typedef enum {
+    PART_HOSTDEV, /* a child of <hostdev> too, the same in both */
+    PART_NETDEV,  /* a setting of the netdev */
+    PART_KEPT,    /* nothing that a VF could be told */
+    PART_DROPPED, /* libvirt drops it from interfaces of this type */
+} Place;
+
+static const struct {
+    const char *name;
+    Place place;
+} parts[] = {
+    {"mac", PART_NETDEV},         {"driver", PART_HOSTDEV},    {"source", PART_HOSTDEV},  {"vlan", PART_NETDEV},
+    {"virtualport", PART_NETDEV}, {"bandwidth", PART_NETDEV},  {"script", PART_KEPT},     {"downscript", PART_KEPT},
+    {"backenddomain", PART_KEPT}, {"target", PART_KEPT},       {"guest", PART_KEPT},      {"model", PART_KEPT},
+    {"backend", PART_KEPT},       {"filterref", PART_DROPPED}, {"tune", PART_KEPT},       {"teaming", PART_HOSTDEV},
+    {"link", PART_NETDEV},        {"guid", PART_NETDEV},       {"boot", PART_HOSTDEV},    {"alias", PART_HOSTDEV},
+    {"rom", PART_HOSTDEV},        {"acpi", PART_HOSTDEV},      {"address", PART_HOSTDEV},
+};
+
+#define CHILDREN                                                                                                       \
+    "mac driver source! vlan virtualport bandwidth script downscript backenddomain target guest model backend "        \
+    "filterref tune teaming link guid boot alias rom acpi address"
+
+static const virtXmlRule interfaceRules[] = {
+    {"interface", "type! managed port trustGuestRxFilters spoofCheck", CHILDREN, NULL, NULL},
+    {"mac", "address! type check", "", NULL, NULL},
+    {"driver", "name! model", "", NULL, NULL},
+    {"source", "writeFiltering", "address!", NULL, NULL},
+    {"bandwidth", "", "inbound outbound", NULL, NULL},
+    {"inbound", "average! peak burst", "", NULL, NULL},
+    {"outbound", "average! peak burst floor", "", NULL, NULL},
+    {"script", "path!", "", NULL, NULL},
+    {"downscript", "path!", "", NULL, NULL},
+    {"backenddomain", "name!", "", NULL, NULL},
+    {"target", "dev!", "", NULL, NULL},
+    {"guest", "dev actual", "", NULL, NULL},
+    {"model", "type!", "", NULL, NULL},
+    {"backend", "tap!", "", NULL, NULL},
+    {"tune", "", "sndbuf!", NULL, NULL},
+    {NULL},
+};
+/* What QEMU's driver refuses for this type, at the definition or at the start, is libvirt's to refuse. */
+#define NOT_FOR_VF "libvirt's QEMU driver refuses it for type='hostdev'; drop it"
+static const virtXmlRefusal interfaceRefusals[] = {
+    {"interface", "mtu", "a VF's MTU is the guest's own choice; drop it"},
+    {"interface", "coalesce", NOT_FOR_VF},
+    {"interface", "ip", NOT_FOR_VF},
+    {"interface", "route", NOT_FOR_VF},
+    {"interface", "port", NOT_FOR_VF},
+    {"interface", "portForward", NOT_FOR_VF},
+    {"target", "@managed", NOT_FOR_VF},
+    {"inbound", "@floor", NOT_FOR_VF},
+    {"vlan", "@trunk", "a VF has one VLAN, not a trunk; drop the attribute and write one <tag>"},
+    {"tag", "@nativeMode", "a VF sends all frames tagged on the wire and untagged to the guest; drop it"},
+    {NULL},
+};
+static const virtXmlGrammar interfaceGrammar = {interfaceRules, interfaceRefusals, virtNetdevPartRules};
+
+/* What metadata keeps of an interface, as it may stand there itself. */
+static const virtXmlRule keptRules[] = {
+    {"interface", "", VIRT_INTERFACE_KEPT, NULL, NULL},
+    {"link", "state!", "", NULL, NULL},
+    {NULL},
+};
+static const virtXmlGrammar keptGrammar = {keptRules, interfaceRefusals, interfaceRules};
+
+/* Bytes; escaping makes it longer than it was written. Such text is parsed again. */
+#define KEPT_MAX (VIRT_XML_MAX / 4)
+
+/* Free @interface; NULL is allowed. */
+void
+virtInterfaceFree(virtInterface *interface)
+{
+    if (!interface)
+        return;
+    g_free(interface->kept);
+    g_free(interface);
+}
+
+/* A copy for virtInterfaceFree(); NULL for NULL. */
+virtInterface *
+virtInterfaceCopy(const virtInterface *interface)
+{
+    virtInterface *copy = interface ? g_memdup2(interface, sizeof(*interface)) : NULL;
+
+    if (copy)
+        copy->kept = g_strdup(interface->kept);
+    return copy;
+}
+
+/* Whether @node is an interface that gives a PCI device of the host to the guest. */
+bool
+virtInterfaceIs(const virtXmlNode *node)
+{
+    const virtXmlNode *source, *address;
+
+    if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
+        return false;
+    source = virtXmlChild(node, "source");
+    address = source ? virtXmlChild(source, "address") : NULL;
+    return address && g_strcmp0(virtXmlGet(address, "type"), "pci") == 0;
+}
+
+/* ---- reading ---- */
+
+/* Does an interface use words that are ours, which libvirt would drop without a word? */
+bool
+virtInterfaceMentionsUs(const virtXmlNode *node)
+{
+    const virtXmlNode *vlan = virtXmlChild(node, "vlan");
+    const virtXmlNode *tag = vlan ? virtXmlChild(vlan, "tag") : NULL;
+
+    return virtXmlGet(node, "port") || virtXmlGet(node, "spoofCheck") || virtXmlChild(node, "guid") ||
+           (tag && (virtXmlGet(tag, "priority") || virtXmlGet(tag, "protocol")));
+}
+
+/* Is there more in a child that became a setting of @netdev than that can say? */
+static bool
+saysMore(const virtXmlNode *child, const virtNetdev *netdev)
+{
+    const virtXmlNode *outbound;
+
+    if (g_str_equal(child->name, "mac"))
+        return child->attrCount > 1;
+    if (g_str_equal(child->name, "link"))
+        return !virtNetdevHas(netdev, VIRT_NETDEV_LINK);
+    if (!g_str_equal(child->name, "bandwidth"))
+        return false;
+    outbound = virtXmlChild(child, "outbound");
+    return virtXmlChild(child, "inbound") || (outbound && virtXmlGet(outbound, "burst"));
+}
+
+static Place
+placeOf(const virtXmlNode *child)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (virtXmlIs(child, NULL, parts[i].name))
+            return parts[i].place;
+    }
+    return PART_DROPPED;
+}
+
+static char *
+keep(const virtXmlNode *node, const virtNetdev *netdev)
+{
+    static const virtXmlLayout layout = {"", "", ""};
+    GString *kept = g_string_new(NULL);
+
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
+        Place place = placeOf(child);
+
+        if (place == PART_KEPT || (place == PART_NETDEV && saysMore(child, netdev)))
+            virtXmlFormatNode(kept, child, &layout);
+    }
+    return g_string_free(kept, FALSE);
+}
+
+/* libvirt's "up" only undoes its "down". A VF's link that is forced up is a setting of its own. */
+static void
+dropLinkUp(virtNetdev *netdev)
+{
+    if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) && netdev->link == IFLA_VF_LINK_STATE_ENABLE)
+        netdev->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
+}
+
+/* Read an interface for which virtInterfaceIs() holds: its one netdev, and what is left.
+ *
+ * Returns what the caller frees with g_free(), and *ret_interface for virtInterfaceFree(); or NULL with
+ * VIRT_ERROR_INVALID where it says something that a <hostdev> with a netdev cannot, or that is wrong.
+ */
+virtNetdev *
+virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface, GError **error)
+{
+    g_autofree virtNetdev *netdev = virtNetdevNew(1);
+    g_autofree char *kept = NULL;
+
+    if (!virtXmlCheck(doc, node, &interfaceGrammar, error) ||
+        !virtNetdevParseParts(doc, node, VIRT_NETDEV_PARSE_USER, netdev, error))
+        return NULL;
+    dropLinkUp(netdev);
+    kept = keep(node, netdev);
+    if (strlen(kept) > KEPT_MAX) {
+        virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes", KEPT_MAX);
+        return NULL;
+    }
+    *ret_interface = g_new0(virtInterface, 1);
+    (*ret_interface)->index = -1;
+    (*ret_interface)->kept = g_steal_pointer(&kept);
+    return g_steal_pointer(&netdev);
+}
+
+/* ---- in our metadata ---- */
+
+/* What was kept, as a tree; its text is @ret_text. */
+static virtXmlDoc *
+parseKept(const virtInterface *interface, char **ret_text, GError **error)
+{
+    *ret_text = g_strdup_printf("<interface>%s</interface>", interface ? interface->kept : "");
+    return virtXmlParse(*ret_text, strlen(*ret_text), NULL, error);
+}
+
+/* Does @kept say more than @netdev, and nothing else? To the last unit, for it is shown in its place. */
+static bool
+agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, GError **error)
+{
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
+
+        if (!virtNetdevHas(kept, attr) ||
+            memcmp((const char *)kept + info->offset, (const char *)netdev + info->offset, info->size) == 0)
+            continue;
+        virtXmlError(doc, doc->root, error, "its %s is not that of its <netdev>", info->title);
+        return false;
+    }
+    return true;
+}
+
+/* Whoever writes metadata might have something kept that then makes another interface of it, or none of ours. */
+static bool
+checkKept(const virtInterface *interface, const virtNetdev *netdev, GError **error)
+{
+    g_autofree virtNetdev *says = virtNetdevNew(1);
+    g_autofree char *text = NULL;
+    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, error);
+
+    if (!kept || !virtXmlCheck(kept, kept->root, &keptGrammar, error) ||
+        !virtNetdevParseParts(kept, kept->root, VIRT_NETDEV_PARSE_USER, says, error))
+        return false;
+    dropLinkUp(says);
+    return agree(kept, says, netdev, error);
+}
+
+/* The shape of @entry has been checked. */
+static virtInterface *
+readEntry(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
+{
+    static const virtXmlRange range = {10, 0, G_MAXINT, "it says how many interfaces stand before this one"};
+    static const virtXmlLayout layout = {"", "", ""};
+    virtInterface *interface;
+    GString *kept;
+    guint64 index = G_MAXUINT64;
+
+    if (!virtXmlGetUInt(doc, entry, "index", &range, &index, error))
+        return NULL;
+    kept = g_string_new(NULL);
+    for (guint i = 0; i < entry->children->len; i++)
+        virtXmlFormatNode(kept, entry->children->pdata[i], &layout);
+    interface = g_new0(virtInterface, 1);
+    interface->index = index == G_MAXUINT64 ? -1 : (gint)index;
+    interface->kept = g_string_free(kept, FALSE);
+    return interface;
+}
+
+/* Read the <interface> of @node, a <hostdev> of our metadata that has @netdevs; *ret stays NULL where it has none. The
+ * shape has been checked.
+ *
+ * False with VIRT_ERROR_INVALID.
+ */
+bool
+virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GPtrArray *netdevs, virtInterface **ret,
+                        GError **error)
+{
+    const virtXmlNode *entry = NULL;
+    g_autoptr(virtInterface) interface = NULL;
+    g_autoptr(GError) why = NULL;
+
+    for (guint i = 0; i < node->children->len && !entry; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
+        entry = g_str_equal(child->name, "interface") ? child : NULL;
+    }
+    if (!entry)
+        return true;
+    if (!(interface = readEntry(doc, entry, error)))
+        return false;
+    if (netdevs->len > 1) {
+        virtXmlError(doc, node, error, "the metadata's <hostdev> is an <interface>, which has one netdev, and has %u",
+                     netdevs->len);
+        return false;
+    }
+    if (!checkKept(interface, netdevs->pdata[0], &why)) {
+        virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> cannot be: %s",
+                     strchr(why->message, ':') + 2); /* behind a line of no document */
+        return false;
+    }
+    *ret = g_steal_pointer(&interface);
+    return true;
+}
+
+/* Append the <interface> of a <hostdev> of our metadata. */
+void
+virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, NULL);
+    g_autofree char *inner = g_strconcat(layout->indent, layout->step, NULL);
+    const virtXmlLayout deeper = {layout->prefix, inner, layout->step};
+
+    g_string_append_printf(out, "%s<%sinterface", layout->indent, layout->prefix);
+    if (interface->index >= 0)
+        g_string_append_printf(out, " index='%d'", interface->index);
+    if (!kept || kept->root->children->len == 0) {
+        g_string_append(out, "/>");
+        return;
+    }
+    g_string_append_c(out, '>');
+    for (guint i = 0; i < kept->root->children->len; i++)
+        virtXmlFormatNode(out, kept->root->children->pdata[i], &deeper);
+    g_string_append_printf(out, "%s</%sinterface>", layout->indent, layout->prefix);
+}
+
+/* ---- from one to the other ---- */
+
+/* Move the child @name, with the white space before it, to @to. */
+static void
+move(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node, const char *name, gsize to)
+{
+    const virtXmlNode *child = virtXmlChild(node, name);
+    gsize from = child ? virtXmlSpaceBefore(doc, child->start) : 0;
+    g_autofree char *text = child ? g_strndup(doc->text + from, child->end - from) : NULL;
+
+    if (!child)
+        return;
+    virtXmlCut(edits, doc, child);
+    virtXmlReplace(edits, to, to, text);
+}
+
+/* Turn an <interface> into a <hostdev> where it stands: another name and attributes, a source address without the type
+ * that it has only here, and what is no child of <hostdev> cut out. */
+static void
+convert(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
+{
+    const virtXmlNode *source = virtXmlChild(node, "source");
+    const virtXmlNode *address = virtXmlChild(source, "address");
+    const char *managed = virtXmlGet(node, "managed");
+    g_autoptr(GString) tag = g_string_new("<hostdev mode='subsystem' type='pci'");
+    gsize from, to;
+
+    if (managed) {
+        g_string_append(tag, " managed='");
+        virtXmlEscape(tag, managed);
+        g_string_append_c(tag, '\'');
+    }
+    g_string_append_c(tag, '>');
+    virtXmlReplace(edits, node->start, node->startEnd, tag->str);
+    virtXmlReplace(edits, node->endStart, node->end, "</hostdev>");
+    if (virtXmlFindAttr(doc, address, "type", &from, &to))
+        virtXmlReplace(edits, from, to, NULL);
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
+
+        if (placeOf(child) != PART_HOSTDEV)
+            virtXmlCut(edits, doc, child);
+    }
+    /* In a <hostdev> libvirt's schema wants these together; this is the order in which libvirt writes them. */
+    move(edits, doc, node, "driver", virtXmlSpaceBefore(doc, source->start));
+    move(edits, doc, node, "teaming", source->end);
+}
+
+/* The text of @node as a <hostdev>, with the white space before it; NULL only where it grows past all limits. */
+static char *
+convertedText(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
+
+    convert(edits, doc, node);
+    return virtXmlApplyTo(edits, doc, virtXmlSpaceBefore(doc, node->start), node->end, error);
+}
+
+/* Turn an <interface> into the <hostdev> that libvirt stores. libvirt counts the devices behind interfaces before all
+ * hostdevs when it gives out addresses and aliases; so one that stands behind hostdevs moves before them. */
+bool
+virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error)
+{
+    const virtXmlNode *node = site->node, *hostdev = site->behind;
+    g_autofree char *text = NULL;
+    gsize place;
+
+    if (!hostdev) {
+        convert(edits, doc, node);
+        return true;
+    }
+    if (!(text = convertedText(doc, node, error)))
+        return false;
+    place = virtXmlSpaceBefore(doc, hostdev->start);
+    virtXmlCut(edits, doc, node);
+    virtXmlReplace(edits, place, place, text);
+    return true;
+}
+
+static void
+formatAll(GString *out, const virtXmlNode *parent, const char *name, const virtXmlLayout *layout)
+{
+    for (guint i = 0; parent && i < parent->children->len; i++) {
+        if (virtXmlIs(parent->children->pdata[i], NULL, name))
+            virtXmlFormatNode(out, parent->children->pdata[i], layout);
+    }
+}
+
+/* A child that both elements have, as it is written; only the source address gets its type. */
+static void
+copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const char *name, const char *indent)
+{
+    const virtXmlNode *child = virtXmlChild(hostdev, name);
+    const virtXmlNode *address = child && g_str_equal(name, "source") ? virtXmlChild(child, "address") : NULL;
+    gsize split;
+
+    if (!child)
+        return;
+    split = address ? address->start + strlen("<address") : child->start;
+    g_string_append(out, indent);
+    g_string_append_len(out, doc->text + child->start, (gssize)(split - child->start));
+    g_string_append(out, address ? " type='pci'" : "");
+    g_string_append_len(out, doc->text + split, (gssize)(child->end - split));
+}
+
+/* Append the <interface> that stands for @hostdev, whose netdevs are one, with the white space before it. */
+void
+virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev)
+{
+    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+    g_autofree char *text = NULL;
+    g_autoptr(virtXmlDoc) kept = parseKept(hostdev->interface, &text, NULL);
+    g_autofree char *indent = virtXmlIndentOf(doc, hostdev->node);
+    g_autofree char *inner = virtXmlIndentOf(doc, hostdev->source);
+    g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, inner);
+    const virtXmlLayout layout = {"", indent, step}, deeper = {"", inner, step};
+    bool managed = g_strcmp0(virtXmlGet(hostdev->node, "managed"), "yes") == 0;
+
+    g_string_append_printf(out, "%s<interface type='hostdev'%s", indent, managed ? " managed='yes'" : "");
+    if (netdev->port != 1)
+        g_string_append_printf(out, " port='%u'", netdev->port);
+    virtNetdevFormatAttrs(out, netdev);
+    g_string_append_c(out, '>');
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+        const char *name = parts[i].name;
+
+        if (parts[i].place == PART_HOSTDEV)
+            copyPart(out, doc, hostdev->node, name, inner);
+        else if (kept && virtXmlChild(kept->root, name))
+            formatAll(out, kept->root, name, &deeper);
+        else if (parts[i].place == PART_NETDEV)
+            virtNetdevFormatPart(out, netdev, name, &layout);
+    }
+    g_string_append_printf(out, "%s</interface>", indent);
+}
+
+/* Has <interface> a place for each child of @hostdev that is not a <netdev>? VIRT_ERROR_INVALID names one that has
+ * none. */
+bool
+virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error)
+{
+    for (guint i = 0; i < hostdev->children->len; i++) {
+        const virtXmlNode *child = hostdev->children->pdata[i];
+        g_autofree char *name = virtXmlQuote(child->name);
+
+        if (placeOf(child) == PART_HOSTDEV || virtXmlIs(child, NULL, "netdev") || virtInterfaceIs(hostdev))
+            continue;
+        virtXmlError(doc, child, error, "<%s> of this <hostdev> cannot be said in an <interface>: keep the <hostdev>",
+                     name);
+        return false;
+    }
+    return true;
+}
+
+static void
+appendName(GString *names, const virtXmlNode *node)
+{
+    g_string_append_printf(names, "%s<%s>", names->len ? ", " : "", node->name);
+}
+
+/* "<script>, <model>": the elements that were kept; "" for none or no @interface. For g_free(). */
+char *
+virtInterfaceListKept(const virtInterface *interface)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, NULL);
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; kept && i < kept->root->children->len; i++)
+        appendName(names, kept->root->children->pdata[i]);
+    return g_string_free(names, FALSE);
+}
+
+/* Forget what @interface (may be NULL) has kept as elements called @name, or, with NULL, of any name; returns their
+ * names, as virtInterfaceListKept(). */
+char *
+virtInterfaceDropKept(virtInterface *interface, const char *name)
+{
+    static const virtXmlLayout layout = {"", "", ""};
+    g_autofree char *text = NULL;
+    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, NULL);
+    g_autoptr(GString) left = g_string_new(NULL);
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; kept && i < kept->root->children->len; i++) {
+        const virtXmlNode *child = kept->root->children->pdata[i];
+
+        if (name && !g_str_equal(child->name, name))
+            virtXmlFormatNode(left, child, &layout);
+        else
+            appendName(names, child);
+    }
+    if (interface) {
+        g_free(interface->kept);
+        interface->kept = g_strdup(left->str);
+    }
+    return g_string_free(names, FALSE);
+}

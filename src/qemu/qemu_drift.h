@@ -1,0 +1,35 @@
+/* qemu_drift.h: what somebody else has changed of a VF that a guest has
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "qemu/qemu_plan.h"
+
+/* One VF that somebody has, while its PF's lock is held. */
+typedef struct {
+    const virtRecord *record;
+    virtVF *vf;         /* NULL: see problem */
+    GPtrArray *present; /* virtNetdev: what the ports say; NULL: see problem */
+    bool compared;      /* all was set, and its owner is there: what differs was changed by somebody else */
+    GPtrArray *drifted; /* virtNetdev: of what is wanted, that which is otherwise now */
+    GPtrArray *rows;    /* virtPlanRow: each setting that is wanted */
+    GError *problem;    /* why it could not be read */
+} virtDrift;
+
+typedef void (*virtDriftFunc)(virtHost *host, const virtDrift *drift, void *opaque);
+
+void virtQemuHostdevDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque);
+void virtQemuDriftLog(const virtDrift *drift, const virtPlanRow *row);
+
+/* qemu_watch.c: doing so again and again */
+typedef struct _virtDriftWatch virtDriftWatch;
+
+#define VIRT_WATCH_TRIES 5    /* so many times a VF is put back .. */
+#define VIRT_WATCH_PERIOD 600 /* .. in so many seconds; then it is left alone */
+
+virtDriftWatch *virtDriftWatchNew(void);
+void virtDriftWatchFree(virtDriftWatch *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDriftWatch, virtDriftWatchFree)
+void virtDriftWatchForgive(virtDriftWatch *watch);
+bool virtDriftWatchLook(virtDriftWatch *watch, virtHost *host, GHashTable *pfs, bool enforce, gint64 now,
+                        GError **error);

@@ -1,0 +1,74 @@
+/* qemu_log.c: what happens to a VF, for the journal, with fields to search for
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "qemu/qemu_log.h"
+
+#define FIELDS_MAX 16
+
+/* As journald takes them, without copies: a start tells of each of its VFs (bench/). */
+typedef struct {
+    GLogField fields[FIELDS_MAX];
+    gsize n;
+} Fields;
+
+static void
+addField(Fields *fields, const char *key, const char *value)
+{
+    if (value)
+        fields->fields[fields->n++] = (GLogField){key, value, -1};
+}
+
+static void
+addSetting(Fields *fields, const virtPlanRow *row, char port[12])
+{
+    g_snprintf(port, 12, "%u", row->port);
+    addField(fields, "PORT", port);
+    addField(fields, "SETTING", row->attr);
+    addField(fields, "WANTED", row->to);
+    addField(fields, "FOUND", row->from);
+}
+
+/* Tell the journal, or whoever has taken over GLib's log, about a VF.
+ * @level: G_LOG_LEVEL_WARNING or G_LOG_LEVEL_INFO
+ * @row: one setting of it; may be NULL
+ */
+void
+virtQemuLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
+            const char *format, ...)
+{
+    Fields fields = {.n = 0};
+    g_autofree char *message = NULL;
+    char address[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN], vf[12], port[12];
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    virtPCIAddressFormat(&record->address, address);
+    virtPCIAddressFormat(&record->pf, pf);
+    g_snprintf(vf, sizeof(vf), "%u", record->index);
+    addField(&fields, "MESSAGE", message);
+    addField(&fields, "PRIORITY", level & G_LOG_LEVEL_WARNING ? "4" : "6"); /* syslog's; see sd-daemon(3) */
+    addField(&fields, "GLIB_DOMAIN", "libvirt-hostdev");
+    addField(&fields, "MESSAGE_ID", messageId);
+    addField(&fields, "DOMAIN_UUID", record->owner.uuid);
+    addField(&fields, "DOMAIN_NAME", record->owner.name);
+    addField(&fields, "PCI_ADDR", address);
+    addField(&fields, "PF", pf);
+    addField(&fields, "VF", vf);
+    if (row)
+        addSetting(&fields, row, port);
+    g_log_structured_array(level, fields.fields, fields.n);
+}
+
+/* @what was done with the VF of @record: "Set". */
+void
+virtQemuLogVF(const char *messageId, const char *what, const virtRecord *record)
+{
+    char address[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&record->address, address);
+    virtPCIAddressFormat(&record->pf, pf);
+    virtQemuLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s the netdevs of %s (VF %u of %s) for '%s'", what, address,
+                record->index, pf, record->owner.name);
+}

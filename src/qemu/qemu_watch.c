@@ -1,0 +1,281 @@
+/* qemu_watch.c: looking for drift again and again: each change is told once, and put back where that is wanted
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation. A watch remembers, of each VF, what it has told. A difference is told when it is not the one
+ * that was told last; its end is told too. What is remembered is of one record as it was written: another guest, a new
+ * start, new settings begin anew.
+ *
+ * Putting back sets just what differs, like any other set: under the PF's lock, read back, a sentence when refused. Who
+ * changed the VF may do so again, so it is put back VIRT_WATCH_TRIES times in VIRT_WATCH_PERIOD at most. After that the
+ * watch says so and leaves the VF as it is, until its record is another or the administrator asks to try again: two
+ * programs that disagree would else write to the device for ever.
+ */
+#include "qemu/qemu_drift.h"
+#include "qemu/qemu_log.h"
+#include "util/virerror.h"
+#include "util/virnetdevhostdev.h"
+
+#include <string.h>
+
+/* What is remembered of one VF. */
+typedef struct {
+    virtPCIAddress pf;
+    char *record;                   /* as it was written */
+    GHashTable *found;              /* "PORT SETTING" → what was told about it */
+    char *problem;                  /* what kept us from reading it or putting it back; told */
+    gint64 tries[VIRT_WATCH_TRIES]; /* when it was put back: microseconds; 0 none. A ring */
+    guint next;                     /* of tries: the oldest */
+    bool leftAlone;
+    guint round; /* of the last look that saw it */
+} Memory;
+
+struct _virtDriftWatch {
+    GHashTable *vfs; /* PCI address → Memory */
+    guint round;
+};
+
+typedef struct {
+    virtDriftWatch *watch;
+    bool enforce;
+    gint64 now;
+} Look;
+
+static void
+memoryFree(Memory *memory)
+{
+    g_free(memory->record);
+    g_free(memory->problem);
+    g_hash_table_unref(memory->found);
+    g_free(memory);
+}
+
+/* A watch that has not seen anything; free with virtDriftWatchFree(). For one thread at a time. */
+virtDriftWatch *
+virtDriftWatchNew(void)
+{
+    virtDriftWatch *watch = g_new0(virtDriftWatch, 1);
+
+    watch->vfs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)memoryFree);
+    return watch;
+}
+
+/* Takes NULL. */
+void
+virtDriftWatchFree(virtDriftWatch *watch)
+{
+    if (!watch)
+        return;
+    g_hash_table_unref(watch->vfs);
+    g_free(watch);
+}
+
+static Memory *
+remember(virtDriftWatch *watch, const virtRecord *record)
+{
+    g_autofree char *text = virtRecordFormat(record);
+    char name[VIRT_PCI_ADDRESS_LEN];
+    Memory *memory;
+
+    virtPCIAddressFormat(&record->address, name);
+    memory = g_hash_table_lookup(watch->vfs, name);
+    if (!memory || !g_str_equal(memory->record, text)) {
+        memory = g_new0(Memory, 1);
+        memory->pf = record->pf;
+        memory->record = g_steal_pointer(&text);
+        memory->found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        g_hash_table_insert(watch->vfs, g_strdup(name), memory);
+    }
+    memory->round = watch->round;
+    return memory;
+}
+
+/* ---- telling ---- */
+
+/* Once, until it is another. NULL: there is none now. */
+static void
+tellProblem(Memory *memory, const virtDrift *drift, const char *messageId, const char *problem)
+{
+    if (problem && g_strcmp0(problem, memory->problem) != 0)
+        virtQemuLog(messageId, G_LOG_LEVEL_WARNING, drift->record, NULL, "%s", problem);
+    g_free(memory->problem);
+    memory->problem = g_strdup(problem);
+}
+
+static void
+tellRow(virtHost *host, Memory *memory, const virtDrift *drift, const virtPlanRow *row)
+{
+    g_autofree char *key = g_strdup_printf("%u %s", row->port, row->attr);
+    const char *told = g_hash_table_lookup(memory->found, key);
+
+    if (told && g_strcmp0(row->from, row->to) == 0) { /* else it is only excused for now: see qemu_drift.c */
+        virtQemuLog(VIRT_MESSAGE_ID_DRIFT_OVER, G_LOG_LEVEL_INFO, drift->record, row,
+                    "Port %u (VF %u of %s, %s), which '%s' has: %s is %s again, as it was set", row->port, row->vf,
+                    row->ifname, row->device, drift->record->owner.name, row->title, row->to);
+        g_hash_table_remove(memory->found, key);
+    }
+    if (!row->differs || g_strcmp0(told, row->from) == 0)
+        return;
+    virtQemuDriftLog(drift, row);
+    host->counts[VIRT_COUNT_DRIFTS]++;
+    g_hash_table_insert(memory->found, g_steal_pointer(&key), g_strdup(row->from));
+}
+
+/* ---- putting back ---- */
+
+/* Were there as many tries lately as there may be? */
+static bool
+isTired(const Memory *memory, gint64 now)
+{
+    gint64 oldest = memory->tries[memory->next];
+
+    return oldest && now - oldest < VIRT_WATCH_PERIOD * G_USEC_PER_SEC;
+}
+
+static bool
+checkPorts(const virtDrift *drift, GError **error)
+{
+    for (guint i = 0; i < drift->drifted->len; i++) {
+        if (!virtQemuHostdevCheckPort(drift->vf, drift->drifted->pdata[i], error))
+            return false;
+    }
+    return true;
+}
+
+static void
+tellPutBack(virtHost *host, Memory *memory, const virtDrift *drift)
+{
+    for (guint i = 0; i < drift->rows->len; i++) {
+        const virtPlanRow *row = drift->rows->pdata[i];
+
+        if (row->differs)
+            virtQemuLog(VIRT_MESSAGE_ID_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, row,
+                        "Port %u (VF %u of %s, %s), which '%s' has: %s was %s and is %s again, because enforce is set",
+                        row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->from,
+                        row->to);
+    }
+    host->counts[VIRT_COUNT_ENFORCED]++;
+    g_hash_table_remove_all(memory->found);
+}
+
+static void
+putBack(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (memory->leftAlone)
+        return;
+    if (!checkPorts(drift, &error)) { /* nothing is tried, and so this is no try */
+        tellProblem(memory, drift, VIRT_MESSAGE_ID_NOT_ENFORCED, error->message);
+        return;
+    }
+    if (isTired(memory, now)) {
+        memory->leftAlone = true;
+        virtQemuLog(
+            VIRT_MESSAGE_ID_NOT_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, NULL,
+            "%d tries in %d seconds did not keep VF %u of %s (%s), which '%s' has, as it was set: it is left alone. Find out who changes it, then reload virthostdevd.",
+            VIRT_WATCH_TRIES, VIRT_WATCH_PERIOD, drift->vf->index, drift->vf->pfName, drift->vf->name,
+            drift->record->owner.name);
+        return;
+    }
+    memory->tries[memory->next] = now;
+    memory->next = (memory->next + 1) % VIRT_WATCH_TRIES;
+    if (virtNetDevHostdevSet(host, drift->vf, drift->drifted, drift->present, &error)) {
+        tellPutBack(host, memory, drift);
+        tellProblem(memory, drift, NULL, NULL);
+    } else {
+        host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
+        tellProblem(memory, drift, VIRT_MESSAGE_ID_NOT_ENFORCED, error->message);
+    }
+}
+
+/* ---- looking ---- */
+
+static void
+lookAt(virtHost *host, const virtDrift *drift, void *opaque)
+{
+    const Look *look = opaque;
+    Memory *memory = remember(look->watch, drift->record);
+
+    if (g_error_matches(drift->problem, VIRT_ERROR, VIRT_ERROR_BUSY)) /* we come again */
+        return;
+    if (drift->problem) {
+        tellProblem(memory, drift, VIRT_MESSAGE_ID_WARNING, drift->problem->message);
+        return;
+    }
+    for (guint i = 0; drift->compared && i < drift->rows->len; i++)
+        tellRow(host, memory, drift, drift->rows->pdata[i]);
+    if (drift->drifted->len == 0)
+        tellProblem(memory, drift, NULL, NULL);
+    else if (look->enforce)
+        putBack(host, memory, drift, look->now);
+}
+
+/* Drop what is remembered of VFs at PFs that were looked at and nobody has any more. */
+static void
+forgetGone(virtDriftWatch *watch, GHashTable *pfs)
+{
+    GHashTableIter iter;
+    gpointer value;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    g_hash_table_iter_init(&iter, watch->vfs);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Memory *memory = value;
+
+        virtPCIAddressFormat(&memory->pf, name);
+        if (memory->round != watch->round && (!pfs || g_hash_table_contains(pfs, name)))
+            g_hash_table_iter_remove(&iter);
+    }
+}
+
+static void
+dropOthers(GPtrArray *records, GHashTable *pfs)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    for (guint i = records->len; i-- > 0;) {
+        virtPCIAddressFormat(&((const virtRecord *)records->pdata[i])->pf, name);
+        if (!g_hash_table_contains(pfs, name))
+            g_ptr_array_remove_index(records, i);
+    }
+}
+
+/* Looks at every VF that somebody has, tells the journal what somebody else has changed since the last look, and sets
+ * it again if @enforce.
+ *
+ * @pfs: PCI addresses (a set of strings): only the VFs of these; NULL: all
+ * @now: microseconds of a clock that does not jump, not 0
+ *
+ * Errors: VIRT_ERROR_HOST where the records cannot be listed. What goes wrong with a VF is told.
+ */
+bool
+virtDriftWatchLook(virtDriftWatch *watch, virtHost *host, GHashTable *pfs, bool enforce, gint64 now, GError **error)
+{
+    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+    Look look = {watch, enforce, now};
+
+    if (!records)
+        return false;
+    if (pfs)
+        dropOthers(records, pfs);
+    watch->round++;
+    virtQemuHostdevDrift(host, records, lookAt, &look);
+    forgetGone(watch, pfs);
+    return true;
+}
+
+/* Try again with the VFs that were left alone. */
+void
+virtDriftWatchForgive(virtDriftWatch *watch)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, watch->vfs);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Memory *memory = value;
+
+        memory->leftAlone = false;
+        memset(memory->tries, 0, sizeof(memory->tries));
+    }
+}

@@ -1,0 +1,308 @@
+/* filter_step.c: what a held call does, one thing at a time; filter_call.c puts the steps in rows
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "remote/filter_held.h"
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#define PROC_ATTACH_DEVICE 8
+#define PROC_DETACH_DEVICE 13
+#define PROC_GET_XML_DESC 14
+#define PROC_IS_ACTIVE 150
+#define PROC_SET_METADATA 264
+#define PROC_GET_METADATA 265
+
+/* Have the broker lock the domain. */
+void
+virtStepBegin(virtHeld *held, virtHeldTarget target)
+{
+    held->begun = true;
+    virtHeldAsk(held, VIRT_BROKER_BEGIN);
+}
+
+static void
+gotActive(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    virtXdr xdr;
+
+    if (!virtHeldIsGood(held, header, message))
+        return;
+    xdr = virtRpcMessageOpen(message->data, message->len);
+    held->flags |= virtXdrGetUInt(&xdr) ? VIR_DOMAIN_AFFECT_LIVE : VIR_DOMAIN_AFFECT_CONFIG;
+    if (xdr.bad)
+        virtHeldFailMalformed(held);
+    else
+        virtHeldAdvance(held);
+}
+
+/* "Current" is settled once: a domain that stops meanwhile must not have half of it live and half in its config. */
+void
+virtStepResolve(virtHeld *held, virtHeldTarget target)
+{
+    if (held->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG))
+        virtHeldAdvance(held);
+    else
+        virtHeldSend(held, virtHeldNewCall(held, PROC_IS_ACTIVE), gotActive);
+}
+
+static GPtrArray *
+metadataOf(const virtRpcHeader *header, const GByteArray *message, GError **error)
+{
+    virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
+    const char *xml;
+    gsize len;
+
+    if (header->status != VIRT_RPC_OK)
+        return g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    xml = virtXdrGetString(&xdr, &len);
+    if (xml)
+        return virtMetadataParse(xml, len, error);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "libvirt's reply with the domain's metadata cannot be read");
+    return NULL;
+}
+
+/* Before a call has begun, nothing is known to be ours: a driver that has no metadata, or a refusal, is for libvirt to
+ * speak of when it gets the call itself. */
+static void
+gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    g_autoptr(GError) error = NULL;
+    GPtrArray *hostdevs;
+    bool none = header && ((!held->begun && header->status != VIRT_RPC_OK) ||
+                           virtRpcErrorCode(message->data, message->len) == VIR_ERR_NO_DOMAIN_METADATA);
+
+    if (!none && !virtHeldIsGood(held, header, message))
+        return;
+    if (!(hostdevs = metadataOf(header, message, &error))) {
+        virtHeldFailWith(held, error);
+        return;
+    }
+    held->before[held->target] = hostdevs;
+    if (held->hostdev)
+        held->present |= virtHostdevListFind(hostdevs, &held->hostdev->address) != NULL;
+    virtHeldAdvance(held);
+}
+
+/* Read our metadata as it is. */
+void
+virtStepReadMetadata(virtHeld *held, virtHeldTarget target)
+{
+    GByteArray *call = virtHeldNewCall(held, PROC_GET_METADATA);
+
+    held->target = target;
+    virtXdrPutUInt(call, VIR_DOMAIN_METADATA_ELEMENT);
+    virtXdrPutOptString(call, VIRT_NS);
+    virtXdrPutUInt(call, virtHeldImpacts[target].flag);
+    virtHeldSend(held, call, gotMetadata);
+}
+
+static void
+gotDone(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    if (virtHeldIsGood(opaque, header, message))
+        virtHeldAdvance(opaque);
+}
+
+static void
+putMetadata(virtHeld *held, virtHeldTarget target, const GPtrArray *hostdevs)
+{
+    g_autofree char *xml = virtMetadataFormat(hostdevs);
+    GByteArray *call = virtHeldNewCall(held, PROC_SET_METADATA);
+
+    virtXdrPutUInt(call, VIR_DOMAIN_METADATA_ELEMENT);
+    virtXdrPutOptString(call, xml);
+    virtXdrPutOptString(call, "lh");
+    virtXdrPutOptString(call, VIRT_NS);
+    virtXdrPutUInt(call, virtHeldImpacts[target].flag);
+    virtHeldSend(held, call, gotDone);
+}
+
+/* An update that gives no MAC address means the one that the netdev has. */
+static virtHostdev *
+completed(const virtHostdev *wanted, const virtHostdev *old)
+{
+    virtHostdev *hostdev = virtHostdevCopy(wanted);
+
+    for (guint i = 0; old && i < hostdev->netdevs->len; i++) {
+        virtNetdev *netdev = hostdev->netdevs->pdata[i];
+        const virtNetdev *present = virtNetdevListFind(old->netdevs, netdev->port);
+
+        if (present && !virtNetdevHas(netdev, VIRT_NETDEV_MAC) && virtNetdevHas(present, VIRT_NETDEV_MAC))
+            virtNetdevCopyAttr(netdev, present, VIRT_NETDEV_MAC);
+    }
+    if (hostdev->interface && old && old->interface)
+        hostdev->interface->index = old->interface->index;
+    virtHostdevGenerateMacs(hostdev);
+    return hostdev;
+}
+
+/* Our metadata with the client's device in the place of what was said about it before. */
+void
+virtStepWriteMetadata(virtHeld *held, virtHeldTarget target)
+{
+    g_autoptr(GPtrArray) hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    const virtHostdev *old;
+
+    if (held->present) {
+        virtHeldAdvance(held);
+        return;
+    }
+    old = virtHostdevListFind(held->before[target], &held->hostdev->address);
+    for (guint i = 0; i < held->before[target]->len; i++) {
+        const virtHostdev *other = held->before[target]->pdata[i];
+
+        if (other != old)
+            g_ptr_array_add(hostdevs, virtHostdevCopy(other));
+    }
+    g_ptr_array_add(hostdevs, completed(held->hostdev, old));
+    held->written[target] = true;
+    putMetadata(held, target, hostdevs);
+}
+
+/* Have the broker set the VF of an attach. */
+void
+virtStepPrepare(virtHeld *held, virtHeldTarget target)
+{
+    if (held->present)
+        virtHeldAdvance(held); /* libvirt will say that the domain has the device already */
+    else
+        virtHeldAsk(held, VIRT_BROKER_PREPARE);
+}
+
+static void
+gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+
+    if (!virtHeldIsGood(held, header, message))
+        return;
+    held->reply = virtHeldRelay(held, message);
+    virtHeldAdvance(held);
+}
+
+/* The client's own call; where there is a stock form of the device, with that and with "current" spelled out. */
+void
+virtStepDevice(virtHeld *held, virtHeldTarget target)
+{
+    GByteArray *call;
+
+    if (!held->stock) {
+        call = g_byte_array_sized_new(held->message->len);
+        g_byte_array_append(call, held->message->data, held->message->len);
+        virtFilterCall(held->filter, call, gotReply, held);
+        return;
+    }
+    call = virtHeldNewCall(held, held->header.proc);
+    virtXdrPutString(call, held->stock, strlen(held->stock));
+    if (held->header.proc != PROC_ATTACH_DEVICE && held->header.proc != PROC_DETACH_DEVICE)
+        virtXdrPutUInt(call, held->flags);
+    virtHeldSend(held, call, gotReply);
+}
+
+static void
+gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    g_autoptr(GError) error = NULL;
+    const char *xml;
+    virtXdr xdr;
+    gsize len;
+
+    if (!virtHeldIsGood(held, header, message))
+        return;
+    xdr = virtRpcMessageOpen(message->data, message->len);
+    xml = virtXdrGetString(&xdr, &len);
+    if (!xml)
+        virtHeldFailMalformed(held);
+    else if (held->hostdev->interface ? !virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, &error)
+                                      : !virtHostdevIsIn(held->xml, held->xmlLen, xml, len, &error))
+        virtHeldFailWith(held, error);
+    else
+        virtHeldAdvance(held);
+}
+
+/* Does the domain have the device of an update as it is described? */
+void
+virtStepCompare(virtHeld *held, virtHeldTarget target)
+{
+    GByteArray *call = virtHeldNewCall(held, PROC_GET_XML_DESC);
+
+    virtXdrPutUInt(call, virtHeldImpacts[target].xmlFlag);
+    virtHeldSend(held, call, gotXml);
+}
+
+/* From here on, what metadata knows of the device is to be replaced. */
+void
+virtStepReplace(virtHeld *held, virtHeldTarget target)
+{
+    held->present = false;
+    virtHeldAdvance(held);
+}
+
+/* Have the broker set the VF of an update. */
+void
+virtStepUpdate(virtHeld *held, virtHeldTarget target)
+{
+    virtHeldAsk(held, VIRT_BROKER_UPDATE);
+}
+
+/* ---- closing ---- */
+
+/* Settling cannot tell what was written for a device that the domain has in any case: before an update, or before an
+ * attach that libvirt refused for just that. */
+static void
+putBack(virtHeld *held, virtHeldTarget target)
+{
+    if (held->failed && held->written[target]) {
+        held->written[target] = false;
+        putMetadata(held, target, held->before[target]);
+    } else {
+        virtHeldAdvance(held);
+    }
+}
+
+/* The call itself is over: a failure to settle is the daemon's to log and to try again. */
+static void
+ended(gpointer opaque, const GError *failure)
+{
+    (void)failure;
+    virtHeldAdvance(opaque);
+}
+
+static void
+end(virtHeld *held, virtHeldTarget target)
+{
+    virtBrokerRequest request = {.verb = VIRT_BROKER_END};
+
+    g_strlcpy(request.uuid, held->uuid, sizeof(request.uuid));
+    if (held->begun)
+        virtFilterAsk(held->filter, &request, ended, held);
+    else
+        virtHeldAdvance(held);
+}
+
+static void
+deliver(virtHeld *held, virtHeldTarget target)
+{
+    if (!held->reply) {
+        held->reply = virtRpcMessageNew(held->header.proc, VIRT_RPC_REPLY, held->header.serial, VIRT_RPC_OK);
+        virtRpcMessageEnd(held->reply, NULL);
+    }
+    virtFilterReply(held->filter, g_steal_pointer(&held->reply));
+    virtHeldFree(held);
+}
+
+const virtHeldStep virtHeldClosing[] = {
+    {putBack, VIRT_HELD_CONFIG}, {putBack, VIRT_HELD_LIVE}, {end, VIRT_HELD_ALWAYS}, {deliver, VIRT_HELD_ALWAYS}};
+
+/* The last of each row: hands over to virtHeldClosing. */
+void
+virtStepClose(virtHeld *held, virtHeldTarget target)
+{
+    held->next = virtHeldClosing;
+    virtHeldAdvance(held);
+}

@@ -1,0 +1,32 @@
+/* virnetdevhostdevpriv.h: what reading, setting and restoring a VF share, for these files alone
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "util/virnetdevquirk.h"
+
+/* One port's settings as the kernel has them. */
+typedef struct {
+    virtNetdev netdev;
+    guint8 shownMac[6]; /* as IFLA_VF_MAC says; where that is only the VF driver's own, netdev.mac is zero */
+} virtNetDevReading;
+
+/* virnetdevhostdev.c */
+bool virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error);
+
+/* virnetdevguid.c */
+bool virtNetDevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev);
+int virtNetDevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev);
+
+/* virnetdevrefusal.c */
+char *virtNetDevFormatRefusal(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+                              virtNetdevAttr attr, int rc, const char *reason, const char *usual);
+char *virtNetDevFormatIgnored(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+                              virtNetdevAttr attr, const virtNetDevReading *reading, const char *usual);
+
+/* virnetdevwrite.c */
+int virtNetDevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
+                        virtNetdevAttr attr, const virtNetDevReading *now, const virtNetDevQuirk **ret_quirk,
+                        char **ret_reason);
+bool virtNetDevSetOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, guint todo,
+                           GError **error);

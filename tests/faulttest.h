@@ -1,0 +1,39 @@
+/* faulttest.h: what is done while steps fail, and the table of what came of it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "faultstep.h"
+
+#include "qemu/qemu_hostdev.h"
+
+#define FAULT_PF "0000:01:00.0"
+
+/* What a VF of the guest's is like. */
+typedef enum { AS_BEFORE, ATTACHED, UPDATED } faultLook;
+
+typedef struct {
+    const char *name;
+    void (*setUp)(fakeHost *fake);                  /* nothing goes wrong here */
+    bool (*run)(fakeHost *fake, GError **error);    /* here it does */
+    bool (*settle)(fakeHost *fake, GError **error); /* what the daemon does next; NULL: nothing */
+    faultLook start[2], end[2], settled[2];         /* VF 0, VF 1 */
+    bool putsBack;                                  /* what it could not do stays undone, and recorded */
+    bool mustFail;
+    bool leftOver; /* what is there at the start is nobody's: it may also be put back */
+} faultOperation;
+
+extern const faultOperation faultOperations[]; /* ends with a row without name */
+
+/* faultoperation.c */
+fakeHost *faultHostMake(void);
+void faultHostReset(fakeHost *fake);
+void faultTableMake(fakeHost *fake, const faultLook look[2], fakeVF *ret);
+bool faultRestore(fakeHost *fake, GError **error);
+bool faultLiveAgain(fakeHost *fake, GError **error);
+void faultTell(const char *text);
+
+/* faulttable.c */
+void faultTableCount(const faultOperation *operation, faultKind kind);
+void faultTableAdd(const faultOperation *operation, faultKind kind, faultHow how, int error, char outcome);
+char *faultTableFormat(void);

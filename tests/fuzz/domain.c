@@ -1,0 +1,136 @@
+/* domain.c: fuzz target: a document with <netdev>, to stock form and back, and to what libvirt alone takes
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "conf/domain_conf.h"
+#include "oracle.h"
+#include "testfiles.h"
+
+#include <string.h>
+
+static char *
+stock(const char *xml, guint flags)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = virtDomainToStock(xml, strlen(xml), NULL, flags, &error);
+
+    if (!text)
+        fuzzFail("what we have written has no stock form: %s\n%s", error->message, xml);
+    return text;
+}
+
+static char *
+show(const char *xml)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, &error);
+
+    if (!text)
+        fuzzFail("what we have written cannot be shown: %s\n%s", error->message, xml);
+    return text;
+}
+
+static void
+sameMeaning(const char *a, const char *b)
+{
+    g_autofree char *one = virtTestMeaning(a), *other = virtTestMeaning(b);
+
+    fuzzSame(one, other, "the netdevs are not the same");
+}
+
+/* There and back, from @input's stock form. */
+static void
+checkStock(const char *input, const char *stored)
+{
+    g_autofree char *shown = show(stored), *storedAgain = stock(shown, 0), *shownAgain = show(storedAgain);
+    g_autofree char *storedTwice = stock(stored, 0), *shownTwice = show(shown);
+
+    fuzzXmlKept(input, stored, FUZZ_NETDEVS, "brought to stock form");
+    fuzzXmlKept(input, shown, FUZZ_NETDEVS, "shown");
+    sameMeaning(input, stored);
+    sameMeaning(input, shown);
+    fuzzSame(shownAgain, shown, "shown, stored and shown again");
+    fuzzSame(storedTwice, stored, "stored twice");
+    fuzzSame(shownTwice, shown, "shown twice");
+    if (!g_str_equal(stored, input)) /* else it may be laid out in another way than ours */
+        fuzzSame(storedAgain, stored, "stored, shown and stored again");
+    else if (!virtDomainMentionsUs(input, strlen(input)))
+        fuzzSame(shown, input, "nothing of it is ours");
+}
+
+static void
+checkShown(const char *input, const char *shown)
+{
+    g_autofree char *again = show(shown);
+
+    fuzzXmlKept(input, shown, FUZZ_NETDEVS, "shown directly");
+    sameMeaning(input, shown);
+    fuzzSame(again, shown, "shown directly, twice");
+}
+
+static void
+checkGenerated(const char *input, const char *stored)
+{
+    g_autofree char *again = stock(stored, VIRT_DOMAIN_GENERATE_MAC);
+    g_autoptr(virtDomain) domain = virtDomainParse(stored, strlen(stored), NULL, 0, NULL);
+
+    fuzzXmlKept(input, stored, FUZZ_NETDEVS, "brought to stock form with MAC addresses");
+    fuzzSame(again, stored, "MAC addresses, generated twice");
+    if (g_str_equal(stored, input)) /* it was in stock form, and stays as it is */
+        return;
+    for (guint i = 0; domain && i < domain->hostdevs->len; i++) {
+        const virtHostdev *hostdev = domain->hostdevs->pdata[i];
+
+        for (guint j = 0; j < hostdev->netdevs->len; j++) {
+            const virtNetdev *netdev = hostdev->netdevs->pdata[j];
+
+            if (!virtNetdevHas(netdev, VIRT_NETDEV_MAC) && !virtNetdevHas(netdev, VIRT_NETDEV_NODE_GUID) &&
+                !virtNetdevHas(netdev, VIRT_NETDEV_PORT_GUID))
+                fuzzFail("port %u got no MAC address", netdev->port);
+        }
+    }
+}
+
+static void
+checkReverted(const char *stored)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) lost = NULL, lostAgain = NULL;
+    g_autofree char *reverted = virtDomainRevert(stored, strlen(stored), &lost, &error);
+    g_autofree char *again = reverted ? virtDomainRevert(reverted, strlen(reverted), &lostAgain, &error) : NULL;
+    g_autoptr(virtDomain) domain = again ? virtDomainParse(again, strlen(again), NULL, 0, &error) : NULL;
+
+    if (!reverted && !virtDomainMentionsUs(stored, strlen(stored)))
+        return; /* not even XML */
+    if (!again)
+        fuzzFail("cannot be reverted: %s", error->message);
+    fuzzXmlKept(stored, reverted, FUZZ_DEVICES, "reverted");
+    fuzzSame(again, reverted, "reverted twice");
+    if (lostAgain->len || (domain && domain->hostdevs->len))
+        fuzzFail("reverted, it still has netdevs:\n%s", reverted);
+}
+
+int
+LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
+{
+    const char *raw = (const char *)data;
+    g_autofree char *input = g_strndup(raw, size);
+    g_autofree char *stored = NULL, *generated = NULL, *shown = NULL;
+
+    /* What was an interface is shown as one: that is for the target interface.c. */
+    if (memchr(data, 0, size) || (strstr(input, VIRT_NS) && strstr(input, "interface")))
+        return 0;
+    /* These need no NUL behind their text. */
+    stored = virtDomainToStock(raw, size, NULL, 0, NULL);
+    shown = virtDomainShow(raw, size, NULL, VIRT_SHOW_WRITTEN, NULL);
+    generated = virtDomainToStock(raw, size, NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
+    if (!stored != !generated || (stored && !shown))
+        fuzzFail("brought to stock form %d, with MAC addresses %d, shown %d", !!stored, !!generated, !!shown);
+    if (shown)
+        checkShown(input, shown);
+    if (!stored)
+        return 0;
+    checkStock(input, stored);
+    checkGenerated(input, generated);
+    checkReverted(stored);
+    return 0;
+}

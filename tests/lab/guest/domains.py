@@ -1,0 +1,232 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""domains.py RUNS SEED PF: random operations through virthostdevd and stock libvirt, each held against a model.
+
+Two domains: "vm" runs, and VFs are attached to it, updated, detached; "next" has the last two VFs and is started and
+destroyed. In half of the runs the client, its filter, the daemon or libvirt's is killed after some milliseconds. Then,
+when all of them are back, what libvirt says, the metadata, the record, every port and the VF's driver must say the same
+of each VF: that the call came, or that it never did. What does not go back by itself does so with virt-hostdev restore.
+"""
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as tree
+
+import libvirt
+
+import vfs
+
+STOCK, KNOBS, LOG = "/run/libvirt/stock", "/sys/kernel/debug/dualport", "/var/log/libvirt/virthostdevd.log"
+URI = "qemu+unix:///system?socket=%s/libvirt-sock" % STOCK
+LH = "{urn:libvirt-hostdev:1}"
+libvirt.registerErrorHandler(lambda ctx, error: None, None)
+count = dict.fromkeys(["kills", "refusals", "restores", "divergences"], 0)
+
+
+def waitfor(seconds, what):
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def call(*argv):
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def answers(*argv):
+    return lambda: call(*argv).returncode == 0
+
+
+# ---- killing, and bringing back ----
+
+def pids(name):
+    return [int(pid) for pid in call("pgrep", "-x", name).stdout.split()]
+
+
+def kill(who, client):
+    victims = {"client": [client.pid], "filter": pids("virt-hostdev-fi"), "libvirt": pids("libvirtd"),
+               "daemon": [int(open("/run/lab-virthostdevd.pid").read())]}
+    for pid in victims[who]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def bring_back(who):
+    if who == "libvirt":
+        call("libvirtd", "-d", "-f", STOCK + "/config")
+    elif who == "daemon":
+        with open(LOG, "a") as log:
+            daemon = subprocess.Popen(["virthostdevd"], stdout=log, stderr=log)
+        with open("/run/lab-virthostdevd.pid", "w") as file:
+            file.write(str(daemon.pid))
+    return waitfor(60, answers("virsh", "-q", "-c", URI, "version")) and waitfor(60, answers("virsh", "-q", "version"))
+
+
+# ---- what is ----
+
+def live(connection, name):
+    """(addresses libvirt says the running domain has, addresses its metadata names)"""
+    try:
+        root = tree.fromstring(connection.lookupByName(name).XMLDesc(0))
+        if not connection.lookupByName(name).isActive():
+            return set(), set()
+    except libvirt.libvirtError:
+        return set(), set()
+    return ({vfs.address_of(a) for a in root.findall("devices/hostdev/source/address")},
+            {vfs.address_of(a) for a in root.iter(LH + "address")})
+
+
+def driver(address):
+    path = "%s/%s/driver" % (vfs.PCI, address)
+    return os.path.basename(os.readlink(path)) if os.path.islink(path) else "none"
+
+
+def found(world):
+    """{address: (owner by libvirt, by metadata, by record, settings, driver)}"""
+    connection = libvirt.open(URI)
+    said = {name: live(connection, name) for name in ("vm", "next")}
+    connection.close()
+    now, records = world.read(), world.records()
+    return {vf.address: ([n for n in said if vf.address in said[n][0]], [n for n in said if vf.address in said[n][1]],
+                         [records[vf.address].owner] if vf.address in records else [],
+                         {port: now[vf.address, port] for port in vf.ports},
+                         driver(vf.address)) for vf in world.vfs}
+
+
+class Guests:
+    def __init__(self, seed, world):
+        self.chance, self.world, self.said = random.Random(seed), world, []
+        self.base = {address: it[3] for address, it in found(world).items()}
+        self.free = {vf.address: None for vf in world.vfs}           # address: None, or (owner, {port: setting})
+        self.next = {vf.address: self.netdevs() for vf in world.vfs[-2:]}
+        text = subprocess.run(["virsh", "dumpxml", "--inactive", "next"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        devices = "".join(vfs.hostdev_xml(address, ports) for address, ports in self.next.items())
+        self.define(re.sub("<hostdev.*</hostdev>", "", text, flags=re.S).replace("</devices>", devices + "</devices>"))
+
+    def define(self, text):
+        with open("next.xml", "w") as file:
+            file.write(text)
+        subprocess.run(["virsh", "-q", "define", "next.xml"], check=True)
+
+    def netdevs(self):
+        chance = self.chance
+        return {port: {"mac": "52:54:00:%02x:%02x:%02x" % tuple(chance.randrange(256) for _ in range(3)),
+                       "vlan": (chance.randint(1, 4094), chance.choice([0, 3]), "802.1Q"), "trust": chance.random() < 0.5}
+                for port in (1, 2)}
+
+    def must(self, state):
+        must = {}
+        for address, held in state.items():
+            settings = {port: {**self.base[address][port], **(held[1].get(port, {}) if held else {})} for port in self.base[address]}
+            who = [held[0]] if held else []
+            must[address] = (who, who, who, settings, "vfio-pci" if held else "dualport_vf")
+        return must
+
+    def choose(self, state):
+        """(virsh's words, the state after it, may it be done)"""
+        chance, after = self.chance, dict(state)
+        mine = [address for address, held in state.items() if held and held[0] == "vm"]
+        runs = any(held and held[0] == "next" for held in state.values())
+        verb = chance.choice(["attach", "attach", "next"] + ["update", "detach"] * bool(mine))
+        if verb == "next":
+            after.update((address, None if runs else ("next", ports)) for address, ports in self.next.items())
+            return ["destroy" if runs else "start", "next"], after, runs or not any(state[address] for address in self.next)
+        address = chance.choice(list(state) if verb == "attach" else mine)
+        ports = self.netdevs()
+        if verb == "update":
+            for port in ports:
+                ports[port]["mac"] = state[address][1][port]["mac"]
+        after[address] = None if verb == "detach" else ("vm", ports)
+        with open("device.xml", "w") as file:
+            file.write(vfs.hostdev_xml(address, state[address][1] if verb == "detach" else ports))
+        return [verb + "-device", "vm", "device.xml", "--live"], after, verb != "attach" or not state[address]
+
+    def settle(self, *states):
+        """Which of the states has it come to? None: to none of them."""
+        for seconds, restore in (30, False), (20, True):
+            if restore:
+                count["restores"] += 1
+                self.said.append("restore: " + call("virt-hostdev", "restore").stdout.strip())
+            if waitfor(seconds, lambda: self.which(states) is not None):
+                return self.which(states)
+        return None
+
+    def which(self, states):
+        now = found(self.world)
+        return next((state for state in states if self.must(state) == now), None)
+
+    def step(self, state):
+        """One call. Returns the state after it, or None: what is agrees with nothing."""
+        words, after, may = self.choose(state)
+        chance, who, knob = self.chance, None, None
+        if chance.random() < 0.5:
+            who, delay = chance.choice(["client", "filter", "daemon", "libvirt"]), chance.randint(0, 1500) / 1000
+        elif chance.random() < 0.4:
+            knob, may = chance.choice(["vlan", "mac"]), False
+        self.said.append("virsh %s%s%s" % (" ".join(words), who and ", %s killed after %.3f s" % (who, delay) or "", knob and ", %s refused" % knob or ""))
+        self.knob(knob or "none")
+        with open("out", "w") as out:
+            client = subprocess.Popen(["virsh", "-q"] + words, stdout=out, stderr=out)
+        if who:
+            count["kills"] += 1
+            time.sleep(delay)
+            kill(who, client)
+        code = client.wait(120)
+        self.knob("none")
+        if who and not bring_back(who):
+            self.said.append("%s does not come back" % who)
+            return None
+        self.said.append("  -> %d %s" % (code, open("out").read().strip()))
+        count["refusals"] += code != 0
+        if not who and not knob and (code == 0) != may:
+            self.said.append("  must %s" % ("succeed" if may else "be refused"))
+            return None
+        if who or knob:
+            return self.settle(state, after) if may or knob else self.settle(state)
+        return self.settle(after if may else state)
+
+    def knob(self, name):
+        for pf in sorted({vf.pf for vf in self.world.vfs}):
+            with open("%s/%s/fail_attr" % (KNOBS, pf), "w") as file:
+                file.write(name)
+
+    def run(self, runs):
+        state = self.free
+        for number in range(runs):
+            self.said = []
+            before, state = state, self.step(state)
+            if state is None:
+                count["divergences"] += 1
+                print("FAIL run %d:\n  %s\n  was  %s\n  is   %s" % (number, "\n  ".join(self.said), self.must(before), found(self.world)))
+                return
+        for words in [["destroy", "next"]] + [["detach-device", "vm", "back.xml", "--live"] for _ in state]:
+            mine = [address for address, held in state.items() if held and held[0] == "vm"]
+            if words[0] != "destroy" and mine:
+                with open("back.xml", "w") as file:
+                    file.write(vfs.hostdev_xml(mine[0], state[mine[0]][1]))
+            call("virsh", "-q", *words)
+            if words[0] != "destroy" and mine:
+                state[mine[0]] = None
+        if self.settle(self.free) is None:
+            count["divergences"] += 1
+            print("FAIL at the end: %s" % found(self.world))
+
+
+def main(runs, seed, pf):
+    world = vfs.World("", {pf: ["mac", "vlan", "trust"]})
+    guests = Guests(seed, world)
+    guests.run(runs)
+    print("seed %d: %d runs with libvirt, %s" % (seed, runs, ", ".join("%d %s" % (n, what) for what, n in count.items())))
+    return count["divergences"] == 0
+
+
+sys.exit(not main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

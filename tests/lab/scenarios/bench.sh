@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# suites: none
+# What setting VFs costs, by us and by others in one run: see bench/README.md. Nothing here passes or fails by its time.
+. /lab/guest/lib.sh
+
+# median NUMBER...: the middle one, and the spread
+median() { printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { printf "%12.0f %12.0f %12.0f", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
+middle() { median "$@" | awk '{ print $1 }'; }
+# timed NAME COMMAND...: add its microseconds to the array
+timed() {
+  local -n into=$1
+  local from=${EPOCHREALTIME/./}; shift
+  "$@" > /dev/null
+  into+=($((${EPOCHREALTIME/./} - from)))
+}
+
+step "many VFs of one port (netdevsim); microseconds"
+for n in 7 64 255; do
+  dev=$(netdevsim_up "$n" /run/bench)
+  bench-vf many /run/bench "$dev" "$n" "${ROUNDS:-15}"
+done
+
+step "one VF of many; microseconds, bytes"
+printf '  %6s %14s %14s %14s %14s %12s %12s\n' VFs "one request" "by us" "read a port" "with counters" length "with them"
+for n in 7 64 255 1000; do
+  dev=$(netdevsim_up "$n" /run/bench)
+  bench-vf one /run/bench "$dev" "$n"
+done
+
+step "list them; microseconds"
+printf '  %6s %-24s %12s %12s %12s\n' VFs "" median fastest slowest
+declare -A listed
+for n in 7 255; do
+  dev=$(netdevsim_up "$n" /run/bench)
+  ours=() ip=()
+  for ((i = 0; i < 7; i++)); do
+    timed ours virt-hostdev --root /run/bench list
+    timed ip ip -d link show "$dev"
+  done
+  printf '  %6s %-24s %s\n' "$n" "virt-hostdev list" "$(median "${ours[@]}")" "$n" "ip link show" "$(median "${ip[@]}")"
+  listed[$n]=$(middle "${ours[@]}")
+done
+awk -v a="${listed[7]}" -v b="${listed[255]}" 'BEGIN { printf "  255 VFs take %.1f times as long as 7\n", b / a }'
+netdevsim_down
+
+step "start of a domain (igb): milliseconds, by virsh create"
+igb_up "$PF1" 4
+libvirt_up
+hook=/etc/libvirt/hooks/qemu.d/50-virt-hostdev
+stock_xml='' ours_xml=''
+for ((n = 0; n < 4; n++)); do
+  vf=$(vfaddr "$PF1" "$n")
+  stock_xml+=$(interface "$vf" "52:54:00:00:00:1$n" 42)
+  ours_xml+=$(hostdev "$vf" "$(netdev_xml 1 "52:54:00:00:00:1$n" 42)")
+  [[ $n = 0 || $n = 3 ]] || continue
+  domain vm "$stock_xml" > "stock$((n + 1)).xml"; domain vm "$ours_xml" > "ours$((n + 1)).netdev"
+  virt-hostdev convert --to=stock "ours$((n + 1)).netdev" > "ours$((n + 1)).xml"
+done
+domain vm "" > none.xml
+# start WAY: a domain; without our hook, unless the way is ours
+start() {
+  if [[ $1 = ours* ]]; then chmod +x "$hook"; else chmod -x "$hook"; fi
+  timed "$1" virsh -q create "$1.xml"
+  virsh -q destroy vm
+  waitfor 20 free
+}
+free() { local n; for ((n = 0; n < 4; n++)); do [[ -e $PCI/$(vfaddr "$PF1" "$n")/net ]] || return 1; done; }
+ways=(none stock1 ours1 stock4 ours4)
+for ((round = 0; round <= ${ROUNDS:-7}; round++)); do
+  # shellcheck disable=SC2034   # filled by timed, by name
+  if ((round <= 1)); then none=() stock1=() ours1=() stock4=() ours4=(); fi    # the first is not counted
+  for ((i = 0; i < ${#ways[@]}; i++)); do start "${ways[(round + i) % ${#ways[@]}]}"; done
+done
+printf '  %-24s %12s %12s %12s %12s\n' "" median fastest slowest "added"
+for way in "${ways[@]}"; do
+  declare -n times=$way
+  printf '  %-24s %s' "$way" "$(median "${times[@]}" | awk '{ printf "%12.1f %12.1f %12.1f", $1 / 1000, $2 / 1000, $3 / 1000 }')"
+  # shellcheck disable=SC2154   # none is filled by timed
+  awk -v a="$(middle "${times[@]}")" -v b="$(middle "${none[@]}")" 'BEGIN { printf " %12.1f\n", (a - b) / 1000 }'
+done
+pass "measured"

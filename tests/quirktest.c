@@ -1,0 +1,275 @@
+/* quirktest.c: the tables of drivers' habits and abilities: whole, looked up, written down, and tried out in the lab
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fakehost.h"
+#include "testfiles.h"
+#include "util/virnetdevforesight.h"
+#include "util/virnetdevquirk.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <string.h>
+
+#define PF "0000:41:00.0"
+#define BIT(attr) VIRT_NETDEV_BIT(attr)
+
+/* --- the tables are whole --- */
+
+static void
+testQuirksWhole(void)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
+        bool refusals = quirk->action != VIRT_QUIRK_STANDING;
+        g_test_message("%s", quirk->name);
+        g_assert_true(g_hash_table_add(names, (gpointer)quirk->name));
+        g_assert_true(quirk->drivers && quirk->habit && quirk->remedy && quirk->source && quirk->attrs);
+        g_assert_true(refusals == (quirk->refusal[0] > 0));
+        g_assert_true((quirk->action == VIRT_QUIRK_WAIT) == (quirk->patience > 0));
+        if (quirk->action ==
+            VIRT_QUIRK_LIFT) /* it is later in the kernel's order, so what was read of it still holds */
+            g_assert_cmphex(quirk->attrs & ~(BIT(quirk->behind) - 1), ==, 0);
+    }
+}
+
+static void
+testDriversWhole(void)
+{
+    for (const virtDriverInfo *info = virtDrivers; info->driver; info++) {
+        g_test_message("%s", info->driver);
+        g_assert_nonnull(info->source);
+        g_assert_cmphex(info->can & info->perhaps, ==, 0);
+        /* A value of a setting needs the setting. */
+        for (virtAbility ability = 1; ability < VIRT_ABILITY_LAST; ability++) {
+            guint both = info->can | info->perhaps;
+            if (virtAbilities[ability].needed && both & 1u << ability)
+                g_assert_true(both & (virtAbilities[ability - 1].needed ? 3u << (ability - 2) : 1u << (ability - 1)));
+        }
+        /* The first row that fits counts: one for all ports comes last. */
+        if (info->only == VIRT_PORT_ANY && info[1].driver)
+            g_assert_cmpstr(info->driver, <, info[1].driver);
+    }
+}
+
+/* --- looking up --- */
+
+static void
+testFind(void)
+{
+    virtNetdev none = {.present = BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_VLAN)}, some = none, rate = none;
+    some.vlan.id = 42;
+    some.mac[0] = 2;
+    rate.present |= BIT(VIRT_NETDEV_BANDWIDTH);
+    virtNetdevSetRate(&rate, 100, 0);
+    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EINVAL, &none, NULL)->name, ==, "zero-mac");
+    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EADDRNOTAVAIL, &none, NULL)->name, ==, "zero-mac");
+    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EINVAL, &some, NULL));
+    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EPERM, &none, NULL));
+    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EINVAL, &none, &rate)->name, ==, "vlan-none-4095");
+    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &rate)->name, ==, "vlan-behind-rate");
+    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &none));
+    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, NULL));
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EBUSY), ==, 3000);
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EAGAIN), ==, 3000);
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EPERM), ==, 0);
+    g_assert_cmpuint(virtNetDevQuirkPatience(0), ==, 0);
+}
+
+typedef struct {
+    fakeHost *fake;
+    virtPCIAddress pf;
+    virtPort port;
+    virtPortKind *kind;
+} Fixture;
+
+static void
+setUp(Fixture *f, gconstpointer driver)
+{
+    f->fake = fakeHostNew();
+    fakeHostAddPF(f->fake, PF, 1, 1, driver);
+    g_assert_true(virtPCIAddressParse(PF, &f->pf, NULL));
+    f->port.ifname = (char *)fakeHostIfname(f->fake, PF, 1);
+    f->port.port = 1;
+}
+
+static void
+tearDown(Fixture *f, gconstpointer data)
+{
+    virtPortKindFree(f->kind);
+    fakeHostFree(f->fake);
+}
+
+static void
+look(Fixture *f)
+{
+    virtPortKindFree(f->kind);
+    f->kind = virtPortKindRead(f->fake->host, &f->pf, &f->port);
+}
+
+static void
+assertForeseen(Fixture *f, const virtNetdev *wanted, virtNetdevAttr attr, virtForesight foresight, const char *why)
+{
+    const virtNetdev present = {.present = ~0u & ~BIT(VIRT_NETDEV_SPOOFCHECK)};
+    g_autofree char *said = NULL;
+    look(f);
+    g_assert_cmpint(virtForeseeAttr(f->kind, &present, wanted, attr, &said), ==, foresight);
+    g_assert_cmpstr(said, ==, why);
+}
+
+static void
+testKnown(Fixture *f, gconstpointer data)
+{
+    virtNetdev wanted = {.vlan = {.id = 42}};
+    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CAN,
+                   "igb: VLAN is supported (Linux 6.12, intel/igb/igb_main.c)");
+    wanted.vlan.protocol = ETH_P_8021AD;
+    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CANNOT,
+                   "igb: VLAN with 802.1ad is not supported (Linux 6.12, intel/igb/igb_main.c)");
+    virtNetdevSetRate(&wanted, 100, 0);
+    assertForeseen(f, &wanted, VIRT_NETDEV_BANDWIDTH, VIRT_FORESIGHT_PERHAPS,
+                   "igb: rate hangs on card, firmware or mode (Linux 6.12, intel/igb/igb_main.c)");
+    virtNetdevSetRate(&wanted, 100, 10);
+    assertForeseen(f, &wanted, VIRT_NETDEV_BANDWIDTH, VIRT_FORESIGHT_CANNOT,
+                   "igb: rate with floor is not supported (Linux 6.12, intel/igb/igb_main.c)");
+    assertForeseen(f, &wanted, VIRT_NETDEV_PORT_GUID, VIRT_FORESIGHT_CANNOT,
+                   "igb: port GUID is not supported (Linux 6.12, intel/igb/igb_main.c)");
+}
+
+static void
+testUnknown(Fixture *f, gconstpointer data)
+{
+    const virtNetdev wanted = {0};
+    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_UNKNOWN, NULL);
+    assertForeseen(f, &wanted, VIRT_NETDEV_TRUST, VIRT_FORESIGHT_CAN, "the driver reports trust");
+    assertForeseen(f, &wanted, VIRT_NETDEV_SPOOFCHECK, VIRT_FORESIGHT_CANNOT,
+                   "the driver does not report spoof check and will most likely refuse it");
+    assertForeseen(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_FORESIGHT_UNKNOWN, NULL);
+    fakeHostFile(f->fake, "1\n", "sys/bus/pci/devices/" PF "/net/%s/type", f->port.ifname);
+    assertForeseen(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_FORESIGHT_CANNOT, "only InfiniBand has a node GUID");
+    fakeHostFile(f->fake, "32\n", "sys/bus/pci/devices/" PF "/net/%s/type", f->port.ifname);
+    assertForeseen(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_FORESIGHT_UNKNOWN, NULL);
+}
+
+/* mlx5 in its four shapes. */
+static void
+testShapes(Fixture *f, gconstpointer data)
+{
+    const virtNetdev wanted = {.vlan = {.id = 42}};
+    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CAN,
+                   "mlx5_core: VLAN is supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
+    fakeHostFile(f->fake, "0x15b3\n", "sys/bus/pci/devices/" PF "/vendor");
+    fakeHostFile(f->fake, "0xa2d6\n", "sys/bus/pci/devices/" PF "/device");
+    assertForeseen(
+        f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_PERHAPS,
+        "mlx5_core on a BlueField: VLAN hangs on card, firmware or mode (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
+    fakeHostFile(f->fake, "b8cef60300a1b2c3\n", "sys/bus/pci/devices/" PF "/net/%s/phys_switch_id", f->port.ifname);
+    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CANNOT,
+                   "mlx5_core in switchdev mode: VLAN is not supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
+    fakeHostFile(f->fake, "32\n", "sys/bus/pci/devices/" PF "/net/%s/type", f->port.ifname);
+    assertForeseen(f, &wanted, VIRT_NETDEV_PORT_GUID, VIRT_FORESIGHT_CAN,
+                   "mlx5_core on InfiniBand: port GUID is supported (Linux 6.12, ../../infiniband/hw/mlx5/ib_virt.c)");
+}
+
+/* --- written down --- */
+
+/* Append @text, indented by two, in lines of at most 120 columns. */
+static void
+appendWrapped(GString *out, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    size_t column = 120;
+    for (guint i = 0; words[i]; i++) {
+        size_t length = strlen(words[i]);
+        bool fits = column + 1 + length <= 120;
+        if (i > 0)
+            g_string_append(out, fits ? " " : "\n");
+        if (!fits)
+            g_string_append(out, "  ");
+        g_string_append(out, words[i]);
+        column = fits ? column + 1 + length : 2 + length;
+    }
+    g_string_append_c(out, '\n');
+}
+
+static char *
+describeQuirks(void)
+{
+    GString *out = g_string_new(NULL);
+    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
+        g_autofree char *text = g_strdup_printf("%s *%s* Source: %s.", quirk->habit, quirk->remedy, quirk->source);
+        g_string_append_printf(out, "``%s`` (%s)\n", quirk->name, quirk->drivers);
+        appendWrapped(out, text);
+        g_string_append_c(out, '\n');
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void
+appendAbilities(GString *text, const char *lead, guint abilities)
+{
+    bool first = true;
+    for (virtAbility ability = 0; ability < VIRT_ABILITY_LAST; ability++) {
+        if (!(abilities & 1u << ability))
+            continue;
+        g_string_append_printf(text, "%s%s", first ? lead : ", ", virtAbilities[ability].title);
+        first = false;
+    }
+}
+
+static char *
+describeDrivers(void)
+{
+    GString *out = g_string_new(NULL);
+    for (const virtDriverInfo *info = virtDrivers; info->driver; info++) {
+        g_autofree char *name = virtDriverDescribe(info);
+        g_autoptr(GString) text = g_string_new(NULL);
+        appendAbilities(text, "", info->can);
+        appendAbilities(text, info->can ? "; perhaps " : "Perhaps ", info->perhaps);
+        g_string_append_printf(text, "%s. Source: %s.", text->len ? "" : "Nothing", info->source);
+        g_string_append_printf(out, "%s\n", name);
+        appendWrapped(out, text->str);
+        g_string_append_c(out, '\n');
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void
+testDocs(void)
+{
+    g_autofree char *quirks = describeQuirks(), *drivers = describeDrivers();
+    virtTestSection("../docs/drivers.rst", "habits", quirks);
+    virtTestSection("../docs/drivers.rst", "foresight", drivers);
+}
+
+/* --- tried out --- */
+
+/* Each habit has a case in the lab, a line "quirk NAME", and no case is of a habit that there is not. */
+static void
+testLab(void)
+{
+    g_autofree char *path = virtTestPath("lab/scenarios/quirks.sh");
+    g_autofree char *text = virtTestRead(path);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GString) cases = g_string_new(NULL), rows = g_string_new(NULL);
+    for (guint i = 0; lines[i]; i++)
+        if (g_str_has_prefix(lines[i], "quirk "))
+            g_string_append_printf(cases, "%s\n", lines[i] + strlen("quirk "));
+    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++)
+        g_string_append_printf(rows, "%s\n", quirk->name);
+    g_assert_cmpstr(cases->str, ==, rows->str);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/quirk/whole", testQuirksWhole);
+    g_test_add_func("/quirk/find", testFind);
+    g_test_add_func("/quirk/docs", testDocs);
+    g_test_add_func("/quirk/lab", testLab);
+    g_test_add_func("/foresight/whole", testDriversWhole);
+    g_test_add("/foresight/known", Fixture, "igb", setUp, testKnown, tearDown);
+    g_test_add("/foresight/unknown", Fixture, "newnic", setUp, testUnknown, tearDown);
+    g_test_add("/foresight/shapes", Fixture, "mlx5_core", setUp, testShapes, tearDown);
+    return g_test_run();
+}

@@ -1,0 +1,81 @@
+/* statusshow.c: virt-hostdev status on a made-up host, for status.py to read
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *   statusshow [--json]
+ *
+ * VF 0 of 0000:01:00.0 is a domain's, as it was set; VF 1 is owner "me"'s, and somebody else has changed two settings
+ * of it; VF 2, another domain's, cannot be read; VF 3's domain has gone.
+ */
+#include "fakehost.h"
+#include "tools/tool.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PF "0000:01:00.0"
+
+const virtCommand virtCommands[] = {
+    {"status", "", "show who has which VF", virtCmdStatus},
+    {NULL},
+};
+
+static virtHostdev *
+newHostdev(const char *address)
+{
+    virtHostdev *hostdev = g_new0(virtHostdev, 1);
+
+    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
+    hostdev->netdevs = virtNetdevListNew();
+    for (guint port = 1; port <= 2; port++) {
+        virtNetdev *netdev = virtNetdevNew(port);
+
+        netdev->vlan.id = (guint16)(40 + port);
+        netdev->vlan.protocol = 0x8100;
+        netdev->spoofcheck = 0;
+        netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) | VIRT_NETDEV_BIT(VIRT_NETDEV_SPOOFCHECK);
+        g_ptr_array_add(hostdev->netdevs, netdev);
+    }
+    return hostdev;
+}
+
+static void
+give(fakeHost *fake, guint vf, const char *name, const char *uuid, guint64 starter)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    g_autoptr(virtOwner) owner = virtOwnerNew(name, uuid);
+    g_autoptr(GError) error = NULL;
+
+    virtOwnerSetStarter(owner, starter);
+    g_ptr_array_add(list, newHostdev(fakeHostVFAddress(fake, PF, vf)));
+    g_assert_true(virtQemuHostdevPrepare(fake->host, owner, list, &error));
+    g_assert_no_error(error);
+}
+
+static GLogWriterOutput
+drop(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
+{
+    return G_LOG_WRITER_HANDLED;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    virtTool tool = {.host = fake->host, .root = fake->host->root, .json = argc > 1};
+    char *command[] = {(char *)"status", NULL};
+
+    g_log_set_writer_func(drop, NULL, NULL);
+    fakeHostAddPF(fake, PF, 2, 4, "dual");
+    give(fake, 0, "vm \"one\"", "11111111-2222-3333-4444-555555555555", (guint64)getpid());
+    give(fake, 1, "me", NULL, 0);
+    give(fake, 2, "vm2", "21111111-2222-3333-4444-555555555555", (guint64)getpid());
+    give(fake, 3, "vm3", "31111111-2222-3333-4444-555555555555", 0);
+    fakeHostVF(fake, PF, 2, 1)->vlan = 99;
+    fakeHostVF(fake, PF, 1, 1)->spoofchk = 1;
+    fakeHostVF(fake, PF, 1, 2)->hidden = true;
+    fakeHostVF(fake, PF, 1, 3)->vlan = 99;
+    g_assert_true(virtCmdStatus(&tool, 1, command, &error));
+    g_free(tool.file);
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* tsan.c: what ThreadSanitizer has to be told of GLib, in a build with -Db_sanitize=thread
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * GLib is not instrumented, and its mutexes are futexes of its own: ThreadSanitizer sees neither that one thread waits
+ * for another, nor what is handed from one to another. Linked into virthostdevd, these functions take the place of those
+ * that it calls: they call the real ones, and say so. Memory that libraries share among themselves is theirs.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <glib.h>
+
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+const char *__tsan_default_suppressions(void);
+
+const char *
+__tsan_default_suppressions(void)
+{
+    return "called_from_lib:libvirt.so\ncalled_from_lib:libglib-2.0.so\ncalled_from_lib:libgio-2.0.so\n";
+}
+
+#define REAL(name) ((__typeof__(&name))(guintptr)dlsym(RTLD_NEXT, #name))
+
+/* ---- waiting ---- */
+
+void
+g_mutex_lock(GMutex *mutex)
+{
+    REAL(g_mutex_lock)(mutex);
+    __tsan_acquire(mutex);
+}
+
+void
+g_mutex_unlock(GMutex *mutex)
+{
+    __tsan_release(mutex);
+    REAL(g_mutex_unlock)(mutex);
+}
+
+void
+g_cond_wait(GCond *cond, GMutex *mutex)
+{
+    __tsan_release(mutex);
+    REAL(g_cond_wait)(cond, mutex);
+    __tsan_acquire(mutex);
+}
+
+/* ---- handing over ---- */
+
+typedef struct {
+    GFunc func;
+    gpointer opaque;
+} Pool;
+
+static void
+runWorker(gpointer data, gpointer opaque)
+{
+    Pool *pool = opaque;
+
+    __tsan_acquire(data);
+    pool->func(data, pool->opaque);
+}
+
+GThreadPool *
+g_thread_pool_new(GFunc func, gpointer opaque, gint threads, gboolean exclusive, GError **error)
+{
+    Pool *pool = g_new0(Pool, 1); /* lasts as long as the daemon */
+
+    *pool = (Pool){func, opaque};
+    return REAL(g_thread_pool_new)(runWorker, pool, threads, exclusive, error);
+}
+
+gboolean
+g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
+{
+    __tsan_release(data);
+    return REAL(g_thread_pool_push)(pool, data, error);
+}
+
+typedef struct {
+    GSourceFunc func;
+    gpointer data;
+    GDestroyNotify notify;
+} Idle;
+
+static gboolean
+runIdle(gpointer opaque)
+{
+    Idle *idle = opaque;
+
+    __tsan_acquire(idle);
+    return idle->func(idle->data);
+}
+
+static void
+freeIdle(gpointer opaque)
+{
+    Idle *idle = opaque;
+
+    if (idle->notify)
+        idle->notify(idle->data);
+    g_free(idle);
+}
+
+guint
+g_idle_add_full(gint priority, GSourceFunc func, gpointer data, GDestroyNotify notify)
+{
+    Idle *idle = g_new0(Idle, 1);
+
+    *idle = (Idle){func, data, notify};
+    __tsan_release(idle);
+    return REAL(g_idle_add_full)(priority, runIdle, idle, freeIdle);
+}
