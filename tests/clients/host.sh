@@ -7,6 +7,7 @@
 #
 #   $HOST_WORK       a directory for the whole run, in memory
 #   $HOST_STOCK      libvirt's own socket; $HOST_FRONT the socket in front of it
+#   $HOSTDEVD_LOG    what virthostdevd and its filters say
 #   $HOST_CACHE      kept from run to run: what libvirt found out about QEMU
 
 HOST_LAYERS=(/etc /var/lib /var/cache /var/log)
@@ -54,6 +55,7 @@ host_layers() {
     mount -t overlay -o "lowerdir=$dir,upperdir=$layer/up,workdir=$layer/work" layer "$dir"
   done
   export HOST_WORK HOST_STOCK=$HOST_WORK/stock/libvirt-sock HOST_FRONT=$HOST_WORK/front/libvirt-sock
+  export HOSTDEVD_LOG=$HOST_WORK/virthostdevd.log
 }
 
 # host_wait SECONDS COMMAND...: until it succeeds
@@ -119,9 +121,9 @@ listen = "$HOST_FRONT"
 listen_ro = "$HOST_FRONT-ro"
 filter = "$1/src/remote/virt-hostdev-filter"
 C
-    "$1/src/remote/virthostdevd" --config "$HOST_WORK/virthostdevd.conf" > "$HOST_WORK/virthostdevd.log" 2>&1 &
+    "$1/src/remote/virthostdevd" --config "$HOST_WORK/virthostdevd.conf" > "$HOSTDEVD_LOG" 2>&1 &
   fi
-  host_wait 20 host_answers "$HOST_FRONT" || { cat "$HOST_WORK"/virthostdevd.log; return 1; }
+  host_wait 20 host_answers "$HOST_FRONT" || { cat "$HOSTDEVD_LOG"; return 1; }
 }
 
 # host_socat SOCKET: bytes from there to libvirt and back, and nothing else

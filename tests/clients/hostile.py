@@ -288,7 +288,7 @@ def documents(t):
     shown = t.ends("a mistake beside a password", define(NETDEV.replace(b"port='1'", b"port='x'").replace(b"<devices>", secret)), login=True)
     shown += t.ends("a document that ends behind a password", define(NETDEV.replace(b"<devices>", secret)[:-20]), login=True)
     t.check("hunter2" not in shown, "no answer tells it", shown)
-    with open(os.environ["HOST_WORK"] + "/virthostdevd.log", encoding="utf-8", errors="replace") as log:
+    with open(os.environ["HOSTDEVD_LOG"], encoding="utf-8", errors="replace") as log:
         t.check("hunter2" not in log.read(), "and no line in the daemon's log, or in a filter's")
 
 

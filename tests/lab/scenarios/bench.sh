@@ -58,18 +58,21 @@ for ((n = 0; n < 4; n++)); do
   virt-hostdev convert --to=stock "ours$((n + 1)).netdev" > "ours$((n + 1)).xml"
 done
 domain vm "" > none.xml
-# start WAY: a domain; without our hook, unless the way is ours
+cp stock1.xml idle1.xml
+printf '#!/bin/true\n' > "${hook%/*}/00-idle"
+# start WAY: a domain; without a hook, unless the way is ours, or idle: a hook that does nothing
 start() {
-  if [[ $1 = ours* ]]; then chmod +x "$hook"; else chmod -x "$hook"; fi
+  chmod -x "$hook" "${hook%/*}/00-idle"
+  case $1 in ours*) chmod +x "$hook";; idle*) chmod +x "${hook%/*}/00-idle";; esac
   timed "$1" virsh -q create "$1.xml"
   virsh -q destroy vm
   waitfor 20 free
 }
 free() { local n; for ((n = 0; n < 4; n++)); do [[ -e $PCI/$(vfaddr "$PF1" "$n")/net ]] || return 1; done; }
-ways=(none stock1 ours1 stock4 ours4)
+ways=(none stock1 idle1 ours1 stock4 ours4)
 for ((round = 0; round <= ${ROUNDS:-7}; round++)); do
   # shellcheck disable=SC2034   # filled by timed, by name
-  if ((round <= 1)); then none=() stock1=() ours1=() stock4=() ours4=(); fi    # the first is not counted
+  if ((round <= 1)); then none=() stock1=() idle1=() ours1=() stock4=() ours4=(); fi    # the first is not counted
   for ((i = 0; i < ${#ways[@]}; i++)); do start "${ways[(round + i) % ${#ways[@]}]}"; done
 done
 printf '  %-24s %12s %12s %12s %12s\n' "" median fastest slowest "added"

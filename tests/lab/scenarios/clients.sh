@@ -42,7 +42,7 @@ tap netdev client netdev qemu:///system "$direct"
 
 step "hostile.py: clients that break every rule"
 # libvirt 9.0 takes a minute here for a document of 100000 namespaces, with and without us.
-tap hostile env CLIENTS_DEADLINE=180 python3 /lab/guest/hostile.py "/run/libvirt/$SOCKET"
+tap hostile env CLIENTS_DEADLINE=180 HOSTDEVD_LOG="$HOSTDEVD_LOG" python3 /lab/guest/hostile.py "/run/libvirt/$SOCKET"
 
 step "32 clients change one running domain at once"
 igb_up "$PF1" 7; dualport_up "$PF2" 7; dualport_up "$PF3" 7
