@@ -220,7 +220,7 @@ assertNotOurs(fakeHost *fake)
     const virtStateText more = {NAME, "+"};
     g_autoptr(GError) error = NULL;
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_HOST, "no regular file of ours");
+    assertError(&error, VIRT_ERROR_INVALID, "no regular file of ours");
     g_assert_false(virtStateFileAppendMany(fake->host, &more, 1, &error));
     assertError(&error, VIRT_ERROR_HOST, "Operation not permitted");
 }
@@ -254,7 +254,7 @@ testNotOurs(void)
     g_assert_cmpint(symlink(target, file), ==, 0);
     g_assert_cmpint(symlink(target, lock), ==, 0);
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
+    assertError(&error, VIRT_ERROR_INVALID, "Too many levels of symbolic links");
     g_assert_false(virtStateFileAppendMany(fake->host, &(virtStateText){NAME, "+"}, 1, &error));
     assertError(&error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
     g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
@@ -282,12 +282,12 @@ testSizes(void)
     int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
     g_assert_cmpint(write(fd, "x", 1), ==, 1);
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_HOST, "too long");
+    assertError(&error, VIRT_ERROR_INVALID, "too long");
     g_assert_cmpint(ftruncate(fd, 0), ==, 0);
     g_assert_cmpint(write(fd, "a\0b", 3), ==, 3);
     close(fd);
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_HOST, "NUL");
+    assertError(&error, VIRT_ERROR_INVALID, "NUL");
 }
 
 /* The file system is full after 1000 bytes: a short write, then EFBIG. */

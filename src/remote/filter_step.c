@@ -49,15 +49,12 @@ virtStepResolve(virtHeld *held, virtHeldTarget target)
 }
 
 static GPtrArray *
-metadataOf(const virtRpcHeader *header, const GByteArray *message, GError **error)
+metadataOf(const GByteArray *message, GError **error)
 {
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
-    const char *xml;
     gsize len;
+    const char *xml = virtXdrGetString(&xdr, &len);
 
-    if (header->status != VIRT_RPC_OK)
-        return g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
-    xml = virtXdrGetString(&xdr, &len);
     if (xml)
         return virtMetadataParse(xml, len, error);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "libvirt's reply with the domain's metadata cannot be read");
@@ -77,7 +74,8 @@ gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
 
     if (!none && !virtHeldIsGood(held, header, message))
         return;
-    if (!(hostdevs = metadataOf(header, message, &error))) {
+    hostdevs = none ? g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree) : metadataOf(message, &error);
+    if (!hostdevs) {
         virtHeldFailWith(held, error);
         return;
     }

@@ -221,7 +221,7 @@ setAll(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError *
 {
     g_autoptr(GArray) todo = collect(changes, n, false);
     bool done = n > 1 && virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len);
-    if (!done && !(n > 1 ? writeEach(host, changes, n, error) : writeOne(host, changes, error)))
+    if (!done && !(n == 1 ? writeOne(host, changes, error) : writeEach(host, changes, n, error)))
         return false;
     for (guint i = 0; i < n && todo->len > 0; i++)
         if (!verify(host, changes[i].vf, changes[i].wanted, error))

@@ -174,16 +174,19 @@ virtStateFileIsOurs(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
 }
 
-/* The text of @fd, if it is a file of ours of at most VIRT_STATE_MAX bytes; else NULL, with @ret_why saying why. */
+/* The text of @fd, if it is a file of ours of at most VIRT_STATE_MAX bytes. Else NULL, with @ret_why, and whether that
+ * stays so until somebody has looked (VIRT_ERROR_INVALID) or is so this time (VIRT_ERROR_HOST). */
 static char *
-readRecord(int fd, const char **ret_why)
+readRecord(int fd, const char **ret_why, int *ret_code)
 {
     gsize len;
     *ret_why = "it is no regular file of ours";
+    *ret_code = VIRT_ERROR_INVALID;
     if (!virtStateFileIsOurs(fd))
         return NULL;
     g_autofree char *text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);
     *ret_why = text ? "it is too long or holds a NUL" : "it cannot be read";
+    *ret_code = text ? VIRT_ERROR_INVALID : VIRT_ERROR_HOST;
     return text && len <= VIRT_STATE_MAX && strlen(text) == len ? g_steal_pointer(&text) : NULL;
 }
 
@@ -191,15 +194,16 @@ static char *
 openAndRead(int dir, virtHost *host, const char *name, GError **error)
 {
     const char *why;
-    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int code, fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        g_set_error(error, VIRT_ERROR, errnoCode(errno), "Cannot open state file %s/" VIRT_STATE_DIR "/%s: %s.",
-                    host->root, name, errno == ENOENT ? "there is none" : g_strerror(errno));
+        code = errno == ELOOP ? VIRT_ERROR_INVALID : errnoCode(errno); /* a link: somebody put it there */
+        g_set_error(error, VIRT_ERROR, code, "Cannot open state file %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
+                    errno == ENOENT ? "there is none" : g_strerror(errno));
         return NULL;
     }
-    char *text = readRecord(fd, &why);
+    char *text = readRecord(fd, &why, &code);
     if (!text)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s.",
+        g_set_error(error, VIRT_ERROR, code, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s.",
                     host->root, name, why);
     close(fd);
     return text;
@@ -243,7 +247,8 @@ virtStateFileExists(virtHost *host, const char *name)
 /* The text of a record, and what was appended to it. Makes nothing.
  *
  * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND when there is no such record (or no directory),
- * VIRT_ERROR_INVALID for a bad name, VIRT_ERROR_HOST for anything that is not a file of ours.
+ * VIRT_ERROR_INVALID for a bad name, and for what is not a file of ours or cannot be a record; VIRT_ERROR_HOST when it
+ * cannot be read this time.
  */
 char *
 virtStateFileRead(virtHost *host, const char *name, GError **error)

@@ -49,6 +49,16 @@ rebind() {
   dir=$(readlink -f "$PCI/$1/driver")
   echo "$1" > "$dir/unbind"; echo "$1" > "$dir/bind"
 }
+# igb_mac PF N MAC: give VF N of an igb a MAC address by hand, and see that its netdev has it: igbvf makes one up, and gives
+# it to the PF, when the PF answers it too late, as on a busy machine
+igb_mac() { waitfor 30 try_mac "$@"; }
+try_mac() {
+  local vf
+  vf=$(vfaddr "$1" "$2")
+  ip link set "$(netdev "$1")" vf "$2" mac "$3"
+  rebind "$vf"; waitfor 10 netdev "$vf"
+  [[ $(cat "$PCI/$vf"/net/*/address) = "$3" && $(vfget "$1" "$2" address) = "\"$3\"" ]]
+}
 # up ADDR: bring each of its netdevs up (libvirt refuses a VF of a PF that is down)
 up() { local dir; for dir in "$PCI/$1"/net/*; do ip link set "$(basename "$dir")" up; done; }
 

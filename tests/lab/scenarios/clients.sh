@@ -49,8 +49,7 @@ igb_up "$PF1" 7; dualport_up "$PF2" 7; dualport_up "$PF3" 7
 vfs=()                                   # "ADDRESS PORTS" of each: 7 with one port, 14 with two
 for ((n = 0; n < 7; n++)); do
   vfs+=("$(vfaddr "$PF1" $n) 1" "$(vfaddr "$PF2" $n) 2" "$(vfaddr "$PF3" $n) 2")
-  ip link set "$(netdev "$PF1")" vf $n mac "52:54:00:00:00:1$n"   # without one it has another MAC after each probe
-  rebind "$(vfaddr "$PF1" $n)"
+  igb_mac "$PF1" $n "52:54:00:00:00:1$n"                          # without one it has another MAC after each probe
 done
 for ((; n < 18; n++)); do vfs+=("$(printf '0000:77:%02d.0 1' $n)"); done   # and 11 that are not there
 before=$(snapshot_vfs)

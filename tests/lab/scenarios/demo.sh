@@ -13,8 +13,7 @@ step "a dual-port PF and an igb PF, two VFs each"
 dualport_up "$PF2" 2
 igb_up "$PF1" 2
 dual=$(vfaddr "$PF2" 0) single=$(vfaddr "$PF1" 0)
-ip link set "$(netdev "$PF1")" vf 0 mac 52:54:00:00:00:11
-rebind "$single"
+igb_mac "$PF1" 0 52:54:00:00:00:11
 before=$(snapshot_vfs)
 show "$(tables)"
 

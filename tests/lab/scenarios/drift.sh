@@ -34,8 +34,7 @@ igb_up "$PF1" 2
 dualport_up "$PF2" 3
 igb=$(vfaddr "$PF1" 0) dual=$(vfaddr "$PF2" 0) other=$(vfaddr "$PF2" 1)
 pf1=$(netdev "$PF1") pf2=$(netdev "$PF2" 2)
-ip link set "$pf1" vf 0 mac 52:54:00:00:00:21 # without one it has another MAC after each probe
-rebind "$igb"
+igb_mac "$PF1" 0 52:54:00:00:00:21              # without one it has another MAC after each probe
 before=$(snapshot_vfs)
 hostdevd_up 'drift_interval = 100000'
 domain vm "$(hostdev "$igb" "$(netdev_xml 1 52:54:00:00:00:77 42)")$(device "$dual")" > vm.xml

@@ -28,8 +28,7 @@ igb=$(vfaddr "$PF1" 0) dual=$(vfaddr "$PF2" 0) other=$(vfaddr "$PF2" 1) third=$(
 ip link set "$(netdev "$PF2" 2)" vf 0 vlan 7 qos 5
 ip link set "$(netdev "$PF2" 1)" vf 0 mac 52:54:00:00:00:11
 rebind "$dual"
-ip link set "$(netdev "$PF1")" vf 0 mac 52:54:00:00:00:21    # without one it has another MAC after each probe
-rebind "$igb"
+igb_mac "$PF1" 0 52:54:00:00:00:21                             # without one it has another MAC after each probe
 before=$(snapshot_vfs)
 hostdevd_up
 

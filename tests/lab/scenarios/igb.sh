@@ -7,8 +7,7 @@
 step "a VF with an admin MAC"
 igb_up "$PF1" 2
 vf=$(vfaddr "$PF1" 0)
-ip link set "$(netdev "$PF1")" vf 0 mac 52:54:00:00:00:11
-rebind "$vf"
+igb_mac "$PF1" 0 52:54:00:00:00:11
 before=$(snapshot_vfs)
 libvirt_up
 domain igb "$(hostdev "$vf" "<netdev port='1'><mac address='52:54:00:aa:00:01'/><vlan><tag id='42' priority='3'/></vlan></netdev>")" boot > igb.xml

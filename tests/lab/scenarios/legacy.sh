@@ -116,7 +116,7 @@ rename() { [[ ! $1 || $1 = "$2" ]] || ip link set "$1" name "$2"; }
 igb() {
   local n
   igb_up "$PF1" 0; call "$PF1" igb; vfs "$PF1" "${2:-$1}"
-  for ((n = 0; n < $1; n++)); do byhand "$PF1" $n 1 mac "$HOST$n"; rebind "$(vfaddr "$PF1" $n)"; done
+  for ((n = 0; n < $1; n++)); do igb_mac "$PF1" $n "$HOST$n"; done
   vf0=$(vfaddr "$PF1" 0)
 }
 # one: VFs of one port, on a card whose driver misbehaves as knobs say; two [PORT]: of two, the PF's PORT listed first

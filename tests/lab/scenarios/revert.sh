@@ -13,7 +13,7 @@ modprobe dualport; echo 1 > /sys/module/dualport/parameters/ports
 dualport_up "$PF3" 1; echo 2 > /sys/module/dualport/parameters/ports
 dualport_up "$PF2" 2
 for n in 0 1 2 3; do
-  ip link set "$(netdev "$PF1")" vf $n mac "52:54:00:00:00:1$n"; rebind "$(vfaddr "$PF1" $n)"
+  igb_mac "$PF1" $n "52:54:00:00:00:1$n"
 done
 before=$(snapshot_vfs)
 hostdevd_up
