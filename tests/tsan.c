@@ -5,7 +5,6 @@
  * for another, nor what is handed from one to another. Linked into virthostdevd, these functions take the place of those
  * that it calls: they call the real ones, and say so. Memory that libraries share among themselves is theirs.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <glib.h>
 
