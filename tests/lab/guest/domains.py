@@ -6,6 +6,7 @@ Two domains: "vm" runs, and VFs are attached to it, updated, detached; "next" ha
 destroyed. In half of the runs the client, its filter, the daemon or libvirt's is killed after some milliseconds. Then,
 when all of them are back, what libvirt says, the metadata, the record, every port and the VF's driver must say the same
 of each VF: that the call came, or that it never did. What does not go back by itself does so with virt-hostdev restore.
+What libvirt took away from the host's driver before it was killed, libvirt gives back when it is asked to.
 """
 import os
 import random
@@ -69,6 +70,15 @@ def bring_back(who):
         with open("/run/lab-virthostdevd.pid", "w") as file:
             file.write(str(daemon.pid))
     return waitfor(60, answers("virsh", "-q", "-c", URI, "version")) and waitfor(60, answers("virsh", "-q", "version"))
+
+
+def reattach(world):
+    """A VF that libvirt had just taken for an attach is with vfio-pci, and no domain has it."""
+    connection = libvirt.open(URI)
+    for vf in world.vfs:
+        if driver(vf.address) == "vfio-pci" and not any(vf.address in live(connection, name)[0] for name in ("vm", "next")):
+            connection.nodeDeviceLookupByName("pci_" + re.sub("[:.]", "_", vf.address)).reAttach()
+    connection.close()
 
 
 # ---- what is ----
@@ -185,6 +195,8 @@ class Guests:
         if who and not bring_back(who):
             self.said.append("%s does not come back" % who)
             return None
+        if who == "libvirt":
+            reattach(self.world)
         self.said.append("  -> %d %s" % (code, open("out").read().strip()))
         count["refusals"] += code != 0
         if not who and not knob and (code == 0) != may:
