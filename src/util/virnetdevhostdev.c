@@ -149,13 +149,12 @@ findTodo(const virtNetdev *wanted, const GPtrArray *present)
 
 /* Write what differs of one VF, port by port, to the first refusal. */
 static bool
-writeOne(virtHost *host, const virtNetDevHostdevChange *change, GError **error)
+writeOne(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrArray *present, GError **error)
 {
-    const virtVF *vf = change->vf;
-    for (guint i = 0; i < change->wanted->len; i++) {
-        const virtNetdev *netdev = change->wanted->pdata[i];
+    for (guint i = 0; i < wanted->len; i++) {
+        const virtNetdev *netdev = wanted->pdata[i];
         const virtPort *port = virtVFGetPort(vf, netdev->port, NULL);
-        guint todo = findTodo(netdev, change->present);
+        guint todo = findTodo(netdev, present);
         if (!todo)
             continue;
         /* A single attribute needs no second try to be named. */
@@ -207,11 +206,9 @@ writeEach(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GErro
             return false;
         g_ptr_array_add(lists, present);
     }
-    for (guint i = 0; i < n; i++) {
-        virtNetDevHostdevChange change = {changes[i].vf, changes[i].wanted, lists->pdata[i]};
-        if (!writeOne(host, &change, error))
+    for (guint i = 0; i < n; i++)
+        if (!writeOne(host, changes[i].vf, changes[i].wanted, lists->pdata[i], error))
             return false;
-    }
     return true;
 }
 
@@ -220,8 +217,10 @@ static bool
 setAll(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError **error)
 {
     g_autoptr(GArray) todo = collect(changes, n, false);
-    bool done = n > 1 && virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len);
-    if (!done && !(n == 1 ? writeOne(host, changes, error) : writeEach(host, changes, n, error)))
+    bool done = n == 1 ? writeOne(host, changes->vf, changes->wanted, changes->present, error)
+                       : virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len) ||
+                             writeEach(host, changes, n, error);
+    if (!done)
         return false;
     for (guint i = 0; i < n && todo->len > 0; i++)
         if (!verify(host, changes[i].vf, changes[i].wanted, error))

@@ -180,10 +180,12 @@ static char *
 readRecord(int fd, const char **ret_why, int *ret_code)
 {
     gsize len;
-    *ret_why = "it is no regular file of ours";
-    *ret_code = VIRT_ERROR_INVALID;
-    if (!virtStateFileIsOurs(fd))
+    errno = 0;
+    if (!virtStateFileIsOurs(fd)) {
+        *ret_code = errno ? VIRT_ERROR_HOST : VIRT_ERROR_INVALID;
+        *ret_why = errno ? g_strerror(errno) : "it is no regular file of ours";
         return NULL;
+    }
     g_autofree char *text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);
     *ret_why = text ? "it is too long or holds a NUL" : "it cannot be read";
     *ret_code = text ? VIRT_ERROR_INVALID : VIRT_ERROR_HOST;

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # suites: trixie bookworm
 # <interface type='hostdev'> on stock libvirt alone, and with us in front of it: the same procedures twice, through plain
-# virsh. Each prints what it has found, which is a cell of the table in docs/legacy-interface.rst.
+# virsh. Each prints what it has found, which is a cell of the table in docs/legacy-interface.rst. SIDES="stock ours" runs
+# all of it; without, bookworm has the whole of stock's column and trixie that of ours.
 . /lab/guest/lib.sh
 
 GUEST=52:54:00:aa:00:01 GUEST2=52:54:00:aa:02:01 HOST=52:54:00:00:00:1 HOST2=52:54:00:00:02:1     # HOST*: but a digit
@@ -333,6 +334,7 @@ bothports() {
 
 lines() {
   boots
+  [[ " $SIDES " = *" $THROUGH "* ]] || return 0
   byhands
   bothports
   line "A second domain names the VF" inuse
@@ -351,6 +353,7 @@ lines() {
 version=$(libvirtd --version | sed 's/.* //; s/^\([0-9]*\.[0-9]*\).*/\1/')
 put_back() { [[ ! -e /run/lab-hook ]] || mv /run/lab-hook "$HOOK"; }
 trap 'put_back; finish' EXIT
+if [[ -z ${SIDES:-} ]]; then SIDES=ours; [[ $version != 9.* ]] || SIDES=stock; fi
 
 step "stock libvirt $version"
 THROUGH=stock COLUMN="libvirt $version"
@@ -364,14 +367,16 @@ THROUGH=ours COLUMN="ours"
 hostdevd_up
 lines
 
-step "convert_interfaces = no: libvirt alone sets them"
-hostdevd_stop
-echo 'convert_interfaces = "no"' >> /etc/libvirt/virthostdevd.conf
-hostdevd_start
-mv cells cells.table
-igb 2; byhand "$PF1" 1 1 vlan 7 qos 5; add "$QOS" "$PF1" 1 42; together
-is "so QoS is lost as it is there" "$(cut -f3 cells)" "$(sed -n "s/^$QOS\tlibvirt $version\t//p" cells.table)"
-mv cells.table cells
+if [[ " $SIDES " = *" stock "* ]]; then
+  step "convert_interfaces = no: libvirt alone sets them"
+  hostdevd_stop
+  echo 'convert_interfaces = "no"' >> /etc/libvirt/virthostdevd.conf
+  hostdevd_start
+  mv cells cells.table
+  igb 2; byhand "$PF1" 1 1 vlan 7 qos 5; add "$QOS" "$PF1" 1 42; together
+  is "so QoS is lost as it is there" "$(cut -f3 cells)" "$(sed -n "s/^$QOS\tlibvirt $version\t//p" cells.table)"
+  mv cells.table cells
+fi
 
 step "the table"
 table legacy-interface.rst legacy
