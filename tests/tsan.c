@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <glib.h>
+#include <signal.h>
 
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
@@ -44,6 +45,41 @@ g_cond_wait(GCond *cond, GMutex *mutex)
     __tsan_acquire(mutex);
 }
 
+/* ---- signals ---- */
+
+/* One that comes to a thread which waits in a futex of GLib's is held back until that ends: they are the main thread's. */
+static void
+leaveSignals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+typedef struct {
+    GThreadFunc func;
+    gpointer opaque;
+} Thread;
+
+static gpointer
+runThread(gpointer opaque)
+{
+    g_autofree Thread *thread = opaque;
+
+    leaveSignals();
+    return thread->func(thread->opaque);
+}
+
+GThread *
+g_thread_new(const gchar *name, GThreadFunc func, gpointer opaque)
+{
+    Thread *thread = g_new0(Thread, 1);
+
+    *thread = (Thread){func, opaque};
+    return REAL(g_thread_new)(name, runThread, thread);
+}
+
 /* ---- handing over ---- */
 
 typedef struct {
@@ -56,6 +92,7 @@ runWorker(gpointer data, gpointer opaque)
 {
     Pool *pool = opaque;
 
+    leaveSignals();
     __tsan_acquire(data);
     pool->func(data, pool->opaque);
 }

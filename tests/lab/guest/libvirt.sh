@@ -27,11 +27,13 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 log_outputs = "2:file:$LOG"
 E
-  # root: there is no KVM node for another user. file: else virtlogd must run first.
+  # root: there is no KVM node for another user. file: else virtlogd must run first. capability_filters: else libvirt asks
+  # QEMU for each property of the processor, 460 times, and under emulation that is most of what a start takes.
   cat >> /etc/libvirt/qemu.conf <<'E'
 user = "root"
 group = "root"
 stdio_handler = "file"
+capability_filters = [ "cpu-unavailable-features" ]
 E
   # The daemon remembers from its start whether there are hooks at all: with this one, others may come later.
   mkdir -p /etc/libvirt/hooks/qemu.d
