@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: none
+# suites: trixie
 # The host changes underneath: PFs renamed, taken down, moved, bound anew, other VFs, /run cleaned, records damaged. Each
 # time it is said what happens to the VF of a domain, and the VFs of others are not written to at all.
 . /lab/guest/lib.sh
