@@ -55,7 +55,7 @@ BY_HAND = """<hostdev phase='active'>
 """
 
 RECORD = """<hostdev phase='%(phase)s'>
-  <owner name='%(name)s' uuid='%(uuid)s'/>
+  <owner name='%(name)s' uuid='%(uuid)s'%(starter)s/>
   <source><address domain='0xfffe' bus='0x%(bus)02x' slot='0x00' function='0x1'/></source>
   <pf index='0'><address domain='0xfffe' bus='0x%(bus)02x' slot='0x00' function='0x0'/></pf>
   <before><netdev port='1'><mac address='00:00:00:00:00:00'/></netdev></before>
@@ -154,9 +154,13 @@ def record_path(bus):
     return f"/run/libvirt-hostdev/fffe:{bus:02x}:00.1"
 
 
-def record(bus, n, phase="active"):
+def record(bus, n, phase="active", starter=0):
+    """starter: the pid of who has called the hook"""
+    if starter:
+        with open(f"/proc/{starter}/stat", encoding="utf-8") as stat:
+            starter = f" pid='{starter}' start='{stat.read().rpartition(')')[2].split()[19]}'"
     os.makedirs("/run/libvirt-hostdev", 0o700, exist_ok=True)
-    write("/run/record", RECORD % {"phase": phase, "name": f"vm{n}", "uuid": UUID % n, "bus": bus}, 0o600)
+    write("/run/record", RECORD % {"phase": phase, "name": f"vm{n}", "uuid": UUID % n, "bus": bus, "starter": starter or ""}, 0o600)
     os.rename("/run/record", record_path(bus))
 
 
@@ -482,7 +486,8 @@ def test_barrier():
 
 
 def test_event_stopped():
-    record(1, 5)
+    """Whatever became of the hooks of its stop, and though the libvirt that has started it is still there."""
+    record(1, 5, starter=libvirtd.pid)
     virsh("destroy", "vm5")
     until(lambda: not recorded(1))
     record(1, 5, "restoring")

@@ -6,6 +6,7 @@ import array
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -362,20 +363,60 @@ def held_and_refused():
         f.call(1)
 
 
-@case
-def interface_without_metadata():
-    """A driver that has no metadata can have no interface of ours, and is asked what the client asks."""
+MAC = "52:54:00:01:02:03"
+OUR_INTERFACE = (
+    "<domain><metadata><lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:hostdev>"
+    "<lh:source><lh:address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></lh:source>"
+    f"<lh:netdev port='1'><lh:mac address='{MAC}'/></lh:netdev><lh:interface index='0'/>"
+    "</lh:hostdev></lh:hostdevs></metadata><devices>%s<hostdev mode='subsystem' type='pci' managed='yes'>"
+    "<source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source></hostdev></devices></domain>")
+
+
+def detach_interface(kind, reply):
+    """The call that libvirt gets for a detach by MAC address, and that which the client has made."""
     with Filter() as f:
-        payload = domain() + string("<interface type='bridge'><mac address='52:54:00:01:02:03'/></interface>") + struct.pack(">I", 1)
+        payload = domain() + string(f"<interface type='{kind}'><mac address='{MAC}'/></interface>") + struct.pack(">I", 1)
         f.client.sendall(message(DETACH, serial=20, payload=payload))
         call = read_message(f.libvirt)
-        assert call.proc == GET_METADATA, call.data
-        f.libvirt.sendall(error_reply(call.proc, call.serial, 3, "this function is not supported"))
+        assert call.proc == DUMPXML and call.payload == domain() + struct.pack(">I", 0), call.data
+        f.libvirt.sendall(reply(call))
+        ours = select.select([f.broker], [], [], 0.5)[0]
+        if ours:
+            verb, number = request(f)
+            assert verb == "begin", verb
+            f.broker.send(b"ok " + number.encode())
         call = read_message(f.libvirt)
-        assert call.proc == DETACH and call.serial >= OURS and call.payload == payload, call.data
+        assert call.proc == DETACH and call.serial >= OURS, call.data
         f.libvirt.sendall(message(DETACH, REPLY, call.serial))
+        if ours:
+            verb, number = request(f)
+            assert verb == "end", verb
+            f.broker.send(b"ok " + number.encode())
         assert read_message(f.client).data == message(DETACH, REPLY, 20)
         f.call(1)
+        return call.payload, payload
+
+
+@case
+def interface_to_detach():
+    """By its MAC address, whatever its type, as libvirt does; unless libvirt has another with it, as in a teaming."""
+    def reply(devices):
+        return lambda call: message(call.proc, REPLY, call.serial, payload=string(OUR_INTERFACE % devices))
+
+    twin = f"<interface type='network'><mac address='{MAC}'/></interface>"
+    other = "<interface type='network'><mac address='52:54:00:01:02:04'/></interface>"
+    for kind, devices, ours in (("hostdev", other, True), ("user", other, True), ("hostdev", twin, True), ("network", twin, False)):
+        got, sent = detach_interface(kind, reply(devices))
+        assert (b"<hostdev" in got) == ours and (got == sent) == (not ours), (kind, devices, got)
+
+
+@case
+def interface_of_a_domain_without_ours():
+    """Where libvirt does not show the domain, or there is nothing of ours in it, it is asked what the client asks."""
+    for reply in (lambda call: error_reply(call.proc, call.serial, 3, "this function is not supported"),
+                  lambda call: message(call.proc, REPLY, call.serial, payload=string("<domain><devices/></domain>"))):
+        got, sent = detach_interface("bridge", reply)
+        assert got == sent, got
 
 
 @case

@@ -108,6 +108,22 @@ testLoneConvert(void)
     g_assert_cmpstr(back, ==, interface);
 }
 
+/* Far to the right, a lone device has no indent that is worth keeping; and an address may have its type already. */
+static void
+testLoneConvertOdd(void)
+{
+    g_autofree char *blanks = g_strnfill(300, ' ');
+    g_autofree char *interface = g_strconcat(blanks, LONE("", ""), "\n", NULL);
+    static const char typed[] = "<hostdev type='pci'>" SOURCE NETDEV "</hostdev>";
+    g_autoptr(GError) error = NULL;
+    g_autofree char *to = virtDomainConvert(interface, strlen(interface), NULL, VIRT_SHOW_NETDEV, &error);
+    g_autofree char *back = virtDomainConvert(typed, strlen(typed), NULL, VIRT_SHOW_INTERFACE, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(g_str_has_prefix(g_strchug(to), "<hostdev mode='subsystem'"));
+    g_assert_cmpstr(back, ==, "<interface type='hostdev'>\n" MAC SOURCE "\n</interface>");
+}
+
 /* ---- a domain with one, read ---- */
 
 static void
@@ -125,6 +141,22 @@ testParse(void)
     g_assert_false(hostdev->managed);
     g_assert_cmpint(hostdev->interface->index, ==, 1);
     g_assert_cmpstr(hostdev->interface->kept, ==, "<target dev='&lt;&amp;&gt;&quot;'/>");
+}
+
+/* Only QEMU's domains have a hook that sets the VF. */
+static void
+testOtherDrivers(void)
+{
+    static const char *const types[] = {"kvm", "qemu", "hvf", "xen", "vz"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *xml =
+            g_strdup_printf("<domain type='%s'><name>a</name><devices>" LONE("", "") "</devices></domain>", types[i]);
+        g_autofree char *stock = virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, NULL);
+
+        g_assert_nonnull(stock);
+        g_assert_cmpint(g_str_equal(stock, xml), ==, i > 2);
+    }
 }
 
 static void
@@ -256,6 +288,20 @@ testRevert(void)
 }
 
 /* ---- what means harm ---- */
+
+/* What metadata keeps grows when it is written out: libvirt stores each of these apostrophes as one byte. */
+static void
+testKeptTooLong(void)
+{
+    g_autofree char *marks = g_strnfill(700000, '\'');
+    g_autofree char *xml =
+        g_strdup_printf(STORED(NETDEV, "<interface><script path=\"%s\"/></interface>", ""), marks);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, &error);
+
+    g_assert_null(shown);
+    assertError(&error, "keeps of this <interface> has more than");
+}
 
 /* All that reads documents; nothing may crash. Returns whether the document can be shown. */
 static bool
@@ -429,7 +475,10 @@ main(int argc, char **argv)
     g_test_add_func("/interfaceconf/lone", testLone);
     g_test_add_func("/interfaceconf/lone-others", testLoneOthers);
     g_test_add_func("/interfaceconf/lone-convert", testLoneConvert);
+    g_test_add_func("/interfaceconf/lone-convert-odd", testLoneConvertOdd);
+    g_test_add_func("/interfaceconf/kept-too-long", testKeptTooLong);
     g_test_add_func("/interfaceconf/parse", testParse);
+    g_test_add_func("/interfaceconf/other-drivers", testOtherDrivers);
     g_test_add_func("/interfaceconf/concerns", testConcerns);
     g_test_add_func("/interfaceconf/generate-mac", testGenerateMac);
     g_test_add_func("/interfaceconf/metadata", testMetadata);

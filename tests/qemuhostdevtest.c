@@ -654,9 +654,9 @@ testLateReleaseSameOwner(Fixture *f, gconstpointer opaque)
     g_autoptr(GPtrArray) second = hostdevs(f, 1, 0xcc);
     g_autoptr(virtRecord) seen = NULL;
 
+    virtOwnerSetStarter(f->a, (guint64)getpid());
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
     seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    virtOwnerSetStarter(f->a, (guint64)getpid());
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
     g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);

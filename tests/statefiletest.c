@@ -404,6 +404,30 @@ testShared(void)
     assertCount(fake, MANY - 1);
 }
 
+/* What was added last has been cut off at any byte, and something is added behind that. */
+static void
+testCut(void)
+{
+    static const char section[] = "\n\n#" NAME "\nits own\n";
+
+    for (gsize len = 0; len < sizeof(section); len++) {
+        g_autoptr(fakeHost) fake = fakeHostNew();
+        g_autoptr(GError) error = NULL;
+        g_autofree char *file = path(fake, FILE_PATH);
+        const virtStateText more = {NAME, "again\n"};
+
+        put(fake, NAME, "record\n");
+        FILE *out = fopen(file, "a");
+        g_assert_cmpuint(fwrite(section, 1, len, out), ==, len);
+        g_assert_cmpint(fclose(out), ==, 0);
+        g_assert_true(virtStateFileAppendMany(fake->host, &more, 1, &error));
+        g_autofree char *text = virtStateFileRead(fake->host, NAME, &error);
+        g_assert_no_error(error);
+        g_assert_true(g_str_has_prefix(text, "record\n") && g_str_has_suffix(text, "again\n"));
+        g_assert_cmpuint(strlen(text), <=, strlen("record\n\n\nits own\nagain\n"));
+    }
+}
+
 /* The rename fails: a directory is in the way. */
 static void
 testNoRename(void)
@@ -480,6 +504,7 @@ main(int argc, char **argv)
     g_test_add_func("/state/short-write", testShortWrite);
     g_test_add_func("/state/many", testMany);
     g_test_add_func("/state/shared", testShared);
+    g_test_add_func("/state/cut", testCut);
     g_test_add_func("/state/no-rename", testNoRename);
     g_test_add_func("/state/lock", testLock);
     g_test_add_func("/state/lock-of-the-dead", testLockOfTheDead);

@@ -79,11 +79,13 @@ virtHostdev *virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress
 void virtHostdevGenerateMacs(virtHostdev *hostdev);
 virtHostdev *virtHostdevCopy(const virtHostdev *hostdev);
 
-/* Which of @hostdevs (virtHostdev) an <interface> of any type means, as for detaching. */
-virtHostdev *virtInterfaceFind(const char *xml, gsize len, const GPtrArray *hostdevs, GError **error);
+/* Which device of a domain in stock form an <interface> means, as for detaching. */
+bool virtInterfaceTextMentionsUs(const char *xml, gsize len); /* words that libvirt would drop */
+virtHostdev *virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
 
 /* ---- interface_conf.c ---- */
 
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */
 void virtInterfaceFree(virtInterface *interface);
+char *virtInterfaceDropKept(virtInterface *interface, const char *name);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtInterface, virtInterfaceFree)

@@ -8,7 +8,7 @@
 #include "conf/domain_tree.h"
 
 /* A lone device is converted inside of a domain like this, and taken out again. */
-#define LONE_BEGIN "<domain><devices>\n"
+#define LONE_BEGIN "<domain><devices>"
 #define LONE_END "</devices></domain>"
 
 /* ---- to <netdev>, to <interface> ---- */
@@ -45,7 +45,7 @@ checkBecomes(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **err
         return true;
     virtXmlError(doc, hostdev->node, error,
                  "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
-                 strchr(why->message, ':') + 2); /* behind a line of no document */
+                 virtXmlErrorSentence(why));
     return false;
 }
 
@@ -98,17 +98,20 @@ convertLone(const virtXmlDoc *doc, virtShow show, GError **error)
 {
     const virtXmlNode *root = doc->root;
     g_autofree char *before = NULL, *device = NULL, *domain = NULL, *converted = NULL;
+    const char *begin;
     gsize from = root->start;
 
     while (from > 0 && strchr(" \t", doc->text[from - 1]))
         from--;
     before = g_strndup(doc->text, from);
     device = g_strndup(doc->text + from, root->end - from);
-    domain = g_strconcat(LONE_BEGIN, device, LONE_END, NULL);
+    domain = g_strconcat(LONE_BEGIN "\n", device, LONE_END, NULL);
     if (!(converted = convertDomains(domain, strlen(domain), show, error)))
         return NULL;
     converted[strlen(converted) - strlen(LONE_END)] = '\0';
-    return g_strconcat(before, converted + strlen(LONE_BEGIN), doc->text + root->end, NULL);
+    begin = converted + strlen(LONE_BEGIN);
+    begin += *begin == '\n'; /* gone where the blanks behind it were more than an indent */
+    return g_strconcat(before, begin, doc->text + root->end, NULL);
 }
 
 /* Write every device of ours as <hostdev> with <netdev>, or every one as <interface type='hostdev'>.

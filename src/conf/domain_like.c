@@ -64,8 +64,8 @@ claim(GPtrArray *interfaces, const virtNetdev *netdev)
 }
 
 /* Whether libvirt itself has an interface with this MAC address. */
-static bool
-isLibvirts(const virtDomainSite *domain, const virtNetdev *netdev)
+bool
+virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev)
 {
     const virtXmlNode *devices = virtXmlChild(domain->node, "devices");
     guint8 mac[6];
@@ -90,7 +90,7 @@ checkInterface(Comparison *c, const virtDomainSite *domain, const virtHostdevSit
     const virtNetdev *netdev = site->netdevs->pdata[0];
 
     *ret_convert = claim(c->interfaces, netdev);
-    if (*ret_convert || c->interfaces->len == 0 || isLibvirts(domain, netdev))
+    if (*ret_convert || c->interfaces->len == 0 || virtDomainSiteHasMac(domain, netdev))
         return true;
     return complainMac(c->doc, site->node, netdev, ((virtHostdevSite *)c->interfaces->pdata[0])->netdevs->pdata[0],
                        error);

@@ -394,13 +394,22 @@ readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
     return true;
 }
 
+/* libvirt calls our hook for the QEMU driver's domains only: for another's nobody would set a VF. */
+static bool
+isOfQemu(const virtXmlNode *node)
+{
+    const char *type = virtXmlIs(node, NULL, "domain") ? virtXmlGet(node, "type") : NULL;
+
+    return !type || g_str_equal(type, "kvm") || g_str_equal(type, "qemu") || g_str_equal(type, "hvf");
+}
+
 static bool
 readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
 {
     virtDomainSite *site = g_new0(virtDomainSite, 1);
 
     site->node = node;
-    site->flags = flags;
+    site->flags = isOfQemu(node) ? flags : flags & ~(guint)(VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
     site->hostdevs = g_ptr_array_new_with_free_func(hostdevSiteFree);
     g_ptr_array_add(sites, site);
     if (!virtDomainCheckPlaces(doc, node, error))

@@ -55,7 +55,9 @@ bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const vi
 void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
 char *virtInterfaceListKept(const virtInterface *interface);
-char *virtInterfaceDropKept(virtInterface *interface, const char *name);
+
+/* ---- domain_like.c ---- */
+bool virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev);
 
 /* ---- domain_show.c ---- */
 bool virtHostdevSiteFitsStock(const virtHostdevSite *hostdev);

@@ -140,9 +140,17 @@ virtHostdevFormatStock(const virtHostdev *hostdev)
 
 /* ---- which interface is meant? ---- */
 
-/* What an <interface> gives to be known by; as libvirt does, its type is not asked for. */
+bool
+virtInterfaceTextMentionsUs(const char *xml, gsize len)
+{
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, NULL);
+
+    return doc && virtInterfaceMentionsUs(doc->root);
+}
+
+/* What an <interface> gives to be known by. */
 typedef struct {
-    bool hasMac, hasSource;
+    bool hasMac, hasSource, isHostdev;
     guint8 mac[6];
     virtPCIAddress source;
 } Sign;
@@ -152,53 +160,65 @@ readSign(const virtXmlDoc *doc)
 {
     const virtXmlNode *mac = virtXmlChild(doc->root, "mac"), *source = virtXmlChild(doc->root, "source");
     const virtXmlNode *address = source ? virtXmlChild(source, "address") : NULL;
-    Sign sign = {0};
+    Sign sign = {.isHostdev = g_strcmp0(virtXmlGet(doc->root, "type"), "hostdev") == 0};
 
     sign.hasMac = mac && virtXmlGet(mac, "address") && virtMacParse(virtXmlGet(mac, "address"), sign.mac);
     sign.hasSource = address && virtPCIAddressParseXml(doc, address, &sign.source, NULL);
     return sign;
 }
 
+/* libvirt does not ask for the type either. But where it has an interface with the MAC address too, as in a teaming, that
+ * one is meant by an <interface> of another type. */
 static bool
-matches(const Sign *sign, const virtHostdev *hostdev)
+matches(const Sign *sign, const virtDomainSite *domain, const virtHostdevSite *site)
 {
-    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+    const virtNetdev *netdev = site->netdevs->pdata[0];
 
-    if (!hostdev->interface || (!sign->hasMac && !sign->hasSource))
+    if (!site->interface || (!sign->hasMac && !sign->hasSource))
         return false;
     return (!sign->hasMac || memcmp(sign->mac, netdev->mac, sizeof(sign->mac)) == 0) &&
-           (!sign->hasSource || virtPCIAddressCompare(&sign->source, &hostdev->address) == 0);
+           (!sign->hasSource || virtPCIAddressCompare(&sign->source, &site->address) == 0) &&
+           (sign->isHostdev || !virtDomainSiteHasMac(domain, netdev));
 }
 
-/* Find the device that the document of an <interface> means: the one with its MAC address, its source, or both, as
- * far as it gives them.
- *
- * @hostdevs: virtHostdev; only those that are interfaces count
- *
- * Returns it, owned by the list. NULL without an error: none of them, or the document is not an <interface>. NULL
- * with VIRT_ERROR_INVALID: more than one, or the document is not well-formed.
- */
-virtHostdev *
-virtInterfaceFind(const char *xml, gsize len, const GPtrArray *hostdevs, GError **error)
+static virtHostdev *
+findIn(const virtXmlDoc *doc, const virtDomainSite *domain, GError **error)
 {
-    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error);
-    virtHostdev *found = NULL;
-    Sign sign;
+    const virtHostdevSite *found = NULL;
+    Sign sign = readSign(doc);
 
-    if (!doc || !virtXmlIs(doc->root, NULL, "interface"))
-        return NULL;
-    sign = readSign(doc);
-    for (guint i = 0; i < hostdevs->len; i++) {
-        if (!matches(&sign, hostdevs->pdata[i]))
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        if (!matches(&sign, domain, domain->hostdevs->pdata[i]))
             continue;
         if (found) {
             virtXmlError(doc, doc->root, error,
                          "multiple devices matching this MAC address found: give the <source> too");
             return NULL;
         }
-        found = hostdevs->pdata[i];
+        found = domain->hostdevs->pdata[i];
     }
-    return found;
+    return found ? virtHostdevFromSite(found) : NULL;
+}
+
+/* Find the device of ours that the document of an <interface> means: the one with its MAC address, its source, or both,
+ * as far as it gives them.
+ *
+ * @domain: the domain's XML in stock form
+ *
+ * Returns it, for virtHostdevFree(). NULL without an error: none of them, or the document is not an <interface>. NULL
+ * with VIRT_ERROR_INVALID: more than one, or a document is wrong.
+ */
+virtHostdev *
+virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error), has = NULL;
+    g_autoptr(GPtrArray) sites = NULL;
+
+    if (!doc || !virtXmlIs(doc->root, NULL, "interface") || !virtDomainMentionsUs(domain, domainLen) ||
+        !(has = virtXmlParse(domain, domainLen, "domain", error)) || !(sites = virtDomainSitesFind(has, 0, error)) ||
+        sites->len == 0)
+        return NULL;
+    return findIn(doc, sites->pdata[0], error);
 }
 
 /* ---- is a device in a domain as it is described? ---- */

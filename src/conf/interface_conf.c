@@ -262,6 +262,11 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
     kept = g_string_new(NULL);
     for (guint i = 0; i < entry->children->len; i++)
         virtXmlFormatNode(kept, entry->children->pdata[i], &layout);
+    if (kept->len > KEPT_MAX) {
+        virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> has more than %d bytes", KEPT_MAX);
+        g_string_free(kept, TRUE);
+        return NULL;
+    }
     interface = g_new0(virtInterface, 1);
     interface->index = index == G_MAXUINT64 ? -1 : (gint)index;
     interface->kept = g_string_free(kept, FALSE);
@@ -296,7 +301,7 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
     }
     if (!checkKept(interface, netdevs->pdata[0], &why)) {
         virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> cannot be: %s",
-                     strchr(why->message, ':') + 2); /* behind a line of no document */
+                     virtXmlErrorSentence(why));
         return false;
     }
     *ret = g_steal_pointer(&interface);
@@ -426,7 +431,7 @@ copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const 
     split = address ? address->start + strlen("<address") : child->start;
     g_string_append(out, indent);
     g_string_append_len(out, doc->text + child->start, (gssize)(split - child->start));
-    g_string_append(out, address ? " type='pci'" : "");
+    g_string_append(out, address && !virtXmlGet(address, "type") ? " type='pci'" : "");
     g_string_append_len(out, doc->text + split, (gssize)(child->end - split));
 }
 

@@ -20,7 +20,7 @@ static const char *const phaseMarks[] = {
 };
 
 static const virtXmlRule recordRules[] = {
-    {"hostdev", "phase!", "owner! source! pf! before! wanted!", NULL, NULL},
+    {"hostdev", "phase! began", "owner! source! pf! before! wanted!", NULL, NULL},
     {"owner", "name! uuid pid start", "", NULL, NULL},
     {"source", "", "address!", NULL, NULL},
     {"pf", "index!", "address!", NULL, NULL},
@@ -33,6 +33,7 @@ static const virtXmlGrammar recordGrammar = {recordRules, NULL, NULL};
 
 static const virtXmlRange pidRange = {10, 1, G_MAXINT32, NULL};
 static const virtXmlRange startRange = {10, 0, G_MAXUINT64, NULL};
+static const virtXmlRange beganRange = {10, 1, G_MAXINT64, NULL};
 static const virtXmlRange indexRange = {10, 0, 0xffff, "SR-IOV counts VFs in 16 bits"};
 
 /* The name of @phase, as in status output and in the record. */
@@ -164,6 +165,7 @@ virtRecordParse(const char *text, const char *file, GError **error)
         return NULL;
     }
     if (!virtXmlCheck(doc, doc->root, &recordGrammar, error) || !readPhase(doc, record, error) ||
+        !virtXmlGetUInt(doc, doc->root, "began", &beganRange, &record->began, error) ||
         !readOwner(doc, record, error) || !readAddresses(doc, record, error) || !readNetdevs(doc, record, error))
         return NULL;
     readMarks(text + len, &record->phase);
@@ -211,7 +213,10 @@ virtRecordFormat(const virtRecord *record)
 
     virtXmlAdd(out, "<hostdev phase='");
     virtXmlAdd(out, virtPhaseName(record->phase));
-    virtXmlAdd(out, "'>\n");
+    virtXmlAdd(out, "'");
+    if (record->began)
+        virtXmlAddNumber(out, "began", record->began);
+    virtXmlAdd(out, ">\n");
     formatOwner(out, &record->owner);
     virtXmlAdd(out, "  <source>");
     virtPCIAddressFormatXml(out, &record->address, "");

@@ -3,7 +3,7 @@
  *
  * One record a VF, in util's state file named by the VF's PCI address:
  *
- *   <hostdev phase='setting'>
+ *   <hostdev phase='setting' began='91815320417'>
  *     <owner name='vm1' uuid='…' pid='612' start='81532'/>
  *     <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
  *     <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
@@ -13,7 +13,8 @@
  *
  *   <!-- phase: active -->
  *
- * The root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
+ * began, the microseconds after boot when the owner asked for the VF, tells one start of a domain from the next. The
+ * root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
  * writing all of it again; the last that is complete counts. A missing uuid means an owner without a domain
  * (virt-hostdev apply); a missing pid, that nobody's life decides whether the record is stale. Unknown elements and
  * attributes are refused: the file is ours alone.
@@ -38,6 +39,7 @@ typedef struct {
 typedef struct {
     virtOwner owner;
     virtPhase phase;
+    guint64 began; /* when the owner asked for the VF, in microseconds of CLOCK_MONOTONIC; 0: not known */
     virtPCIAddress address;
     virtPCIAddress pf;
     guint index;

@@ -148,6 +148,15 @@ virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, con
     setError(doc, node->line, error, port, sentence);
 }
 
+/* What is wrong in a document that has no name, without the line; owned by @error. */
+const char *
+virtXmlErrorSentence(const GError *error)
+{
+    const char *sentence = g_str_has_prefix(error->message, "line ") ? strstr(error->message, ": ") : NULL;
+
+    return sentence ? sentence + strlen(": ") : error->message;
+}
+
 G_GNUC_PRINTF(2, 3)
 static void
 builderFail(Builder *b, const char *format, ...)

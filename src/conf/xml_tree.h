@@ -56,6 +56,7 @@ virtXmlNode *virtXmlChild(const virtXmlNode *node, const char *name);
 bool virtXmlIs(const virtXmlNode *node, const char *ns, const char *name);
 
 /* "FILE:LINE: " or "line LINE: " and the sentence: every complaint about a document looks alike. */
+const char *virtXmlErrorSentence(const GError *error);
 void virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 char *virtXmlQuote(const char *value);

@@ -128,6 +128,22 @@ stepNew(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GErr
     return step;
 }
 
+/* Is @vf, which was looked up before its PF's lock was waited for, still at its index? */
+bool
+virtQemuHostdevIsStill(virtHost *host, const virtVF *vf, GError **error)
+{
+    guint index;
+
+    if (!virtPCIFindVF(host, &vf->pf, &vf->address, &index, error))
+        return false;
+    if (index == vf->index)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                "VF %s was VF %u of PF %s and is now VF %u: VFs are being made or removed. Try again when that is done.",
+                vf->name, vf->index, vf->pfName, index);
+    return false;
+}
+
 static int
 compareSteps(const void *a, const void *b)
 {
@@ -485,7 +501,10 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
     if (!(locks = lockPFs(host, steps, error)))
         return false;
     for (guint i = 0; i < steps->len; i++) {
-        if (!claim(host, owner, steps->pdata[i], error) || !readPresent(host, steps->pdata[i], error))
+        Step *step = steps->pdata[i];
+
+        if (!virtQemuHostdevIsStill(host, step->vf, error) || !claim(host, owner, step, error) ||
+            !readPresent(host, step, error))
             return false;
     }
     if (!apply(host, steps, error))
@@ -498,13 +517,14 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
 
 /* ---- release ---- */
 
-/* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one? The phase
- * says nothing here: a change that was under way when it was seen is the same guest's. */
+/* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one, whose libvirt
+ * may be the same process? The phase says nothing here: a change that was under way when it was seen is the same
+ * guest's. */
 static bool
 isSame(const virtRecord *seen, const virtRecord *record)
 {
     return virtOwnerEqual(&seen->owner, &record->owner) && seen->owner.pid == record->owner.pid &&
-           seen->owner.start == record->owner.start;
+           seen->owner.start == record->owner.start && seen->began == record->began;
 }
 
 /* The record of @seen's VF as it is now, if it is still the one that was @seen. NULL with no error: it is not. */

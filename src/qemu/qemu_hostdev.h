@@ -18,6 +18,7 @@ bool virtQemuHostdevCheckUnused(virtHost *host, const virtPCIAddress *address, G
 /* Shared with qemu_plan.c and qemu_update.c: the checks that come before any change. */
 bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);
 bool virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);
+bool virtQemuHostdevIsStill(virtHost *host, const virtVF *vf, GError **error);
 bool virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error);
 virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 

@@ -160,6 +160,7 @@ virtQemuRecordNew(const virtOwner *owner, const virtVF *vf, const GPtrArray *wan
     virtRecord *record = g_new0(virtRecord, 1);
 
     copyOwner(&record->owner, owner);
+    record->began = (guint64)g_get_monotonic_time();
     record->address = vf->address;
     record->pf = vf->pf;
     record->index = vf->index;

@@ -266,7 +266,7 @@ virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev 
     g_autoptr(virtStateLock) lock = vf ? virtStateLockTake(host, vf->pfName, error) : NULL;
     g_autoptr(virtRecord) record = lock ? loadRecord(host, owner, vf, error) : NULL;
 
-    if (!record || !checkChange(vf, record->wanted, hostdev->netdevs, error) ||
+    if (!record || !virtQemuHostdevIsStill(host, vf, error) || !checkChange(vf, record->wanted, hostdev->netdevs, error) ||
         !change(host, vf, record, hostdev->netdevs, error))
         return false;
     virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);

@@ -6,12 +6,13 @@
  *
  *   running   a record whose device is not there         is put back
  *             a record that is not as the metadata says  follows it; where that fails, the metadata follows the record
- *   not       a record that nobody will come for         is put back
+ *   not       a record                                   is put back
  *   both      metadata about a device that is not there  is dropped, in the live and in the stored XML, each by itself
  *
  * Why that does not hurt a domain that is being started or stopped: records are listed before libvirt is asked. A
  * domain that starts after the list has no record in it; one whose hook is at work is locked by libvirt until the
- * hook has returned, then shows as running with its devices. The hook waits for the PF's lock and libvirt for the
+ * hook has returned, then shows as running with its devices; and a record of a later start is not the one that was
+ * listed. The hook waits for the PF's lock and libvirt for the
  * hook, so nothing here asks libvirt while it has that lock: only src/qemu's functions take it.
  */
 #include "remote/daemon.h"
@@ -104,6 +105,8 @@ followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
 {
     g_ptr_array_unref(entry->netdevs);
     entry->netdevs = virtNetdevListCopy(record->wanted);
+    if (entry->interface) /* what it has kept says the promised rate */
+        g_free(virtInterfaceDropKept(entry->interface, "bandwidth"));
     settle->liveChanged = true;
 }
 
@@ -122,9 +125,13 @@ followMetadata(Settle *settle, const virtRecord *record)
         say(settle, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
         return;
     }
+    addFailure(settle, error);
+    if (record->phase != VIRT_PHASE_ACTIVE) { /* what it wants is half way, and no user's words */
+        say(settle, G_LOG_LEVEL_WARNING, &record->address, "could not be set as the metadata says", error->message);
+        return;
+    }
     say(settle, G_LOG_LEVEL_WARNING, &record->address,
         "could not be set as the metadata says, so the metadata says again what is", error->message);
-    addFailure(settle, error);
     followRecord(settle, record, entry);
 }
 
@@ -138,7 +145,7 @@ settleRecords(Settle *settle)
             followMetadata(settle, record);
         else if (settle->domain->live)
             putBack(settle, record, "the domain no longer has it");
-        else if (record->phase == VIRT_PHASE_RESTORING || virtQemuRecordIsLeft(settle->host, record))
+        else
             putBack(settle, record, "the domain no longer runs");
     }
 }

@@ -8,7 +8,8 @@
  *   detach   begin, the client's call, end
  *   update   begin, read metadata, compare, write metadata, set the VF, end
  *
- * An <interface> to detach or to update is one of ours only if metadata says so; if not, it is libvirt's alone.
+ * An <interface> to detach or to update is one of ours only if metadata says so; if not, it is libvirt's alone. So a
+ * detach of one looks at the domain first.
  *
  * Calls to libvirt are made on the client's own connection. So libvirt decides with the client's rights, and
  * because writing metadata takes the same permission as attaching does, nothing is prepared for one who may not.
@@ -39,37 +40,52 @@ leave(virtHeld *held)
     virtHeldAdvance(held);
 }
 
-/* An <interface> to update that metadata does not know as one. */
+/* What of @entries is an interface with the source address of @wanted; without one, with its MAC address. */
+static const virtHostdev *
+findInterface(const GPtrArray *entries, const virtHostdev *wanted)
+{
+    const virtHostdev *found = virtHostdevListFind(entries, &wanted->address);
+    const virtNetdev *netdev = wanted->netdevs->pdata[0];
+
+    for (guint i = 0; i < entries->len && !found; i++) {
+        const virtHostdev *entry = entries->pdata[i];
+        const virtNetdev *has = entry->netdevs->pdata[0];
+
+        if (entry->interface && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
+            memcmp(netdev->mac, has->mac, sizeof(has->mac)) == 0)
+            found = entry;
+    }
+    return found && found->interface ? found : NULL;
+}
+
+/* An <interface> to update that metadata does not know: libvirt has it, or nobody. What libvirt would drop, or look for
+ * in vain, is told here. */
 static void
 leaveUnknown(virtHeld *held, virtHeldTarget target)
 {
-    bool known = !held->hostdev->interface;
+    const virtHostdev *wanted = held->hostdev, *found = NULL;
+    g_autoptr(GError) error = NULL;
 
-    for (virtHeldTarget i = 0; i < VIRT_HELD_TARGETS && !known; i++) {
-        const virtHostdev *entry =
-            held->before[i] ? virtHostdevListFind(held->before[i], &held->hostdev->address) : NULL;
-        known = entry && entry->interface;
+    for (virtHeldTarget i = 0; wanted->interface && i < VIRT_HELD_TARGETS && !found; i++)
+        found = held->before[i] ? findInterface(held->before[i], wanted) : NULL;
+    if (found && virtPCIAddressCompare(&found->address, &wanted->address) != 0) {
+        char name[VIRT_PCI_ADDRESS_LEN];
+
+        virtPCIAddressFormat(&found->address, name);
+        g_set_error(&error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "the <interface> with this MAC address is VF %s, and an update cannot move it to another: detach it, and attach it anew",
+                    name);
+    } else if (!found && wanted->interface && virtInterfaceTextMentionsUs(held->xml, held->xmlLen)) {
+        error = g_error_new_literal(
+            VIRT_ERROR, VIRT_ERROR_INVALID,
+            "no <interface> of this domain with that VF is ours, and libvirt's own know no port, spoofCheck, <guid>, priority and protocol: define the domain anew with them, or leave them out");
     }
-    if (known)
+    if (error)
+        virtHeldFailWith(held, error);
+    else if (found || !wanted->interface)
         virtHeldAdvance(held);
     else
         leave(held);
-}
-
-/* Which of our devices is the <interface> to detach? */
-static void
-findInterface(virtHeld *held, virtHeldTarget target)
-{
-    g_autoptr(GError) error = NULL;
-    const virtHostdev *found = virtInterfaceFind(held->xml, held->xmlLen, held->before[target], &error);
-
-    if (error) {
-        virtHeldFailWith(held, error);
-        return;
-    }
-    if (found && !held->stock)
-        held->stock = virtHostdevFormatStock(found);
-    virtHeldAdvance(held);
 }
 
 static void
@@ -93,10 +109,8 @@ static const virtHeldStep attachSteps[] = {
 static const virtHeldStep detachSteps[] = {
     {virtStepBegin, VIRT_HELD_ALWAYS}, {virtStepDevice, VIRT_HELD_ALWAYS}, {virtStepClose, VIRT_HELD_ALWAYS}};
 static const virtHeldStep detachInterfaceSteps[] = {
-    {virtStepResolve, VIRT_HELD_ALWAYS},      {virtStepReadMetadata, VIRT_HELD_LIVE},
-    {virtStepReadMetadata, VIRT_HELD_CONFIG}, {findInterface, VIRT_HELD_LIVE},
-    {findInterface, VIRT_HELD_CONFIG},        {leaveUnfound, VIRT_HELD_ALWAYS},
-    {virtStepBegin, VIRT_HELD_ALWAYS},        {virtStepDevice, VIRT_HELD_ALWAYS},
+    {virtStepResolve, VIRT_HELD_ALWAYS}, {virtStepFind, VIRT_HELD_LIVE},    {virtStepFind, VIRT_HELD_CONFIG},
+    {leaveUnfound, VIRT_HELD_ALWAYS},    {virtStepBegin, VIRT_HELD_ALWAYS}, {virtStepDevice, VIRT_HELD_ALWAYS},
     {virtStepClose, VIRT_HELD_ALWAYS},
 };
 static const virtHeldStep updateSteps[] = {

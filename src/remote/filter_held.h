@@ -55,6 +55,7 @@ struct _virtHeld {
 /* ---- filter_step.c ---- */
 void virtStepBegin(virtHeld *held, virtHeldTarget target);
 void virtStepResolve(virtHeld *held, virtHeldTarget target);
+void virtStepFind(virtHeld *held, virtHeldTarget target);
 void virtStepReadMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepWriteMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepPrepare(virtHeld *held, virtHeldTarget target);

@@ -85,6 +85,54 @@ gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
     virtHeldAdvance(held);
 }
 
+/* As with metadata: what goes wrong here is libvirt's to tell when it gets the call itself. */
+static void
+gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    g_autoptr(GError) error = NULL;
+    virtHostdev *found = NULL;
+    virtXdr xdr;
+    const char *xml;
+    gsize len;
+
+    if (header && header->status != VIRT_RPC_OK) {
+        virtHeldAdvance(held);
+        return;
+    }
+    if (!virtHeldIsGood(held, header, message))
+        return;
+    xdr = virtRpcMessageOpen(message->data, message->len);
+    if (!(xml = virtXdrGetString(&xdr, &len))) {
+        virtHeldFailMalformed(held);
+        return;
+    }
+    found = virtInterfaceFind(held->xml, held->xmlLen, xml, len, &error);
+    if (found && !held->stock)
+        held->stock = virtHostdevFormatStock(found);
+    g_clear_pointer(&found, virtHostdevFree);
+    if (error)
+        virtHeldFailWith(held, error);
+    else
+        virtHeldAdvance(held);
+}
+
+static void
+askForXml(virtHeld *held, virtHeldTarget target, virtFilterReplyFunc done)
+{
+    GByteArray *call = virtHeldNewCall(held, PROC_GET_XML_DESC);
+
+    virtXdrPutUInt(call, virtHeldImpacts[target].xmlFlag);
+    virtHeldSend(held, call, done);
+}
+
+/* Which device of ours is the <interface> to detach? Its stock form is what is to be detached. */
+void
+virtStepFind(virtHeld *held, virtHeldTarget target)
+{
+    askForXml(held, target, gotDomain);
+}
+
 /* Read our metadata as it is. */
 void
 virtStepReadMetadata(virtHeld *held, virtHeldTarget target)
@@ -227,10 +275,7 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 void
 virtStepCompare(virtHeld *held, virtHeldTarget target)
 {
-    GByteArray *call = virtHeldNewCall(held, PROC_GET_XML_DESC);
-
-    virtXdrPutUInt(call, virtHeldImpacts[target].xmlFlag);
-    virtHeldSend(held, call, gotXml);
+    askForXml(held, target, gotXml);
 }
 
 /* From here on, what metadata knows of the device is to be replaced. */

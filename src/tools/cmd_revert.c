@@ -137,19 +137,19 @@ lookAtImage(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
 }
 
 /* Takes the snapshot. */
-static bool
-lookAtSnapshot(Revert *revert, virDomainPtr domain, virDomainSnapshotPtr snapshot, bool *ours)
+static void
+lookAtSnapshot(Revert *revert, virDomainPtr domain, virDomainSnapshotPtr snapshot, bool *ours, GError **error)
 {
     char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
-    bool ok = xml;
 
+    if (!xml && !*error) /* at once: the next call forgets libvirt's reason */
+        virtToolLibvirtError(error, "libvirt did not give the XML of its snapshots");
     if (isOurs(xml)) {
         tell(revert, virDomainGetName(domain), SNAPSHOT, virDomainSnapshotGetName(snapshot));
         *ours = true;
     }
     free(xml);
     virDomainSnapshotFree(snapshot);
-    return ok;
 }
 
 static bool
@@ -157,14 +157,16 @@ lookAtSnapshots(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
 {
     virDomainSnapshotPtr *snapshots = NULL;
     int n = virDomainListAllSnapshots(domain, &snapshots, 0);
-    bool ok = n >= 0 || isUnsupported();
+    GError *failure = NULL;
 
+    if (n < 0 && !isUnsupported())
+        virtToolLibvirtError(&failure, "libvirt did not list its snapshots");
     for (int i = 0; i < n; i++)
-        ok &= lookAtSnapshot(revert, domain, snapshots[i], ours);
-    if (!ok)
-        virtToolLibvirtError(error, "libvirt did not give the XML of its snapshots");
+        lookAtSnapshot(revert, domain, snapshots[i], ours, &failure);
     free(snapshots);
-    return ok;
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
 }
 
 /* ---- domains ---- */

@@ -221,7 +221,8 @@ takeSections(char *text, const char *name)
         char *head = at + strlen(VIRT_STATE_SECTION);
         char *next = strstr(head, VIRT_STATE_SECTION), *end = next ? next : head + strlen(head);
         bool its = *head == '\n' || (strncmp(head, name, len) == 0 && head[len] == '\n');
-        char *body = its ? strchr(head, '\n') + 1 : end;
+        char *line = its ? strchr(head, '\n') : NULL;
+        char *body = line && line < end ? line + 1 : end; /* a section may be cut off before its line ends */
         memmove(out, body, (gsize)(end - body));
         out += end - body;
         at = next;

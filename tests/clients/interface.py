@@ -128,11 +128,26 @@ def hotplug(t):
         each.updateDeviceFlags(shown.replace("id='42'", "id='50'"), CONFIG)
     t.alike(domain, twin, "its VLAN updated")
     t.same_error([lambda d=d: d.updateDeviceFlags(interface(7, 7), CONFIG) for d in (domain, twin)], "update of another: libvirt's own words")
+    error = tap.failure(lambda: domain.updateDeviceFlags(interface(7, 3), CONFIG))
+    t.check(error and "0000:06:04.0" in str(error), "update to another VF: refused, with the one that it is", error)
     for each in (domain, twin):
         each.updateDeviceFlags(user(9, "<link state='down'/>"), CONFIG)
         each.detachDeviceFlags(interface(4, 3, ""), CONFIG)
     t.alike(domain, twin, "libvirt's own interface updated, and the last of ours detached")
     t.check(OURS not in stock.XMLDesc(0), "nothing of ours is left", stock.XMLDesc(0))
+
+
+def one_mac(t):
+    """A failover pair has one MAC address; which of the two is to go says the rest of what was shown."""
+    for kind, left in (("user", 1), ("hostdev", 0)):
+        domain, twin, stock = t.pair(user(5, "<teaming type='persistent'/><alias name='ua-main'/>") +
+                                     interface(mac=5, children="<teaming type='transient' persistent='ua-main'/>"))
+        for each in (domain, twin):
+            shown = [x for x in re.findall("(?s)<interface .*?</interface>", each.XMLDesc(0)) if "type='%s'" % kind in x][0]
+            each.detachDeviceFlags(shown, CONFIG)
+        t.alike(domain, twin, "of two with one MAC address, that of type %s detached" % kind)
+        t.check((OURS in stock.XMLDesc(0)) == left, "and no other", stock.XMLDesc(0))
+        t.clean()
 
 
 def defined_before(t):
@@ -145,6 +160,8 @@ def defined_before(t):
     for each in (domain, twin):
         each.updateDeviceFlags(interface(children="<vlan><tag id='7'/></vlan>"), CONFIG)
     t.alike(domain, twin, "updated by libvirt")
+    error = tap.failure(lambda: domain.updateDeviceFlags(interface(attrs="managed='yes' spoofCheck='no'"), CONFIG))
+    t.check(error and "spoofCheck" in str(error), "update with a word that libvirt would drop: refused", error)
     t.check(OURS not in stock.XMLDesc(0), "left to libvirt", stock.XMLDesc(0))
     for each in (domain, twin):
         each.detachDeviceFlags(user(1), CONFIG)
@@ -179,7 +196,7 @@ def replaced(t):
     t.check(error and "does not match" not in str(error), "migration with the netdevs as they are: as far as libvirt goes", error)
 
 
-GROUPS = (defining, left_alone, generated, hotplug, defined_before, replaced)
+GROUPS = (defining, left_alone, generated, hotplug, one_mac, defined_before, replaced)
 
 
 def main(through, direct, *chosen):

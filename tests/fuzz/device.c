@@ -43,9 +43,10 @@ checkIsIn(const char *device, const char *stored, const virtHostdev *hostdev)
 static void
 checkDevice(const char *input, const guint8 *data, size_t size, guint flags)
 {
-    virtHostdev *hostdev = NULL;
+    virtHostdev *hostdev = NULL, *found;
     g_autofree char *stored = virtHostdevToStock((const char *)data, size, flags, &hostdev, NULL);
     g_autoptr(GPtrArray) list = NULL;
+    g_autofree char *metadata = NULL, *domain = NULL;
 
     if (!stored)
         return;
@@ -55,7 +56,10 @@ checkDevice(const char *input, const guint8 *data, size_t size, guint flags)
     checkIsIn(input, stored, hostdev);
     list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     g_ptr_array_add(list, hostdev);
-    virtInterfaceFind(input, size, list, NULL);
+    metadata = virtMetadataFormat(list);
+    domain = g_strconcat("<domain><metadata>", metadata, "</metadata><devices>", stored, "</devices></domain>", NULL);
+    found = virtInterfaceFind(input, size, domain, strlen(domain), NULL);
+    g_clear_pointer(&found, virtHostdevFree);
 }
 
 int
