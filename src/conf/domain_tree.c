@@ -394,13 +394,15 @@ readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
     return true;
 }
 
-/* libvirt calls our hook for the QEMU driver's domains only: for another's nobody would set a VF. */
+/* libvirt calls our hook for the QEMU driver's domains only: for those of another nobody would set a VF. Its test driver
+ * sets nothing at all. */
 static bool
 isOfQemu(const virtXmlNode *node)
 {
+    static const char *const types[] = {"kvm", "qemu", "hvf", "test", NULL};
     const char *type = virtXmlIs(node, NULL, "domain") ? virtXmlGet(node, "type") : NULL;
 
-    return !type || g_str_equal(type, "kvm") || g_str_equal(type, "qemu") || g_str_equal(type, "hvf");
+    return !type || g_strv_contains(types, type);
 }
 
 static bool
