@@ -82,15 +82,73 @@ virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev)
     return false;
 }
 
+static bool
+isInterface(const virtDomainSite *domain, const virtXmlNode *node)
+{
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        const virtHostdevSite *site = domain->hostdevs->pdata[i];
+
+        if (site->node == node)
+            return site->interface;
+    }
+    return false;
+}
+
+/* Every <hostdev> of a domain that is not one of our interfaces, in order. */
+static GPtrArray *
+listHostdevs(const virtDomainSite *domain)
+{
+    const virtXmlNode *devices = virtXmlChild(domain->node, "devices");
+    GPtrArray *list = g_ptr_array_new();
+
+    for (guint i = 0; devices && i < devices->children->len; i++) {
+        virtXmlNode *node = devices->children->pdata[i];
+
+        if (virtXmlIs(node, NULL, "hostdev") && !isInterface(domain, node))
+            g_ptr_array_add(list, node);
+    }
+    return list;
+}
+
+static guint
+countBefore(const GPtrArray *hostdevs, const virtXmlNode *node)
+{
+    guint n = 0;
+
+    while (n < hostdevs->len && ((const virtXmlNode *)hostdevs->pdata[n])->start < node->start)
+        n++;
+    return n;
+}
+
+/* libvirt compares hostdevs one by one, so @site goes among those of its document where @has is among the domain's: one
+ * that was attached later stands behind them there, but is shown before. */
+static void
+place(const virtDomainSite *domain, const virtHostdevSite *has, const virtDomainSite *given, virtHostdevSite *site)
+{
+    g_autoptr(GPtrArray) theirs = listHostdevs(domain), hostdevs = listHostdevs(given);
+    guint before = MIN(countBefore(theirs, has->node), hostdevs->len);
+
+    site->behind = NULL;
+    if (before == countBefore(hostdevs, site->node))
+        return;
+    if (before < hostdevs->len)
+        site->behind = hostdevs->pdata[before];
+    else
+        site->after = hostdevs->pdata[before - 1];
+}
+
 /* Decide about an interface of the new document: it stays one where libvirt has it as one. */
 static bool
-checkInterface(Comparison *c, const virtDomainSite *domain, const virtHostdevSite *site, bool *ret_convert,
-               GError **error)
+checkInterface(Comparison *c, const virtDomainSite *domain, const virtDomainSite *given, virtHostdevSite *site,
+               bool *ret_convert, GError **error)
 {
     const virtNetdev *netdev = site->netdevs->pdata[0];
+    const virtHostdevSite *has = claim(c->interfaces, netdev);
 
-    *ret_convert = claim(c->interfaces, netdev);
-    if (*ret_convert || c->interfaces->len == 0 || virtDomainSiteHasMac(domain, netdev))
+    *ret_convert = has;
+    if (has)
+        place(domain, has, given, site);
+    if (has || c->interfaces->len == 0 || virtDomainSiteHasMac(domain, netdev))
         return true;
     return complainMac(c->doc, site->node, netdev, ((virtHostdevSite *)c->interfaces->pdata[0])->netdevs->pdata[0],
                        error);
@@ -127,10 +185,10 @@ static bool
 checkDevices(Comparison *c, const virtDomainSite *domain, virtDomainSite *site, GError **error)
 {
     for (guint i = 0; i < site->hostdevs->len;) {
-        const virtHostdevSite *hostdev = site->hostdevs->pdata[i];
+        virtHostdevSite *hostdev = site->hostdevs->pdata[i];
         bool convert = true;
 
-        if (hostdev->interface ? !checkInterface(c, domain, hostdev, &convert, error)
+        if (hostdev->interface ? !checkInterface(c, domain, site, hostdev, &convert, error)
                                : !checkHostdev(c, hostdev, error))
             return false;
         if (convert)

@@ -11,7 +11,8 @@
 typedef struct {
     const virtXmlNode *node;
     const virtXmlNode *source;
-    const virtXmlNode *behind; /* the first <hostdev> of any kind that stands before it; NULL: none */
+    const virtXmlNode *behind; /* an interface: the <hostdev> before which it has to go; NULL: it stands well */
+    const virtXmlNode *after;  /* the same, behind which; NULL: see behind */
     virtPCIAddress address;
     GPtrArray *netdevs;       /* virtNetdev, sorted; not empty */
     virtInterface *interface; /* NULL: a <hostdev>, and always was */

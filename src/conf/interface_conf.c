@@ -393,17 +393,17 @@ convertedText(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 bool
 virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error)
 {
-    const virtXmlNode *node = site->node, *hostdev = site->behind;
+    const virtXmlNode *node = site->node;
     g_autofree char *text = NULL;
     gsize place;
 
-    if (!hostdev) {
+    if (!site->behind && !site->after) {
         convert(edits, doc, node);
         return true;
     }
     if (!(text = convertedText(doc, node, error)))
         return false;
-    place = virtXmlSpaceBefore(doc, hostdev->start);
+    place = site->after ? site->after->end : virtXmlSpaceBefore(doc, site->behind->start);
     virtXmlCut(edits, doc, node);
     virtXmlReplace(edits, place, place, text);
     return true;

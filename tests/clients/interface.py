@@ -182,6 +182,16 @@ def replaced(t):
         errors = [str(tap.failure(migrate(d, c, change))) for d, c in ((domain, t.conn), (twin, t.direct))]
         t.check(all(says in e for e in errors), "migration with %s: refused as by libvirt" % name, *errors)
     t.same_error([migrate(domain, t.conn, str), migrate(twin, t.direct, str)], "migration with the XML as it is: no further than with libvirt")
+    for devices in (hostdev(9) + hostdev(8), user(9) + hostdev(9) + interface(3, 3), interface(3, 3) + hostdev(9)):
+        t.clean()
+        first, second, _ = t.pair(devices)
+        for each in (first, second):
+            each.attachDeviceFlags(interface(), CONFIG)
+            each.attachDeviceFlags(hostdev(7), CONFIG)
+            each.attachDeviceFlags(interface(4, 4), CONFIG)
+        t.same_error([migrate(first, t.conn, str), migrate(second, t.direct, str)], "migration of interfaces attached behind hostdevs: no further than with libvirt")
+    t.clean()
+    domain, twin, _ = t.pair(user(9) + interface())
     other = lambda xml: xml.replace("bus='0x06' slot='0x02'", "bus='0x07' slot='0x05'")
     t.same_error([migrate(domain, t.conn, other), migrate(twin, t.direct, other)], "migration to another VF: no further than with libvirt")
 
