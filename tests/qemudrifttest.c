@@ -413,6 +413,23 @@ testTrusted(Fixture *f, gconstpointer opaque)
     assertTold("");
 }
 
+/* The address that the VF's own netdev has made up may be the very one that is wanted. */
+static void
+testMadeUp(Fixture *f, gconstpointer opaque)
+{
+    virtHostdev *second = newHostdev(fakeHostVFAddress(f->fake, PF, 1)); /* which vfio-pci has not taken yet */
+
+    start(f, second);
+    forgetJournal();
+    fakeHostRandomMac(f->fake, PF, 1, 1, "52:54:00:00:00:01");
+    look(f, false);
+    assertTold("");
+    fakeHostRandomMac(f->fake, PF, 1, 1, "52:54:00:00:00:99");
+    look(f, false);
+    assertTold("drift mac 52:54:00:00:00:01 none\n");
+    virtHostdevFree(second);
+}
+
 static void
 countCompared(virtHost *host, const virtDrift *drift, void *opaque)
 {
@@ -836,6 +853,7 @@ main(int argc, char **argv)
         {"/drift/sentence", testSentence},
         {"/drift/not-reported", testNotReported},
         {"/drift/trusted", testTrusted},
+        {"/drift/made-up", testMadeUp},
         {"/drift/phases", testPhases},
         {"/drift/fight", testFight},
         {"/drift/no-fight", testNoFight},

@@ -14,6 +14,8 @@
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
 
+#include <string.h>
+
 /* May the guest itself change what it receives, and with it, at many drivers, the MAC that the PF shows? */
 static bool
 isTrusted(const virtNetdev *wanted, const virtNetdev *present)
@@ -32,11 +34,29 @@ findDrift(const virtNetdev *wanted, const virtNetdev *present)
     return isTrusted(wanted, present) ? bits & ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) : bits;
 }
 
+/* A MAC address that the VF's own netdev has made up is read as none, also where it is the one that was wanted. */
+static bool
+hasMadeUp(virtHost *host, const virtVF *vf, const virtNetdev *wanted)
+{
+    g_autoptr(GPtrArray) own = virtPCIGetPorts(host, &vf->address, NULL);
+
+    for (guint i = 0; own && i < own->len; i++) {
+        const virtPort *netdev = own->pdata[i];
+
+        if (netdev->port == wanted->port && memcmp(netdev->mac, wanted->mac, sizeof(wanted->mac)) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void
-comparePort(virtDrift *drift, const virtNetdev *wanted)
+comparePort(virtHost *host, virtDrift *drift, const virtNetdev *wanted)
 {
     const virtNetdev *present = virtNetdevListFind(drift->present, wanted->port);
     guint bits = drift->compared ? findDrift(wanted, present) : 0;
+
+    if ((bits & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) && virtMacIsZero(present->mac) && hasMadeUp(host, drift->vf, wanted))
+        bits &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
 
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (virtNetdevHas(wanted, attr))
@@ -65,7 +85,7 @@ compare(virtHost *host, virtDrift *drift)
         return;
     drift->compared = record->phase == VIRT_PHASE_ACTIVE && !virtQemuRecordIsLeft(host, record);
     for (guint i = 0; i < record->wanted->len; i++)
-        comparePort(drift, record->wanted->pdata[i]);
+        comparePort(host, drift, record->wanted->pdata[i]);
 }
 
 static void
