@@ -340,6 +340,7 @@ testBusy(Fixture *f, gconstpointer data)
     g_assert_false(virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error));
     assertSays(error, "Resource temporarily unavailable. The device is busy, perhaps being reset: try again.");
     f->fake->busy = 5;
+    f->fake->host->slept = 0; /* as under a lock that was taken since */
     restore(f, before);
 }
 

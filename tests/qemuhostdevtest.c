@@ -675,6 +675,23 @@ testLateReleaseSameOwner(Fixture *f, gconstpointer opaque)
     assertAsBefore(f);
 }
 
+/* Others wait half a minute for the lock, so a PF that is busy for long is not waited for VF by VF. */
+static void
+testBusyPF(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = hostdevs(f, 4, 0xaa);
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    f->fake->busy = G_MAXUINT;
+    f->fake->slept = 0;
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_cmpuint(f->fake->slept, >, 10 * G_USEC_PER_SEC);
+    g_assert_cmpuint(f->fake->slept, <=, 15 * G_USEC_PER_SEC);
+    f->fake->busy = 3; /* each lock anew */
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    assertAsBefore(f);
+}
+
 static void
 testGoneVF(Fixture *f, gconstpointer opaque)
 {
@@ -759,6 +776,7 @@ main(int argc, char **argv)
         {"/qemu/unreported", testUnreported},
         {"/qemu/late-release", testLateRelease},
         {"/qemu/late-release-same-owner", testLateReleaseSameOwner},
+        {"/qemu/busy-pf", testBusyPF},
         {"/qemu/gone-vf", testGoneVF},
         {"/qemu/late-mac", testLateMac},
         {"/qemu/record-first", testRecordFirst},

@@ -43,6 +43,8 @@ struct _virtHost {
     void *opaque;          /* for the three above */
     void *socket;          /* of the real talk, opened on first use */
 
+    guint slept; /* milliseconds for busy devices, since the last lock was taken: see virnetlinkvf.c */
+
     guint64 counts[VIRT_COUNT_LAST]; /* since a lock was last given back, which writes them down */
 
     /* While a virtHostReads is open, and empty otherwise: */

@@ -26,6 +26,8 @@
 /* Between two tries, in milliseconds; how long in all, virtNetDevQuirkPatience() knows. */
 #define RETRY_FIRST 10    /* doubled up to */
 #define RETRY_LONGEST 640 /* short beside the time for which drivers are known to be busy */
+/* Under one lock, however many are busy: others wait for that lock twice as long at most (virstatelock.c). */
+#define RETRY_TOTAL 15000
 
 /* VFs in one request. It holds RTNL until the last of them is done, and every other change of the host's network waits:
  * with ice's two seconds a VF (above) 16 take half of the minute that virtNetlinkTalk() waits for an answer. From here
@@ -221,7 +223,7 @@ talkChange(virtHost *host, struct nl_msg *msg, char **ret_reason)
     return host->talk(host, msg, NULL, ret_reason);
 }
 
-/* Send until the device is no longer busy, or our patience is at its end. */
+/* Send until the device is no longer busy, or our patience with it, or with all, is at its end. */
 static int
 talkPatiently(virtHost *host, struct nl_msg *msg, char **ret_reason)
 {
@@ -229,13 +231,14 @@ talkPatiently(virtHost *host, struct nl_msg *msg, char **ret_reason)
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
         int rc = talkChange(host, msg, &reason);
-        if (slept + delay > virtNetDevQuirkPatience(rc)) {
+        if (slept + delay > virtNetDevQuirkPatience(rc) || host->slept + delay > RETRY_TOTAL) {
             if (rc < 0)
                 *ret_reason = g_steal_pointer(&reason);
             return rc;
         }
         host->sleep(delay * 1000);
         host->counts[VIRT_COUNT_RETRIES]++;
+        host->slept += delay;
         slept += delay;
     }
 }

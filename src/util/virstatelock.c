@@ -14,8 +14,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* The holder may be waiting for firmware: 3 s a busy VF, 10 s a port profile (virnetlinkvf.c). Whoever called the
- * hook waits with us, without a limit of his own. */
+/* The holder may be waiting for firmware: 3 s for a busy VF and 15 s for all of them, 10 s for a port profile
+ * (virnetlinkvf.c). Whoever called the hook waits with us, without a limit of his own. */
 #define WAIT_TOTAL 30000 /* milliseconds */
 #define WAIT_FIRST 2     /* milliseconds, doubled up to */
 #define WAIT_LONGEST 200 /* milliseconds */
@@ -81,6 +81,7 @@ virtStateLockTake(virtHost *host, const char *pfName, GError **error)
         virtStateLock *lock = g_new0(virtStateLock, 1);
         lock->host = host;
         lock->fd = fd;
+        host->slept = 0;
         return lock;
     }
     close(fd);
