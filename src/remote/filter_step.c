@@ -85,6 +85,21 @@ gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
     virtHeldAdvance(held);
 }
 
+/* The domain's XML that libvirt has sent, in @message; or NULL, and the call has failed. */
+static const char *
+xmlOf(virtHeld *held, const virtRpcHeader *header, const GByteArray *message, gsize *ret_len)
+{
+    const char *xml;
+    virtXdr xdr;
+
+    if (!virtHeldIsGood(held, header, message))
+        return NULL;
+    xdr = virtRpcMessageOpen(message->data, message->len);
+    if (!(xml = virtXdrGetString(&xdr, ret_len)))
+        virtHeldFailMalformed(held);
+    return xml;
+}
+
 /* As with metadata: what goes wrong here is libvirt's to tell when it gets the call itself. */
 static void
 gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
@@ -92,7 +107,6 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
     virtHeld *held = opaque;
     g_autoptr(GError) error = NULL;
     virtHostdev *found = NULL;
-    virtXdr xdr;
     const char *xml;
     gsize len;
 
@@ -100,13 +114,8 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
         virtHeldAdvance(held);
         return;
     }
-    if (!virtHeldIsGood(held, header, message))
+    if (!(xml = xmlOf(held, header, message, &len)))
         return;
-    xdr = virtRpcMessageOpen(message->data, message->len);
-    if (!(xml = virtXdrGetString(&xdr, &len))) {
-        virtHeldFailMalformed(held);
-        return;
-    }
     found = virtInterfaceFind(held->xml, held->xmlLen, xml, len, &error);
     if (found && !held->stock)
         held->stock = virtHostdevFormatStock(found);
@@ -254,17 +263,12 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtHeld *held = opaque;
     g_autoptr(GError) error = NULL;
-    const char *xml;
-    virtXdr xdr;
     gsize len;
+    const char *xml = xmlOf(held, header, message, &len);
 
-    if (!virtHeldIsGood(held, header, message))
-        return;
-    xdr = virtRpcMessageOpen(message->data, message->len);
-    xml = virtXdrGetString(&xdr, &len);
     if (!xml)
-        virtHeldFailMalformed(held);
-    else if (held->hostdev->interface ? !virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, &error)
+        return;
+    if (held->hostdev->interface ? !virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, &error)
                                       : !virtHostdevIsIn(held->xml, held->xmlLen, xml, len, &error))
         virtHeldFailWith(held, error);
     else
