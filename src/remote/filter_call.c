@@ -58,31 +58,42 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
     return found && found->interface ? found : NULL;
 }
 
-/* An <interface> to update that metadata does not know: libvirt has it, or nobody. What libvirt would drop, or look for
- * in vain, is told here. */
+/* What libvirt would drop of an <interface> to update, or look for in vain, is told here. NULL: nothing. */
+static GError *
+complain(const virtHeld *held, const virtHostdev *found)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    if (found && virtPCIAddressCompare(&found->address, &held->hostdev->address) != 0) {
+        virtPCIAddressFormat(&found->address, name);
+        return g_error_new(
+            VIRT_ERROR, VIRT_ERROR_INVALID,
+            "the <interface> with this MAC address is VF %s, and an update cannot move it to another: detach it, and attach it anew",
+            name);
+    }
+    if (found || !virtInterfaceTextMentionsUs(held->xml, held->xmlLen))
+        return NULL;
+    return g_error_new_literal(
+        VIRT_ERROR, VIRT_ERROR_INVALID,
+        "no <interface> of this domain with that VF is ours, and libvirt's own know no port, spoofCheck, <guid>, priority and protocol: define the domain anew with them, or leave them out");
+}
+
+/* An <interface> to update that metadata does not know: libvirt has it, or nobody. */
 static void
 leaveUnknown(virtHeld *held, virtHeldTarget target)
 {
-    const virtHostdev *wanted = held->hostdev, *found = NULL;
+    const virtHostdev *found = NULL;
     g_autoptr(GError) error = NULL;
 
-    for (virtHeldTarget i = 0; wanted->interface && i < VIRT_HELD_TARGETS && !found; i++)
-        found = held->before[i] ? findInterface(held->before[i], wanted) : NULL;
-    if (found && virtPCIAddressCompare(&found->address, &wanted->address) != 0) {
-        char name[VIRT_PCI_ADDRESS_LEN];
-
-        virtPCIAddressFormat(&found->address, name);
-        g_set_error(&error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "the <interface> with this MAC address is VF %s, and an update cannot move it to another: detach it, and attach it anew",
-                    name);
-    } else if (!found && wanted->interface && virtInterfaceTextMentionsUs(held->xml, held->xmlLen)) {
-        error = g_error_new_literal(
-            VIRT_ERROR, VIRT_ERROR_INVALID,
-            "no <interface> of this domain with that VF is ours, and libvirt's own know no port, spoofCheck, <guid>, priority and protocol: define the domain anew with them, or leave them out");
+    if (!held->hostdev->interface) {
+        virtHeldAdvance(held);
+        return;
     }
-    if (error)
+    for (virtHeldTarget i = 0; i < VIRT_HELD_TARGETS && !found; i++)
+        found = held->before[i] ? findInterface(held->before[i], held->hostdev) : NULL;
+    if ((error = complain(held, found)))
         virtHeldFailWith(held, error);
-    else if (found || !wanted->interface)
+    else if (found)
         virtHeldAdvance(held);
     else
         leave(held);
