@@ -43,9 +43,11 @@ bring_back() {
 # settle WHO: wait until they agree. libvirt that dies between giving the VF to vfio-pci and listing it for the guest leaves
 # the driver there, with us and without us; docs/operations.rst says what to do then.
 settle() {
-  waitfor 60 agreed || { [[ $1 = libvirt && $(has) = 0 && $(driver "$vf") = vfio-pci ]] &&
-    stock_virsh -q nodedev-reattach "pci_${vf//[:.]/_}" && waitfor 60 agreed; } || true
+  waitfor 60 settled "$1" || true
+  if left_driver; then stock_virsh -q nodedev-reattach "pci_${vf//[:.]/_}"; waitfor 60 agreed || true; fi
 }
+settled() { agreed || { [[ $1 = libvirt ]] && left_driver; }; }
+left_driver() { [[ $(has) = 0 && -z $(records) && $(driver "$vf") = vfio-pci ]]; }
 
 # crash WHO WHERE COMMAND...: run it in the background, kill WHO when it has come to WHERE, and look
 crash() {
