@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie
+# suites: none
 # Hook, second hook, daemon and tool at once, on one PF and on different ones: nobody is lost, nobody waits in a circle,
 # every wait has an end; and what our locks add to what the kernel's own does.
 . /lab/guest/lib.sh
