@@ -9,10 +9,12 @@ qemu_binary() { # QEMU of Debian 13, run by the loader and libraries of its own 
     --argv0 qemu-system-x86_64 "$BASE/usr/bin/qemu-system-x86_64")
 }
 
+# One processor: emulated ones wait for each other by spinning, and two take more than twice the time of one for the same
+# work. LAB_SMP=2 is for what several are needed for.
 # shellcheck disable=SC2054   # QEMU wants commas
 computer() {
   args=(-name "lab-$MACHINE" -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max
-    -smp "${LAB_SMP:-2}" -m "${LAB_MEM:-3G}" -nodefaults -display none -no-reboot
+    -smp "${LAB_SMP:-1}" -m "${LAB_MEM:-3G}" -nodefaults -display none -no-reboot
     -L "$BASE/usr/share/qemu" -L "$BASE/usr/share/seabios" -L "$BASE/usr/lib/ipxe/qemu"
     -kernel "$KERNEL/vmlinuz" -initrd "$LAB/initrd-l1.img"
     -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=0 mitigations=off nokaslr no_timer_check tsc=reliable lab.init=$INIT"
