@@ -79,8 +79,9 @@ virtHostdev *virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress
 void virtHostdevGenerateMacs(virtHostdev *hostdev);
 virtHostdev *virtHostdevCopy(const virtHostdev *hostdev);
 
+/* Does an <interface> use words of ours, which libvirt would drop? */
+bool virtInterfaceTextMentionsUs(const char *xml, gsize len);
 /* Which device of a domain in stock form an <interface> means, as for detaching. */
-bool virtInterfaceTextMentionsUs(const char *xml, gsize len); /* words that libvirt would drop */
 virtHostdev *virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
 
 /* ---- interface_conf.c ---- */

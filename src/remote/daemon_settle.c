@@ -12,8 +12,8 @@
  * Why that does not hurt a domain that is being started or stopped: records are listed before libvirt is asked. A
  * domain that starts after the list has no record in it; one whose hook is at work is locked by libvirt until the
  * hook has returned, then shows as running with its devices; and a record of a later start is not the one that was
- * listed. The hook waits for the PF's lock and libvirt for the
- * hook, so nothing here asks libvirt while it has that lock: only src/qemu's functions take it.
+ * listed. The hook waits for the PF's lock and libvirt for the hook, so nothing here asks libvirt while it has that
+ * lock: only src/qemu's functions take it.
  */
 #include "remote/daemon.h"
 
