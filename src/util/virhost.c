@@ -256,10 +256,20 @@ virtHostWrite(virtHost *host, const char *value, GError **error, const char *for
     return false;
 }
 
+/* Names of devices and drivers; whatever else is there would spoil the sentences that it is put into. */
+static bool
+isKernelName(const char *name)
+{
+    gsize n = 0;
+    while (g_ascii_isgraph(name[n]))
+        n++;
+    return n > 0 && name[n] == '\0';
+}
+
 /* The last component of what a symbolic link points to: "igb" of …/driver, "0000:01:00.0" of …/physfn.
  *
  * Returns a string the caller frees, or NULL: VIRT_ERROR_NOT_FOUND where there is no such link, VIRT_ERROR_HOST where
- * that cannot be told.
+ * that cannot be told, or is no name the kernel gives.
  */
 char *
 virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
@@ -275,7 +285,13 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
         return NULL;
     }
     target[n] = '\0';
-    return g_path_get_basename(target);
+    const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+    if (isKernelName(name))
+        return g_strdup(name);
+    g_autofree char *shown = g_strescape(target, NULL);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use %s: it leads to \"%.80s\", expected a kernel's name.", path,
+                shown);
+    return NULL;
 }
 
 static int
