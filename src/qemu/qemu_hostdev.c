@@ -144,13 +144,30 @@ virtQemuHostdevIsStill(virtHost *host, const virtVF *vf, GError **error)
     return false;
 }
 
+static const virtVF *
+vfOf(const GPtrArray *steps, guint i)
+{
+    return ((const Step *)steps->pdata[i])->vf;
+}
+
 static int
 compareSteps(const void *a, const void *b)
 {
-    return virtPCIAddressCompare(&(*(Step *const *)a)->vf->pf, &(*(Step *const *)b)->vf->pf);
+    const virtVF *x = (*(Step *const *)a)->vf, *y = (*(Step *const *)b)->vf;
+    int pfs = virtPCIAddressCompare(&x->pf, &y->pf);
+
+    return pfs ? pfs : (x->index > y->index) - (x->index < y->index);
 }
 
-/* Take each PF's lock once, in address order. */
+static bool
+samePF(const GPtrArray *steps, guint i, guint other)
+{
+    return other < steps->len && virtPCIAddressCompare(&vfOf(steps, i)->pf, &vfOf(steps, other)->pf) == 0;
+}
+
+/* Take each PF's lock once, in address order. Its VFs were looked up before that, so it is seen whether they are still
+ * where they were: an address grows with the index by the same amount from VF to VF (SR-IOV's VF stride), so where the
+ * first and the last are in their places, those between are. */
 static GPtrArray *
 lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
 {
@@ -160,14 +177,13 @@ lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
     g_ptr_array_set_free_func(sorted, NULL);
     g_ptr_array_sort(sorted, compareSteps);
     for (guint i = 0; i < sorted->len; i++) {
-        virtVF *vf = ((Step *)sorted->pdata[i])->vf;
-        virtStateLock *lock;
+        bool first = !samePF(sorted, i, i - 1), last = !samePF(sorted, i, i + 1);
+        virtStateLock *lock = first ? virtStateLockTake(host, vfOf(sorted, i)->pfName, error) : NULL;
 
-        if (i > 0 && compareSteps(&sorted->pdata[i - 1], &sorted->pdata[i]) == 0)
-            continue;
-        if (!(lock = virtStateLockTake(host, vf->pfName, error)))
+        if (lock)
+            g_ptr_array_add(locks, lock);
+        if ((first && !lock) || ((first || last) && !virtQemuHostdevIsStill(host, vfOf(sorted, i), error)))
             return NULL;
-        g_ptr_array_add(locks, lock);
     }
     return g_steal_pointer(&locks);
 }
@@ -221,7 +237,7 @@ virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **e
 /* Make sure that nobody else has the VF, and get the record to go on with: a new one, or the one that an
  * earlier, interrupted start of the same owner left. */
 static bool
-claim(virtHost *host, const virtOwner *owner, Step *step, GError **error)
+claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
 {
     g_autoptr(virtRecord) old = NULL;
 
@@ -234,7 +250,7 @@ claim(virtHost *host, const virtOwner *owner, Step *step, GError **error)
     }
     if (old && (!virtQemuHostdevCheckOwner(owner, old, error) || !virtQemuHostdevIsRecorded(step->vf, old, error)))
         return false;
-    step->record = virtQemuRecordNew(owner, step->vf, step->hostdev->netdevs);
+    step->record = virtQemuRecordNew(owner, began, step->vf, step->hostdev->netdevs);
     if (old) {
         g_ptr_array_unref(step->record->before);
         step->record->before = g_steal_pointer(&old->before);
@@ -488,6 +504,7 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) locks = NULL;
+    guint64 began = (guint64)g_get_monotonic_time();
 
     for (guint i = 0; i < hostdevs->len; i++) {
         Step *step = stepNew(host, owner, hostdevs->pdata[i], error);
@@ -501,10 +518,7 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
     if (!(locks = lockPFs(host, steps, error)))
         return false;
     for (guint i = 0; i < steps->len; i++) {
-        Step *step = steps->pdata[i];
-
-        if (!virtQemuHostdevIsStill(host, step->vf, error) || !claim(host, owner, step, error) ||
-            !readPresent(host, step, error))
+        if (!claim(host, owner, began, steps->pdata[i], error) || !readPresent(host, steps->pdata[i], error))
             return false;
     }
     if (!apply(host, steps, error))

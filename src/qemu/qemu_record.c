@@ -152,15 +152,16 @@ copyOwner(virtOwner *to, const virtOwner *from)
 }
 
 /* A record of @owner taking @vf, not yet saved and with nothing read from the host.
+ * @began: see record_conf.h
  * @wanted: virtNetdev, copied
  */
 virtRecord *
-virtQemuRecordNew(const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted)
+virtQemuRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted)
 {
     virtRecord *record = g_new0(virtRecord, 1);
 
     copyOwner(&record->owner, owner);
-    record->began = (guint64)g_get_monotonic_time();
+    record->began = began;
     record->address = vf->address;
     record->pf = vf->pf;
     record->index = vf->index;

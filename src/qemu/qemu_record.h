@@ -14,7 +14,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtOwner, virtOwnerFree)
 bool virtOwnerEqual(const virtOwner *a, const virtOwner *b);
 char *virtOwnerDescribe(const virtOwner *owner);
 
-virtRecord *virtQemuRecordNew(const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted);
+virtRecord *virtQemuRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted);
 bool virtQemuRecordIsLeft(virtHost *host, const virtRecord *record);
 virtRecord *virtQemuRecordLoad(virtHost *host, const char *vfName, GError **error);
 bool virtQemuRecordSave(virtHost *host, virtRecord *record, virtPhase phase, GError **error);
