@@ -159,6 +159,30 @@ testOtherDrivers(void)
     }
 }
 
+/* So a <netdev> in another's domain would be dropped without a word, and metadata says nothing. */
+static void
+testOtherDriversNetdevs(void)
+{
+    static const char *const refused[] = {
+        "<hostdev mode='subsystem' type='pci'>" SOURCE "<netdev port='1'/></hostdev>",
+        LONE("", "<guid port='0x0011223344556677'/>"),
+    };
+    static const char left[] =
+        "<domain type='xen'><metadata><lh:hostdevs xmlns:lh='" VIRT_NS "'><unknown/></lh:hostdevs></metadata><devices>"
+        "<hostdev mode='subsystem' type='pci'>" SOURCE "</hostdev></devices></domain>";
+    g_autofree char *stock = virtDomainToStock(left, strlen(left), NULL, VIRT_DOMAIN_INTERFACES, NULL);
+
+    g_assert_cmpstr(stock, ==, left);
+    for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *xml =
+            g_strdup_printf("<domain type='xen'><name>a</name><devices>%s</devices></domain>", refused[i]);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, &error));
+        g_assert_nonnull(strstr(error->message, "the domain has the type 'xen'"));
+    }
+}
+
 static void
 testConcerns(void)
 {
@@ -479,6 +503,7 @@ main(int argc, char **argv)
     g_test_add_func("/interfaceconf/kept-too-long", testKeptTooLong);
     g_test_add_func("/interfaceconf/parse", testParse);
     g_test_add_func("/interfaceconf/other-drivers", testOtherDrivers);
+    g_test_add_func("/interfaceconf/other-drivers-netdevs", testOtherDriversNetdevs);
     g_test_add_func("/interfaceconf/concerns", testConcerns);
     g_test_add_func("/interfaceconf/generate-mac", testGenerateMac);
     g_test_add_func("/interfaceconf/metadata", testMetadata);

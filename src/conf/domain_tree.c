@@ -405,17 +405,49 @@ isOfQemu(const virtXmlNode *node)
     return !type || g_strv_contains(types, type);
 }
 
+/* Does a device use what libvirt would drop without a word? */
+static bool
+mentionsUs(const virtXmlNode *node)
+{
+    return isHostdev(node) ? virtXmlChild(node, "netdev") != NULL
+                           : virtInterfaceIs(node) && isDevice(node) && virtInterfaceMentionsUs(node);
+}
+
+/* A domain of another driver is libvirt's to judge, and has nothing of ours. */
+static bool
+readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, GError **error)
+{
+    const virtXmlNode *devices = virtXmlChild(domain, "devices");
+
+    for (guint i = 0; devices && i < devices->children->len; i++) {
+        const virtXmlNode *node = devices->children->pdata[i];
+        g_autofree char *type = NULL;
+
+        if (!mentionsUs(node))
+            continue;
+        type = virtXmlQuote(virtXmlGet(domain, "type"));
+        virtXmlError(doc, node, error,
+                     "nothing would set the netdevs of this <%s>: the domain has the type '%s', and only QEMU's (kvm, "
+                     "qemu, hvf) have a hook that does; drop them",
+                     node->name, type);
+        return false;
+    }
+    return true;
+}
+
 static bool
 readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
 {
     virtDomainSite *site = g_new0(virtDomainSite, 1);
 
     site->node = node;
-    site->flags = isOfQemu(node) ? flags : flags & ~(guint)(VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
+    site->flags = flags;
     site->hostdevs = g_ptr_array_new_with_free_func(hostdevSiteFree);
     g_ptr_array_add(sites, site);
     if (!virtDomainCheckPlaces(doc, node, error))
         return false;
+    if (!isOfQemu(node))
+        return readForeign(doc, node, error);
     return virtDomainSiteIsLone(site) ? readLone(doc, site, error) : readDomain(doc, site, error);
 }
 
