@@ -418,21 +418,26 @@ formatAll(GString *out, const virtXmlNode *parent, const char *name, const virtX
     }
 }
 
-/* A child that both elements have, as it is written; only the source address gets its type. */
+/* A child that both elements have, as it is written; only the source address gets its type, which in a <hostdev> may be
+ * anything: libvirt does not read it there. */
 static void
 copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const char *name, const char *indent)
 {
     const virtXmlNode *child = virtXmlChild(hostdev, name);
     const virtXmlNode *address = child && g_str_equal(name, "source") ? virtXmlChild(child, "address") : NULL;
-    gsize split;
+    gsize split, from, to;
 
     if (!child)
         return;
-    split = address ? address->start + strlen("<address") : child->start;
+    split = from = to = address ? address->start + strlen("<address") : child->start;
     g_string_append(out, indent);
     g_string_append_len(out, doc->text + child->start, (gssize)(split - child->start));
-    g_string_append(out, address && !virtXmlGet(address, "type") ? " type='pci'" : "");
-    g_string_append_len(out, doc->text + split, (gssize)(child->end - split));
+    if (address && g_strcmp0(virtXmlGet(address, "type"), "pci") != 0) {
+        virtXmlFindAttr(doc, address, "type", &from, &to);
+        g_string_append(out, " type='pci'");
+    }
+    g_string_append_len(out, doc->text + split, (gssize)(from - split));
+    g_string_append_len(out, doc->text + to, (gssize)(child->end - to));
 }
 
 /* Append the <interface> that stands for @hostdev, whose netdevs are one, with the white space before it. */
