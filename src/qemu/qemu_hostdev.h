@@ -7,20 +7,24 @@
 
 /* qemu_hostdev.c */
 bool virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error);
+/* qemu_release.c */
 bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error);
 bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
+GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records);
 /* qemu_update.c */
 bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 /* qemu_vfio.c */
 bool virtQemuHostdevCheckUnused(virtHost *host, const virtPCIAddress *address, GError **error);
 
-/* Shared with qemu_plan.c and qemu_update.c: the checks that come before any change. */
+/* Shared with qemu_release.c, qemu_plan.c and qemu_update.c: the checks that come before any change. */
 bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);
 bool virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);
 bool virtQemuHostdevIsStill(virtHost *host, const virtVF *vf, GError **error);
 bool virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error);
 virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
+
+void virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner);
 
 /* Shared with qemu_update.c. */
 void virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted);

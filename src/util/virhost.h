@@ -49,7 +49,7 @@ struct _virtHost {
 
     /* While a virtHostReads is open, and empty otherwise: */
     guint reads;       /* how many are */
-    GPtrArray *pfs;    /* virpci.c: PFs with their ports */
+    GPtrArray *pfs;    /* virpcivf.c: PFs with their ports */
     GHashTable *links; /* virnetlinkvf.c: netdevs with their VF lists, until the next RTM_SETLINK */
     int stateDir;      /* virstatefile.c: the directory, verified; 0: not opened */
 };

@@ -14,6 +14,7 @@ typedef struct {
 
 #define VIRT_PCI_ADDRESS_LEN 20 /* "ffffffff:ff:1f.7" and its NUL */
 
+/* virpciaddress.c */
 bool virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error);
 void virtPCIAddressFormat(const virtPCIAddress *address, char ret[VIRT_PCI_ADDRESS_LEN]);
 int virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b);
@@ -44,16 +45,17 @@ typedef struct {
     guint8 instance[16]; /* UUID of the domain, for 802.1Qbh; zero where there is none */
 } virtVF;
 
+/* virpcivf.c */
 virtVF *virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error);
 void virtVFFree(virtVF *vf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtVF, virtVFFree)
 const virtPort *virtVFGetPort(const virtVF *vf, guint port, GError **error);
+bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret, GError **error);
+GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);
 
+/* virpci.c */
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetDriver(virtHost *host, const virtPCIAddress *address);
 bool virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error);
 bool virtPCIProbe(virtHost *host, const virtPCIAddress *address, GError **error);
 GPtrArray *virtPCIListPFs(virtHost *host);
-bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret,
-                   GError **error);
-GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);

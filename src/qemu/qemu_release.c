@@ -1,0 +1,332 @@
+/* qemu_release.c: put VFs back
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation. The record is the only memory: a release, a start that fails, a guest that is gone and
+ * `virt-hostdev restore` all end in virtQemuHostdevRestoreMany(), which sets `before` of each record again, reads it
+ * back, and only then removes the record. Many VFs are written together first; then each is gone through by itself,
+ * which writes what is still missing and says why it cannot.
+ */
+#include "qemu/qemu_hostdev.h"
+#include "qemu/qemu_log.h"
+#include "util/virerror.h"
+#include "util/virnetdevhostdev.h"
+#include "util/virnetdevquirk.h"
+#include "util/virstatefile.h"
+
+/* @resumed: an earlier try may have ended after it had taken the driver away and before it could bind it again */
+static bool
+probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **error)
+{
+    g_autoptr(GPtrArray) vfPorts = virtPCIGetPorts(host, &record->address, error);
+    g_autofree char *driver = resumed ? virtPCIGetDriver(host, &record->address) : NULL;
+
+    if (!vfPorts)
+        return false;
+    if (resumed && !driver)
+        return virtPCIProbe(host, &record->address, error);
+    if (!virtNetDevQuirkNeedsProbe(vfPorts, record->before, record->wanted))
+        return true;
+    return virtPCIRebind(host, &record->address, error);
+}
+
+/* The VF must still be the one that the record speaks of. NULL with no error: it is gone, and its settings
+ * with it. */
+static virtVF *
+findRecorded(virtHost *host, const virtRecord *record, GError **error)
+{
+    g_autoptr(virtVF) vf = NULL;
+    g_autoptr(GError) missing = NULL;
+
+    if (!virtPCIFindVF(host, &record->pf, &record->address, NULL, &missing)) {
+        char name[VIRT_PCI_ADDRESS_LEN];
+
+        if (!g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+            g_propagate_error(error, g_steal_pointer(&missing));
+            return NULL;
+        }
+        virtPCIAddressFormat(&record->address, name);
+        virtHostWarn(host, "VF %s no longer exists: nothing is left to put back", name);
+        return NULL;
+    }
+    if (!(vf = virtVFLookup(host, &record->address, error)))
+        return NULL;
+    if (!virtQemuHostdevIsRecorded(vf, record, error))
+        return NULL;
+    virtQemuHostdevSetInstance(vf, &record->owner);
+    return g_steal_pointer(&vf);
+}
+
+/* One VF to put back. */
+typedef struct {
+    virtRecord *record;
+    virtVF *vf;         /* NULL: see problem, or the VF is gone */
+    GPtrArray *present; /* virtNetdev; NULL: could not be read */
+    bool resumed;       /* it was begun before */
+    GError *problem;    /* NULL in the end: it is put back, and its record removed */
+} Return;
+
+static void
+returnFree(Return *item)
+{
+    virtVFFree(item->vf);
+    if (item->present)
+        g_ptr_array_unref(item->present);
+    g_clear_error(&item->problem);
+    g_free(item);
+}
+
+/* Say before @error which VF it keeps from being put back. */
+static void
+prefixName(GError **error, const virtRecord *record)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&record->address, name);
+    g_prefix_error(error, "Cannot put back VF %s: ", name);
+}
+
+static GPtrArray *
+returnsNew(virtHost *host, const GPtrArray *records)
+{
+    GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify)returnFree);
+
+    for (guint i = 0; i < records->len; i++) {
+        Return *item = g_new0(Return, 1);
+
+        item->record = records->pdata[i];
+        item->resumed = item->record->phase == VIRT_PHASE_RESTORING;
+        item->vf = findRecorded(host, item->record, &item->problem);
+        if (item->problem)
+            prefixName(&item->problem, item->record);
+        g_ptr_array_add(items, item);
+    }
+    return items;
+}
+
+/* The phase only informs: a full disk must not keep a VF from being put back. */
+static void
+markRestoring(virtHost *host, const GPtrArray *items)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new();
+    g_autoptr(GError) local = NULL;
+
+    for (guint i = 0; i < items->len; i++) {
+        if (((Return *)items->pdata[i])->vf)
+            g_ptr_array_add(records, ((Return *)items->pdata[i])->record);
+    }
+    if (records->len > 0 && !virtQemuRecordMarkMany(host, records, VIRT_PHASE_RESTORING, &local))
+        virtHostWarn(host, "%s", local->message);
+}
+
+/* Write what differs of all of them in a few requests. What that does not achieve is then done one by one. */
+static void
+returnTogether(virtHost *host, const GPtrArray *items)
+{
+    g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(virtNetDevHostdevChange));
+
+    for (guint i = 0; i < items->len; i++) {
+        Return *item = items->pdata[i];
+        virtNetDevHostdevChange change = {item->vf, item->record->before, NULL};
+
+        if (!item->vf || !(item->present = virtNetDevHostdevRead(host, item->vf, item->record->before, NULL)))
+            continue;
+        change.present = item->present;
+        g_array_append_val(changes, change);
+    }
+    virtNetDevHostdevTryMany(host, (virtNetDevHostdevChange *)(void *)changes->data, changes->len);
+}
+
+static bool
+returnOne(virtHost *host, const Return *item, GError **error)
+{
+    if (item->vf) {
+        if (!virtNetDevHostdevRestore(host, item->vf, item->record->before, error) ||
+            !probeAgain(host, item->record, item->resumed, error))
+            return false;
+        virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
+        host->counts[VIRT_COUNT_RESTORED]++;
+    }
+    return virtQemuRecordRemove(host, item->record, error);
+}
+
+/* Puts the VFs of @records back to what these remember, and forgets the records.
+ *
+ * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
+ * again. Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
+ */
+GPtrArray *
+virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+    g_autoptr(GPtrArray) items = returnsNew(host, records);
+    GPtrArray *problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+
+    markRestoring(host, items);
+    if (items->len > 1)
+        returnTogether(host, items);
+    for (guint i = 0; i < items->len; i++) {
+        Return *item = items->pdata[i];
+
+        if (!item->problem && returnOne(host, item, &item->problem))
+            continue;
+        host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(item->problem, VIRT_ERROR, VIRT_ERROR_REFUSED);
+        g_ptr_array_add(problems, g_steal_pointer(&item->problem));
+    }
+    return problems;
+}
+
+/* Puts one VF back to what @record remembers and forgets the record.
+ *
+ * The caller holds the PF's lock. A failure leaves the record, so that it can be tried again.
+ */
+bool
+virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) problems = NULL;
+
+    g_ptr_array_add(one, record);
+    problems = virtQemuHostdevRestoreMany(host, one);
+    if (problems->len == 0)
+        return true;
+    g_propagate_error(error, g_error_copy(problems->pdata[0]));
+    return false;
+}
+
+/* ---- release ---- */
+
+/* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one, whose libvirt
+ * may be the same process? The phase says nothing here: a change that was under way when it was seen is the same
+ * guest's. */
+static bool
+isSame(const virtRecord *seen, const virtRecord *record)
+{
+    return virtOwnerEqual(&seen->owner, &record->owner) && seen->owner.pid == record->owner.pid &&
+           seen->owner.start == record->owner.start && seen->began == record->began;
+}
+
+/* The record of @seen's VF as it is now, if it is still the one that was @seen. NULL with no error: it is not. */
+static virtRecord *
+loadSame(virtHost *host, const virtRecord *seen, GError **error)
+{
+    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GError) local = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&seen->address, name);
+    record = virtQemuRecordLoad(host, name, &local);
+    if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        g_propagate_error(error, g_steal_pointer(&local));
+    return record && isSame(seen, record) ? g_steal_pointer(&record) : NULL;
+}
+
+/* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.
+ * Adds a GError to @problems for each failure. */
+static void
+releasePF(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
+{
+    const virtRecord *first = seen->pdata[0];
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
+    g_autoptr(GPtrArray) failed = NULL;
+    g_autoptr(virtStateLock) lock = NULL;
+    GError *local = NULL;
+    char pfName[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&first->pf, pfName);
+    lock = virtStateLockTake(host, pfName, &local);
+    for (guint i = 0; !lock && i < seen->len; i++) {
+        g_ptr_array_add(problems, g_error_copy(local));
+        prefixName((GError **)&problems->pdata[problems->len - 1], seen->pdata[i]);
+    }
+    if (!lock) {
+        g_error_free(local);
+        return;
+    }
+    /* Somebody may have released them, and somebody else taken them, while we waited for the lock. */
+    for (guint i = 0; i < seen->len; i++) {
+        virtRecord *record = loadSame(host, seen->pdata[i], &local);
+
+        if (record)
+            g_ptr_array_add(records, record);
+        else if (local)
+            g_ptr_array_add(problems, g_steal_pointer(&local));
+    }
+    failed = virtQemuHostdevRestoreMany(host, records);
+    g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
+}
+
+/* Puts back the VFs of @seen (virtRecord), PF by PF; adds what goes wrong to @problems. */
+static void
+releaseMany(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
+{
+    g_autoptr(GPtrArray) rest = g_ptr_array_copy((GPtrArray *)seen, NULL, NULL);
+
+    g_ptr_array_set_free_func(rest, NULL);
+    while (rest->len > 0) {
+        g_autoptr(GPtrArray) same = g_ptr_array_new();
+        g_autoptr(GPtrArray) others = g_ptr_array_new();
+        const virtRecord *first = rest->pdata[0];
+
+        for (guint i = 0; i < rest->len; i++) {
+            virtRecord *record = rest->pdata[i];
+
+            g_ptr_array_add(virtPCIAddressCompare(&record->pf, &first->pf) == 0 ? same : others, record);
+        }
+        releasePF(host, same, problems);
+        g_ptr_array_unref(rest);
+        rest = g_steal_pointer(&others);
+    }
+}
+
+/* One error of all @problems, a line each. */
+static bool
+reportAll(const GPtrArray *problems, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (problems->len == 0)
+        return true;
+    for (guint i = 0; i < problems->len; i++)
+        g_string_append_printf(text, "%s%s", i ? "\n" : "", ((GError *)problems->pdata[i])->message);
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, text->str);
+    return false;
+}
+
+/* Takes the PF's lock and puts back the VF of @seen, if the owner that @seen names still has it from that same start.
+ * Otherwise there is nothing to do, which is success.
+ */
+bool
+virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+
+    g_ptr_array_add(one, (gpointer)seen);
+    releasePF(host, one, problems);
+    if (problems->len == 0)
+        return true;
+    g_propagate_error(error, g_error_copy(problems->pdata[0]));
+    return false;
+}
+
+/* Puts back every VF that @owner has, whatever its XML says by now.
+ *
+ * Goes on past failures; the error then names each VF that could not be put back, and each record that could not be
+ * read and so may be @owner's. Releasing nothing succeeds.
+ */
+bool
+virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error)
+{
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(GPtrArray) records = virtQemuRecordListAll(host, problems, error);
+    g_autoptr(GPtrArray) its = g_ptr_array_new();
+
+    if (!records)
+        return false;
+    for (guint i = 0; i < records->len; i++) {
+        if (virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner))
+            g_ptr_array_add(its, records->pdata[i]);
+    }
+    releaseMany(host, its, problems);
+    return reportAll(problems, error);
+}

@@ -1,0 +1,279 @@
+/* virpcivf.c: virtual functions and their physical ones
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "util/virerror.h"
+#include "util/virpcipriv.h"
+
+#include <string.h>
+
+/* Where virtfnN of PF @pfName leads. VIRT_ERROR_NOT_FOUND past the last VF. */
+static bool
+readVirtfn(virtHost *host, const char *pfName, guint index, virtPCIAddress *ret, GError **error)
+{
+    g_autofree char *target = virtHostReadLink(host, error, PCI_DEVICE "/virtfn%u", pfName, index);
+    return target && virtPCIAddressParse(target, ret, error);
+}
+
+/* The VFs of a PF in the order of their indexes: an array of virtPCIAddress for g_ptr_array_unref(), whose Nth
+ * element is VF N. Empty where there are none.
+ */
+GPtrArray *
+virtPCIListVFs(virtHost *host, const virtPCIAddress *pf)
+{
+    GPtrArray *vfs = g_ptr_array_new_with_free_func(g_free);
+    char name[VIRT_PCI_ADDRESS_LEN];
+    virtPCIAddressFormat(pf, name);
+    virtPCIAddress vf;
+    while (vfs->len < VFS_MAX && readVirtfn(host, name, vfs->len, &vf, NULL))
+        g_ptr_array_add(vfs, g_memdup2(&vf, sizeof(vf)));
+    return vfs;
+}
+
+/* Why @name is no VF, and what to name instead. */
+static void
+setNotVF(virtHost *host, const char *name, GError **error)
+{
+    guint64 total = 0;
+    g_autofree char *device = virtHostPath(host, PCI_DEVICE, name);
+    if (!g_file_test(device, G_FILE_TEST_IS_DIR))
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "This host has no PCI device %s. lspci -D lists those there are; VFs appear when the PF's sriov_numvfs is written.",
+            name);
+    else if (virtHostReadUInt(host, VFS_MAX, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0)
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "PCI device %s is a physical function; <netdev> belongs to a virtual function. Name one of its VFs; writing its sriov_numvfs makes them.",
+            name);
+    else
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "PCI device %s is not an SR-IOV virtual function, so it has no PF through which <netdev> could be set. Name a VF, or assign the device without <netdev>.",
+            name);
+}
+
+/* A PF, as long as a virtHostReads is open. */
+typedef struct {
+    virtPCIAddress address;
+    char name[VIRT_PCI_ADDRESS_LEN];
+    GPtrArray *ports; /* NULL: not looked up yet */
+    bool knowsVFs;    /* the two below are read; stride 0: they were not there */
+    guint first, stride;
+} PF;
+
+static void
+pfFree(gpointer data)
+{
+    PF *pf = data;
+    g_clear_pointer(&pf->ports, g_ptr_array_unref);
+    g_free(pf);
+}
+
+/* What is known of a PF; it belongs to the host where that keeps it, else to the caller. */
+static PF *
+getPF(virtHost *host, const virtPCIAddress *address)
+{
+    for (guint i = 0; host->pfs && i < host->pfs->len; i++)
+        if (virtPCIAddressCompare(&((PF *)host->pfs->pdata[i])->address, address) == 0)
+            return host->pfs->pdata[i];
+    PF *pf = g_new0(PF, 1);
+    pf->address = *address;
+    virtPCIAddressFormat(address, pf->name);
+    if (host->reads == 0)
+        return pf;
+    if (!host->pfs)
+        host->pfs = g_ptr_array_new_with_free_func(pfFree);
+    g_ptr_array_add(host->pfs, pf);
+    return pf;
+}
+
+static void
+putPF(virtHost *host, PF *pf)
+{
+    if (host->reads == 0)
+        pfFree(pf);
+}
+
+/* VF N has the routing ID FIRST + N * STRIDE, says SR-IOV; the first two VFs show both numbers. */
+static void
+learnVFs(virtHost *host, PF *pf)
+{
+    virtPCIAddress zero, one;
+    pf->knowsVFs = true;
+    if (!readVirtfn(host, pf->name, 0, &zero, NULL))
+        return;
+    pf->first = virtPCIRoutingID(&zero);
+    pf->stride = readVirtfn(host, pf->name, 1, &one, NULL) && virtPCIRoutingID(&one) > pf->first
+                     ? virtPCIRoutingID(&one) - pf->first
+                     : 1;
+}
+
+/* Does virtfnN lead to @vf? */
+static bool
+isVFAt(virtHost *host, const PF *pf, guint index, const virtPCIAddress *vf)
+{
+    virtPCIAddress found;
+    return index < VFS_MAX && readVirtfn(host, pf->name, index, &found, NULL) && virtPCIAddressCompare(&found, vf) == 0;
+}
+
+/* The index that a VF at @vf has, if it is one of the PF's. */
+static guint
+guessIndex(const PF *pf, const virtPCIAddress *vf)
+{
+    guint id = virtPCIRoutingID(vf);
+    return pf->stride && id >= pf->first ? (id - pf->first) / pf->stride : G_MAXUINT;
+}
+
+/* Where a VF must be, and else, where it is after all. VIRT_ERROR_NOT_FOUND: it is none of the PF's. */
+static bool
+findIndex(virtHost *host, PF *pf, const virtPCIAddress *vf, guint *ret, GError **error)
+{
+    virtPCIAddress found;
+    char name[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(GError) end = NULL;
+    if (!pf->knowsVFs)
+        learnVFs(host, pf);
+    if (isVFAt(host, pf, guessIndex(pf, vf), vf)) {
+        *ret = guessIndex(pf, vf);
+        return true;
+    }
+    for (guint i = 0; i < VFS_MAX && readVirtfn(host, pf->name, i, &found, &end); i++)
+        if (virtPCIAddressCompare(&found, vf) == 0) {
+            *ret = i;
+            return true;
+        }
+    virtPCIAddressFormat(vf, name);
+    if (end && !g_error_matches(end, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        g_propagate_prefixed_error(error, g_steal_pointer(&end),
+                                   "Cannot find PCI device %s among the VFs of PF %s: ", name, pf->name);
+    else
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+            "PF %s does not list PCI device %s among its VFs: they are being made or removed. Try again when that is done.",
+            pf->name, name);
+    return false;
+}
+
+/* Is @vf one of the PF's VFs?
+ *
+ * @ret: its index: the N for which virtfnN leads to it. NULL where it is not wanted
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND where it is not, VIRT_ERROR_HOST where that cannot be told.
+ */
+bool
+virtPCIFindVF(virtHost *host, const virtPCIAddress *address, const virtPCIAddress *vf, guint *ret, GError **error)
+{
+    PF *pf = getPF(host, address);
+    guint index;
+    bool found = findIndex(host, pf, vf, &index, error);
+    putPF(host, pf);
+    if (found && ret)
+        *ret = index;
+    return found;
+}
+
+static bool
+findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
+{
+    if (!pf->ports && !(pf->ports = virtPCIReadPorts(host, &vf->pf, false, error)))
+        return false;
+    vf->ports = g_ptr_array_ref(pf->ports);
+    if (vf->ports->len > 0)
+        return true;
+    g_autofree char *driver = virtPCIGetDriver(host, &vf->pf);
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device without <netdev>.",
+        vf->pfName, vf->name, driver ? driver : "none");
+    return false;
+}
+
+/* The PF among those that are known already that lists the VF, or NULL. */
+static PF *
+findKnown(virtHost *host, virtVF *vf)
+{
+    for (guint i = 0; host->pfs && i < host->pfs->len; i++) {
+        PF *pf = host->pfs->pdata[i];
+        vf->index = guessIndex(pf, &vf->address);
+        if (pf->address.domain == vf->address.domain && isVFAt(host, pf, vf->index, &vf->address))
+            return pf;
+    }
+    return NULL;
+}
+
+/* The PF that the VF names, and the VF's index there. */
+static PF *
+findNamed(virtHost *host, virtVF *vf, GError **error)
+{
+    virtPCIAddress address;
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *physfn = virtHostReadLink(host, &problem, PCI_DEVICE "/physfn", vf->name);
+    if (problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return NULL;
+    }
+    if (!physfn || !virtPCIAddressParse(physfn, &address, NULL)) {
+        setNotVF(host, vf->name, error);
+        return NULL;
+    }
+    PF *pf = getPF(host, &address);
+    if (findIndex(host, pf, &vf->address, &vf->index, &problem))
+        return pf;
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_HOST, problem->message); /* not there now is no "never was" */
+    putPF(host, pf);
+    return NULL;
+}
+
+/* The VF at @address: its PF, its index there and the PF's ports. The VF itself is looked at afresh at every call; an
+ * index may lead to another device after sriov_numvfs was written.
+ *
+ * Returns a virtVF to free with virtVFFree(). Errors: VIRT_ERROR_HOST with a sentence that says what to do.
+ */
+virtVF *
+virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error)
+{
+    g_autoptr(virtVF) vf = g_new0(virtVF, 1);
+    vf->address = *address;
+    virtPCIAddressFormat(address, vf->name);
+    PF *pf = findKnown(host, vf);
+    if (!pf && !(pf = findNamed(host, vf, error)))
+        return NULL;
+    vf->pf = pf->address;
+    memcpy(vf->pfName, pf->name, sizeof(vf->pfName));
+    bool ok = findPorts(host, pf, vf, error);
+    putPF(host, pf);
+    return ok ? g_steal_pointer(&vf) : NULL;
+}
+
+/* Takes NULL and half-built ones. */
+void
+virtVFFree(virtVF *vf)
+{
+    if (!vf)
+        return;
+    g_clear_pointer(&vf->ports, g_ptr_array_unref);
+    g_free(vf);
+}
+
+/* The netdev of the PF through which port @port (1..) of its VFs is set; owned by @vf.
+ *
+ * Errors: VIRT_ERROR_HOST, naming the ports there are.
+ */
+const virtPort *
+virtVFGetPort(const virtVF *vf, guint port, GError **error)
+{
+    for (guint i = 0; i < vf->ports->len; i++)
+        if (((const virtPort *)vf->ports->pdata[i])->port == port)
+            return vf->ports->pdata[i];
+    if (!error)
+        return NULL;
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint i = 0; i < vf->ports->len; i++) {
+        const virtPort *other = vf->ports->pdata[i];
+        g_string_append_printf(names, "%s%u (%s)", i ? ", " : "", other->port, other->ifname);
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                "PF %s of VF %s has no port %u; it has %s. Use one of those in <netdev port=>.", vf->pfName, vf->name,
+                port, names->str);
+    return NULL;
+}
