@@ -26,29 +26,6 @@ checkNetdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **erro
     return false;
 }
 
-/* Would the <interface> that stands for @hostdev be one of ours? Not where the netdev, or what both elements have, says
- * what an interface may not: then nobody would set the VF. */
-static bool
-checkBecomes(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    g_autoptr(virtXmlDoc) becomes = NULL;
-    g_autoptr(virtInterface) interface = NULL;
-    g_autofree virtNetdev *netdev = NULL;
-    g_autoptr(GError) why = NULL;
-
-    if (virtInterfaceIs(hostdev->node))
-        return true;
-    virtInterfaceFormat(text, doc, hostdev);
-    if ((becomes = virtXmlParse(text->str, text->len, NULL, &why)) &&
-        (netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why)))
-        return true;
-    virtXmlError(doc, hostdev->node, error,
-                 "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
-                 virtXmlErrorSentence(why));
-    return false;
-}
-
 static bool
 checkInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
 {
@@ -65,7 +42,7 @@ checkInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **e
                      "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
         return false;
     }
-    return virtInterfaceHasRoom(doc, hostdev->node, error) && checkBecomes(doc, hostdev, error);
+    return virtHostdevSiteFitsInterface(doc, hostdev, error);
 }
 
 static bool

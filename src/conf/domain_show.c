@@ -157,12 +157,38 @@ virtHostdevSiteFitsStock(const virtHostdevSite *hostdev)
     return hostdev->netdevs->len == 1 && netdev->port == 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC);
 }
 
+/* Would the <interface> that stands for @hostdev say all that this says, and be one of ours? Not where the netdev, or
+ * what both elements have, says what an interface may not: then nobody would set the VF. VIRT_ERROR_INVALID says why. */
+bool
+virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(virtXmlDoc) becomes = NULL;
+    g_autoptr(virtInterface) interface = NULL;
+    g_autofree virtNetdev *netdev = NULL;
+    g_autoptr(GError) why = NULL;
+
+    if (!virtInterfaceHasRoom(doc, hostdev->node, error))
+        return false;
+    if (virtInterfaceIs(hostdev->node))
+        return true;
+    virtInterfaceFormat(text, doc, hostdev);
+    if ((becomes = virtXmlParse(text->str, text->len, NULL, &why)) &&
+        (netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why)))
+        return true;
+    virtXmlError(doc, hostdev->node, error,
+                 "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
+                 virtXmlErrorSentence(why));
+    return false;
+}
+
+/* What was written as an interface is shown as one unless somebody has since made more of the <hostdev>. */
 static bool
-isShownAsInterface(const virtHostdevSite *hostdev, virtShow show)
+isShownAsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, virtShow show)
 {
     switch (show) {
     case VIRT_SHOW_WRITTEN:
-        return hostdev->interface;
+        return hostdev->interface && virtHostdevSiteFitsInterface(doc, hostdev, NULL);
     case VIRT_SHOW_INTERFACE:
         return hostdev->netdevs->len == 1;
     case VIRT_SHOW_STOCK:
@@ -186,7 +212,7 @@ showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site,
 
         if (hostdev->written)
             continue;
-        if (isShownAsInterface(hostdev, show))
+        if (isShownAsInterface(doc, hostdev, show))
             g_ptr_array_add(interfaces, hostdev);
         else if (show != VIRT_SHOW_STOCK)
             insertNetdevs(edits, doc, hostdev);

@@ -62,6 +62,7 @@ bool virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev
 
 /* ---- domain_show.c ---- */
 bool virtHostdevSiteFitsStock(const virtHostdevSite *hostdev);
+bool virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
 char *virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error);
 
 /* ---- metadata_conf.c ---- */
