@@ -256,6 +256,30 @@ testMetadata(void)
     }
 }
 
+/* Somebody who knows only libvirt's form has made of the <hostdev> what is no interface: it stays one. */
+static void
+testMoreThanInterface(void)
+{
+#define CASE(device, interface) {STORED(NETDEV, "<interface/>", device), device, interface}
+    static const struct {
+        const char *stored, *device;
+        bool interface;
+    } cases[] = {
+        CASE("<boot order='1'/>", true),
+        CASE("<shareable/>", false),
+        CASE("<driver name='vfio' queues='2'/>", false),
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *shown =
+            virtDomainShow(cases[i].stored, strlen(cases[i].stored), NULL, VIRT_SHOW_WRITTEN, NULL);
+
+        g_assert_nonnull(strstr(shown, cases[i].device));
+        g_assert_true(!strstr(shown, "<interface") == !cases[i].interface);
+        g_assert_true(!strstr(shown, NETDEV) == cases[i].interface);
+    }
+}
+
 /* ---- revert ---- */
 
 static void
@@ -502,6 +526,7 @@ main(int argc, char **argv)
     g_test_add_func("/interfaceconf/lone-convert-odd", testLoneConvertOdd);
     g_test_add_func("/interfaceconf/kept-too-long", testKeptTooLong);
     g_test_add_func("/interfaceconf/parse", testParse);
+    g_test_add_func("/interfaceconf/more-than-interface", testMoreThanInterface);
     g_test_add_func("/interfaceconf/other-drivers", testOtherDrivers);
     g_test_add_func("/interfaceconf/other-drivers-netdevs", testOtherDriversNetdevs);
     g_test_add_func("/interfaceconf/concerns", testConcerns);
