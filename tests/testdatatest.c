@@ -237,9 +237,21 @@ isDomainDocument(const virtXmlNode *root)
     return g_str_equal(root->name, "domain") || virtXmlChild(root, "domain");
 }
 
-static void
-checkNetdevs(const char *name, const char *xml)
+/* Another driver's domain may have no netdevs: it becomes one of QEMU's, whatever else it says. */
+static char *
+makeQemus(const char *xml)
 {
+    static GRegex *regex;
+
+    if (!regex)
+        regex = makeRegex("(<domain\\b[^>]*?\\stype=['\"])(?!(?:kvm|qemu|hvf|test)['\"])[^'\"]*");
+    return g_regex_replace(regex, xml, -1, 0, "\\1qemu", 0, NULL);
+}
+
+static void
+checkNetdevs(const char *name, const char *document)
+{
+    g_autofree char *xml = makeQemus(document);
     g_autofree char *own = addNetdevs(xml);
     char *plain = addHostdev(xml);
 
