@@ -175,7 +175,7 @@ testOtherDriversNetdevs(void)
     g_assert_cmpstr(stock, ==, left);
     for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autofree char *xml =
-            g_strdup_printf("<domain type='xen'><name>a</name><devices>%s</devices></domain>", refused[i]);
+            g_strdup_printf("<domain type='xen'><devices/><devices>%s</devices></domain>", refused[i]);
         g_autoptr(GError) error = NULL;
 
         g_assert_null(virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, &error));

@@ -415,14 +415,14 @@ mentionsUs(const virtXmlNode *node)
 
 /* A domain of another driver is libvirt's to judge, and has nothing of ours. */
 static bool
-readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, GError **error)
+readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, const virtXmlNode *parent, GError **error)
 {
-    const virtXmlNode *devices = virtXmlChild(domain, "devices");
-
-    for (guint i = 0; devices && i < devices->children->len; i++) {
-        const virtXmlNode *node = devices->children->pdata[i];
+    for (guint i = 0; i < parent->children->len; i++) {
+        const virtXmlNode *node = parent->children->pdata[i];
         g_autofree char *type = NULL;
 
+        if (virtXmlIs(node, NULL, "devices") && parent == domain && !readForeign(doc, domain, node, error))
+            return false;
         if (!mentionsUs(node))
             continue;
         type = virtXmlQuote(virtXmlGet(domain, "type"));
@@ -447,7 +447,7 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
     if (!virtDomainCheckPlaces(doc, node, error))
         return false;
     if (!isOfQemu(node))
-        return readForeign(doc, node, error);
+        return readForeign(doc, node, node, error);
     return virtDomainSiteIsLone(site) ? readLone(doc, site, error) : readDomain(doc, site, error);
 }
 
