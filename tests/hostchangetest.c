@@ -434,6 +434,46 @@ testChange(Fixture *f, gconstpointer opaque)
     g_assert_cmpstr(now, ==, f->before);
 }
 
+/* ---- while a start waits for the PF's lock ---- */
+
+static virtStateLock *held;
+static Fixture *waiting;
+static guint moved;
+
+/* Whoever has the lock exchanges VFs. */
+static void
+moveMeanwhile(gulong microseconds)
+{
+    if (held)
+        fakeHostSwapVFs(waiting->fake, PF, 0, moved);
+    g_clear_pointer(&held, virtStateLockRelease);
+}
+
+/* The first VF of a start, or the last, is not where it was looked up. */
+static void
+testMovedMeanwhile(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = newHostdevs(f, 1, 2, 400);
+    g_autofree char *before = fakeHostDump(f->fake);
+
+    waiting = f;
+    f->fake->host->sleep = moveMeanwhile;
+    for (moved = 1; moved <= 2; moved++) {
+        g_autofree char *words = g_strdup_printf("was VF %u of PF " PF " and is now VF 0", moved);
+        g_autofree char *after = NULL;
+        g_autoptr(GError) error = NULL;
+        bool ok;
+
+        held = virtStateLockTake(f->fake->host, PF, NULL);
+        ok = virtQemuHostdevPrepare(f->fake->host, f->c, wanted, &error);
+        expect(ok, error, words, "start");
+        fakeHostSwapVFs(f->fake, PF, 0, moved);
+        after = fakeHostDump(f->fake);
+        g_assert_cmpstr(after, ==, before);
+        g_assert_false(hasRecord(f, 1) || hasRecord(f, 2));
+    }
+}
+
 /* ---- records byte by byte ---- */
 
 /* The record of VF 0 says @text: then nobody but a gets VF 0, and whatever comes of releasing a, it comes to VF 0. */
@@ -508,6 +548,7 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/change/%s", changes[i].name);
         g_test_add(path, Fixture, &changes[i], setUp, testChange, tearDown);
     }
+    g_test_add("/change/moved-meanwhile", Fixture, NULL, setUp, testMovedMeanwhile, tearDown);
     g_test_add("/record/cut", Fixture, NULL, setUp, testCut, tearDown);
     g_test_add("/record/damaged", Fixture, NULL, setUp, testDamaged, tearDown);
     g_test_add_func("/table", testTable);

@@ -316,39 +316,6 @@ testMoved(Fixture *f, gconstpointer opaque)
     assertAsBefore(f);
 }
 
-static virtStateLock *held;
-static Fixture *waiting;
-static guint moved;
-
-/* Whoever has the lock exchanges VFs, while we wait for it. */
-static void
-moveMeanwhile(gulong microseconds)
-{
-    if (held)
-        fakeHostSwapVFs(waiting->fake, PF, moved, 3);
-    g_clear_pointer(&held, virtStateLockRelease);
-}
-
-/* The first VF of a start, or the last, is not where it was when the PF's lock is had. */
-static void
-testMovedMeanwhile(Fixture *f, gconstpointer opaque)
-{
-    g_autoptr(GPtrArray) wanted = hostdevs(f, 2, 0xaa);
-
-    waiting = f;
-    f->fake->host->sleep = moveMeanwhile;
-    for (moved = 0; moved < 2; moved++) {
-        g_autofree char *words = g_strdup_printf("was VF %u of PF " PF " and is now VF 3", moved);
-        g_autoptr(GError) error = NULL;
-
-        held = virtStateLockTake(f->fake->host, PF, NULL);
-        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
-        assertError(error, VIRT_ERROR_HOST, words);
-        fakeHostSwapVFs(f->fake, PF, moved, 3);
-        assertAsBefore(f);
-    }
-}
-
 static void
 testChecks(Fixture *f, gconstpointer opaque)
 {
@@ -799,7 +766,6 @@ main(int argc, char **argv)
         {"/qemu/restore-in-part", testRestoreInPart},
         {"/qemu/left-in-part", testLeftInPart},
         {"/qemu/moved", testMoved},
-        {"/qemu/moved-meanwhile", testMovedMeanwhile},
         {"/qemu/checks", testChecks},
         {"/qemu/two-pfs", testTwoPFs},
         {"/qemu/random-mac", testRandomMac},

@@ -21,8 +21,7 @@
  * netdev says its address is random, is read as none. It can also be the very address a user wants, so when a
  * written MAC is checked, either reading will do.
  *
- * Whether the VF's index still leads to the same PCI address is the caller's to see to: it looks the VF up just
- * before, under the PF's lock.
+ * Whether the VF's index still leads to the same PCI address is the caller's to see to, under the PF's lock.
  */
 #include "util/virnetdevhostdev.h"
 #include "util/virerror.h"
