@@ -84,7 +84,7 @@ bool virtInterfaceTextMentionsUs(const char *xml, gsize len);
 /* Which device of a domain in stock form an <interface> means, as for detaching. */
 virtHostdev *virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
 
-/* ---- interface_conf.c ---- */
+/* ---- interface_kept.c ---- */
 
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */
 void virtInterfaceFree(virtInterface *interface);

@@ -158,7 +158,8 @@ virtHostdevSiteFitsStock(const virtHostdevSite *hostdev)
 }
 
 /* Would the <interface> that stands for @hostdev say all that this says, and be one of ours? Not where the netdev, or
- * what both elements have, says what an interface may not: then nobody would set the VF. VIRT_ERROR_INVALID says why. */
+ * what both elements have, says what an interface may not: then nobody would set the VF. VIRT_ERROR_INVALID says why.
+ */
 bool
 virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
 {

@@ -3,20 +3,10 @@
  *
  * Theory of operation: the tree is searched for domains, which may stand at the root or inside a snapshot, a
  * checkpoint or a status file. For each, our metadata is read into entries keyed by PCI address, then each
- * <hostdev> is joined with its own <netdev> children or with its entry. Entries left over belong to devices
- * that were unplugged, and are not looked at again.
+ * <hostdev> is joined with its own <netdev> children or with its entry (domain_device.c). Entries left over belong to
+ * devices that were unplugged, and are not looked at again.
  */
 #include "conf/domain_tree.h"
-
-static void
-hostdevSiteFree(gpointer opaque)
-{
-    virtHostdevSite *site = opaque;
-
-    g_clear_pointer(&site->netdevs, g_ptr_array_unref);
-    virtInterfaceFree(site->interface);
-    g_free(site);
-}
 
 static void
 domainSiteFree(gpointer opaque)
@@ -40,40 +30,11 @@ isNetdev(const virtXmlNode *node)
     return virtXmlIs(node, NULL, "netdev");
 }
 
-static bool
-isDomain(const virtXmlNode *node)
+/* Whether @node is a domain, wherever it stands. */
+bool
+virtDomainIs(const virtXmlNode *node)
 {
     return virtXmlIs(node, NULL, "domain") || virtXmlIs(node, NULL, "inactiveDomain");
-}
-
-/* Whether @node stands where a device of a domain does, or is a document of its own. */
-static bool
-isDevice(const virtXmlNode *node)
-{
-    const virtXmlNode *devices = node->parent;
-
-    return !devices || (virtXmlIs(devices, NULL, "devices") && devices->parent && isDomain(devices->parent));
-}
-
-static bool
-isHostdev(const virtXmlNode *node)
-{
-    return virtXmlIs(node, NULL, "hostdev") && isDevice(node);
-}
-
-static bool
-wantsInterfaces(guint flags)
-{
-    return flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
-}
-
-/* Whether libvirt takes @node, a <hostdev>, for a host PCI device. */
-static bool
-isPCIHostdev(const virtXmlNode *node)
-{
-    const char *mode = virtXmlGet(node, "mode");
-
-    return g_strcmp0(virtXmlGet(node, "type"), "pci") == 0 && (!mode || g_str_equal(mode, "subsystem"));
 }
 
 /* Refuse a <netdev> below @node that libvirt would drop without a word because it does not stand where it means
@@ -94,7 +55,7 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
                          name);
             return false;
         }
-        if (isNetdev(child) && !isHostdev(node)) {
+        if (isNetdev(child) && !virtDomainDeviceIsHostdev(node)) {
             g_autofree char *name = virtXmlQuote(node->name);
             virtXmlError(doc, child, error,
                          "<netdev> can stand only directly in <hostdev mode='subsystem' type='pci'>, not in <%s>",
@@ -146,129 +107,6 @@ readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GPtrArray **ret_entrie
     return true;
 }
 
-static virtXmlNode *
-findAddress(const virtXmlNode *hostdev)
-{
-    const virtXmlNode *source = virtXmlChild(hostdev, "source");
-
-    return source ? virtXmlChild(source, "address") : NULL;
-}
-
-/* The source address of a device of the host's PCI bus that @node gives to the guest, or NULL. */
-static const virtXmlNode *
-findDevice(const virtXmlNode *node)
-{
-    const virtXmlNode *address;
-    const char *type;
-
-    if (virtXmlIs(node, NULL, "hostdev"))
-        return isPCIHostdev(node) ? findAddress(node) : NULL;
-    if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
-        return NULL;
-    address = findAddress(node);
-    type = address ? virtXmlGet(address, "type") : NULL;
-    return !type || g_str_equal(type, "pci") ? address : NULL;
-}
-
-/* What must hold for a <hostdev> with <netdev> children. */
-static bool
-checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
-{
-    g_autofree char *mode = virtXmlQuote(virtXmlGet(node, "mode") ? virtXmlGet(node, "mode") : "subsystem");
-    g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type") ? virtXmlGet(node, "type") : "");
-
-    if (!isPCIHostdev(node)) {
-        virtXmlError(doc, virtXmlChild(node, "netdev"), error,
-                     "<netdev> needs <hostdev mode='subsystem' type='pci'>; this one has mode='%s' type='%s'", mode,
-                     type);
-        return false;
-    }
-    if (!findAddress(node)) {
-        virtXmlError(doc, node, error,
-                     "a <hostdev> with <netdev> lacks its %s: its netdevs are kept by the source address",
-                     virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>");
-        return false;
-    }
-    return true;
-}
-
-static bool
-readAddress(const virtXmlDoc *doc, const virtXmlNode *node, bool written, virtPCIAddress *ret, GError **error)
-{
-    const virtXmlNode *address = isPCIHostdev(node) ? findAddress(node) : NULL;
-
-    /* A device without netdevs is libvirt's to judge. */
-    if (!written)
-        return address && virtPCIAddressParseXml(doc, address, ret, NULL);
-    return checkHostdev(doc, node, error) && virtPCIAddressParseXml(doc, address, ret, error);
-}
-
-/* Join a <hostdev> with its netdevs; without any, @ret stays NULL. */
-static bool
-readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevSite **ret, GError **error)
-{
-    bool written = virtXmlChild(node, "netdev");
-    g_autoptr(GPtrArray) netdevs = NULL;
-    virtPCIAddress address;
-    const virtHostdev *entry;
-
-    if (!readAddress(doc, node, written, &address, error))
-        return !written;
-    entry = g_hash_table_lookup(entries, &address);
-    if (written && entry) {
-        virtXmlError(doc, node, error,
-                     "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two", entry->line);
-        return false;
-    }
-    if (!written && !entry)
-        return true;
-    netdevs = written ? virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error) : g_ptr_array_ref(entry->netdevs);
-    if (!netdevs)
-        return false;
-    *ret = g_new0(virtHostdevSite, 1);
-    (*ret)->node = node;
-    (*ret)->source = virtXmlChild(node, "source");
-    (*ret)->address = address;
-    (*ret)->written = written;
-    (*ret)->interface = written ? NULL : virtInterfaceCopy(entry->interface);
-    (*ret)->netdevs = g_steal_pointer(&netdevs);
-    return true;
-}
-
-/* What an interface says, where it is one that is to be converted; otherwise @ret stays NULL. */
-static bool
-readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevSite **ret,
-              GError **error)
-{
-    g_autoptr(GError) local = NULL;
-    g_autofree virtHostdevSite *site = g_new0(virtHostdevSite, 1);
-    const virtHostdev *entry;
-    virtNetdev *netdev;
-
-    site->node = node;
-    site->source = virtXmlChild(node, "source");
-    site->written = true;
-    netdev = virtPCIAddressParseXml(doc, findAddress(node), &site->address, &local)
-                 ? virtInterfaceParse(doc, node, &site->interface, &local)
-                 : NULL;
-    if (!netdev) {
-        /* What a VF cannot do anyway is libvirt's to refuse, unless it would only drop it. */
-        if (!(flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node))
-            return true;
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    site->netdevs = virtNetdevListNew();
-    g_ptr_array_add(site->netdevs, netdev);
-    *ret = g_steal_pointer(&site);
-    entry = g_hash_table_lookup(entries, &(*ret)->address);
-    if (entry)
-        virtXmlError(doc, node, error,
-                     "the netdevs of this <interface> are also in <metadata>, line %u; drop one of the two",
-                     entry->line);
-    return !entry;
-}
-
 /* Note the source address that @node uses. The netdevs of one address are one list, so a device that has them
  * can be named once; twice without any is libvirt's to judge. */
 static bool
@@ -277,7 +115,7 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
     virtHostdev *entry;
     virtPCIAddress source;
     const virtHostdev *earlier;
-    const virtXmlNode *found = findDevice(node);
+    const virtXmlNode *found = virtDomainDeviceFindSource(node);
 
     if (!found || !virtPCIAddressParseXml(doc, found, &source, NULL))
         return true;
@@ -300,22 +138,6 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
     return true;
 }
 
-/* A device of any kind; @ret stays NULL where it is not of ours. */
-static bool
-readDevice(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevSite **ret,
-           GError **error)
-{
-    bool ok = true;
-
-    if (isHostdev(node))
-        ok = readHostdev(doc, node, entries, ret, error);
-    else if (wantsInterfaces(flags) && virtInterfaceIs(node) && isDevice(node))
-        ok = readInterface(doc, node, flags, entries, ret, error);
-    if (!ok)
-        g_clear_pointer(ret, hostdevSiteFree);
-    return ok;
-}
-
 static bool
 readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GHashTable *seen,
             const virtXmlNode *devices, GError **error)
@@ -327,7 +149,7 @@ readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GH
         const virtXmlNode *node = devices->children->pdata[i];
         virtHostdevSite *hostdev = NULL;
 
-        if (!readDevice(doc, node, site->flags, entries, &hostdev, error))
+        if (!virtDomainDeviceRead(doc, node, site->flags, entries, &hostdev, error))
             return false;
         if (hostdev) {
             g_ptr_array_add(site->hostdevs, hostdev);
@@ -338,7 +160,7 @@ readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GH
         interfaces += virtXmlIs(node, NULL, "interface");
         if (!firstHostdev && virtXmlIs(node, NULL, "hostdev"))
             firstHostdev = node;
-        if ((hostdev || isHostdev(node)) && !noteAddress(doc, node, seen, hostdev, error))
+        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteAddress(doc, node, seen, hostdev, error))
             return false;
     }
     return true;
@@ -387,15 +209,15 @@ readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
     g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
     virtHostdevSite *hostdev = NULL;
 
-    if (!readDevice(doc, site->node, site->flags, entries, &hostdev, error))
+    if (!virtDomainDeviceRead(doc, site->node, site->flags, entries, &hostdev, error))
         return false;
     if (hostdev)
         g_ptr_array_add(site->hostdevs, hostdev);
     return true;
 }
 
-/* libvirt calls our hook for the QEMU driver's domains only: for those of another nobody would set a VF. Its test driver
- * sets nothing at all. */
+/* libvirt calls our hook for the QEMU driver's domains only: for those of another nobody would set a VF. Its test
+ * driver sets nothing at all. */
 static bool
 isOfQemu(const virtXmlNode *node)
 {
@@ -403,14 +225,6 @@ isOfQemu(const virtXmlNode *node)
     const char *type = virtXmlIs(node, NULL, "domain") ? virtXmlGet(node, "type") : NULL;
 
     return !type || g_strv_contains(types, type);
-}
-
-/* Does a device use what libvirt would drop without a word? */
-static bool
-mentionsUs(const virtXmlNode *node)
-{
-    return isHostdev(node) ? virtXmlChild(node, "netdev") != NULL
-                           : virtInterfaceIs(node) && isDevice(node) && virtInterfaceMentionsUs(node);
 }
 
 /* A domain of another driver is libvirt's to judge, and has nothing of ours. */
@@ -423,7 +237,7 @@ readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, const virtXmlNode 
 
         if (virtXmlIs(node, NULL, "devices") && parent == domain && !readForeign(doc, domain, node, error))
             return false;
-        if (!mentionsUs(node))
+        if (!virtDomainDeviceMentionsUs(node))
             continue;
         type = virtXmlQuote(virtXmlGet(domain, "type"));
         virtXmlError(doc, node, error,
@@ -442,7 +256,7 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
 
     site->node = node;
     site->flags = flags;
-    site->hostdevs = g_ptr_array_new_with_free_func(hostdevSiteFree);
+    site->hostdevs = g_ptr_array_new_with_free_func(virtHostdevSiteFree);
     g_ptr_array_add(sites, site);
     if (!virtDomainCheckPlaces(doc, node, error))
         return false;
@@ -454,9 +268,9 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
 static bool
 findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
 {
-    bool lone = virtXmlIs(node, NULL, "hostdev") || (wantsInterfaces(flags) && virtInterfaceIs(node));
+    bool lone = virtXmlIs(node, NULL, "hostdev") || (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node));
 
-    if (isDomain(node) || (!node->parent && lone))
+    if (virtDomainIs(node) || (!node->parent && lone))
         return readSite(doc, node, flags, sites, error);
     if (virtXmlIs(node, NULL, "metadata"))
         return true;
@@ -486,7 +300,7 @@ virtDomainSitesFind(const virtXmlDoc *doc, guint flags, GError **error)
 static void
 addDevice(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
 {
-    const virtXmlNode *found = findDevice(node);
+    const virtXmlNode *found = virtDomainDeviceFindSource(node);
     virtPCIAddress address;
 
     if (found && virtPCIAddressParseXml(doc, found, &address, NULL))
@@ -523,9 +337,10 @@ virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site, con
 
         for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++) {
             const virtXmlNode *node = child->children->pdata[j];
+            const virtXmlNode *found = virtDomainDeviceIsHostdev(node) ? virtDomainDeviceFindSource(node) : NULL;
             virtPCIAddress source;
 
-            if (isHostdev(node) && readAddress(doc, node, false, &source, NULL) &&
+            if (found && virtPCIAddressParseXml(doc, found, &source, NULL) &&
                 virtPCIAddressCompare(&source, address) == 0)
                 return node;
         }

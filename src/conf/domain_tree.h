@@ -27,7 +27,21 @@ typedef struct {
     guint flags;                 /* VIRT_DOMAIN_… */
 } virtDomainSite;
 
+/* ---- domain_device.c ---- */
+void virtHostdevSiteFree(gpointer opaque);
+bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
+const virtXmlNode *virtDomainDeviceFindSource(const virtXmlNode *node);
+bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries,
+                          virtHostdevSite **ret, GError **error);
+bool virtDomainDeviceMentionsUs(const virtXmlNode *node);
+
 /* ---- domain_tree.c ---- */
+bool virtDomainIs(const virtXmlNode *node);
+static inline bool
+virtDomainWantsInterfaces(guint flags)
+{
+    return flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
+}
 bool virtDomainSiteIsLone(const virtDomainSite *site);
 GPtrArray *virtDomainSitesFind(const virtXmlDoc *doc, guint flags, GError **error);
 bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
@@ -41,20 +55,28 @@ char *virtDomainSitesToStock(const virtXmlDoc *doc, const GPtrArray *sites, GErr
 bool virtDomainSiteIsShared(const virtXmlDoc *doc, const virtDomainSite *site);
 
 /* ---- interface_conf.c ---- */
-
-/* The children of an interface that metadata may have to keep, as a list for virtXmlRule. */
-#define VIRT_INTERFACE_KEPT "mac bandwidth script downscript backenddomain target guest model backend tune link"
-
+extern const virtXmlRule virtInterfaceRules[];
+extern const virtXmlRefusal virtInterfaceRefusals[];
 bool virtInterfaceIs(const virtXmlNode *node);
 bool virtInterfaceMentionsUs(const virtXmlNode *node);
+virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
                                GError **error);
-bool virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GPtrArray *netdevs,
-                             virtInterface **ret, GError **error);
-void virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout);
 bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error);
 void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
+
+/* ---- interface_kept.c ---- */
+
+/* The children of an interface that metadata may have to keep, as a list for virtXmlRule. */
+#define VIRT_INTERFACE_KEPT "mac bandwidth script downscript backenddomain target guest model backend tune link"
+/* Bytes; escaping makes it longer than it was written. Such text is parsed again. */
+#define VIRT_INTERFACE_KEPT_MAX (VIRT_XML_MAX / 4)
+
+virtXmlDoc *virtInterfaceParseKept(const virtInterface *interface, char **ret_text, GError **error);
+bool virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GPtrArray *netdevs,
+                             virtInterface **ret, GError **error);
+void virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout);
 char *virtInterfaceListKept(const virtInterface *interface);
 
 /* ---- domain_like.c ---- */

@@ -37,7 +37,7 @@ static const struct {
     "mac driver source! vlan virtualport bandwidth script downscript backenddomain target guest model backend "        \
     "filterref tune teaming link guid boot alias rom acpi address"
 
-static const virtXmlRule interfaceRules[] = {
+const virtXmlRule virtInterfaceRules[] = {
     {"interface", "type! managed port trustGuestRxFilters spoofCheck", CHILDREN, NULL, NULL},
     {"mac", "address! type check", "", NULL, NULL},
     {"driver", "name! model", "", NULL, NULL},
@@ -57,7 +57,7 @@ static const virtXmlRule interfaceRules[] = {
 };
 /* What QEMU's driver refuses for this type, at the definition or at the start, is libvirt's to refuse. */
 #define NOT_FOR_VF "libvirt's QEMU driver refuses it for type='hostdev'; drop it"
-static const virtXmlRefusal interfaceRefusals[] = {
+const virtXmlRefusal virtInterfaceRefusals[] = {
     {"interface", "mtu", "a VF's MTU is the guest's own choice; drop it"},
     {"interface", "coalesce", NOT_FOR_VF},
     {"interface", "ip", NOT_FOR_VF},
@@ -70,39 +70,7 @@ static const virtXmlRefusal interfaceRefusals[] = {
     {"tag", "@nativeMode", "a VF sends all frames tagged on the wire and untagged to the guest; drop it"},
     {NULL},
 };
-static const virtXmlGrammar interfaceGrammar = {interfaceRules, interfaceRefusals, virtNetdevPartRules};
-
-/* What metadata keeps of an interface, as it may stand there itself. */
-static const virtXmlRule keptRules[] = {
-    {"interface", "", VIRT_INTERFACE_KEPT, NULL, NULL},
-    {"link", "state!", "", NULL, NULL},
-    {NULL},
-};
-static const virtXmlGrammar keptGrammar = {keptRules, interfaceRefusals, interfaceRules};
-
-/* Bytes; escaping makes it longer than it was written. Such text is parsed again. */
-#define KEPT_MAX (VIRT_XML_MAX / 4)
-
-/* Free @interface; NULL is allowed. */
-void
-virtInterfaceFree(virtInterface *interface)
-{
-    if (!interface)
-        return;
-    g_free(interface->kept);
-    g_free(interface);
-}
-
-/* A copy for virtInterfaceFree(); NULL for NULL. */
-virtInterface *
-virtInterfaceCopy(const virtInterface *interface)
-{
-    virtInterface *copy = interface ? g_memdup2(interface, sizeof(*interface)) : NULL;
-
-    if (copy)
-        copy->kept = g_strdup(interface->kept);
-    return copy;
-}
+static const virtXmlGrammar interfaceGrammar = {virtInterfaceRules, virtInterfaceRefusals, virtNetdevPartRules};
 
 /* Whether @node is an interface that gives a PCI device of the host to the guest. */
 bool
@@ -172,12 +140,21 @@ keep(const virtXmlNode *node, const virtNetdev *netdev)
     return g_string_free(kept, FALSE);
 }
 
-/* libvirt's "up" only undoes its "down". A VF's link that is forced up is a setting of its own. */
-static void
-dropLinkUp(virtNetdev *netdev)
+/* Read the settings of @node, an <interface> or what was kept of one; the shape has been checked. libvirt's link "up"
+ * only undoes its "down": a VF's link that is forced up would be a setting of its own, so here it says nothing.
+ *
+ * Returns what the caller frees with g_free(), or NULL with VIRT_ERROR_INVALID.
+ */
+virtNetdev *
+virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
+    g_autofree virtNetdev *netdev = virtNetdevNew(1);
+
+    if (!virtNetdevParseParts(doc, node, VIRT_NETDEV_PARSE_USER, netdev, error))
+        return NULL;
     if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) && netdev->link == IFLA_VF_LINK_STATE_ENABLE)
         netdev->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
+    return g_steal_pointer(&netdev);
 }
 
 /* Read an interface for which virtInterfaceIs() holds: its one netdev, and what is left.
@@ -188,146 +165,21 @@ dropLinkUp(virtNetdev *netdev)
 virtNetdev *
 virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface, GError **error)
 {
-    g_autofree virtNetdev *netdev = virtNetdevNew(1);
+    g_autofree virtNetdev *netdev = NULL;
     g_autofree char *kept = NULL;
 
-    if (!virtXmlCheck(doc, node, &interfaceGrammar, error) ||
-        !virtNetdevParseParts(doc, node, VIRT_NETDEV_PARSE_USER, netdev, error))
+    if (!virtXmlCheck(doc, node, &interfaceGrammar, error) || !(netdev = virtInterfaceParseNetdev(doc, node, error)))
         return NULL;
-    dropLinkUp(netdev);
     kept = keep(node, netdev);
-    if (strlen(kept) > KEPT_MAX) {
-        virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes", KEPT_MAX);
+    if (strlen(kept) > VIRT_INTERFACE_KEPT_MAX) {
+        virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes",
+                     VIRT_INTERFACE_KEPT_MAX);
         return NULL;
     }
     *ret_interface = g_new0(virtInterface, 1);
     (*ret_interface)->index = -1;
     (*ret_interface)->kept = g_steal_pointer(&kept);
     return g_steal_pointer(&netdev);
-}
-
-/* ---- in our metadata ---- */
-
-/* What was kept, as a tree; its text is @ret_text. */
-static virtXmlDoc *
-parseKept(const virtInterface *interface, char **ret_text, GError **error)
-{
-    *ret_text = g_strdup_printf("<interface>%s</interface>", interface ? interface->kept : "");
-    return virtXmlParse(*ret_text, strlen(*ret_text), NULL, error);
-}
-
-/* Does @kept say more than @netdev, and nothing else? To the last unit, for it is shown in its place. */
-static bool
-agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, GError **error)
-{
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
-
-        if (!virtNetdevHas(kept, attr) ||
-            memcmp((const char *)kept + info->offset, (const char *)netdev + info->offset, info->size) == 0)
-            continue;
-        virtXmlError(doc, doc->root, error, "its %s is not that of its <netdev>", info->title);
-        return false;
-    }
-    return true;
-}
-
-/* Whoever writes metadata might have something kept that then makes another interface of it, or none of ours. */
-static bool
-checkKept(const virtInterface *interface, const virtNetdev *netdev, GError **error)
-{
-    g_autofree virtNetdev *says = virtNetdevNew(1);
-    g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, error);
-
-    if (!kept || !virtXmlCheck(kept, kept->root, &keptGrammar, error) ||
-        !virtNetdevParseParts(kept, kept->root, VIRT_NETDEV_PARSE_USER, says, error))
-        return false;
-    dropLinkUp(says);
-    return agree(kept, says, netdev, error);
-}
-
-/* The shape of @entry has been checked. */
-static virtInterface *
-readEntry(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
-{
-    static const virtXmlRange range = {10, 0, G_MAXINT, "it says how many interfaces stand before this one"};
-    static const virtXmlLayout layout = {"", "", ""};
-    virtInterface *interface;
-    GString *kept;
-    guint64 index = G_MAXUINT64;
-
-    if (!virtXmlGetUInt(doc, entry, "index", &range, &index, error))
-        return NULL;
-    kept = g_string_new(NULL);
-    for (guint i = 0; i < entry->children->len; i++)
-        virtXmlFormatNode(kept, entry->children->pdata[i], &layout);
-    if (kept->len > KEPT_MAX) {
-        virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> has more than %d bytes", KEPT_MAX);
-        g_string_free(kept, TRUE);
-        return NULL;
-    }
-    interface = g_new0(virtInterface, 1);
-    interface->index = index == G_MAXUINT64 ? -1 : (gint)index;
-    interface->kept = g_string_free(kept, FALSE);
-    return interface;
-}
-
-/* Read the <interface> of @node, a <hostdev> of our metadata that has @netdevs; *ret stays NULL where it has none. The
- * shape has been checked.
- *
- * False with VIRT_ERROR_INVALID.
- */
-bool
-virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GPtrArray *netdevs, virtInterface **ret,
-                        GError **error)
-{
-    const virtXmlNode *entry = NULL;
-    g_autoptr(virtInterface) interface = NULL;
-    g_autoptr(GError) why = NULL;
-
-    for (guint i = 0; i < node->children->len && !entry; i++) {
-        const virtXmlNode *child = node->children->pdata[i];
-        entry = g_str_equal(child->name, "interface") ? child : NULL;
-    }
-    if (!entry)
-        return true;
-    if (!(interface = readEntry(doc, entry, error)))
-        return false;
-    if (netdevs->len > 1) {
-        virtXmlError(doc, node, error, "the metadata's <hostdev> is an <interface>, which has one netdev, and has %u",
-                     netdevs->len);
-        return false;
-    }
-    if (!checkKept(interface, netdevs->pdata[0], &why)) {
-        virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> cannot be: %s",
-                     virtXmlErrorSentence(why));
-        return false;
-    }
-    *ret = g_steal_pointer(&interface);
-    return true;
-}
-
-/* Append the <interface> of a <hostdev> of our metadata. */
-void
-virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout)
-{
-    g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, NULL);
-    g_autofree char *inner = g_strconcat(layout->indent, layout->step, NULL);
-    const virtXmlLayout deeper = {layout->prefix, inner, layout->step};
-
-    g_string_append_printf(out, "%s<%sinterface", layout->indent, layout->prefix);
-    if (interface->index >= 0)
-        g_string_append_printf(out, " index='%d'", interface->index);
-    if (!kept || kept->root->children->len == 0) {
-        g_string_append(out, "/>");
-        return;
-    }
-    g_string_append_c(out, '>');
-    for (guint i = 0; i < kept->root->children->len; i++)
-        virtXmlFormatNode(out, kept->root->children->pdata[i], &deeper);
-    g_string_append_printf(out, "%s</%sinterface>", layout->indent, layout->prefix);
 }
 
 /* ---- from one to the other ---- */
@@ -446,7 +298,7 @@ virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *
 {
     const virtNetdev *netdev = hostdev->netdevs->pdata[0];
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = parseKept(hostdev->interface, &text, NULL);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(hostdev->interface, &text, NULL);
     g_autofree char *indent = virtXmlIndentOf(doc, hostdev->node);
     g_autofree char *inner = virtXmlIndentOf(doc, hostdev->source);
     g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, inner);
@@ -487,49 +339,4 @@ virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError *
         return false;
     }
     return true;
-}
-
-static void
-appendName(GString *names, const virtXmlNode *node)
-{
-    g_string_append_printf(names, "%s<%s>", names->len ? ", " : "", node->name);
-}
-
-/* "<script>, <model>": the elements that were kept; "" for none or no @interface. For g_free(). */
-char *
-virtInterfaceListKept(const virtInterface *interface)
-{
-    g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, NULL);
-    GString *names = g_string_new(NULL);
-
-    for (guint i = 0; kept && i < kept->root->children->len; i++)
-        appendName(names, kept->root->children->pdata[i]);
-    return g_string_free(names, FALSE);
-}
-
-/* Forget what @interface (may be NULL) has kept as elements called @name, or, with NULL, of any name; returns their
- * names, as virtInterfaceListKept(). */
-char *
-virtInterfaceDropKept(virtInterface *interface, const char *name)
-{
-    static const virtXmlLayout layout = {"", "", ""};
-    g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = parseKept(interface, &text, NULL);
-    g_autoptr(GString) left = g_string_new(NULL);
-    GString *names = g_string_new(NULL);
-
-    for (guint i = 0; kept && i < kept->root->children->len; i++) {
-        const virtXmlNode *child = kept->root->children->pdata[i];
-
-        if (name && !g_str_equal(child->name, name))
-            virtXmlFormatNode(left, child, &layout);
-        else
-            appendName(names, child);
-    }
-    if (interface) {
-        g_free(interface->kept);
-        interface->kept = g_strdup(left->str);
-    }
-    return g_string_free(names, FALSE);
 }
