@@ -260,14 +260,20 @@ testMetadata(void)
 static void
 testMoreThanInterface(void)
 {
-#define CASE(device, interface) {STORED(NETDEV, "<interface/>", device), device, interface}
+#define LINK(state) "<netdev port='1'>" MAC "<link state='" state "'/></netdev>"
+#define CASE(netdev, device, interface)                                                                                \
+    {                                                                                                                  \
+        STORED(netdev, "<interface/>", device), netdev, device, interface                                              \
+    }
     static const struct {
-        const char *stored, *device;
+        const char *stored, *netdev, *device;
         bool interface;
     } cases[] = {
-        CASE("<boot order='1'/>", true),
-        CASE("<shareable/>", false),
-        CASE("<driver name='vfio' queues='2'/>", false),
+        CASE(NETDEV, "<boot order='1'/>", true),
+        CASE(NETDEV, "<shareable/>", false),
+        CASE(NETDEV, "<driver name='vfio' queues='2'/>", false),
+        CASE(LINK("auto"), "", true),
+        CASE(LINK("up"), "", false), /* which an interface says and does not mean */
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -276,7 +282,7 @@ testMoreThanInterface(void)
 
         g_assert_nonnull(strstr(shown, cases[i].device));
         g_assert_true(!strstr(shown, "<interface") == !cases[i].interface);
-        g_assert_true(!strstr(shown, NETDEV) == cases[i].interface);
+        g_assert_true(!strstr(shown, cases[i].netdev) == cases[i].interface);
     }
 }
 
@@ -342,8 +348,7 @@ static void
 testKeptTooLong(void)
 {
     g_autofree char *marks = g_strnfill(700000, '\'');
-    g_autofree char *xml =
-        g_strdup_printf(STORED(NETDEV, "<interface><script path=\"%s\"/></interface>", ""), marks);
+    g_autofree char *xml = g_strdup_printf(STORED(NETDEV, "<interface><script path=\"%s\"/></interface>", ""), marks);
     g_autoptr(GError) error = NULL;
     g_autofree char *shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, &error);
 

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <linux/if_ether.h>
-#include <linux/if_link.h>
 #include <string.h>
 
 #include "conf/domain_tree.h"
@@ -29,17 +28,10 @@ checkNetdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **erro
 static bool
 checkInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
 {
-    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
-
     if (hostdev->netdevs->len > 1) {
         virtXmlError(doc, hostdev->node, error,
                      "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>",
                      hostdev->netdevs->len);
-        return false;
-    }
-    if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) && netdev->link == IFLA_VF_LINK_STATE_ENABLE) {
-        virtXmlError(doc, hostdev->node, error,
-                     "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
         return false;
     }
     return virtHostdevSiteFitsInterface(doc, hostdev, error);
@@ -61,10 +53,12 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError 
     return true;
 }
 
+/* An interface that is to be one stays as and where it is. */
 static char *
 convertDomains(const char *xml, gsize len, virtShow show, GError **error)
 {
-    g_autofree char *stock = virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_INTERFACES, error);
+    guint flags = show == VIRT_SHOW_INTERFACE ? 0 : VIRT_DOMAIN_INTERFACES;
+    g_autofree char *stock = virtDomainToStock(xml, len, NULL, flags, error);
 
     return stock ? virtDomainShow(stock, strlen(stock), NULL, show, error) : NULL;
 }

@@ -4,7 +4,6 @@
  * Theory of operation: as in domain_form.c, in the other direction. An <interface> moves: libvirt keeps its <hostdev>
  * among the other hostdevs, and users look for it among the interfaces, where it stood when it was written.
  */
-#include <linux/if_link.h>
 #include <string.h>
 
 #include "conf/domain_conf.h"
@@ -174,12 +173,17 @@ virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostd
     if (virtInterfaceIs(hostdev->node))
         return true;
     virtInterfaceFormat(text, doc, hostdev);
-    if ((becomes = virtXmlParse(text->str, text->len, NULL, &why)) &&
-        (netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why)))
+    if (!(becomes = virtXmlParse(text->str, text->len, NULL, &why)) ||
+        !(netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why))) {
+        virtXmlError(doc, hostdev->node, error,
+                     "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
+                     virtXmlErrorSentence(why));
+        return false;
+    }
+    if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) == virtNetdevHas(hostdev->netdevs->pdata[0], VIRT_NETDEV_LINK))
         return true;
     virtXmlError(doc, hostdev->node, error,
-                 "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
-                 virtXmlErrorSentence(why));
+                 "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
     return false;
 }
 
