@@ -1,0 +1,215 @@
+/* settletest.c: a running domain whose metadata and VF do not agree, where the NIC refuses what would make them
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The daemon's own code on a made-up host, with faultlibvirt.c for libvirt. That each step may fail is tested by
+ * faulttest.c; here none does, but the NIC may refuse a VLAN.
+ */
+#include "faultstep.h"
+#include "remote/daemon.h"
+#include "util/virerror.h"
+
+#include <string.h>
+
+#define PF "0000:01:00.0"
+
+typedef struct {
+    fakeHost *fake;
+    const char *vf; /* address of VF 0, which domain a has, with VLAN 100 */
+} Fixture;
+
+/* ---- what faultlibvirt.c wants of the fault machine ---- */
+
+static faultShared state;
+faultShared *faultState = &state;
+static fakeHost *kernel;
+
+int
+faultBegin(faultPlace place, faultCall call)
+{
+    return 0;
+}
+
+void
+faultEnd(void)
+{
+}
+
+virtHost *
+faultHostNew(void)
+{
+    virtHost *host = virtHostNew(kernel->host->root);
+
+    host->talk = kernel->host->talk;
+    host->sleep = kernel->host->sleep;
+    host->opaque = kernel;
+    return host;
+}
+
+/* ---- a guest ---- */
+
+static virtHostdev *
+newHostdev(const char *address, guint16 vlan)
+{
+    virtHostdev *hostdev = g_new0(virtHostdev, 1);
+    virtNetdev *netdev = virtNetdevNew(1);
+
+    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
+    netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    netdev->vlan.id = vlan;
+    netdev->vlan.protocol = 0x8100;
+    hostdev->netdevs = virtNetdevListNew();
+    g_ptr_array_add(hostdev->netdevs, netdev);
+    return hostdev;
+}
+
+/* What the metadata says, of one VF or two. */
+static void
+writeMetadata(virtHostdev *first, virtHostdev *second)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    g_autofree char *xml = NULL;
+
+    g_ptr_array_add(list, first);
+    if (second)
+        g_ptr_array_add(list, second);
+    xml = virtMetadataFormat(list);
+    g_strlcpy(state.guest.live, xml, sizeof(state.guest.live));
+}
+
+static void
+setUp(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    g_autoptr(virtOwner) owner = virtOwnerNew("a", UUID_A);
+
+    kernel = f->fake = fakeHostNew();
+    fakeHostAddPF(f->fake, PF, 1, 4, "dual");
+    f->vf = fakeHostVFAddress(f->fake, PF, 0);
+    g_ptr_array_add(list, newHostdev(f->vf, 100));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, owner, list, NULL));
+    faultLibvirtInit(f->fake, PF);
+    memset(&state, 0, sizeof(state));
+    state.guest.running = state.guest.has[0] = true;
+}
+
+static void
+tearDown(Fixture *f, gconstpointer opaque)
+{
+    fakeHostFree(f->fake);
+}
+
+static bool
+settle(GError **error)
+{
+    bool again;
+
+    return virtDaemonSettle(NULL, UUID_A, true, &again, error);
+}
+
+/* That settling fails, and names the NIC's refusal. */
+static void
+assertRefused(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(settle(&error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
+    g_assert_nonnull(strstr(error->message, "VLAN 300"));
+}
+
+/* The VLANs that the metadata, the record and the kernel have for VF 0. */
+static void
+assertVlans(Fixture *f, guint inMetadata, guint inRecord, guint inKernel)
+{
+    g_autoptr(GPtrArray) metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+
+    g_assert_nonnull(metadata);
+    g_assert_nonnull(record);
+    const virtHostdev *entry = metadata->pdata[0];
+    g_assert_cmpuint(((virtNetdev *)entry->netdevs->pdata[0])->vlan.id, ==, inMetadata);
+    g_assert_cmpuint(((virtNetdev *)record->wanted->pdata[0])->vlan.id, ==, inRecord);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, inKernel);
+}
+
+/* An update wrote its record and died before it set the first VF. */
+static void
+cutUpdateOff(Fixture *f, guint16 vlan)
+{
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+
+    ((virtNetdev *)record->wanted->pdata[0])->vlan.id = vlan;
+    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_SETTING, NULL));
+}
+
+/* ---- tests ---- */
+
+/* The metadata goes back to what the VF has, without what it kept of the interface that was promised. */
+static void
+testRefused(Fixture *f, gconstpointer opaque)
+{
+    virtHostdev *entry = newHostdev(f->vf, 300);
+    g_autoptr(GPtrArray) metadata = NULL;
+
+    entry->interface = g_new0(virtInterface, 1);
+    entry->interface->kept = g_strdup("<bandwidth><inbound average='5'/></bandwidth><model type='virtio'/>");
+    writeMetadata(entry, NULL);
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    assertRefused();
+    assertVlans(f, 100, 100, 100);
+    metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
+    entry = metadata->pdata[0];
+    g_assert_cmpstr(entry->interface->kept, ==, "<model type='virtio'/>");
+    g_assert_true(settle(NULL));
+}
+
+/* What a record wants that was never reached is nobody's promise: the metadata stays, and is what is tried again. */
+static void
+testCutOffRefused(Fixture *f, gconstpointer opaque)
+{
+    writeMetadata(newHostdev(f->vf, 300), NULL);
+    cutUpdateOff(f, 200);
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    assertRefused();
+    assertVlans(f, 300, 200, 100);
+    fakeHostHeal(f->fake);
+    g_assert_true(settle(NULL));
+    assertVlans(f, 300, 300, 300);
+}
+
+/* The update that was cut off wanted what the metadata says: that it is half way is reason enough to set it. */
+static void
+testCutOff(Fixture *f, gconstpointer opaque)
+{
+    writeMetadata(newHostdev(f->vf, 300), NULL);
+    cutUpdateOff(f, 300);
+    g_assert_true(settle(NULL));
+    assertVlans(f, 300, 300, 300);
+}
+
+/* One VF's refusal keeps nobody from cleaning up behind another. */
+static void
+testStaleBeside(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) metadata = NULL;
+
+    writeMetadata(newHostdev(f->vf, 300), newHostdev(fakeHostVFAddress(f->fake, PF, 1), 7));
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    assertRefused();
+    metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
+    g_assert_cmpuint(metadata->len, ==, 1);
+    assertVlans(f, 100, 100, 100);
+}
+
+#define ADD(name, test) g_test_add("/settle/" name, Fixture, NULL, setUp, test, tearDown)
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("refused", testRefused);
+    ADD("cut-off", testCutOff);
+    ADD("cut-off-refused", testCutOffRefused);
+    ADD("stale-beside", testStaleBeside);
+    return g_test_run();
+}
