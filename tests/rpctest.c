@@ -255,21 +255,13 @@ testShown(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        void (*test)(void);
-    } tests[] = {
-        {"/rpc/rows", testRows},
-        {"/rpc/find", testFind},
-        {"/rpc/macs", testMacs},
-        {"/rpc/metadata", testMetadata},
-        {"/rpc/error-reply", testErrorReply},
-        {"/rpc/error-code", testErrorCode},
-        {"/rpc/shown", testShown},
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].test);
+    g_test_add_func("/rpc/rows", testRows);
+    g_test_add_func("/rpc/find", testFind);
+    g_test_add_func("/rpc/macs", testMacs);
+    g_test_add_func("/rpc/metadata", testMetadata);
+    g_test_add_func("/rpc/error-reply", testErrorReply);
+    g_test_add_func("/rpc/error-code", testErrorCode);
+    g_test_add_func("/rpc/shown", testShown);
     return g_test_run();
 }

@@ -303,20 +303,17 @@ testFuzzPayload(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        void (*test)(void);
-    } tests[] = {
-        {"/rpcwrong/truncated", testTruncated},      {"/rpcwrong/too-short", testTooShort},
-        {"/rpcwrong/params-wrong", testParamsWrong}, {"/rpcwrong/param-name", testParamName},
-        {"/rpcwrong/xml-wrong", testXmlWrong},       {"/rpcwrong/no-half", testNoHalf},
-        {"/rpcwrong/broken-reply", testBrokenReply}, {"/rpcwrong/string-max", testStringMax},
-        {"/rpcwrong/message-max", testMessageMax},   {"/rpcwrong/fuzz", testFuzz},
-        {"/rpcwrong/fuzz-payload", testFuzzPayload},
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].test);
+    g_test_add_func("/rpcwrong/truncated", testTruncated);
+    g_test_add_func("/rpcwrong/too-short", testTooShort);
+    g_test_add_func("/rpcwrong/params-wrong", testParamsWrong);
+    g_test_add_func("/rpcwrong/param-name", testParamName);
+    g_test_add_func("/rpcwrong/xml-wrong", testXmlWrong);
+    g_test_add_func("/rpcwrong/no-half", testNoHalf);
+    g_test_add_func("/rpcwrong/broken-reply", testBrokenReply);
+    g_test_add_func("/rpcwrong/string-max", testStringMax);
+    g_test_add_func("/rpcwrong/message-max", testMessageMax);
+    g_test_add_func("/rpcwrong/fuzz", testFuzz);
+    g_test_add_func("/rpcwrong/fuzz-payload", testFuzzPayload);
     return g_test_run();
 }

@@ -110,18 +110,10 @@ testDomain(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        void (*test)(void);
-    } tests[] = {
-        {"/xdr/header", testHeader},
-        {"/xdr/xdr", testXdr},
-        {"/xdr/xdr-ends", testXdrEnds},
-        {"/xdr/domain", testDomain},
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].test);
+    g_test_add_func("/xdr/header", testHeader);
+    g_test_add_func("/xdr/xdr", testXdr);
+    g_test_add_func("/xdr/xdr-ends", testXdrEnds);
+    g_test_add_func("/xdr/domain", testDomain);
     return g_test_run();
 }
