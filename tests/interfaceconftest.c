@@ -521,6 +521,29 @@ testMany(void)
     checkMany("    <hostdev type='usb'/>\n");
 }
 
+/* Metadata by another hand: what it keeps is shown in the place of what the netdev says, so it must say the same. */
+static void
+testKeptOther(void)
+{
+    static const struct {
+        const char *xml, *title;
+    } cases[] = {
+        {STORED(NETDEV, "<interface><link state='auto'/></interface>", ""), "link state"},
+        {STORED(NETDEV, "<interface><link state='down'/></interface>", ""), "link state"},
+        {STORED(NETDEV, "<interface><mac address='52:54:00:09:09:09' type='static'/></interface>", ""), "MAC address"},
+        {STORED(NETDEV, "<interface><bandwidth><outbound average='5'/></bandwidth></interface>", ""), "rate"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *needle = g_strdup_printf("its %s is not that of its <netdev>", cases[i].title);
+
+        g_assert_null(virtDomainShow(cases[i].xml, strlen(cases[i].xml), NULL, VIRT_SHOW_WRITTEN, &error));
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, needle));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -530,6 +553,7 @@ main(int argc, char **argv)
     g_test_add_func("/interfaceconf/lone-convert", testLoneConvert);
     g_test_add_func("/interfaceconf/lone-convert-odd", testLoneConvertOdd);
     g_test_add_func("/interfaceconf/kept-too-long", testKeptTooLong);
+    g_test_add_func("/interfaceconf/kept-other", testKeptOther);
     g_test_add_func("/interfaceconf/parse", testParse);
     g_test_add_func("/interfaceconf/more-than-interface", testMoreThanInterface);
     g_test_add_func("/interfaceconf/other-drivers", testOtherDrivers);

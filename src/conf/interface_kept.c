@@ -55,7 +55,8 @@ agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, G
         const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
 
         if (!virtNetdevHas(kept, attr) ||
-            memcmp((const char *)kept + info->offset, (const char *)netdev + info->offset, info->size) == 0)
+            (virtNetdevHas(netdev, attr) &&
+             memcmp((const char *)kept + info->offset, (const char *)netdev + info->offset, info->size) == 0))
             continue;
         virtXmlError(doc, doc->root, error, "its %s is not that of its <netdev>", info->title);
         return false;
