@@ -62,6 +62,44 @@ testGoneOwner(twoGuests *f, gconstpointer opaque)
     guestsAssertAsBefore(f);
 }
 
+/* What the first start set and the second does not ask for must not stay with the guest. */
+static void
+testAgainWithLess(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) first = guestsWant(f, 1, 0xaa);
+    g_autoptr(GPtrArray) second = guestsWant(f, 1, 0xaa);
+    virtHostdev *less = second->pdata[0];
+
+    virtOwnerSetStarter(f->a, (guint64)getpid());
+    ((virtNetdev *)less->netdevs->pdata[0])->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    g_ptr_array_remove_index(less->netdevs, 1);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    guestsAssertAsBefore(f);
+}
+
+/* By hand nobody says whether the VF is in use, so it is not set anew under whoever uses it. */
+static void
+testByHandAgain(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(virtOwner) byHand = virtOwnerNew("me", NULL);
+    g_autoptr(GPtrArray) first = guestsWant(f, 1, 0xaa);
+    g_autoptr(GPtrArray) other = guestsWant(f, 1, 0xbb);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, first, NULL));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, first, NULL));
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, byHand, other, &error));
+    guestsAssertError(error, VIRT_ERROR_BUSY, "Give it back first: virt-hostdev release me");
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
+    guestsAssertAsBefore(f);
+}
+
 static void
 testByHandNeverGone(twoGuests *f, gconstpointer opaque)
 {
@@ -225,6 +263,8 @@ main(int argc, char **argv)
         {"/qemu/owner", testOwner},
         {"/qemu/again", testAgain},
         {"/qemu/gone-owner", testGoneOwner},
+        {"/qemu/again-with-less", testAgainWithLess},
+        {"/qemu/by-hand-again", testByHandAgain},
         {"/qemu/by-hand", testByHandNeverGone},
         {"/qemu/restore-in-part", testRestoreInPart},
         {"/qemu/left-in-part", testLeftInPart},

@@ -24,13 +24,11 @@ static void G_GNUC_PRINTF(3, 4) makeLink(updateGuest *f, const char *target, con
 }
 
 /* VF 1, in group 17 with a VFIO driver, and two processes that have other things open. */
-static virtPCIAddress
+static void
 makeStranger(updateGuest *f)
 {
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
-    virtPCIAddress address;
 
-    g_assert_true(virtPCIAddressParse(name, &address, NULL));
     fakeHostBindVFIO(f->fake, name);
     makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", name);
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", name);
@@ -43,7 +41,21 @@ makeStranger(updateGuest *f)
     makeLink(f, "/dev/vfio/17", "proc/self/fd/2");
     fakeHostFile(f->fake, "qemu\033[2J\n", "proc/4711/comm");
     makeLink(f, "/dev/vfio/vfio", "proc/4711/fd/9");
-    return address;
+}
+
+/* b starts with VF @name: it is refused with @part in the message, and nothing has changed. */
+static void
+refuseStart(updateGuest *f, const char *name, const char *part)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    g_autoptr(GError) error = NULL;
+    guint sets = f->fake->sets;
+
+    g_ptr_array_add(list, updateNewHostdev(name));
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, part);
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+    updateAssertHardware(f, f->attached);
 }
 
 static void
@@ -51,24 +63,25 @@ testStranger(updateGuest *f, gconstpointer opaque)
 {
     static const char *const targets[] = {"/dev/vfio/17", "/dev/vfio/17 (deleted)", "/dev/vfio/devices/vfio3",
                                           "/dev/vfio/noiommu-17"};
-    const virtPCIAddress address = makeStranger(f);
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
+    makeStranger(f);
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
     makeLink(f, "/dev/vfio/devices/vfio3", "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
     fakeHostFile(f->fake, "", "sys/bus/pci/devices/%s/vfio-dev/vfio3/dev", name);
     fakeHostFile(f->fake, "", "dev/vfio/noiommu-17");
     for (guint i = 0; i < G_N_ELEMENTS(targets); i++) {
         makeLink(f, targets[i], "proc/4711/fd/10");
-        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
+        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
         g_assert_nonnull(strstr(error->message, "by process 4711 (qemu?[2J), which has /dev/vfio/"));
         updateAssertError(&error, VIRT_ERROR_BUSY, name);
+        refuseStart(f, name, "by process 4711");
     }
     /* Of a process that came and went only its directory is left. */
     fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
     g_assert_cmpuint(f->fake->warnings->len, ==, 0);
 }
 
@@ -76,40 +89,35 @@ testStranger(updateGuest *f, gconstpointer opaque)
 static void
 testStrangerUnbound(updateGuest *f, gconstpointer opaque)
 {
-    virtPCIAddress address;
+    const char *name = fakeHostVFAddress(f->fake, PF, 2);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, PF, 2), &address, NULL));
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
-    makeLink(f, "../../../kernel/iommu_groups/18", "sys/bus/pci/devices/%s/iommu_group",
-             fakeHostVFAddress(f->fake, PF, 2));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    makeLink(f, "../../../kernel/iommu_groups/18", "sys/bus/pci/devices/%s/iommu_group", name);
     makeLink(f, "/dev/vfio/18", "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
 }
 
-/* Where there is a record, that says who has the VF, or the rest of its group; unless its owner is gone. */
+/* Where there is a record, that says who has the VF, or the rest of its group; unless its owner is gone: then it is not
+ * even put back under who has it now. */
 static void
 testStrangerRecorded(updateGuest *f, gconstpointer opaque)
 {
-    const virtPCIAddress address = makeStranger(f);
+    const char *name = fakeHostVFAddress(f->fake, PF, 1);
     g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(GError) error = NULL;
 
+    makeStranger(f);
     makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
-    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
-    g_clear_error(&error);
     makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &f->old->address, &error));
+    refuseStart(f, f->vf, "by domain 'a'");
     record->owner.pid = 0;
     g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
-    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, &f->old->address, &error));
-    updateAssertError(&error, VIRT_ERROR_BUSY, "4711");
+    refuseStart(f, f->vf, "by process 4711");
+    updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->old);
     /* The group's other device has a record: it is that one's owner who has the group open. */
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
-    fakeHostFile(f->fake, "<hostdev", "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 1));
-    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, &address, &error));
-    updateAssertError(&error, VIRT_ERROR_INVALID, "run/libvirt-hostdev");
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
 }
 
 int

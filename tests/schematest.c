@@ -30,6 +30,7 @@ static const char *const inexpressible[] = {
     "bad-bandwidth-peak-under-average",
     "bad-both-places",
     "bad-interface-also-in-metadata",
+    "bad-interface-boot-network-port",
     "bad-interface-encoding", /* the programs write UTF-8 only, libxml2 reads others too */
     "bad-interface-hostdev-same-source",
     "bad-interface-hostdev-with-netdev-same-source",
@@ -48,11 +49,11 @@ static const char *const inexpressible[] = {
     "bad-place-inactive-domain",
 };
 
-/* What libvirt's parser takes or ignores, but its schema does not know. */
+/* What libvirt's parser takes or ignores, but its schema does not know; and what is left to it to refuse. */
 static const char *const unknownToSchema[] = {
-    "address-upper-case",     "address-with-type",    "layout-cdata-in-hostdev",      "layout-gt-in-attribute",
-    "layout-text-in-hostdev", "metadata-no-head",     "metadata-second-of-others",    "others-netdev-in-hostdev",
-    "two-devices-elements",   "interface-left-alone", "interface-stock-kept-special",
+    "interface-left-wrong",     "address-upper-case",     "address-with-type",    "layout-cdata-in-hostdev",
+    "layout-gt-in-attribute",   "layout-text-in-hostdev", "metadata-no-head",     "metadata-second-of-others",
+    "others-netdev-in-hostdev", "two-devices-elements",   "interface-left-alone", "interface-stock-kept-special",
 };
 
 static bool

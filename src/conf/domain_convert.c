@@ -159,9 +159,9 @@ revertNetdev(virtNetdev *netdev, bool fits, const char *device, GPtrArray *lost)
 }
 
 static void
-revertHostdev(const virtHostdevSite *hostdev, GPtrArray *lost)
+revertHostdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GPtrArray *lost)
 {
-    bool fits = virtHostdevSiteFitsStock(hostdev);
+    bool fits = virtHostdevSiteFitsStock(doc, hostdev);
     g_autofree char *dropped = virtInterfaceDropKept(hostdev->interface, fits ? "bandwidth" : NULL);
     char device[VIRT_PCI_ADDRESS_LEN];
 
@@ -195,7 +195,7 @@ virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **erro
         const virtDomainSite *site = sites->pdata[i];
 
         for (guint j = 0; j < site->hostdevs->len; j++)
-            revertHostdev(site->hostdevs->pdata[j], lost);
+            revertHostdev(doc, site->hostdevs->pdata[j], lost);
     }
     if ((text = virtDomainSitesShow(doc, sites, VIRT_SHOW_STOCK, error)))
         *ret_lost = g_steal_pointer(&lost);

@@ -50,6 +50,20 @@ complainCount(const virtXmlDoc *doc, const char *what, guint given, guint has, G
 
 /* ---- interfaces ---- */
 
+/* One that is missing may be there and not to be understood: then that is what is wrong. */
+static bool
+complainInterfaces(const Comparison *c, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(GPtrArray) all = virtDomainSitesFind(c->doc, VIRT_DOMAIN_ALL_INTERFACES, &why);
+
+    if (!all) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    return complainCount(c->doc, "host network card", c->interfacesHad - c->interfaces->len, c->interfacesHad, error);
+}
+
 /* Take the interface of the domain that has this MAC address off the list; NULL for none. */
 static virtHostdevSite *
 claim(GPtrArray *interfaces, const virtNetdev *netdev)
@@ -197,8 +211,7 @@ checkDevices(Comparison *c, const virtDomainSite *domain, virtDomainSite *site, 
             g_ptr_array_remove_index(site->hostdevs, i);
     }
     if (c->interfaces->len)
-        return complainCount(c->doc, "host network card", c->interfacesHad - c->interfaces->len, c->interfacesHad,
-                             error);
+        return complainInterfaces(c, error);
     if (c->hostdevsSeen < c->hostdevs->len)
         return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen, c->hostdevs->len, error);
     return true;

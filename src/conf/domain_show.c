@@ -149,11 +149,30 @@ moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
 
 /* Can stock libvirt give the device its MAC address on its own, with <interface type='hostdev'>? */
 bool
-virtHostdevSiteFitsStock(const virtHostdevSite *hostdev)
+virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev)
 {
     const virtNetdev *netdev = hostdev->netdevs->pdata[0];
 
-    return hostdev->netdevs->len == 1 && netdev->port == 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC);
+    return hostdev->netdevs->len == 1 && netdev->port == 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
+           !virtInterfaceHasNoAddress(hostdev->node) && virtInterfaceHasRoom(doc, hostdev->node, NULL);
+}
+
+/* Is @said, of the <interface> that stands for @hostdev, what its netdev says? */
+static bool
+saysAll(const virtXmlDoc *doc, const virtHostdevSite *hostdev, const virtNetdev *said, GError **error)
+{
+    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+    guint lost = virtNetdevDiff(netdev, said) | virtNetdevDiff(said, netdev);
+
+    if (!lost)
+        return true;
+    if (lost == VIRT_NETDEV_BIT(VIRT_NETDEV_LINK))
+        virtXmlError(doc, hostdev->node, error,
+                     "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
+    else
+        virtXmlError(doc, hostdev->node, error, "an <interface> would not say the %s of this <netdev>",
+                     virtNetdevAttrs[g_bit_nth_lsf(lost, -1)].title);
+    return false;
 }
 
 /* Would the <interface> that stands for @hostdev say all that this says, and be one of ours? Not where the netdev, or
@@ -180,11 +199,7 @@ virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostd
                      virtXmlErrorSentence(why));
         return false;
     }
-    if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) == virtNetdevHas(hostdev->netdevs->pdata[0], VIRT_NETDEV_LINK))
-        return true;
-    virtXmlError(doc, hostdev->node, error,
-                 "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
-    return false;
+    return saysAll(doc, hostdev, netdev, error);
 }
 
 /* What was written as an interface is shown as one unless somebody has since made more of the <hostdev>. */
@@ -197,7 +212,7 @@ isShownAsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, virtSh
     case VIRT_SHOW_INTERFACE:
         return hostdev->netdevs->len == 1;
     case VIRT_SHOW_STOCK:
-        return virtHostdevSiteFitsStock(hostdev);
+        return virtHostdevSiteFitsStock(doc, hostdev);
     case VIRT_SHOW_NETDEV:
     default:
         return false;

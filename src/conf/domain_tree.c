@@ -138,6 +138,38 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
     return true;
 }
 
+/* libvirt boots from the first interface where <os> says <boot dev='network'/>, and takes a VF for that which stands in
+ * an <interface> it knows; no <boot order> may be given beside it. So that one is left to libvirt. */
+static bool
+isBootDevice(const virtDomainSite *site, const virtXmlNode *node)
+{
+    const virtXmlNode *os = virtXmlChild(site->node, "os");
+
+    for (guint i = 0; os && virtInterfaceIs(node) && i < os->children->len; i++) {
+        const virtXmlNode *boot = os->children->pdata[i];
+
+        if (virtXmlIs(boot, NULL, "boot") && g_strcmp0(virtXmlGet(boot, "dev"), "network") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is @node to be left as it is, though it is an interface? Not where it uses words that are ours, which is an error,
+ * nor where all are asked for, without libvirt. */
+static bool
+leaveToLibvirt(const virtXmlDoc *doc, const virtDomainSite *site, const virtXmlNode *node, bool *ret_leave,
+               GError **error)
+{
+    *ret_leave = virtDomainWantsInterfaces(site->flags) && !(site->flags & VIRT_DOMAIN_ALL_INTERFACES) &&
+                 isBootDevice(site, node);
+    if (!*ret_leave || !virtInterfaceMentionsUs(node))
+        return true;
+    virtXmlError(
+        doc, node, error,
+        "<boot dev='network'/> in <os> boots from this <interface>, which is then libvirt's, and that knows no port, spoofCheck, <guid>, priority or protocol: write <boot order='1'/> in it instead");
+    return false;
+}
+
 static bool
 readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GHashTable *seen,
             const virtXmlNode *devices, GError **error)
@@ -148,8 +180,11 @@ readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GH
     for (guint i = 0; i < devices->children->len; i++) {
         const virtXmlNode *node = devices->children->pdata[i];
         virtHostdevSite *hostdev = NULL;
+        bool leave = false;
 
-        if (!virtDomainDeviceRead(doc, node, site->flags, entries, &hostdev, error))
+        if (interfaces == 0 && !leaveToLibvirt(doc, site, node, &leave, error))
+            return false;
+        if (!leave && !virtDomainDeviceRead(doc, node, site->flags, entries, &hostdev, error))
             return false;
         if (hostdev) {
             g_ptr_array_add(site->hostdevs, hostdev);

@@ -64,6 +64,7 @@ virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, v
                                GError **error);
 bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error);
 void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev);
+bool virtInterfaceHasNoAddress(const virtXmlNode *node);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
 
 /* ---- interface_kept.c ---- */
@@ -83,7 +84,7 @@ char *virtInterfaceListKept(const virtInterface *interface);
 bool virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev);
 
 /* ---- domain_show.c ---- */
-bool virtHostdevSiteFitsStock(const virtHostdevSite *hostdev);
+bool virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev);
 bool virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
 char *virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error);
 

@@ -37,22 +37,79 @@ static const struct {
     "mac driver source! vlan virtualport bandwidth script downscript backenddomain target guest model backend "        \
     "filterref tune teaming link guid boot alias rom acpi address"
 
+/* ---- what libvirt would refuse ----
+ * What is kept never gets to libvirt's parser, until "revert" gives it back. */
+
+static bool
+checkMac(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    static const struct {
+        const char *attr, *one, *other;
+    } words[] = {{"type", "generated", "static"}, {"check", "yes", "no"}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        const char *value = virtXmlGet(node, words[i].attr);
+
+        if (!value || g_str_equal(value, words[i].one) || g_str_equal(value, words[i].other))
+            continue;
+        virtXmlBadValue(doc, node, words[i].attr, error, "not '%s' or '%s'", words[i].one, words[i].other);
+        return false;
+    }
+    return true;
+}
+
+static bool
+checkRate(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    static const virtXmlRange any = {10, 0, G_MAXUINT64, "in kilobytes"};
+    guint64 number;
+
+    return virtXmlGetUInt(doc, node, "average", &any, &number, error) &&
+           virtXmlGetUInt(doc, node, "peak", &any, &number, error) &&
+           virtXmlGetUInt(doc, node, "burst", &any, &number, error);
+}
+
+static bool
+checkModel(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    const char *type = virtXmlGet(node, "type");
+
+    if (type[strspn(type, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_-")] == '\0')
+        return true;
+    virtXmlBadValue(doc, node, "type", error, "a model has letters, digits, '_' and '-'");
+    return false;
+}
+
+/* <sndbuf>NUMBER</sndbuf> is the only element here whose text says something. */
+static bool
+checkTune(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    const virtXmlNode *sndbuf = virtXmlChild(node, "sndbuf");
+    g_autofree char *text = g_strdup(sndbuf && sndbuf->text ? sndbuf->text->str : "");
+
+    g_strstrip(text);
+    if (!sndbuf || (!sndbuf->attrCount && !sndbuf->children->len && *text && !text[strspn(text, G_CSET_DIGITS)]))
+        return true;
+    virtXmlError(doc, sndbuf, error, "<sndbuf> has a number of bytes in it and nothing else: correct or drop it");
+    return false;
+}
+
 const virtXmlRule virtInterfaceRules[] = {
     {"interface", "type! managed port trustGuestRxFilters spoofCheck", CHILDREN, NULL, NULL},
-    {"mac", "address! type check", "", NULL, NULL},
+    {"mac", "address! type check", "", NULL, checkMac},
     {"driver", "name! model", "", NULL, NULL},
     {"source", "writeFiltering", "address!", NULL, NULL},
     {"bandwidth", "", "inbound outbound", NULL, NULL},
-    {"inbound", "average! peak burst", "", NULL, NULL},
-    {"outbound", "average! peak burst floor", "", NULL, NULL},
+    {"inbound", "average! peak burst", "", NULL, checkRate},
+    {"outbound", "average! peak burst floor", "", NULL, checkRate},
     {"script", "path!", "", NULL, NULL},
     {"downscript", "path!", "", NULL, NULL},
     {"backenddomain", "name!", "", NULL, NULL},
     {"target", "dev!", "", NULL, NULL},
     {"guest", "dev actual", "", NULL, NULL},
-    {"model", "type!", "", NULL, NULL},
+    {"model", "type!", "", NULL, checkModel},
     {"backend", "tap!", "", NULL, NULL},
-    {"tune", "", "sndbuf!", NULL, NULL},
+    {"tune", "", "sndbuf!", NULL, checkTune},
     {NULL},
 };
 /* What QEMU's driver refuses for this type, at the definition or at the start, is libvirt's to refuse. */
@@ -157,6 +214,15 @@ virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError 
     return g_steal_pointer(&netdev);
 }
 
+/* A PCI address that is not to be given out: libvirt takes that of a <hostdev> alone. */
+bool
+virtInterfaceHasNoAddress(const virtXmlNode *node)
+{
+    const virtXmlNode *address = virtXmlChild(node, "address");
+
+    return address && g_strcmp0(virtXmlGet(address, "type"), "unassigned") == 0;
+}
+
 /* Read an interface for which virtInterfaceIs() holds: its one netdev, and what is left.
  *
  * Returns what the caller frees with g_free(), and *ret_interface for virtInterfaceFree(); or NULL with
@@ -170,6 +236,11 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
 
     if (!virtXmlCheck(doc, node, &interfaceGrammar, error) || !(netdev = virtInterfaceParseNetdev(doc, node, error)))
         return NULL;
+    if (virtInterfaceHasNoAddress(node)) {
+        virtXmlError(doc, virtXmlChild(node, "address"), error,
+                     "libvirt takes type='unassigned' of a <hostdev> alone: drop the <address>, or write a <hostdev>");
+        return NULL;
+    }
     kept = keep(node, netdev);
     if (strlen(kept) > VIRT_INTERFACE_KEPT_MAX) {
         virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes",

@@ -160,10 +160,18 @@ virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const vir
     g_string_append_printf(out, "%s</%sinterface>", layout->indent, layout->prefix);
 }
 
+/* Of what a netdev says in part, only the rest is in the way. */
 static void
 appendName(GString *names, const virtXmlNode *node)
 {
-    g_string_append_printf(names, "%s<%s>", names->len ? ", " : "", node->name);
+    if (names->len)
+        g_string_append(names, ", ");
+    if (g_str_equal(node->name, "mac"))
+        g_string_append(names, "type and check of <mac>");
+    else if (g_str_equal(node->name, "bandwidth"))
+        g_string_append(names, "<inbound> and burst of <bandwidth>");
+    else
+        g_string_append_printf(names, "<%s>", node->name);
 }
 
 /* "<script>, <model>": the elements that were kept; "" for none or no @interface. For g_free(). */

@@ -71,7 +71,7 @@ virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GErr
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_BUSY, "VF %s is in use by %s. %s", name, holder,
         record->owner.uuid
-            ? "Stop that domain, give this one another VF, or, when that domain no longer exists, run: virt-hostdev restore"
+            ? "Stop that domain, give this one another VF, or, when that domain does not run, run: virt-hostdev restore"
             : "Give it back with virt-hostdev release, or use another VF.");
     return false;
 }
@@ -228,21 +228,51 @@ virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **e
     return false;
 }
 
-/* Make sure that nobody else has the VF, and get the record to go on with: a new one, or the one that an
- * earlier, interrupted start of the same owner left. */
+/* Does what @old knows only wait to be put back? A domain that asks for a VF and does not run cannot be using it. */
+static bool
+isOver(virtHost *host, const virtOwner *owner, const virtRecord *old)
+{
+    if (!virtOwnerEqual(owner, &old->owner))
+        return virtQemuRecordIsLeft(host, old);
+    if (old->phase == VIRT_PHASE_RESTORING)
+        return true;
+    return owner->uuid ? !virtQemuRecordHasGuest(host, old) : old->phase == VIRT_PHASE_SETTING;
+}
+
+/* May @owner go on with @old, and the same VF? By hand only where nothing changes: whoever has it may be using it, and
+ * would lose everything where something new is refused. */
+static bool
+checkOld(const virtOwner *owner, const Step *step, const virtRecord *old, GError **error)
+{
+    if (!virtQemuHostdevCheckOwner(owner, old, error) || !virtQemuHostdevIsRecorded(step->vf, old, error))
+        return false;
+    if (owner->uuid || virtNetdevListEqual(old->wanted, step->hostdev->netdevs))
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                "'%s' has VF %s already, with other settings. Give it back first: virt-hostdev release %s", owner->name,
+                step->vf->name, owner->name);
+    return false;
+}
+
+/* Make sure that nobody else has the VF, and get the record to go on with: a new one, after what was left over has been
+ * put back, or the one that the owner has. */
 static bool
 claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
 {
     g_autoptr(virtRecord) old = NULL;
+    bool over;
 
     if (virtStateFileExists(host, step->vf->name) && !(old = virtQemuRecordLoad(host, step->vf->name, error)))
         return false;
-    if (old && !virtOwnerEqual(owner, &old->owner) && virtQemuRecordIsLeft(host, old)) {
+    over = old && isOver(host, owner, old);
+    if ((!old || over) && !virtQemuHostdevCheckUnused(host, step->vf->name, error))
+        return false;
+    if (over) {
         if (!virtQemuHostdevRestore(host, old, error))
             return false;
         g_clear_pointer(&old, virtRecordFree);
     }
-    if (old && (!virtQemuHostdevCheckOwner(owner, old, error) || !virtQemuHostdevIsRecorded(step->vf, old, error)))
+    if (old && !checkOld(owner, step, old, error))
         return false;
     step->record = virtQemuRecordNew(owner, began, step->vf, step->hostdev->netdevs);
     if (old) {

@@ -15,7 +15,7 @@ GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records);
 /* qemu_update.c */
 bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 /* qemu_vfio.c */
-bool virtQemuHostdevCheckUnused(virtHost *host, const virtPCIAddress *address, GError **error);
+bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, GError **error);
 
 /* Shared with qemu_release.c, qemu_plan.c and qemu_update.c: the checks that come before any change. */
 bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);

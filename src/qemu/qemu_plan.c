@@ -98,20 +98,33 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, virtNetdev *wanted)
         addProblem(rows, &vf->address, vf, wanted->port, error);
 }
 
+/* Who has the VF, by its record or, where there is none that counts, by what is open? */
+static bool
+checkUser(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(host, vf->name, &local);
+
+    if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    if (record && !virtQemuRecordIsLeft(host, record))
+        return virtQemuHostdevCheckOwner(owner, record, error);
+    return virtQemuHostdevCheckUnused(host, vf->name, error);
+}
+
 static void
 planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtHostdev *hostdev)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, &error);
-    g_autoptr(virtRecord) record = NULL;
 
     if (!vf) {
         addProblem(rows, &hostdev->address, NULL, 0, error);
         return;
     }
-    record = virtQemuRecordLoad(host, vf->name, &error);
-    if ((record && !virtQemuRecordIsLeft(host, record) && !virtQemuHostdevCheckOwner(owner, record, &error)) ||
-        (!record && !g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)))
+    if (!checkUser(host, owner, vf, &error))
         addProblem(rows, &vf->address, vf, 0, error);
     for (guint i = 0; i < hostdev->netdevs->len; i++)
         planPort(host, rows, vf, hostdev->netdevs->pdata[i]);

@@ -83,17 +83,20 @@ warnUnknown(virtHost *host, const virtRecord *record, const char *why)
     return true;
 }
 
-/* libvirt keeps NAME.xml there for every running domain, from just after its QEMU was started until it is
- * gone, over restarts of its daemon too. One that is there and cannot be read may be the owner's. */
-static bool
-libvirtKnows(virtHost *host, const virtRecord *record)
+/* Does the domain that owns @record run, by what libvirt leaves on disk?
+ *
+ * libvirt keeps NAME.xml there for every running domain, from just after its QEMU was started until it is
+ * gone, over restarts of its daemon too. One that is there and cannot be read may be the owner's.
+ */
+bool
+virtQemuRecordHasGuest(virtHost *host, const virtRecord *record)
 {
     const virtOwner *owner = &record->owner;
     g_autofree char *path = NULL;
     g_autofree char *text = NULL;
     g_autoptr(GError) problem = NULL;
 
-    if (!owner->name || strchr(owner->name, '/'))
+    if (!owner->uuid || !owner->name || strchr(owner->name, '/'))
         return false;
     path = virtHostPath(host, "run/libvirt/qemu/%s.xml", owner->name);
     if (!g_file_get_contents(path, &text, NULL, &problem))
@@ -127,7 +130,7 @@ virtQemuRecordIsLeft(virtHost *host, const virtRecord *record)
 {
     const virtOwner *owner = &record->owner;
 
-    if (!owner->uuid || libvirtKnows(host, record))
+    if (!owner->uuid || virtQemuRecordHasGuest(host, record))
         return false;
     return record->phase == VIRT_PHASE_RESTORING || !isStarterAlive(host, record);
 }

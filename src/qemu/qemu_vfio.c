@@ -50,13 +50,17 @@ findFiles(virtHost *host, const char *name)
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, PCI_DEVICE "/vfio-dev", name);
     g_autofree char *group = virtHostReadLink(host, NULL, PCI_DEVICE "/iommu_group", name);
+    guint own;
 
     for (guint i = 0; devices && i < devices->len; i++)
         addFile(host, files, g_strdup_printf("/dev/vfio/devices/%s", (const char *)devices->pdata[i]));
-    if (group && !groupIsKnown(host, name)) {
+    own = files->len;
+    if (group) {
         addFile(host, files, g_strdup_printf("/dev/vfio/%s", group));
         addFile(host, files, g_strdup_printf("/dev/vfio/noiommu-%s", group));
     }
+    if (files->len > own && groupIsKnown(host, name))
+        g_ptr_array_set_size(files, (gint)own);
     return files;
 }
 
@@ -143,30 +147,18 @@ search(virtHost *host, const GPtrArray *files, const char *vfName, GError **erro
     return true;
 }
 
-/* Is the VF at @address free of users that no record knows? Only a VF with a VFIO driver can have any; others cost two
- * looks into sysfs. Where there is a record whose owner still lives, that decides, and this says yes.
+/* Is the VF @name ("0000:06:02.0") free of users that no record knows? Only a VF with a VFIO driver can have any;
+ * others cost a few looks into sysfs and /dev.
  *
  * Needs to see other users' descriptors (root with CAP_SYS_PTRACE): what it is not shown, it warns of and passes.
  * The answer is of the moment, so it is for refusing early; only VFIO itself keeps two users apart.
  *
- * Errors: VIRT_ERROR_BUSY, which names the process; those of reading the record.
+ * Errors: VIRT_ERROR_BUSY, which names the process.
  */
 bool
-virtQemuHostdevCheckUnused(virtHost *host, const virtPCIAddress *address, GError **error)
+virtQemuHostdevCheckUnused(virtHost *host, const char *name, GError **error)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
-    g_autoptr(GError) local = NULL;
-    g_autoptr(virtRecord) record = NULL;
-    g_autoptr(GPtrArray) files = NULL;
+    g_autoptr(GPtrArray) files = findFiles(host, name);
 
-    virtPCIAddressFormat(address, name);
-    record = virtQemuRecordLoad(host, name, &local);
-    if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    if (record && !virtQemuRecordIsLeft(host, record))
-        return true;
-    files = findFiles(host, name);
     return files->len == 0 || search(host, files, name, error);
 }

@@ -38,8 +38,7 @@ prepare(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain
         return refuse(error, VIRT_ERROR_INVALID, request, domain,
                       "it has that device already. To change it, use update-device.");
     g_ptr_array_add(one, wanted);
-    return virtQemuHostdevCheckUnused(host, &request->address, error) &&
-           virtQemuHostdevPrepare(host, owner, one, error);
+    return virtQemuHostdevPrepare(host, owner, one, error);
 }
 
 static bool

@@ -72,20 +72,6 @@ say(const Settle *settle, GLogLevelFlags level, const virtPCIAddress *address, c
 
 /* ---- records ---- */
 
-static bool
-sameNetdevs(const GPtrArray *a, const GPtrArray *b)
-{
-    if (a->len != b->len)
-        return false;
-    for (guint i = 0; i < a->len; i++) {
-        const virtNetdev *one = a->pdata[i], *other = virtNetdevListFind(b, one->port);
-
-        if (!other || virtNetdevDiff(one, other) || virtNetdevDiff(other, one))
-            return false;
-    }
-    return true;
-}
-
 static void
 putBack(Settle *settle, const virtRecord *record, const char *why)
 {
@@ -118,7 +104,7 @@ followMetadata(Settle *settle, const virtRecord *record)
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && sameNetdevs(record->wanted, entry->netdevs)))
+    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, entry->netdevs)))
         return;
     owner = virtOwnerNew(nameOf(settle), settle->uuid);
     if (virtQemuHostdevUpdate(settle->host, owner, entry, &error)) {

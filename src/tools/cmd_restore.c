@@ -6,7 +6,8 @@
 
 #include <libvirt/virterror.h>
 
-/* libvirt knows best; where it does not answer, what it left on disk must do. */
+/* libvirt knows best; where it does not answer, what it left on disk must do. And that is asked in any case: the
+ * libvirt that was reached may be another host's, or another driver (LIBVIRT_DEFAULT_URI, uri_default). */
 static bool
 isGone(virtTool *tool, virConnectPtr conn, const virtRecord *record)
 {
@@ -19,7 +20,9 @@ isGone(virtTool *tool, virConnectPtr conn, const virtRecord *record)
         active = virDomainIsActive(domain);
     else if (conn && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
         active = 0;
-    return active < 0 ? virtQemuRecordIsLeft(tool->host, record) : active == 0;
+    if (active < 0)
+        return virtQemuRecordIsLeft(tool->host, record);
+    return active == 0 && !virtQemuRecordHasGuest(tool->host, record);
 }
 
 static bool
@@ -34,22 +37,27 @@ isNamed(const virtRecord *record, int argc, char **argv)
     return argc == 1;
 }
 
+/* A record that cannot be read is not one that is not there. */
 static bool
-checkAddresses(const GPtrArray *records, int argc, char **argv, GError **error)
+checkAddresses(virtHost *host, int argc, char **argv, GError **error)
 {
     for (int i = 1; i < argc; i++) {
+        g_autoptr(GError) local = NULL;
+        g_autoptr(virtRecord) record = NULL;
         virtPCIAddress address;
-        bool found = false;
+        char name[VIRT_PCI_ADDRESS_LEN];
 
         if (!virtPCIAddressParse(argv[i], &address, error))
             return false;
-        for (guint n = 0; n < records->len; n++)
-            found |= virtPCIAddressCompare(&address, &((virtRecord *)records->pdata[n])->address) == 0;
-        if (!found) {
+        virtPCIAddressFormat(&address, name);
+        record = virtQemuRecordLoad(host, name, &local);
+        if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                        "Nothing is recorded about %s: nobody has it, so there is nothing to put back", argv[i]);
+                        "Nothing is recorded about %s: nobody has it, so there is nothing to put back", name);
+        else if (local)
+            g_propagate_error(error, g_steal_pointer(&local));
+        if (!record)
             return false;
-        }
     }
     return true;
 }
@@ -93,7 +101,8 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(GString) failures = g_string_new(NULL);
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) ||
-        !(records = virtQemuRecordListAll(tool->host, problems, error)) || !checkAddresses(records, argc, argv, error))
+        !(records = virtQemuRecordListAll(tool->host, problems, error)) ||
+        !checkAddresses(tool->host, argc, argv, error))
         return false;
     if (records->len > 0 && !force)
         conn = virtToolConnect(tool, true, NULL);

@@ -140,6 +140,21 @@ virtNetdevListSort(GPtrArray *list)
     g_ptr_array_sort(list, compareNetdevs);
 }
 
+/* The same ports, each with the same attributes. */
+bool
+virtNetdevListEqual(const GPtrArray *a, const GPtrArray *b)
+{
+    if (a->len != b->len)
+        return false;
+    for (guint i = 0; i < a->len; i++) {
+        const virtNetdev *one = a->pdata[i], *other = virtNetdevListFind(b, one->port);
+
+        if (!other || virtNetdevDiff(one, other) || virtNetdevDiff(other, one))
+            return false;
+    }
+    return true;
+}
+
 bool
 virtMacIsZero(const guint8 mac[6])
 {

@@ -86,6 +86,7 @@ GPtrArray *virtNetdevListNew(void);
 GPtrArray *virtNetdevListCopy(const GPtrArray *list);
 virtNetdev *virtNetdevListFind(const GPtrArray *list, guint port);
 void virtNetdevListSort(GPtrArray *list);
+bool virtNetdevListEqual(const GPtrArray *a, const GPtrArray *b);
 
 bool virtMacIsZero(const guint8 mac[6]);
 bool virtMacIsMulticast(const guint8 mac[6]);

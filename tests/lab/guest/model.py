@@ -79,18 +79,28 @@ class Model:
     def put_all_back(self, addresses):
         return all([self.put_back(address) for address in addresses])
 
-    def claim(self, owner, address):
+    def over(self, owner, held):
+        """Does what is held only wait to be put back, now that @owner asks for it?"""
+        if held.owner != owner.name:
+            return self.gone(held)
+        if held.phase == "restoring":
+            return True
+        return not owner.status if owner.uuid else held.phase == "setting"
+
+    def claim(self, owner, address, ports):
         held = self.held.get(address)
-        if held and held.owner != owner.name:
-            return self.gone(held) and self.put_back(address)
-        return True
+        if not held:
+            return True
+        if self.over(owner, held):
+            return self.put_back(address)
+        return held.owner == owner.name and (bool(owner.uuid) or held.wanted == ports)
 
     def apply(self, owner, devices):
         """@devices: {address: {port: setting}}, in the document's order"""
         if any((self.vfs[a].pf, port) in self.down for a, ports in devices.items() for port in ports):
             return False
-        for address in devices:
-            if not self.claim(owner, address) or self.hides(self.vfs[address]):
+        for address, ports in devices.items():
+            if not self.claim(owner, address, ports) or self.hides(self.vfs[address]):
                 return False
         refused = False
         for address, ports in devices.items():

@@ -6,7 +6,7 @@
 
 dualport_up "$PF2" 2
 vf=$(vfaddr "$PF2" 0)
-before=$(snapshot_vfs)
+before=$(snapshot_vfs) other=$(vfget "$PF2" 0 address 2)
 libvirt_up
 domain first "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)")" > first.xml
 domain second "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:bb:00:01 52)$(netdev_xml 2 52:54:00:bb:00:02 53)")" > second.xml
@@ -27,6 +27,7 @@ not_ok "apply is refused" "in use by domain 'first'" virt-hostdev apply --owner 
 not_ok "plan says so" "in use by domain 'first'" virt-hostdev plan second.xml
 not_ok "release of a stranger's" "has no VFs" virt-hostdev release first
 like "restore leaves it alone" "$(virt-hostdev restore)" "left to domain 'first'"
+like "though another libvirt has no such domain" "$(LIBVIRT_DEFAULT_URI=test:///default virt-hostdev restore)" "left to domain 'first'"
 is "nothing has changed" "$(snapshot_vfs)" "$running"
 is "nothing was written" "$(cat "/sys/kernel/debug/dualport/$PF2/log")" ""
 
@@ -56,3 +57,32 @@ libvirt_up
 ok "the second starts" virsh -q start second
 ok "destroy" virsh -q destroy second
 is "everything as before the first" "$(snapshot_vfs)" "$before"
+
+step "a guest that libvirt has given the VF without us"
+domain plain "$(hostdev "$vf" "")" > plain.xml
+ok "it starts" virsh -q create plain.xml
+running=$(snapshot_vfs)
+not_ok "the second is refused, and the process named" "VF $vf is in use by process .*qemu" virsh start second
+not_ok "by hand too" "VF $vf is in use by process .*qemu" virt-hostdev apply --owner me second.xml
+not_ok "plan says so" "VF $vf is in use by process .*qemu" virt-hostdev plan second.xml
+is "nothing has changed" "$(snapshot_vfs)" "$running"
+ok "destroy" virsh -q destroy plain
+ok "the second starts" virsh -q start second
+ok "destroy" virsh -q destroy second
+is "everything as before" "$(snapshot_vfs)" "$before"
+
+step "a start after one that was cut off gets what it asks for, and nothing else"
+waitfor 20 libvirt_gone || libvirt_stop
+libvirt_up
+virsh -q start first > /dev/null 2>&1 || true
+waitfor 20 libvirt_gone
+libvirt_up
+rm /etc/libvirt/hooks/qemu.d/60-other
+domain first "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)")" \
+  | sed "s|</name>|</name><uuid>$(virsh -q domuuid first)</uuid>|" > less.xml
+ok "it is to have one netdev, without a VLAN" virt-hostdev define less.xml
+ok "it starts" virsh -q start first
+is "it has no VLAN" "$(vfget "$PF2" 0 'vlan_list[0].vlan')" null
+is "and nothing on port 2" "$(vfget "$PF2" 0 address 2)" "$other"
+ok "destroy" virsh -q destroy first
+is "everything as before" "$(snapshot_vfs)" "$before"
