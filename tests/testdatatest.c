@@ -285,14 +285,19 @@ checkNetdevs(const char *name, const char *document)
 
 #define INTERFACE_FLAGS (VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES)
 
+/* Not where the domain boots from its first interface, for then that is left to libvirt. */
 static char *
 addInterface(const char *xml)
 {
-    static GRegex *regex;
+    static GRegex *regex, *boot;
+    g_autofree char *local = NULL;
 
-    if (!regex)
+    if (!regex) {
         regex = makeRegex("^( *)</devices>");
-    return g_regex_replace(regex, xml, -1, 0,
+        boot = makeRegex("^ *<boot dev=['\"]network['\"]/>\n");
+    }
+    local = g_regex_replace(boot, xml, -1, 0, "", 0, NULL);
+    return g_regex_replace(regex, local, -1, 0,
                            "\\1  <interface type='hostdev' managed='yes'>\n"
                            "\\1    <mac address='52:54:00:f6:12:03'/>\n"
                            "\\1    <source>\n"
