@@ -50,18 +50,21 @@ complainCount(const virtXmlDoc *doc, const char *what, guint given, guint has, G
 
 /* ---- interfaces ---- */
 
-/* One that is missing may be there and not to be understood: then that is what is wrong. */
+/* One that is missing may be there and not be understood. */
 static bool
 complainInterfaces(const Comparison *c, GError **error)
 {
     g_autoptr(GError) why = NULL;
     g_autoptr(GPtrArray) all = virtDomainSitesFind(c->doc, VIRT_DOMAIN_ALL_INTERFACES, &why);
+    guint given = c->interfacesHad - c->interfaces->len;
 
-    if (!all) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
-    }
-    return complainCount(c->doc, "host network card", c->interfacesHad - c->interfaces->len, c->interfacesHad, error);
+    if (all)
+        return complainCount(c->doc, "host network card", given, c->interfacesHad, error);
+    virtXmlError(
+        c->doc, c->doc->root, error,
+        "Target domain host network card count %u does not match source %u: a guest keeps its devices. One that is given is not taken for any of them: %s",
+        given, c->interfacesHad, why->message);
+    return false;
 }
 
 /* Take the interface of the domain that has this MAC address off the list; NULL for none. */

@@ -154,19 +154,17 @@ isBootDevice(const virtDomainSite *site, const virtXmlNode *node)
     return false;
 }
 
-/* Is @node to be left as it is, though it is an interface? Not where it uses words that are ours, which is an error,
- * nor where all are asked for, without libvirt. */
+/* Is @node, the first interface, to stay as it is? An error where it uses words that are ours, or all are wanted. */
 static bool
 leaveToLibvirt(const virtXmlDoc *doc, const virtDomainSite *site, const virtXmlNode *node, bool *ret_leave,
                GError **error)
 {
-    *ret_leave = virtDomainWantsInterfaces(site->flags) && !(site->flags & VIRT_DOMAIN_ALL_INTERFACES) &&
-                 isBootDevice(site, node);
-    if (!*ret_leave || !virtInterfaceMentionsUs(node))
+    *ret_leave = virtDomainWantsInterfaces(site->flags) && isBootDevice(site, node);
+    if (!*ret_leave || (!(site->flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node)))
         return true;
     virtXmlError(
         doc, node, error,
-        "<boot dev='network'/> in <os> boots from this <interface>, which is then libvirt's, and that knows no port, spoofCheck, <guid>, priority or protocol: write <boot order='1'/> in it instead");
+        "libvirt can boot from this <interface>, as <boot dev='network'/> in <os> says, only where it is left as it is to libvirt: write <boot order='1'/> in it instead");
     return false;
 }
 

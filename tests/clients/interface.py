@@ -181,6 +181,9 @@ def replaced(t):
     for name, change, says in changes:
         errors = [str(tap.failure(migrate(d, c, change))) for d, c in ((domain, t.conn), (twin, t.direct))]
         t.check(all(says in e for e in errors), "migration with %s: refused as by libvirt" % name, *errors)
+    wrong = lambda xml: re.sub("<tag id='[0-9]+'", "<tag id='0'", xml)
+    error = str(tap.failure(migrate(domain, t.conn, wrong)))
+    t.check("does not match source" in error and "id='0' in <tag>" in error, "migration with a VLAN that is none: the VLAN is named", error)
     t.same_error([migrate(domain, t.conn, str), migrate(twin, t.direct, str)], "migration with the XML as it is: no further than with libvirt")
     for devices in (hostdev(9) + hostdev(8), user(9) + hostdev(9) + interface(3, 3), interface(3, 3) + hostdev(9)):
         t.clean()
