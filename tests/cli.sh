@@ -35,6 +35,12 @@ expect "a directory" 1 "^virt-hostdev: error: Cannot read '\.': Is a directory" 
 expect "a libvirt that is not there" 1 '^virt-hostdev: error: Cannot connect to libvirt: ' '^$' -c qemu+unix:///system?socket=/nowhere dumpxml x
 expect "not an address" 1 'Nothing is recorded|is not a PCI address' '^$' --root "$work" restore fly
 expect "nothing to restore" 0 '^$' '^$' --root "$work" restore
+install -d "$work/damaged" "$work/damaged/run"
+install -d -m 0700 "$work/damaged/run/libvirt-hostdev"
+install -m 0600 /dev/stdin "$work/damaged/run/libvirt-hostdev/0000:06:02.0" <<< "<hostdev"
+expect "restore of a VF whose record is damaged" 1 'virt-hostdev: error: .*/run/libvirt-hostdev/0000:06:02\.0' '^$' \
+  --root "$work/damaged" restore 0000:06:02.0
+expect "and of another" 1 'Nothing is recorded about 0000:06:02\.1' '^$' --root "$work/damaged" restore 0000:06:02.1
 expect "nothing to release" 1 "'me' has no VFs" '^$' --root "$work" release me
 expect "a root that is not there" 1 'is no directory' '^$' --root "$work/nowhere" status
 install -d -m 0777 "$work/anybody" "$work/anybody/run"
