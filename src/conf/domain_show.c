@@ -170,7 +170,8 @@ saysAll(const virtXmlDoc *doc, const virtHostdevSite *hostdev, const virtNetdev 
         virtXmlError(doc, hostdev->node, error,
                      "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
     else
-        virtXmlError(doc, hostdev->node, error, "an <interface> would not say the %s of this <netdev>",
+        virtXmlError(doc, hostdev->node, error,
+                     "an <interface> would not say the %s of this <netdev>: keep the <hostdev>",
                      virtNetdevAttrs[g_bit_nth_lsf(lost, -1)].title);
     return false;
 }
