@@ -43,13 +43,14 @@ groupIsKnown(virtHost *host, const char *name)
     return known;
 }
 
-/* The files through which @name may be used; none where no VFIO driver is bound to it or to its group. */
+/* The files through which @name may be used; none where no VFIO driver is bound to it or to its group. VFIO takes no
+ * device without a group: even without an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c). */
 static GPtrArray *
 findFiles(virtHost *host, const char *name)
 {
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, PCI_DEVICE "/vfio-dev", name);
     g_autofree char *group = virtHostReadLink(host, NULL, PCI_DEVICE "/iommu_group", name);
+    g_autoptr(GPtrArray) devices = group ? virtHostListDir(host, NULL, PCI_DEVICE "/vfio-dev", name) : NULL;
     guint own;
 
     for (guint i = 0; devices && i < devices->len; i++)
