@@ -90,6 +90,65 @@ testFind(void)
     g_assert_cmpuint(known, ==, VIRT_TEST_RPC_ROWS - 4); /* four are there twice */
 }
 
+/* ---- every procedure that there is ---- */
+
+static const virtRpcProc *
+findRow(guint32 proc, virtRpcType type)
+{
+    return findNumbers(VIRT_RPC_REMOTE, VIRT_RPC_VERSION, proc, type, VIRT_RPC_OK);
+}
+
+/* @words: what a procedure has that is to have a row, or must not have one */
+static bool
+wantsRow(char **words, const char *direction)
+{
+    static const char *const left[] = {"wire", "native", "other", NULL};
+    gsize len = strlen(direction);
+
+    for (; *words; words++) {
+        if (g_str_has_prefix(*words, direction) && (*words)[len] == ':')
+            return !g_strv_contains(left, *words + len + 1);
+    }
+    return false;
+}
+
+static void
+checkProcedure(guint32 proc, char **words)
+{
+    static const char *const directions[] = {
+        [VIRT_RPC_CALL] = "call", [VIRT_RPC_REPLY] = "reply", [VIRT_RPC_MESSAGE] = "message"};
+
+    g_assert_cmpuint(g_ascii_strtoull(words[0], NULL, 10), ==, proc);
+    for (guint type = 0; type < G_N_ELEMENTS(directions); type++) {
+        g_test_message("%s %s %s", words[0], words[1], directions[type]);
+        g_assert_cmpint(findRow(proc, type) != NULL, ==, wantsRow(words + 2, directions[type]));
+    }
+}
+
+/* The list has each number once, and nothing has a row that it has not. */
+static void
+testProcedures(void)
+{
+    g_autofree char *path = g_build_filename(g_getenv("SRCDIR"), "lab", "guest", "rpc-procedures.txt", NULL);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    guint32 proc = 0;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    lines = g_strsplit(g_strchomp(text), "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        g_auto(GStrv) words = g_strsplit(lines[i], " ", -1);
+
+        if (lines[i][0] != '#')
+            checkProcedure(++proc, words);
+    }
+    g_assert_cmpuint(proc, >=, 456);
+    for (guint32 type = VIRT_RPC_CALL; type <= VIRT_RPC_MESSAGE; type++) {
+        for (guint32 unknown = proc + 1; unknown < 1000; unknown++)
+            g_assert_null(findRow(unknown, type));
+    }
+}
+
 static void
 testMacs(void)
 {
@@ -258,6 +317,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rpc/rows", testRows);
     g_test_add_func("/rpc/find", testFind);
+    g_test_add_func("/rpc/procedures", testProcedures);
     g_test_add_func("/rpc/macs", testMacs);
     g_test_add_func("/rpc/metadata", testMetadata);
     g_test_add_func("/rpc/error-reply", testErrorReply);

@@ -16,7 +16,8 @@
 #define PARAMS_MAX 64
 
 /* Numbers and fields: struct remote_…_args, _ret and _msg of src/remote/remote_protocol.x, libvirt 9.0.0. Both are
- * libvirt's ABI and never change. A letter a field:
+ * libvirt's ABI and never change. tests/lab/guest/rpc-procedures.txt lists every procedure, to libvirt 12.8, and what it
+ * carries. A letter a field:
  *
  *   d  domain: name, UUID, id                  x  string: XML
  *   s  string, or opaque data                  X  string that may be left out: XML

@@ -15,6 +15,14 @@ before=$(snapshot_vfs)
 
 step "libvirt"
 libvirt_up
+# procedures: NUMBER NAME of each that its program REMOTE has, as it tells SystemTap
+procedures() {
+  awk -F '[ ()"]+' '/program == /{remote = /536903814/} remote && /proc == /{number = $(NF - 1)}
+    remote && /procstr = "/ && $4 != "unknown" {print number, $4}' /usr/share/systemtap/tapset/libvirt_functions.stp
+}
+like "it tells its procedures" "$(procedures)" "11 domain_define_xml"
+is "guest/rpc-procedures.txt has all of them" \
+  "$(procedures | grep -vxFf <(cut -d ' ' -f 1,2 /lab/guest/rpc-procedures.txt) || true)" ""
 domain smoke "$(hostdev "$vf")" boot l2.poweroff > smoke.xml
 ok "the domain is defined" virsh -q define smoke.xml
 ok "the domain starts" virsh -q start smoke
