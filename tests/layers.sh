@@ -24,5 +24,8 @@ done < <(grep -rH '^#include "' src --include='*.[ch]')
 doors=$(grep -rnoE '\b(XML_ParserCreate|xml(Ctxt|Text)?Read(er)?[A-Z]|xmlParse[A-Z]|xmlSAX|g_markup_parse)\w*' src | cut -d: -f1,3 | sort -u | tr '\n' ' ')
 [ "$doors" = "src/conf/schema.c:xmlCtxtReadMemory src/conf/xml_tree.c:XML_ParserCreateNS " ] ||
   { echo "XML is parsed by: $doors"; bad=1; }
+# The licence is a line of its own, which tools read.
+files=$(grep -rL '^ \* SPDX-License-Identifier: LGPL-2.1-or-later$' src --include='*.[ch]')
+[ -z "$files" ] || { echo "no SPDX line: $files"; bad=1; }
 [ "$seen" -gt 50 ] || { echo "only $seen includes found"; bad=1; }
 exit $bad

@@ -1,5 +1,5 @@
-/* daemon_config.h: the daemon's configuration, read once, but for what SIGHUP reads again; the tool asks it for
- * libvirt's own socket SPDX-License-Identifier: LGPL-2.1-or-later
+/* daemon_config.h: the daemon's configuration, read once, but for what SIGHUP reads again; the tool asks it for libvirt's own socket
+ * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
