@@ -41,7 +41,7 @@ settings = [setting for vf in vfs for setting in vf.get("children", [])]
 check("two parts", sorted(told), ["counters", "status"])
 check("a VF each", [(vf["device"], vf["pf"], vf["vf"]) for vf in vfs],
       [(f"0000:01:10.{n * 2}", "0000:01:00.0", n) for n in range(4)])
-check("owners", [vf["owner"] for vf in vfs], ['vm "one"', "me", "vm2", "vm3"])
+check("owners", [vf["owner"] for vf in vfs], ['vm "one" \\\t', "me", "vm2", "vm3"])
 check("their UUIDs", [vf["uuid"] and vf["uuid"][:2] for vf in vfs], ["11", None, "21", "31"])
 check("are they there?", [vf["state"] for vf in vfs], ["running", "by hand", "running", "gone"])
 check("phases", {vf["phase"] for vf in vfs}, {"active"})

@@ -67,7 +67,7 @@ main(int argc, char **argv)
 
     g_log_set_writer_func(drop, NULL, NULL);
     fakeHostAddPF(fake, PF, 2, 4, "dual");
-    give(fake, 0, "vm \"one\"", "11111111-2222-3333-4444-555555555555", (guint64)getpid());
+    give(fake, 0, "vm \"one\" \\\t", "11111111-2222-3333-4444-555555555555", (guint64)getpid());
     give(fake, 1, "me", NULL, 0);
     give(fake, 2, "vm2", "21111111-2222-3333-4444-555555555555", (guint64)getpid());
     give(fake, 3, "vm3", "31111111-2222-3333-4444-555555555555", 0);

@@ -5,7 +5,6 @@
 #include "tools/tool.h"
 #include "util/virstatefile.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What a line has, in the order of columns; a VF's line has some, a setting's the others. */
@@ -22,8 +21,76 @@ G_STATIC_ASSERT(sizeof(Cells) / sizeof(char *) + 1 == G_N_ELEMENTS(columns));
 
 typedef struct {
     virtTool *tool;
-    struct libscols_table *table;
+    struct libscols_table *table; /* NULL: what is shown becomes @json */
+    GString *json;                /* the elements of an array */
 } Status;
+
+/* ---- for programs ---- */
+
+static void
+appendString(GString *json, const char *text)
+{
+    g_string_append_c(json, '"');
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            g_string_append_printf(json, "\\%c", *p);
+        else if (g_ascii_iscntrl(*p))
+            g_string_append_printf(json, "\\u%04x", (guint)*p);
+        else
+            g_string_append_c(json, *p);
+    }
+    g_string_append_c(json, '"');
+}
+
+static bool
+isNumber(const char *column)
+{
+    return g_str_equal(column, "PORT") || g_str_equal(column, "VF");
+}
+
+/* An object with a key for each column, left open. */
+static void
+openObject(GString *json, const Cells *cells, bool first, const char *indent)
+{
+    const char *const *values = (const char *const *)cells;
+
+    g_string_append_printf(json, "%s\n%s{", first ? "" : ",", indent);
+    for (guint i = 0; columns[i]; i++) {
+        g_autofree char *key = g_ascii_strdown(columns[i], -1);
+
+        g_string_append_printf(json, "%s\n%s   \"%s\": ", i ? "," : "", indent, key);
+        if (!values[i])
+            g_string_append(json, "null");
+        else if (isNumber(columns[i]))
+            g_string_append(json, values[i]);
+        else
+            appendString(json, values[i]);
+    }
+}
+
+static void
+closeObject(GString *json, const char *indent)
+{
+    g_string_append_printf(json, "\n%s}", indent);
+}
+
+static void
+printJson(virtHost *host, const GString *json)
+{
+    guint64 counts[VIRT_COUNT_LAST];
+
+    virtStateCountTotal(host, counts);
+    printf("{\n   \"status\": [%s\n   ],\n   \"counters\": {\n", json->str);
+    for (guint i = 0; i < VIRT_COUNT_LAST; i++)
+        printf("      \"%s\": %" G_GUINT64_FORMAT "%s\n", virtCountName(i), counts[i],
+               i + 1 < VIRT_COUNT_LAST ? "," : "");
+    printf("   }\n}\n");
+}
+
+/* ---- lines ---- */
+
+#define VF_INDENT "      "
+#define SETTING_INDENT "            "
 
 static const char *
 ownerState(virtHost *host, const virtRecord *record)
@@ -31,12 +98,6 @@ ownerState(virtHost *host, const virtRecord *record)
     if (!record->owner.uuid)
         return "by hand";
     return virtQemuRecordIsLeft(host, record) ? "gone" : "running";
-}
-
-static struct libscols_line *
-addLine(Status *status, struct libscols_line *parent, const Cells *cells)
-{
-    return virtToolRow(status->table, parent, (const char *const *)cells);
 }
 
 static struct libscols_line *
@@ -54,7 +115,28 @@ addVF(virtHost *host, Status *status, const virtDrift *drift)
     if (drift->compared && status->tool->json)
         cells.drift = drift->drifted->len ? "yes" : "no";
     cells.problem = drift->problem ? drift->problem->message : NULL;
-    return addLine(status, NULL, &cells);
+    if (status->table)
+        return virtToolRow(status->table, NULL, (const char *const *)&cells);
+    openObject(status->json, &cells, status->json->len == 0, VF_INDENT);
+    return NULL;
+}
+
+static void
+addSetting(Status *status, struct libscols_line *parent, const virtPlanRow *row, bool compared, bool first)
+{
+    g_autofree char *port = g_strdup_printf("%u", row->port);
+    Cells cells = {.device = row->device, .port = port, .setting = row->attr, .set = row->to, .now = row->from};
+
+    if (compared)
+        cells.drift = row->differs ? "yes" : "no";
+    if (status->table) {
+        virtToolRow(status->table, parent, (const char *const *)&cells);
+        return;
+    }
+    if (first)
+        g_string_append(status->json, ",\n" VF_INDENT "   \"children\": [");
+    openObject(status->json, &cells, first, SETTING_INDENT);
+    closeObject(status->json, SETTING_INDENT);
 }
 
 /* One line a VF, and below it one a setting. */
@@ -66,64 +148,37 @@ addRecord(virtHost *host, const virtDrift *drift, void *opaque)
 
     if (drift->problem)
         virtHostWarn(host, "%s", drift->problem->message);
-    for (guint i = 0; i < drift->rows->len; i++) {
-        const virtPlanRow *row = drift->rows->pdata[i];
-        g_autofree char *port = g_strdup_printf("%u", row->port);
-        Cells cells = {.device = row->device, .port = port, .setting = row->attr, .set = row->to, .now = row->from};
-
-        if (drift->compared)
-            cells.drift = row->differs ? "yes" : "no";
-        addLine(status, parent, &cells);
-    }
-}
-
-/* libsmartcols writes a document with one table; the counters go behind that, in the same object. */
-static void
-printJson(virtHost *host, struct libscols_table *table)
-{
-    guint64 counts[VIRT_COUNT_LAST];
-    char *text = NULL, *end;
-
-    virtStateCountTotal(host, counts);
-    if (scols_print_table_to_string(table, &text) == 0 && text && (end = strrchr(text, '}'))) {
-        *end = '\0';
-        printf("%s,\n   \"counters\": {\n", g_strchomp(text));
-        for (guint i = 0; i < VIRT_COUNT_LAST; i++)
-            printf("      \"%s\": %" G_GUINT64_FORMAT "%s\n", virtCountName(i), counts[i],
-                   i + 1 < VIRT_COUNT_LAST ? "," : "");
-        printf("   }\n}\n");
-    }
-    free(text); /* malloc's */
-    scols_unref_table(table);
+    for (guint i = 0; i < drift->rows->len; i++)
+        addSetting(status, parent, drift->rows->pdata[i], drift->compared, i == 0);
+    if (status->table)
+        return;
+    if (drift->rows->len)
+        g_string_append(status->json, "\n" VF_INDENT "   ]");
+    closeObject(status->json, VF_INDENT);
 }
 
 static struct libscols_table *
 newTable(virtTool *tool)
 {
     g_autofree const char **shown = g_memdup2(columns, sizeof(columns));
-    struct libscols_table *table;
 
-    if (!tool->json)
-        shown[FOR_PEOPLE] = NULL;
-    table = virtToolTable(tool, "status", shown);
-    for (size_t i = 0; i < scols_table_get_ncols(table); i++)
-        if (g_str_equal(columns[i], "PORT") || g_str_equal(columns[i], "VF"))
-            scols_column_set_json_type(scols_table_get_column(table, i), SCOLS_JSON_NUMBER);
-    return table;
+    shown[FOR_PEOPLE] = NULL;
+    return virtToolTable(tool, "status", shown);
 }
 
 bool
 virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
 {
     g_autoptr(GPtrArray) records = NULL;
-    Status status = {.tool = tool};
+    g_autoptr(GString) json = g_string_new(NULL);
+    Status status = {.tool = tool, .json = json};
 
     if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !(records = virtQemuRecordList(tool->host, error)))
         return false;
-    status.table = newTable(tool);
+    status.table = tool->json ? NULL : newTable(tool);
     virtQemuHostdevDrift(tool->host, records, addRecord, &status);
     if (tool->json)
-        printJson(tool->host, status.table);
+        printJson(tool->host, json);
     else
         virtToolPrintTable(status.table);
     return true;
