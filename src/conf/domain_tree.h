@@ -67,6 +67,9 @@ void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevS
 bool virtInterfaceHasNoAddress(const virtXmlNode *node);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
 
+/* ---- interface_format.c ---- */
+void virtInterfaceFormatChild(GString *out, const virtXmlNode *node);
+
 /* ---- interface_kept.c ---- */
 
 /* The children of an interface that metadata may have to keep, as a list for virtXmlRule. */

@@ -85,9 +85,8 @@ static bool
 checkTune(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
     const virtXmlNode *sndbuf = virtXmlChild(node, "sndbuf");
-    g_autofree char *text = g_strdup(sndbuf && sndbuf->text ? sndbuf->text->str : "");
+    const char *text = sndbuf && sndbuf->text ? sndbuf->text->str : "";
 
-    g_strstrip(text);
     if (!sndbuf || (!sndbuf->attrCount && !sndbuf->children->len && *text && !text[strspn(text, G_CSET_DIGITS)]))
         return true;
     virtXmlError(doc, sndbuf, error, "<sndbuf> has a number of bytes in it and nothing else: correct or drop it");
@@ -184,7 +183,6 @@ placeOf(const virtXmlNode *child)
 static char *
 keep(const virtXmlNode *node, const virtNetdev *netdev)
 {
-    static const virtXmlLayout layout = {"", "", ""};
     GString *kept = g_string_new(NULL);
 
     for (guint i = 0; i < node->children->len; i++) {
@@ -192,7 +190,7 @@ keep(const virtXmlNode *node, const virtNetdev *netdev)
         Place place = placeOf(child);
 
         if (place == PART_KEPT || (place == PART_NETDEV && saysMore(child, netdev)))
-            virtXmlFormatNode(kept, child, &layout);
+            virtInterfaceFormatChild(kept, child);
     }
     return g_string_free(kept, FALSE);
 }

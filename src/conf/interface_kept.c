@@ -64,16 +64,24 @@ agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, G
     return true;
 }
 
-/* Whoever writes metadata might have something kept that then makes another interface of it, or none of ours. */
+/* Whoever writes metadata might have something kept that then makes another interface of it, or none of ours; or that
+ * libvirt would write in another way. */
 static bool
-checkKept(const virtInterface *interface, const virtNetdev *netdev, GError **error)
+checkKept(virtInterface *interface, const virtNetdev *netdev, GError **error)
 {
     g_autofree virtNetdev *says = NULL;
     g_autofree char *text = NULL;
     g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(interface, &text, error);
+    g_autoptr(GString) written = g_string_new(NULL);
 
-    return kept && virtXmlCheck(kept, kept->root, &keptGrammar, error) &&
-           (says = virtInterfaceParseNetdev(kept, kept->root, error)) && agree(kept, says, netdev, error);
+    if (!kept || !virtXmlCheck(kept, kept->root, &keptGrammar, error) ||
+        !(says = virtInterfaceParseNetdev(kept, kept->root, error)) || !agree(kept, says, netdev, error))
+        return false;
+    for (guint i = 0; i < kept->root->children->len; i++)
+        virtInterfaceFormatChild(written, kept->root->children->pdata[i]);
+    g_free(interface->kept);
+    interface->kept = g_strdup(written->str);
+    return true;
 }
 
 /* The shape of @entry has been checked. */
