@@ -1,0 +1,40 @@
+#!/bin/bash
+# install.sh BUILD: what "meson install" leaves in libvirt's hooks folder can be executed by a libvirtd that AppArmor
+# confines, wherever the programs go. That its profile is as said here is for lab/scenarios/apparmor.sh to find out.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+set -euo pipefail
+build=$1 source=$(dirname "$0")/.. bad=0 n=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+allowed='^(/usr)?/s?bin/[^/]*$'                    # the target of a link counts
+
+say() { # TEXT COMMAND...
+  local text=$1 verdict=ok
+  shift
+  n=$((n + 1))
+  "$@" > "$work/out" 2>&1 || { verdict="not ok" bad=1; sed 's/^/# /' "$work/out"; }
+  echo "$verdict $n - $text"
+}
+fails() { ! "$@"; }
+link_of() { find "$1/etc" -name 50-virt-hostdev -printf '%l\n'; }
+
+DESTDIR=$work/dest meson install -C "$build" --no-rebuild --quiet > "$work/install.log"
+target=$(link_of "$work/dest")
+say "the link leads where libvirtd may execute" grep -E "$allowed" <<< "$target"
+say "and the program is there" test -x "$work/dest$target"
+
+# configured NAME OPTION...: a build directory; where the link would go is in "plan"
+configured() {
+  local name=$1
+  shift
+  meson setup "$work/$name" "$source" "$@" > "$work/$name.log" 2>&1 || { cat "$work/$name.log"; exit 1; }
+  meson introspect "$work/$name" --installed > "$work/plan"
+}
+configured merged --prefix=/usr -Dsbindir=bin
+say "a link where sbin and bin are one" grep 50-virt-hostdev "$work/plan"
+configured local --prefix=/usr/local
+say "no link to a place that the profile does not name" fails grep 50-virt-hostdev "$work/plan"
+say "which is said" grep 'WARNING: no hook is installed in' "$work/local.log"
+say "with what to do" grep 'ln -s /usr/local/sbin/virt-hostdev-hook /etc/libvirt/hooks/qemu.d/50-virt-hostdev' "$work/local.log"
+echo "1..$n"
+exit $bad
