@@ -43,6 +43,7 @@ pfFree(gpointer data)
     g_strfreev(pf->vfNames);
     g_strfreev(pf->ifnames);
     g_free(pf->ifindex);
+    g_free(pf->only);
     munmap(pf->table, tableSize(pf));
     g_free(pf);
 }
@@ -252,6 +253,7 @@ fakeHostAddPF(fakeHost *fake, const char *name, guint ports, guint vfs, const ch
     pf->ifnames = g_new0(char *, ports + 1);
     pf->ifindex = g_new0(guint, ports + 1);
     pf->vfNames = g_new0(char *, vfs + 1);
+    pf->only = g_new0(guint, vfs + 1);
     /* A kernel outlives the processes that talk to it: one that a test forks off changes the same table. */
     pf->table = mmap(NULL, tableSize(pf), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     g_assert_true(pf->table != MAP_FAILED);
@@ -352,6 +354,37 @@ fakeHostRandomMac(fakeHost *fake, const char *pf, guint port, guint vf, const ch
     g_assert_true(virtMacParse(mac, fakeHostVF(fake, pf, port, vf)->mac));
     netFile(fake, name, ifname, "address", "%s\n", mac);
     netFile(fake, name, ifname, "addr_assign_type", "1\n");
+}
+
+void
+fakeHostOnlyPort(fakeHost *fake, const char *pf, guint vf, guint port)
+{
+    fakePF *of = getPF(fake, pf);
+    const char *name = fakeHostVFAddress(fake, pf, vf);
+    for (guint other = 1; other <= of->ports; other++) {
+        g_autofree char *ifname = makeIfname(name, other);
+        g_autofree char *dir = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, ifname);
+        if (other == port)
+            netFile(fake, name, ifname, "dev_port", "0\n");
+        else
+            nftw(dir, removeEntry, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    of->only[vf] = port;
+}
+
+void
+fakeHostPhysPortIds(fakeHost *fake, const char *pf)
+{
+    const fakePF *of = getPF(fake, pf);
+    for (guint vf = 0; vf <= of->vfs; vf++) {
+        const char *name = vf < of->vfs ? of->vfNames[vf] : pf;
+        for (guint port = 1; port <= of->ports; port++) {
+            g_autofree char *ifname = makeIfname(name, port);
+            g_autofree char *dir = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, ifname);
+            if (g_file_test(dir, G_FILE_TEST_IS_DIR))
+                netFile(fake, name, ifname, "phys_port_id", "0002c90300%02x%02x\n", of->ifindex[0], port);
+        }
+    }
 }
 
 void

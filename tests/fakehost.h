@@ -86,10 +86,14 @@ const char *fakeHostIfname(fakeHost *fake, const char *pf, guint port);  /* of t
 fakeVF *fakeHostVF(fakeHost *fake, const char *pf, guint port, guint vf);
 virtVF *fakeHostLookup(fakeHost *fake, const char *pf, guint vf); /* virtVFLookup that must succeed */
 
-void fakeHostBindVFIO(fakeHost *fake, const char *address);                                    /* its netdevs go */
+void fakeHostBindVFIO(fakeHost *fake, const char *address); /* its netdevs go */
 /* Unbind the host's driver of a VF (NULL), or bind it again. */
 void fakeHostSetDriver(fakeHost *fake, const char *address, const char *driver);
 void fakeHostRandomMac(fakeHost *fake, const char *pf, guint port, guint vf, const char *mac); /* as igb shows one */
+/* A VF with one port of several, as mlx4's num_vfs=a,b makes them: it has one netdev, which says dev_port 0; what is
+ * written for it at another port goes there. */
+void fakeHostOnlyPort(fakeHost *fake, const char *pf, guint vf, guint port);
+void fakeHostPhysPortIds(fakeHost *fake, const char *pf); /* the netdevs that the PF and its VFs have now get one */
 void fakeHostSwapVFs(fakeHost *fake, const char *pf, guint a, guint b); /* virtfnA and virtfnB swap places */
 /* Write or (NULL) remove a file under the root: fakeHostFile(fake, "0\n", "sys/class/net/%s/dev_port", name). */
 void fakeHostFile(fakeHost *fake, const char *text, const char *format, ...) G_GNUC_PRINTF(3, 4);

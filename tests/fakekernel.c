@@ -250,6 +250,7 @@ aim(Target *target, guint index)
         return -EINVAL;
     target->index = index;
     guint lands = target->port != target->fake->lacksPort ? target->port : target->port == 1 ? 2 : target->port - 1;
+    lands = target->pf->only[index] ? target->pf->only[index] : lands;
     target->vf = &target->pf->table[(lands - 1) * target->pf->vfs + index];
     g_string_append_printf(target->fake->log, "%s vf %u", target->pf->ifnames[target->port - 1], index);
     return 0;

@@ -11,6 +11,7 @@ typedef struct {
     char **ifnames; /* of each port */
     guint *ifindex;
     char **vfNames; /* PCI addresses */
+    guint *only;    /* of each VF: the one port that it has; 0: all */
     fakeVF *table;  /* port by port: (port - 1) * vfs + vf */
 } fakePF;
 

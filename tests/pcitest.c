@@ -257,6 +257,68 @@ assertNoVF(fakeHost *fake, const char *address, const char *part)
     assertMessage(error, VIRT_ERROR_HOST, address);
 }
 
+/* "2", "1 2", "1 2 ?" where nobody says which of them it has. */
+static void
+assertFound(fakeHost *fake, guint vf, const char *expected)
+{
+    g_autoptr(virtVF) found = fakeHostLookup(fake, PF, vf);
+    g_autoptr(GString) text = g_string_new(NULL);
+    bool certain = false;
+    g_autoptr(GArray) ports = virtVFFindPorts(fake->host, found, &certain);
+    for (guint i = 0; i < ports->len; i++)
+        g_string_append_printf(text, "%s%u", i ? " " : "", g_array_index(ports, guint, i));
+    g_string_append(text, certain ? "" : " ?");
+    g_assert_cmpstr(text->str, ==, expected);
+}
+
+static void
+testVFPorts(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, PF, 2, 3, "mlx4_core");
+    assertFound(fake, 2, "1 2");
+    /* Not numbered anew: a driver that keeps the PF's numbers. */
+    fakeHostOnlyPort(fake, PF, 1, 2);
+    fakeHostFile(fake, "1\n", "sys/bus/pci/devices/%s/net/enp1s16f2d1/dev_port", fakeHostVFAddress(fake, PF, 1));
+    assertFound(fake, 1, "2");
+    fakeHostFile(fake, "0\n", "sys/bus/pci/devices/%s/net/enp1s16f2d1/dev_port", fakeHostVFAddress(fake, PF, 1));
+    assertFound(fake, 1, "1 2 ?");
+    /* Where only one port lists it, it has that one. */
+    fakeHostVF(fake, PF, 1, 1)->hidden = true;
+    assertFound(fake, 1, "2");
+    fakeHostVF(fake, PF, 1, 1)->hidden = false;
+    /* The driver's own word, with the VF's netdevs in sight and without. */
+    fakeHostFile(fake, "0,2,1\n", "sys/bus/pci/drivers/mlx4_core/module/parameters/num_vfs");
+    assertFound(fake, 1, "2");
+    assertFound(fake, 2, "1 2");
+    fakeHostBindVFIO(fake, fakeHostVFAddress(fake, PF, 1));
+    assertFound(fake, 1, "2");
+    fakeHostFile(fake, "1,1\n", "sys/bus/pci/drivers/mlx4_core/module/parameters/num_vfs");
+    assertFound(fake, 0, "1");
+    assertFound(fake, 1, "2");
+    fakeHostFile(fake, "3\n", "sys/bus/pci/drivers/mlx4_core/module/parameters/num_vfs");
+    assertFound(fake, 1, "1 2 ?");
+    assertFound(fake, 0, "1 2");
+    /* The card's word is about this card. */
+    fakeHostFile(fake, "3,0\n", "sys/bus/pci/drivers/mlx4_core/module/parameters/num_vfs");
+    fakeHostOnlyPort(fake, PF, 0, 2);
+    fakeHostPhysPortIds(fake, PF);
+    assertFound(fake, 0, "2");
+    assertFound(fake, 2, "1 2");
+}
+
+/* A PF's only netdev, whatever its number, is what its VFs have. */
+static void
+testVFPortOfOne(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddPF(fake, PF, 1, 2, "cxgb4");
+    fakeHostFile(fake, "2\n", "sys/bus/pci/devices/" PF "/net/enp1s0f0/dev_port");
+    assertFound(fake, 0, "3");
+    fakeHostBindVFIO(fake, fakeHostVFAddress(fake, PF, 1));
+    assertFound(fake, 1, "3");
+}
+
 static void
 testNotVF(void)
 {
@@ -265,7 +327,7 @@ testNotVF(void)
     fakeHostAddPF(fake, "0000:03:00.0", 0, 1, "nvme");
     fakeHostAddDevice(fake, "0000:02:00.0", 1, "e1000");
     assertNoVF(fake, "0000:0f:00.0", "This host has no PCI device");
-    assertNoVF(fake, PF, "is a physical function; <netdev> belongs to a virtual function");
+    assertNoVF(fake, PF, "is a physical function, and only its virtual functions have settings");
     assertNoVF(fake, "0000:02:00.0", "is not an SR-IOV virtual function");
     assertNoVF(fake, fakeHostVFAddress(fake, "0000:03:00.0", 0), "not a network device");
     /* sysfs caught half-way: the VF is there, the PF's link is not. */
@@ -359,6 +421,8 @@ main(int argc, char **argv)
     g_test_add_func("/pci/representors", testRepresentors);
     g_test_add_func("/pci/junk", testJunk);
     g_test_add_func("/pci/vf", testVF);
+    g_test_add_func("/pci/vf-ports", testVFPorts);
+    g_test_add_func("/pci/vf-port-of-one", testVFPortOfOne);
     g_test_add_func("/pci/read-once", testReadOnce);
     g_test_add_func("/pci/not-vf", testNotVF);
     g_test_add_func("/pci/lists", testLists);

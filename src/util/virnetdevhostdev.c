@@ -258,7 +258,7 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
         g_clear_error(error);
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "VF %u of PF %s (%s) lacks the port that was to be set: the driver has written it to port %u. %s Name the VF's own port in <netdev port=>.",
+            "VF %u of PF %s (%s) lacks the port that was to be set: the driver has written it to port %u. %s Name that port instead.",
             vf->index, vf->pfName, vf->name, before->port, ok ? "That is undone." : failure->message);
     }
 }

@@ -53,6 +53,9 @@ const virtPort *virtVFGetPort(const virtVF *vf, guint port, GError **error);
 bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret, GError **error);
 GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);
 
+/* virpcivfport.c */
+GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);
+
 /* virpci.c */
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetDriver(virtHost *host, const virtPCIAddress *address);

@@ -43,12 +43,12 @@ setNotVF(virtHost *host, const char *name, GError **error)
     else if (virtHostReadUInt(host, VFS_MAX, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0)
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "PCI device %s is a physical function; <netdev> belongs to a virtual function. Name one of its VFs; writing its sriov_numvfs makes them.",
+            "PCI device %s is a physical function, and only its virtual functions have settings. Name one of those; writing its sriov_numvfs makes them.",
             name);
     else
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "PCI device %s is not an SR-IOV virtual function, so it has no PF through which <netdev> could be set. Name a VF, or assign the device without <netdev>.",
+            "PCI device %s is not an SR-IOV virtual function, so it has no PF through which it could be set. Name a VF, or assign the device as it is.",
             name);
 }
 
@@ -183,7 +183,7 @@ findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
     g_autofree char *driver = virtPCIGetDriver(host, &vf->pf);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device without <netdev>.",
+        "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device as it is.",
         vf->pfName, vf->name, driver ? driver : "none");
     return false;
 }
@@ -273,7 +273,7 @@ virtVFGetPort(const virtVF *vf, guint port, GError **error)
         g_string_append_printf(names, "%s%u (%s)", i ? ", " : "", other->port, other->ifname);
     }
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "PF %s of VF %s has no port %u; it has %s. Use one of those in <netdev port=>.", vf->pfName, vf->name,
+                "PF %s of VF %s has no port %u; it has %s. Name one of those.", vf->pfName, vf->name,
                 port, names->str);
     return NULL;
 }
