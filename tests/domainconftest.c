@@ -283,6 +283,72 @@ testGenerateMac(void)
     g_assert_cmpint(memcmp(netdev->mac, fourth->mac, 6), !=, 0);
 }
 
+/* ---- only the devices ---- */
+
+#define DEVICES                                                                                                        \
+    "<devices><hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/><source>"                        \
+    "<address domain='0x0001' bus='0x06' slot='0x02' function='0x1'/></source><address type='pci' bus='0x07'/>"        \
+    "</hostdev><hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>"          \
+    "<interface type='hostdev' managed='yes'><source><address type='pci' domain='0' bus='010' slot='3'/></source>"     \
+    "<address type='pci' bus='0x08'/></interface><interface type='network'><source><address bus='9'/></source>"        \
+    "</interface><hostdev type='pci'><source><address bus='0x100'/></source></hostdev></devices>"
+#define WHOLE(metadata) "<domain type='kvm' id='3'><name>v&amp;m</name><title>name</title>" metadata DEVICES "</domain>"
+
+static void
+assertDevices(const char *xml)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtDomain) domain = virtDomainParseDevices(xml, strlen(xml), &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(domain->name, ==, "v&m");
+    g_assert_true(domain->active);
+    g_assert_cmpuint(domain->devices->len, ==, 2);
+    g_assert_cmpint(
+        virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 0), &(virtPCIAddress){1, 6, 2, 1}), ==,
+        0);
+    g_assert_cmpint(
+        virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 1), &(virtPCIAddress){0, 8, 3, 0}), ==,
+        0);
+}
+
+/* @part, @n times, in a foreign element of the metadata. */
+static void
+assertDevicesBeside(const char *before, const char *part, guint n, const char *after)
+{
+    g_autoptr(GString) xml = g_string_new("<domain id='1'><name>v&amp;m</name><metadata><f:x xmlns:f='urn:f'");
+
+    g_string_append(xml, before);
+    for (guint i = 0; i < n; i++)
+        g_string_append(xml, part);
+    g_string_append(xml, after);
+    g_string_append(xml, "</f:x></metadata>" DEVICES "</domain>");
+    assertDevices(xml->str);
+}
+
+/* No metadata that libvirt takes keeps the list of devices from being read, and none adds to it. */
+static void
+testDevicesOnly(void)
+{
+    static const char *const texts[] = {
+        WHOLE(""),
+        WHOLE("<metadata/>"),
+        WHOLE("<metadata><lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:nonsense/></lh:hostdevs></metadata>"),
+        WHOLE("<metadata><f:x xmlns:f='urn:f'><q:undeclared/>&undeclared;<\xe2\x84\x82/></f:x></metadata>"),
+        WHOLE("<metadata><f:x xmlns:f='urn:f'><![CDATA[</metadata>" DEVICES "<metadata>]]></f:x></metadata>"),
+        WHOLE("<metadata><f:x xmlns:f='urn:f'><!--</metadata></domain>--><metadata/></f:x></metadata>"),
+    };
+    g_autoptr(GString) attrs = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        assertDevices(texts[i]);
+    for (guint i = 0; i < 300; i++)
+        g_string_append_printf(attrs, " a%u='1'", i);
+    assertDevicesBeside(attrs->str, "", 0, ">");
+    assertDevicesBeside(">", "<y/>", VIRT_XML_NODES + 1, "");
+    assertDevicesBeside(">", "<y>", VIRT_XML_DEPTH + 1, "");
+}
+
 static void
 testMentions(void)
 {
@@ -319,6 +385,7 @@ main(int argc, char **argv)
     g_test_add_func("/domainconf/lone-hostdev", testLoneHostdev);
     g_test_add_func("/domainconf/no-domain", testNoDomain);
     g_test_add_func("/domainconf/generate-mac", testGenerateMac);
+    g_test_add_func("/domainconf/devices-only", testDevicesOnly);
     g_test_add_func("/domainconf/mentions", testMentions);
     g_test_add_func("/domainconf/escape", testEscape);
     return g_test_run();

@@ -201,6 +201,51 @@ testStaleBeside(Fixture *f, gconstpointer opaque)
     assertVlans(f, 100, 100, 100);
 }
 
+/* Whatever a client has written there, ours or not, well-formed for expat or not: the VF that the guest no longer has
+ * goes back, and only then is the metadata complained about. */
+static void
+testDamaged(Fixture *f, gconstpointer opaque)
+{
+    static const char *const texts[] = {
+        "<lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:nonsense/></lh:hostdevs>",
+        "<f:x xmlns:f='urn:f'><q:undeclared/></f:x>",
+        "<f:x xmlns:f='urn:f'><\xe2\x84\x82/>&undeclared;</f:x>",
+        "<f:x xmlns:f='urn:f'><![CDATA[</metadata><devices>]]><!-- </metadata></domain> --></f:x>",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (i > 0) {
+            tearDown(f, NULL);
+            setUp(f, NULL);
+        }
+        state.guest.has[0] = false;
+        g_strlcpy(state.guest.live, texts[i], sizeof(state.guest.live));
+        g_assert_true(settle(&error) == (i > 0));
+        if (i == 0)
+            g_assert_nonnull(strstr(error->message, "nonsense"));
+        g_assert_null(virtQemuRecordLoad(f->fake->host, f->vf, NULL));
+        g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
+    }
+}
+
+/* Damaged metadata of a device that the guest has changes nothing of it. */
+static void
+testDamagedHas(Fixture *f, gconstpointer opaque)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = NULL;
+
+    g_strlcpy(state.guest.live, "<hostdevs xmlns='urn:libvirt-hostdev:1'><nonsense/></hostdevs>",
+              sizeof(state.guest.live));
+    g_assert_false(settle(&error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
+    record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_assert_nonnull(record);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
+}
+
 #define ADD(name, test) g_test_add("/settle/" name, Fixture, NULL, setUp, test, tearDown)
 
 int
@@ -211,5 +256,7 @@ main(int argc, char **argv)
     ADD("cut-off", testCutOff);
     ADD("cut-off-refused", testCutOffRefused);
     ADD("stale-beside", testStaleBeside);
+    ADD("damaged", testDamaged);
+    ADD("damaged-has", testDamagedHas);
     return g_test_run();
 }

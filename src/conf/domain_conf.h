@@ -41,6 +41,8 @@ enum {
 };
 
 virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error);
+/* Of libvirt's own output only the name, whether it runs, and `devices`; metadata is never a reason to fail. */
+virtDomain *virtDomainParseDevices(const char *xml, gsize len, GError **error);
 void virtDomainFree(virtDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomain, virtDomainFree)
 

@@ -14,6 +14,8 @@ bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
 GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records);
 /* qemu_update.c */
 bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
+bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen,
+                               const virtHostdev *hostdev, GError **error);
 /* qemu_vfio.c */
 bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, GError **error);
 

@@ -135,6 +135,16 @@ virtQemuRecordIsLeft(virtHost *host, const virtRecord *record)
     return record->phase == VIRT_PHASE_RESTORING || !isStarterAlive(host, record);
 }
 
+/* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one, whose libvirt
+ * may be the same process? The phase says nothing here: a change that was under way when it was seen is the same
+ * guest's. */
+bool
+virtQemuRecordIsSame(const virtRecord *seen, const virtRecord *record)
+{
+    return virtOwnerEqual(&seen->owner, &record->owner) && seen->owner.pid == record->owner.pid &&
+           seen->owner.start == record->owner.start && seen->began == record->began;
+}
+
 /* For messages: "domain 'vm1' (uuid)" or "'name'". */
 char *
 virtOwnerDescribe(const virtOwner *owner)

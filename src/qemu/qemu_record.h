@@ -17,6 +17,7 @@ char *virtOwnerDescribe(const virtOwner *owner);
 virtRecord *virtQemuRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted);
 bool virtQemuRecordHasGuest(virtHost *host, const virtRecord *record);
 bool virtQemuRecordIsLeft(virtHost *host, const virtRecord *record);
+bool virtQemuRecordIsSame(const virtRecord *seen, const virtRecord *record);
 virtRecord *virtQemuRecordLoad(virtHost *host, const char *vfName, GError **error);
 bool virtQemuRecordSave(virtHost *host, virtRecord *record, virtPhase phase, GError **error);
 bool virtQemuRecordSaveMany(virtHost *host, const GPtrArray *records, virtPhase phase, virtStateBatch *ret,

@@ -169,7 +169,9 @@ virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records)
 
         if (!item->problem && returnOne(host, item, &item->problem))
             continue;
-        host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(item->problem, VIRT_ERROR, VIRT_ERROR_REFUSED);
+        /* What is tried again was counted the first time. */
+        host->counts[VIRT_COUNT_REFUSALS] +=
+            !item->resumed && g_error_matches(item->problem, VIRT_ERROR, VIRT_ERROR_REFUSED);
         g_ptr_array_add(problems, g_steal_pointer(&item->problem));
     }
     return problems;
@@ -195,16 +197,6 @@ virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
 
 /* ---- release ---- */
 
-/* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one, whose libvirt
- * may be the same process? The phase says nothing here: a change that was under way when it was seen is the same
- * guest's. */
-static bool
-isSame(const virtRecord *seen, const virtRecord *record)
-{
-    return virtOwnerEqual(&seen->owner, &record->owner) && seen->owner.pid == record->owner.pid &&
-           seen->owner.start == record->owner.start && seen->began == record->began;
-}
-
 /* The record of @seen's VF as it is now, if it is still the one that was @seen. NULL with no error: it is not. */
 static virtRecord *
 loadSame(virtHost *host, const virtRecord *seen, GError **error)
@@ -217,7 +209,7 @@ loadSame(virtHost *host, const virtRecord *seen, GError **error)
     record = virtQemuRecordLoad(host, name, &local);
     if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         g_propagate_error(error, g_steal_pointer(&local));
-    return record && isSame(seen, record) ? g_steal_pointer(&record) : NULL;
+    return record && virtQemuRecordIsSame(seen, record) ? g_steal_pointer(&record) : NULL;
 }
 
 /* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.

@@ -262,10 +262,30 @@ change(virtHost *host, const virtVF *vf, virtRecord *record, const GPtrArray *ne
 bool
 virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
 {
+    return virtQemuHostdevUpdateSeen(host, owner, NULL, hostdev, error);
+}
+
+/* The same, if the record is still the one that was @seen (NULL: any): that of a later start, or none, is left alone,
+ * which is success.
+ */
+bool
+virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,
+                          GError **error)
+{
     g_autoptr(virtVF) vf = virtQemuHostdevLookup(host, owner, hostdev, error);
     g_autoptr(virtStateLock) lock = vf ? virtStateLockTake(host, vf->pfName, error) : NULL;
-    g_autoptr(virtRecord) record = lock ? loadRecord(host, owner, vf, error) : NULL;
+    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GError) local = NULL;
 
+    if (!lock)
+        return false;
+    record = loadRecord(host, owner, vf, &local);
+    if (seen && record && !virtQemuRecordIsSame(seen, record))
+        return true;
+    if (seen && g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        return true;
+    if (local)
+        g_propagate_error(error, g_steal_pointer(&local));
     if (!record || !virtQemuHostdevIsStill(host, vf, error) || !checkChange(vf, record->wanted, hostdev->netdevs, error) ||
         !change(host, vf, record, hostdev->netdevs, error))
         return false;

@@ -31,7 +31,7 @@ getXml(virDomainPtr dom, guint flags, bool *ret_isOurs, GError **error)
 
     if (xml) {
         *ret_isOurs = virtDomainMentionsUs(xml, strlen(xml));
-        domain = virtDomainParse(xml, strlen(xml), NULL, 0, error);
+        domain = virtDomainParseDevices(xml, strlen(xml), error);
     } else if (!isGone()) {
         setError(error, "Cannot read the XML of", dom);
     }

@@ -9,6 +9,9 @@
  *   not       a record                                   is put back
  *   both      metadata about a device that is not there  is dropped, in the live and in the stored XML, each by itself
  *
+ * Putting back comes first and needs the list of devices alone: metadata that cannot be read, whoever wrote it, keeps
+ * no VF from going back, and is complained about afterwards.
+ *
  * Why that does not hurt a domain that is being started or stopped: records are listed before libvirt is asked. A
  * domain that starts after the list has no record in it; one whose hook is at work is locked by libvirt until the
  * hook has returned, then shows as running with its devices; and a record of a later start is not the one that was
@@ -23,8 +26,9 @@ typedef struct {
     virtHost *host;
     const char *uuid;
     virtDaemonDomain *domain;
-    GPtrArray *records; /* virtRecord of this domain, as they were before libvirt was asked */
-    GPtrArray *live;    /* our live metadata; NULL where there is none */
+    GPtrArray *records;  /* virtRecord of this domain, as they were before libvirt was asked */
+    bool recordsUnknown; /* they could not be listed */
+    GPtrArray *live;     /* our live metadata; NULL where there is none, or none that can be read */
     bool liveChanged;
     GString *failures;
 } Settle;
@@ -70,6 +74,30 @@ say(const Settle *settle, GLogLevelFlags level, const virtPCIAddress *address, c
                   why ? ": " : "", why ? why : "");
 }
 
+/* Is @text, told about the VF at @address, another than what was last told about it? What cannot be mended is tried
+ * again and again, and is told once. NULL: it is well now. */
+static bool
+isNews(const Settle *settle, const virtPCIAddress *address, const char *text)
+{
+    static GMutex lock;
+    static GHashTable *told; /* "UUID ADDRESS" -> text, of this daemon's life */
+    char name[VIRT_PCI_ADDRESS_LEN];
+    bool news;
+
+    virtPCIAddressFormat(address, name);
+    g_autofree char *key = g_strdup_printf("%s %s", settle->uuid, name);
+    g_mutex_lock(&lock);
+    if (!told)
+        told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    news = g_strcmp0(g_hash_table_lookup(told, key), text) != 0;
+    if (text)
+        g_hash_table_insert(told, g_steal_pointer(&key), g_strdup(text));
+    else
+        g_hash_table_remove(told, key);
+    g_mutex_unlock(&lock);
+    return news;
+}
+
 /* ---- records ---- */
 
 static void
@@ -78,10 +106,12 @@ putBack(Settle *settle, const virtRecord *record, const char *why)
     g_autoptr(GError) error = NULL;
 
     if (virtQemuHostdevReleaseOne(settle->host, record, &error)) {
+        isNews(settle, &record->address, NULL);
         say(settle, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
         return;
     }
-    say(settle, G_LOG_LEVEL_WARNING, &record->address, why, error->message);
+    say(settle, isNews(settle, &record->address, error->message) ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG,
+        &record->address, why, error->message);
     addFailure(settle, error);
 }
 
@@ -100,14 +130,14 @@ followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
 static void
 followMetadata(Settle *settle, const virtRecord *record)
 {
-    virtHostdev *entry = settle->live ? virtHostdevListFind(settle->live, &record->address) : NULL;
+    virtHostdev *entry = virtHostdevListFind(settle->live, &record->address);
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, entry->netdevs)))
         return;
     owner = virtOwnerNew(nameOf(settle), settle->uuid);
-    if (virtQemuHostdevUpdate(settle->host, owner, entry, &error)) {
+    if (virtQemuHostdevUpdateSeen(settle->host, owner, record, entry, &error)) {
         say(settle, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
         return;
     }
@@ -121,38 +151,54 @@ followMetadata(Settle *settle, const virtRecord *record)
     followRecord(settle, record, entry);
 }
 
-static void
-settleRecords(Settle *settle)
+static bool
+isThere(const Settle *settle, const virtRecord *record)
 {
-    for (guint i = 0; i < settle->records->len; i++) {
-        const virtRecord *record = settle->records->pdata[i];
+    return settle->domain->live && virtDaemonDomainHas(settle->domain->live, &record->address);
+}
 
-        if (settle->domain->live && virtDaemonDomainHas(settle->domain->live, &record->address))
-            followMetadata(settle, record);
-        else if (settle->domain->live)
-            putBack(settle, record, "the domain no longer has it");
-        else
-            putBack(settle, record, "the domain no longer runs");
+static void
+putBackAll(Settle *settle)
+{
+    const char *why = settle->domain->live ? "the domain no longer has it" : "the domain no longer runs";
+
+    for (guint i = 0; i < settle->records->len; i++) {
+        if (!isThere(settle, settle->records->pdata[i]))
+            putBack(settle, settle->records->pdata[i], why);
     }
 }
 
 /* ---- metadata ---- */
 
-/* Returns whether anything was dropped. */
-static bool
-dropStale(const Settle *settle, GPtrArray *metadata, const virtDomain *domain)
+/* Takes out of @metadata what the devices of @domain do not have. Returns the addresses, for g_array_unref(). */
+static GArray *
+dropStale(GPtrArray *metadata, const virtDomain *domain)
 {
-    guint before = metadata->len;
+    GArray *dropped = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
 
-    for (guint i = before; i-- > 0;) {
+    for (guint i = metadata->len; i-- > 0;) {
         const virtHostdev *entry = metadata->pdata[i];
 
         if (virtDaemonDomainHas(domain, &entry->address))
             continue;
-        say(settle, G_LOG_LEVEL_INFO, &entry->address, "the metadata named it, the devices do not: dropped", NULL);
+        g_array_append_val(dropped, entry->address);
         g_ptr_array_remove_index(metadata, i);
     }
-    return metadata->len < before;
+    return dropped;
+}
+
+static void
+writeMetadata(Settle *settle, const GPtrArray *metadata, guint impact, const GArray *dropped)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!virtDaemonMetadataSet(settle->domain->dom, metadata, impact, &error)) {
+        addFailure(settle, error);
+        return;
+    }
+    for (guint i = 0; i < dropped->len; i++)
+        say(settle, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtPCIAddress, i),
+            "the metadata named it, the devices do not: dropped", NULL);
 }
 
 static bool
@@ -203,12 +249,22 @@ warnUnrecorded(const Settle *settle)
 static void
 settleLive(Settle *settle)
 {
+    g_autoptr(GArray) dropped = NULL;
     g_autoptr(GError) error = NULL;
-    bool changed = dropStale(settle, settle->live, settle->domain->live) || settle->liveChanged;
 
-    warnUnrecorded(settle);
-    if (changed && !virtDaemonMetadataSet(settle->domain->dom, settle->live, VIR_DOMAIN_AFFECT_LIVE, &error))
+    if (!(settle->live = virtDaemonMetadataGet(settle->domain->dom, VIR_DOMAIN_AFFECT_LIVE, &error))) {
         addFailure(settle, error);
+        return;
+    }
+    for (guint i = 0; i < settle->records->len; i++) {
+        if (isThere(settle, settle->records->pdata[i]))
+            followMetadata(settle, settle->records->pdata[i]);
+    }
+    dropped = dropStale(settle->live, settle->domain->live);
+    if (!settle->recordsUnknown)
+        warnUnrecorded(settle);
+    if (dropped->len > 0 || settle->liveChanged)
+        writeMetadata(settle, settle->live, VIR_DOMAIN_AFFECT_LIVE, dropped);
 }
 
 /* Anybody may define the domain anew meanwhile, without our lock: metadata that came with devices which our first look
@@ -220,44 +276,40 @@ settleConfig(Settle *settle)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) metadata = virtDaemonMetadataGet(dom, VIR_DOMAIN_AFFECT_CONFIG, &error);
     g_autoptr(virtDaemonDomain) now = NULL;
+    g_autoptr(GArray) dropped = NULL;
 
     if (metadata && hasStale(metadata, settle->domain->config))
         now = virtDaemonDomainGet(virDomainGetConnect(dom), settle->uuid, &error);
-    if (now && now->config && dropStale(settle, metadata, now->config))
-        virtDaemonMetadataSet(dom, metadata, VIR_DOMAIN_AFFECT_CONFIG, &error);
     if (error)
         addFailure(settle, error);
+    if (!now || !now->config)
+        return;
+    dropped = dropStale(metadata, now->config);
+    if (dropped->len > 0)
+        writeMetadata(settle, metadata, VIR_DOMAIN_AFFECT_CONFIG, dropped);
 }
 
 /* ---- all of it ---- */
 
 /* A record that cannot be read may be this domain's. */
-static GPtrArray *
-listRecords(Settle *settle, GError **error)
+static void
+listRecords(Settle *settle)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    g_autoptr(GPtrArray) records = virtQemuRecordListAll(settle->host, problems, error);
+    g_autoptr(GError) error = NULL;
 
-    for (guint i = records ? records->len : 0; i-- > 0;) {
-        if (g_strcmp0(((virtRecord *)records->pdata[i])->owner.uuid, settle->uuid) != 0)
-            g_ptr_array_remove_index(records, i);
+    settle->records = virtQemuRecordListAll(settle->host, problems, &error);
+    settle->recordsUnknown = error || problems->len > 0;
+    if (error) {
+        addFailure(settle, error);
+        settle->records = g_ptr_array_new();
+    }
+    for (guint i = settle->records->len; i-- > 0;) {
+        if (g_strcmp0(((virtRecord *)settle->records->pdata[i])->owner.uuid, settle->uuid) != 0)
+            g_ptr_array_remove_index(settle->records, i);
     }
     for (guint i = 0; i < problems->len; i++)
         addFailure(settle, problems->pdata[i]);
-    return g_steal_pointer(&records);
-}
-
-/* First the records, then libvirt. */
-static bool
-look(Settle *settle, virConnectPtr conn, GError **error)
-{
-    if (!(settle->records = listRecords(settle, error)) ||
-        !(settle->domain = virtDaemonDomainGet(conn, settle->uuid, error)))
-        return false;
-    if (settle->domain->live && settle->domain->liveIsOurs &&
-        !(settle->live = virtDaemonMetadataGet(settle->domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
-        return false;
-    return true;
 }
 
 /* Makes records, metadata and VFs of the domain @uuid agree with libvirt. The caller holds the domain's lock.
@@ -265,8 +317,8 @@ look(Settle *settle, virConnectPtr conn, GError **error)
  * @barrier: somebody may have died with a call under way in libvirt; wait for that first
  * @ret_again: the barrier could not be passed: nothing was looked at, and nobody else may
  *
- * Errors: VIRT_ERROR_REFUSED where all was looked at, but not all could be mended; it stays recorded. Others where
- * it could not be found out how things are; then nothing was changed.
+ * Errors: VIRT_ERROR_REFUSED where libvirt has told all, but not all could be mended; it stays recorded. Others where
+ * libvirt does not tell how things are; then nothing was changed.
  */
 bool
 virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
@@ -278,10 +330,13 @@ virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_a
     settle->uuid = uuid;
     settle->failures = g_string_new(NULL);
     *ret_again = barrier && !(conn && virtDaemonBarrier(conn, uuid, error));
-    if (!conn || *ret_again || !look(settle, conn, error))
+    if (!conn || *ret_again)
         return false;
-    settleRecords(settle);
-    if (settle->live)
+    listRecords(settle); /* before libvirt is asked */
+    if (!(settle->domain = virtDaemonDomainGet(conn, uuid, error)))
+        return false;
+    putBackAll(settle);
+    if (settle->domain->live && settle->domain->liveIsOurs)
         settleLive(settle);
     if (settle->domain->config && settle->domain->configIsOurs)
         settleConfig(settle);

@@ -1,0 +1,191 @@
+/* domain_devices.c: the host's PCI devices of a domain, as libvirt shows it, whatever else it says
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Putting a VF back depends on this list, so it must not depend on anything that a client can write. libvirt checks and
+ * formats all of a domain itself but for <metadata>, which it keeps as it came: elements of any depth and number, names
+ * that expat does not take, prefixes that nobody declared. That part is cut out before the rest is read, and the rest
+ * is read without a tree, so that there is no bound that libvirt does not have.
+ */
+#include <expat.h>
+#include <string.h>
+
+#include "conf/domain_conf.h"
+#include "util/virerror.h"
+
+#define DEPTH 5 /* domain, devices, hostdev, source, address */
+
+typedef struct {
+    virtDomain *domain;
+    GString *name;
+    guint depth;               /* open elements */
+    bool inside[DEPTH];        /* the open element of this depth is on the way to a source address */
+    bool isInterface, inName;
+} Reader;
+
+static const char *
+valueOf(const char **attrs, const char *name)
+{
+    for (; *attrs; attrs += 2) {
+        if (g_str_equal(attrs[0], name))
+            return attrs[1];
+    }
+    return NULL;
+}
+
+static bool
+isAttr(const char **attrs, const char *name, const char *value)
+{
+    return g_strcmp0(valueOf(attrs, name), value) == 0;
+}
+
+static bool
+isMissingOr(const char **attrs, const char *name, const char *value)
+{
+    return !valueOf(attrs, name) || isAttr(attrs, name, value);
+}
+
+/* As virStrToLong does: hexadecimal with 0x, octal with 0, or decimal; 0 where it is not given. */
+static bool
+readNumber(const char **attrs, const char *name, guint64 max, guint *ret)
+{
+    const char *text = valueOf(attrs, name);
+    char *end = NULL;
+    guint64 number = text ? g_ascii_strtoull(text, &end, 0) : 0;
+
+    *ret = (guint)number;
+    return number <= max && (!text || (end != text && !*end));
+}
+
+static void
+addAddress(Reader *r, const char **attrs)
+{
+    guint domain, bus, slot, function;
+    virtPCIAddress address;
+
+    if (!readNumber(attrs, "domain", G_MAXUINT32, &domain) || !readNumber(attrs, "bus", 0xff, &bus) ||
+        !readNumber(attrs, "slot", 0x1f, &slot) || !readNumber(attrs, "function", 7, &function))
+        return;
+    address = (virtPCIAddress){domain, bus, slot, function};
+    g_array_append_val(r->domain->devices, address);
+}
+
+/* Is the element that begins below @depth open ones on the way to a source address? */
+static bool
+leadsOn(Reader *r, const char *name, const char **attrs)
+{
+    switch (r->depth) {
+    case 0:
+        r->domain->active = valueOf(attrs, "id");
+        return g_str_equal(name, "domain");
+    case 1:
+        return g_str_equal(name, "devices");
+    case 2:
+        r->isInterface = g_str_equal(name, "interface");
+        return r->isInterface ? isAttr(attrs, "type", "hostdev")
+                              : g_str_equal(name, "hostdev") && isAttr(attrs, "type", "pci") &&
+                                    isMissingOr(attrs, "mode", "subsystem");
+    case 3:
+        return g_str_equal(name, "source");
+    default:
+        return g_str_equal(name, "address") && (!r->isInterface || isMissingOr(attrs, "type", "pci"));
+    }
+}
+
+static void
+onStart(void *opaque, const char *name, const char **attrs)
+{
+    Reader *r = opaque;
+
+    r->inName = r->depth == 1 && g_str_equal(name, "name");
+    if (r->depth < DEPTH) {
+        r->inside[r->depth] = (r->depth == 0 || r->inside[r->depth - 1]) && leadsOn(r, name, attrs);
+        if (r->depth == DEPTH - 1 && r->inside[r->depth])
+            addAddress(r, attrs);
+    }
+    r->depth++;
+}
+
+static void
+onEnd(void *opaque, const char *name)
+{
+    Reader *r = opaque;
+
+    (void)name;
+    r->depth--;
+    r->inName = false;
+}
+
+static void
+onCharacters(void *opaque, const char *text, int len)
+{
+    Reader *r = opaque;
+
+    if (r->inName)
+        g_string_append_len(r->name, text, len);
+}
+
+/* The last "</TAG>" of @xml; NULL: there is none. */
+static const char *
+findLast(const char *xml, gsize len, const char *tag)
+{
+    gssize last = (gssize)len - (gssize)strlen(tag);
+
+    while (last >= 0 && strncmp(xml + last, tag, strlen(tag)) != 0)
+        last--;
+    return last < 0 ? NULL : xml + last;
+}
+
+/* Where <metadata> stands. Everywhere else libvirt escapes each '<' that is no markup of its own, so the first start tag
+ * and the last end tag are those, whatever comments and CDATA there are between them. None: both at the end. */
+static void
+findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret_to)
+{
+    static const char end[] = "</metadata>";
+    const char *from = memmem(xml, len, "<metadata", strlen("<metadata"));
+    const char *to = from ? findLast(xml, len, end) : NULL;
+
+    *ret_from = to ? from : xml + len;
+    *ret_to = to ? to + strlen(end) : xml + len;
+}
+
+static bool
+parse(Reader *r, const char *xml, gsize len, GError **error)
+{
+    XML_Parser expat = XML_ParserCreate(NULL); /* nothing that is looked for has a namespace */
+    const char *from, *to;
+    bool ok;
+
+    findMetadata(xml, len, &from, &to);
+    XML_SetUserData(expat, r);
+    XML_SetElementHandler(expat, onStart, onEnd);
+    XML_SetCharacterDataHandler(expat, onCharacters);
+    ok = XML_Parse(expat, xml, (int)(from - xml), XML_FALSE) == XML_STATUS_OK &&
+         XML_Parse(expat, to, (int)(xml + len - to), XML_TRUE) == XML_STATUS_OK;
+    if (!ok)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "libvirt's XML of the domain cannot be read: %s",
+                    XML_ErrorString(XML_GetErrorCode(expat)));
+    XML_ParserFree(expat);
+    return ok;
+}
+
+/* Read what libvirt itself shows of a domain: its name, whether it runs, and the host's PCI devices that it has, as
+ * <hostdev> or <interface type='hostdev'>.
+ *
+ * @xml: as virDomainGetXMLDesc() gives it; not what a client has written
+ *
+ * Returns the domain, whose list of hostdevs is empty; or NULL with VIRT_ERROR_INVALID, for which no metadata is ever
+ * the reason.
+ */
+virtDomain *
+virtDomainParseDevices(const char *xml, gsize len, GError **error)
+{
+    g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
+    Reader r = {.domain = domain, .name = g_string_new(NULL)};
+    bool ok;
+
+    domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    domain->devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    ok = parse(&r, xml, len, error);
+    domain->name = g_string_free(r.name, FALSE);
+    return ok ? g_steal_pointer(&domain) : NULL;
+}
