@@ -276,6 +276,27 @@ def wrong_define():
 
 
 @case
+def hidden_define():
+    """A namespace is what it resolves to, however it is spelt."""
+    with Filter() as f:
+        bad = f"<metadata><lh:hostdevs xmlns:lh='{NS}'><lh:nonsense/></lh:hostdevs></metadata><memory>"
+        text = DOMAIN.replace("<memory>", bad) % ""
+        by_type = text.replace(f" xmlns:lh='{NS}'", "")
+        for hidden in (text, text.replace("hostdev:1", "hostdev&#58;1"), text.replace("urn:", "urn&#x3a;"),
+                       f"<!DOCTYPE domain [<!ATTLIST lh:hostdevs xmlns:lh CDATA '{NS}'>]>" + by_type,
+                       "<!DOCTYPE domain [<!ATTLIST lh:hostdevs xmlns:lh CDATA 'urn&#58;libvirt-hostdev&#58;1'>]>" + by_type,
+                       f"<!DOCTYPE domain [<!ENTITY u '{NS}'>]>" + text.replace(NS, "&u;"),
+                       "<!DOCTYPE domain [<!ENTITY u 'hostdev&#38;#58;1'>]>" + text.replace("hostdev:1", "&u;")):
+            f.client.sendall(message(DEFINE, serial=5, payload=string(hidden) + bytes(4)))
+            reply, code = f.answer()
+            assert (reply.serial, code) == (5, 27), (hidden, reply.data)
+        plain = DOMAIN % HOSTDEV % ""
+        for text in (plain.replace("<name>", "<title>a&#38;b</title><name>"), "<!DOCTYPE domain>" + plain,
+                     plain.replace("<name>", "<!-- a --><title><![CDATA[<]]></title><name>")):
+            f.call(DEFINE, string(text) + bytes(4))
+
+
+@case
 def metadata():
     with Filter() as f:
         def get(uri):
@@ -293,12 +314,49 @@ def metadata():
         reply, code = f.answer()
         assert (reply.serial, code) == (9, 55) and b"Write <netdev> in <hostdev>" in reply.payload, reply.payload
 
+        # Namespaces are what they resolve to, wherever they are written and however they are spelt.
+        def put_text(text, uri="urn:x"):
+            return domain() + struct.pack(">I", 2) + opt(text) + opt("x") + opt(uri) + bytes(4)
+        ours = f"<lh:hostdevs xmlns:lh='{NS}'/>"
+        hidden = ours.replace("hostdev:1", "hostdev&#58;1")
+        by_type = f"<!DOCTYPE lh:hostdevs [<!ATTLIST lh:hostdevs xmlns:lh CDATA '{NS}'>]><lh:hostdevs/>"
+        for text in (ours, f"<a>{ours}</a>", f"<a xmlns='{NS}'/>", hidden, f"<a>{hidden}</a>", by_type,
+                     by_type.replace(NS, NS.replace(":1", "&#x3a;1"))):
+            f.client.sendall(message(SET_METADATA, serial=9, payload=put_text(text)))
+            reply, code = f.answer()
+            assert (reply.serial, code) == (9, 27) and b"which no other metadata may use" in reply.payload, (text, reply.payload)
+        for text in ("<a/>", f"<a><!-- {NS} --></a>", "<a b='&#58;'/>", "<q:a/>", "<a" + " ".join(f" a{n}=''" for n in range(300)) + "/>"):
+            f.call(SET_METADATA, put_text(text))
+        # A title is no XML.
+        f.call(SET_METADATA, domain() + struct.pack(">I", 1) + opt(ours) + opt(None) + opt(None) + bytes(4))
+
         for uri in (NS, "http://example.org/"):
             f.libvirt.sendall(message(METADATA_EVENT, MESSAGE, 1, payload=bytes(4) + domain() + struct.pack(">I", 2)
                                       + opt(uri)))
         event = read_message(f.client)
         assert b"http://example.org/" in event.payload
         f.call(1)
+
+
+@case
+def damaged_metadata():
+    """What of ours cannot be read may be removed, and nothing else."""
+    good = f"<lh:hostdevs xmlns:lh='{NS}'><lh:hostdev><lh:source><lh:address bus='6'/></lh:source><lh:netdev port='1'/></lh:hostdev></lh:hostdevs>"
+    for text, flags, seen, removed in (
+            (good, 1, 0, False), (good + good, 2, 2, True), (f"<lh:hostdevs xmlns:lh='{NS}'><lh:nonsense/></lh:hostdevs>", 2, 2, True)):
+        with Filter() as f:
+            call = domain() + struct.pack(">I", 2) + opt(None) + opt(None) + opt(NS) + struct.pack(">I", flags)
+            f.client.sendall(message(SET_METADATA, serial=9, payload=call))
+            asked = read_message(f.libvirt)
+            assert asked.proc == DUMPXML and asked.serial >= OURS and asked.payload == domain() + struct.pack(">I", seen), asked.data
+            shown = DOMAIN.replace("<memory>", f"<metadata>{text}</metadata><memory>") % ""
+            f.libvirt.sendall(message(DUMPXML, REPLY, asked.serial, payload=string(shown)))
+            if removed:
+                passed = read_message(f.libvirt)
+                assert (passed.proc, passed.serial, passed.payload) == (SET_METADATA, 9, call), passed.data
+            else:
+                reply, code = f.answer()
+                assert (reply.serial, code) == (9, 55) and b"kept by virthostdevd" in reply.payload, reply.payload
 
 
 # ---- calls that are held ----

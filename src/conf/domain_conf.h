@@ -75,6 +75,8 @@ bool virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gs
 /* Our element of <metadata>, on its own as virDomainGetMetadata gives and virDomainSetMetadata takes it. */
 GPtrArray *virtMetadataParse(const char *xml, gsize len, GError **error); /* virtHostdev, in document order */
 char *virtMetadataFormat(const GPtrArray *hostdevs);                      /* NULL for an empty list */
+/* Has metadata that is set under another namespace nothing in ours? */
+bool virtMetadataCheckForeign(const char *xml, gsize len, GError **error);
 char *virtHostdevFormatStock(const virtHostdev *hostdev);
 virtHostdev *virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress *address); /* or NULL */
 /* A MAC address for each netdev that has neither that nor a GUID. */

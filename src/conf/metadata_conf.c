@@ -131,6 +131,41 @@ virtMetadataParse(const char *xml, gsize len, GError **error)
     return virtMetadataRead(doc, doc->root, error);
 }
 
+static bool
+checkForeign(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    if (g_strcmp0(node->ns, VIRT_NS) == 0) {
+        g_autofree char *name = virtXmlQuote(node->name);
+
+        virtXmlError(doc, node, error,
+                     "<%s> has the namespace '" VIRT_NS
+                     "', which no other metadata may use: write <netdev> in <hostdev> instead",
+                     name);
+        return false;
+    }
+    for (guint i = 0; i < node->children->len; i++) {
+        if (!checkForeign(doc, node->children->pdata[i], error))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the element @xml, that is set as metadata of another namespace, has nothing in ours: libvirt gives the other
+ * one only to elements that have none.
+ *
+ * Errors: VIRT_ERROR_INVALID where it has, or where it may have and cannot be read.
+ */
+bool
+virtMetadataCheckForeign(const char *xml, gsize len, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = NULL;
+
+    if (!virtDomainConcernsUs(xml, len, 0))
+        return true;
+    doc = virtXmlParse(xml, len, NULL, error);
+    return doc && checkForeign(doc, doc->root, error);
+}
+
 /* The element for virDomainSetMetadata, which needs "lh" as its key and VIRT_NS as its URI: on one line, which
  * libvirt lays out anew, and without a namespace, which libvirt refuses to find there.
  *

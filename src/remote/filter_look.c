@@ -12,8 +12,6 @@
 
 #include <string.h>
 
-#define PROC_GET_METADATA 265 /* the METADATA_GUARD that asks */
-
 #define TYPES_BOTH (1u << VIRT_RPC_MESSAGE | 1u << VIRT_RPC_STREAM | 1u << VIRT_RPC_STREAM_HOLE)
 #define TYPES_OF_CLIENT (TYPES_BOTH | 1u << VIRT_RPC_CALL | 1u << VIRT_RPC_CALL_WITH_FDS)
 #define TYPES_OF_LIBVIRT (TYPES_BOTH | 1u << VIRT_RPC_REPLY | 1u << VIRT_RPC_REPLY_WITH_FDS)
@@ -69,24 +67,6 @@ toStock(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
     }
 }
 
-/* Our metadata is where the netdevs live, and is shown as <netdev>; as itself there is none. */
-static void
-guardMetadata(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray **message)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!virtRpcIsOurMetadata(proc, (*message)->data, (*message)->len))
-        return;
-    if (proc->proc == PROC_GET_METADATA) /* libvirt's own words, from src/conf/domain_conf.c */
-        error = g_error_new(VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "Requested metadata element is not present");
-    else
-        error = g_error_new(
-            VIRT_ERROR, VIRT_ERROR_BUSY,
-            "the metadata of " VIRT_NS
-            " is kept by virthostdevd. Write <netdev> in <hostdev> instead: define the domain, or attach, detach or update the device.");
-    refuseCall(filter, header, message, error);
-}
-
 /* A virtRpcTakeFunc for what a client sends. */
 bool
 virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error)
@@ -107,7 +87,7 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
         toStock(filter, proc, header, message);
         break;
     case VIRT_RPC_METADATA_GUARD:
-        guardMetadata(filter, proc, header, message);
+        virtFilterGuardMetadata(filter, proc, header, message);
         break;
     case VIRT_RPC_ATTACH:
     case VIRT_RPC_DETACH:

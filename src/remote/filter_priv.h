@@ -28,6 +28,11 @@ bool virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray
 bool virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
 bool virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
 
+/* ---- filter_guard.c ---- */
+
+void virtFilterGuardMetadata(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
+                             GByteArray **message);
+
 /* ---- filter_ask.c: what is asked of libvirt and of the broker, and waited for ---- */
 
 void virtFilterAskInit(virtFilter *filter);

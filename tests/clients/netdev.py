@@ -197,6 +197,22 @@ def metadata(t):
     t.both(domain, stock, {address(): written(ONE + TWO)}, "other metadata removed")
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "title", None, None, CONFIG)
     t.both(domain, stock, {address(): written(ONE + TWO)}, "a title")
+    ours = "<lh:hostdevs xmlns:lh='%s'><lh:nonsense/></lh:hostdevs>" % OURS
+    for text in (ours, "<x>%s</x>" % ours, ours.replace("hostdev:", "hostdev&#58;")):
+        t.untouched("our metadata under another namespace", domain, stock, domain.setMetadata, kind, text, "x", "urn:x", CONFIG, says=[OURS])
+
+
+def damaged(t):
+    """What of ours nobody can read any more keeps nobody from changing the rest, and its owner can remove it."""
+    domain, stock = t.define(whole(hostdev(ONE)))
+    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    t.stock.defineXML(whole(hostdev(), metadata="<lh:hostdevs xmlns:lh='%s'><lh:nonsense/></lh:hostdevs>" % OURS))
+    stock.attachDeviceFlags("<disk type='file'><source file='/nowhere'/><target dev='sdz' bus='scsi'/><alias name='ua-z'/></disk>", CONFIG)
+    domain.detachDeviceAlias("ua-z", CONFIG)
+    t.equal("sdz" in stock.XMLDesc(0), False, "a disk is detached beside metadata that is damaged")
+    domain.setMetadata(kind, None, None, OURS, CONFIG)
+    domain.attachDeviceFlags(hostdev(TWO, slot=3), CONFIG)
+    t.both(domain, stock, {address(3): written(TWO)}, "damaged metadata is removed, and a device attached")
 
 
 def forged(t):
@@ -406,7 +422,7 @@ def crowd(t, many=32):
     t.both(domain, stock, {k: v for n, (k, v) in enumerate(expected.items()) if n % 2 == 0}, "half of them detach at once")
 
 
-GROUPS = [defining, macs, mistakes, metadata, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, crowd]
+GROUPS = [defining, macs, mistakes, metadata, damaged, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, crowd]
 
 
 def main(through, direct, *chosen):
