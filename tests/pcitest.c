@@ -148,12 +148,25 @@ testPortsFallback(void)
     assertPorts(fake, PF, "1:enp1s0f0d1 2:enp1s0f0");
     fakeHostFile(fake, "0x1\n", "sys/class/net/enp1s0f0d1/dev_id");
     assertPorts(fake, PF, "1:enp1s0f0 2:enp1s0f0d1");
-    /* One netdev alone: dev_id has other uses, and its port is dev_port. */
-    fakeHostAddDevice(fake, "0000:02:00.0", 1, "qeth");
-    fakeHostFile(fake, "0x7\n", "sys/class/net/enp2s0f0/dev_id");
+}
+
+/* The netdev of another port is in another network namespace, or never was. */
+static void
+testPortsAlone(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    fakeHostAddDevice(fake, "0000:02:00.0", 1, "one");
     assertPorts(fake, "0000:02:00.0", "1:enp2s0f0");
-    fakeHostFile(fake, "1\n", "sys/class/net/enp2s0f0/dev_port");
+    fakeHostFile(fake, "p1\n", "sys/class/net/enp2s0f0/phys_port_name");
     assertPorts(fake, "0000:02:00.0", "2:enp2s0f0");
+    fakeHostFile(fake, "0x2\n", "sys/class/net/enp2s0f0/dev_id");
+    assertPorts(fake, "0000:02:00.0", "3:enp2s0f0");
+    fakeHostFile(fake, "3\n", "sys/class/net/enp2s0f0/dev_port");
+    assertPorts(fake, "0000:02:00.0", "4:enp2s0f0");
+    /* The second function of a card is p1, and has no more than that. */
+    fakeHostAddDevice(fake, "0000:02:00.1", 1, "one");
+    fakeHostFile(fake, "p1\n", "sys/class/net/enp2s0f1/phys_port_name");
+    assertPorts(fake, "0000:02:00.1", "1:enp2s0f1");
 }
 
 static void
@@ -418,6 +431,7 @@ main(int argc, char **argv)
     g_test_add_func("/pci/compare", testCompare);
     g_test_add_func("/pci/ports", testPorts);
     g_test_add_func("/pci/ports-fallback", testPortsFallback);
+    g_test_add_func("/pci/ports-alone", testPortsAlone);
     g_test_add_func("/pci/representors", testRepresentors);
     g_test_add_func("/pci/junk", testJunk);
     g_test_add_func("/pci/vf", testVF);

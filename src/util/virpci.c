@@ -8,6 +8,11 @@
  * drivers count from 0 as well (mlx5 and nfp name their first port p0), so port = N + 1; a driver that counts
  * from 1 gets ports 2 and 3, which is odd but stays the same over reboots, and that is what a key is for.
  *
+ * One netdev alone may be all that the device has, or the one of several that is in this network namespace. dev_port
+ * and dev_id count a device's own netdevs and so say which it is. phys_port_name does not: it counts the card's ports,
+ * and where each port has a PCI function of its own (mlx5, ice, bnxt), the second function's only netdev is p1. There
+ * port 1 is meant. The first function is the exception: where it shows p1, it has p0 as well, and that is elsewhere.
+ *
  * Representors (phys_port_name [cN]pfN, pfNvfM, pfNsfM: __devlink_port_phys_port_name_get() in net/devlink) stand
  * for somebody else's port and are no port of the device.
  */
@@ -146,16 +151,16 @@ readNetdev(Look *look, const char *ifname, bool macs)
 
 /* Decide the ports of all netdevs of the device; see the head of this file. */
 static void
-numberPorts(Look *look, const GPtrArray *netdevs)
+numberPorts(Look *look, guint function, const GPtrArray *netdevs)
 {
     guint64 devPorts = 0, devIds = 0;
-    bool named = true;
+    bool named = netdevs->len > 1 || function == 0;
     for (guint i = 0; i < netdevs->len; i++) {
         const Netdev *netdev = netdevs->pdata[i];
         devPorts |= netdev->devPort;
         named = named && netdev->hasPhysPort;
     }
-    for (guint i = 0; i < netdevs->len && netdevs->len > 1 && devPorts == 0; i++) {
+    for (guint i = 0; i < netdevs->len && devPorts == 0; i++) {
         Netdev *netdev = netdevs->pdata[i];
         netdev->devId = readNetUInt(look, netdev->port->ifname, "dev_id", PORT_MAX);
         devIds |= netdev->devId;
@@ -163,7 +168,7 @@ numberPorts(Look *look, const GPtrArray *netdevs)
     for (guint i = 0; i < netdevs->len; i++) {
         Netdev *netdev = netdevs->pdata[i];
         guint64 number = netdev->devPort;
-        if (netdevs->len > 1 && devPorts == 0)
+        if (devPorts == 0)
             number = devIds != 0 ? netdev->devId : named ? netdev->physPort : 0;
         netdev->port->port = (guint)number + 1;
     }
@@ -192,7 +197,7 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
         if (netdev)
             g_ptr_array_add(netdevs, netdev);
     }
-    numberPorts(&look, netdevs);
+    numberPorts(&look, address->function, netdevs);
     if (look.problem) {
         g_propagate_error(error, g_steal_pointer(&look.problem));
         return NULL;
