@@ -492,6 +492,27 @@ testLockOfTheDead(void)
     close(ready[1]);
 }
 
+/* A process without standard input gets 0 as its first descriptor. */
+static void
+testDescriptorZero(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    int input = dup(STDIN_FILENO);
+    put(fake, NAME, "text");
+    close(STDIN_FILENO);
+    {
+        g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(fake->host);
+        assertRecord(fake, NAME, "text");
+        g_assert_cmpint(fake->host->stateDir, ==, STDIN_FILENO);
+        assertRecord(fake, NAME, "text");
+    }
+    g_assert_cmpint(fcntl(STDIN_FILENO, F_GETFD), ==, -1);
+    if (input >= 0) {
+        g_assert_cmpint(dup2(input, STDIN_FILENO), ==, STDIN_FILENO);
+        close(input);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -499,6 +520,7 @@ main(int argc, char **argv)
     g_test_add_func("/state/whole", testWhole);
     g_test_add_func("/state/names", testNames);
     g_test_add_func("/state/directory", testDirectory);
+    g_test_add_func("/state/descriptor-zero", testDescriptorZero);
     g_test_add_func("/state/not-ours", testNotOurs);
     g_test_add_func("/state/sizes", testSizes);
     g_test_add_func("/state/short-write", testShortWrite);

@@ -39,6 +39,7 @@ virtHostNew(const char *root)
         host->root[len - 1] = '\0';
     host->talk = virtNetlinkTalk;
     host->sleep = realSleep;
+    host->stateDir = -1;
     return host;
 }
 
@@ -75,9 +76,9 @@ virtHostReadsEnd(virtHostReads *reads)
         return;
     g_clear_pointer(&reads->pfs, g_ptr_array_unref);
     g_clear_pointer(&reads->links, g_hash_table_unref);
-    if (reads->stateDir > 0)
+    if (reads->stateDir >= 0)
         close(reads->stateDir);
-    reads->stateDir = 0;
+    reads->stateDir = -1;
 }
 
 /* Tell the user or the journal, whoever listens, about something that did not stop us. A whole sentence. */

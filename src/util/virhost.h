@@ -51,7 +51,7 @@ struct _virtHost {
     guint reads;       /* how many are */
     GPtrArray *pfs;    /* virpcivf.c: PFs with their ports */
     GHashTable *links; /* virnetlinkvf.c: netdevs with their VF lists, until the next RTM_SETLINK */
-    int stateDir;      /* virstatefile.c: the directory, verified; 0: not opened */
+    int stateDir;      /* virstatefile.c: the directory, verified; -1: not opened */
 };
 
 virtHost *virtHostNew(const char *root);

@@ -150,10 +150,10 @@ openDirectory(virtHost *host, bool create, GError **error)
 int
 virtStateDirOpen(virtHost *host, bool create, GError **error)
 {
-    if (host->stateDir > 0)
+    if (host->stateDir >= 0)
         return host->stateDir;
     int fd = openDirectory(host, create, error);
-    if (fd > 0 && host->reads > 0)
+    if (fd >= 0 && host->reads > 0)
         host->stateDir = fd;
     return fd;
 }
