@@ -42,6 +42,9 @@ pfFree(gpointer data)
     g_free(pf->name);
     g_strfreev(pf->vfNames);
     g_strfreev(pf->ifnames);
+    for (guint port = 0; port < pf->ports; port++)
+        g_free(pf->renamed[port]);
+    g_free(pf->renamed);
     g_free(pf->ifindex);
     g_free(pf->only);
     munmap(pf->table, tableSize(pf));
@@ -251,6 +254,7 @@ fakeHostAddPF(fakeHost *fake, const char *name, guint ports, guint vfs, const ch
     pf->ports = ports;
     pf->vfs = vfs;
     pf->ifnames = g_new0(char *, ports + 1);
+    pf->renamed = g_new0(char *, ports + 1);
     pf->ifindex = g_new0(guint, ports + 1);
     pf->vfNames = g_new0(char *, vfs + 1);
     pf->only = g_new0(guint, vfs + 1);
@@ -296,6 +300,22 @@ fakeHostIfname(fakeHost *fake, const char *name, guint port)
     fakePF *pf = getPF(fake, name);
     g_assert_cmpuint(port - 1, <, pf->ports);
     return pf->ifnames[port - 1];
+}
+
+void
+fakeHostRename(fakeHost *fake, const char *name, guint port, const char *ifname)
+{
+    fakePF *pf = getPF(fake, name);
+    const char *known = pf->renamed[port - 1] ? pf->renamed[port - 1] : pf->ifnames[port - 1];
+    g_autofree char *old = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, known);
+    g_autofree char *new = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, ifname);
+    g_autofree char *link = virtHostPath(fake->host, "sys/class/net/%s", known);
+    g_autofree char *target = g_strdup_printf("../../devices/pci0000:00/%s/net/%s", name, ifname);
+    g_assert_cmpint(rename(old, new), ==, 0);
+    g_assert_cmpint(unlink(link), ==, 0);
+    makeLink(fake, target, "sys/class/net/%s", ifname);
+    g_free(pf->renamed[port - 1]);
+    pf->renamed[port - 1] = g_strdup(ifname);
 }
 
 fakeVF *

@@ -99,6 +99,9 @@ void fakeHostSwapVFs(fakeHost *fake, const char *pf, guint a, guint b); /* virtf
 void fakeHostFile(fakeHost *fake, const char *text, const char *format, ...) G_GNUC_PRINTF(3, 4);
 char *fakeHostRead(fakeHost *fake, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Give the PF's netdev of @port another name; log and dump keep the first one. */
+void fakeHostRename(fakeHost *fake, const char *pf, guint port, const char *ifname);
+
 void fakeHostHeal(fakeHost *fake);     /* all refusals and oddities off; tables, log and counters stay */
 char *fakeHostTakeLog(fakeHost *fake); /* the log so far, which then is empty; caller frees */
 char *fakeHostDump(fakeHost *fake);    /* every VF's settings as text, to compare states; caller frees */

@@ -440,7 +440,8 @@ getLink(const Target *target, struct nl_msg *request, struct nl_msg **ret_reply)
     struct nl_msg *reply = nlmsg_alloc_size(4096 + target->pf->vfs * 512);
     nlmsg_put(reply, 0, 0, RTM_NEWLINK, 0, 0);
     nlmsg_append(reply, &link, sizeof(link), NLMSG_ALIGNTO);
-    nla_put_string(reply, IFLA_IFNAME, target->pf->ifnames[target->port - 1]);
+    const char *renamed = target->pf->renamed[target->port - 1];
+    nla_put_string(reply, IFLA_IFNAME, renamed ? renamed : target->pf->ifnames[target->port - 1]);
     if (mask & RTEXT_FILTER_VF) {
         nla_put_u32(reply, IFLA_NUM_VF, target->pf->vfs);
         if (!fake->silent)

@@ -8,7 +8,8 @@
 typedef struct {
     char *name;
     guint ports, vfs;
-    char **ifnames; /* of each port */
+    char **ifnames; /* of each port, as it was made */
+    char **renamed; /* what it is called now, or NULL */
     guint *ifindex;
     char **vfNames; /* PCI addresses */
     guint *only;    /* of each VF: the one port that it has; 0: all */

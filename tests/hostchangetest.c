@@ -163,7 +163,7 @@ bringUp(Fixture *f)
 static void
 renameNetdev(Fixture *f)
 {
-    moveFile(f, DEVICES PF "/net/enp1s0f0", DEVICES PF "/net/lan7");
+    fakeHostRename(f->fake, PF, 1, "lan7");
 }
 
 static void

@@ -588,6 +588,23 @@ testUnreadable(Fixture *f, gconstpointer data)
     restore(f, before);
 }
 
+/* The ifindex is another netdev's in this network namespace: nothing is written there, not even blindly. */
+static void
+testOtherNamespace(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) before = readAll(f);
+    fakeHostAddPF(f->fake, "0000:42:00.0", 1, 5, "igb");
+    set(f, before);
+    g_autofree char *other = fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:42:00.0", 1));
+    g_autofree char *dump = fakeHostDump(f->fake);
+    for (guint i = 0; i < f->vf->ports->len; i++)
+        ((virtPort *)f->vf->ports->pdata[i])->ifindex = (guint)g_ascii_strtoull(other, NULL, 10);
+    g_assert_false(virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error));
+    assertSays(error, "sysfs shows another network namespace");
+    assertDump(f, dump);
+}
+
 static void
 testUnreadableSet(Fixture *f, gconstpointer data)
 {
@@ -631,6 +648,7 @@ main(int argc, char **argv)
     ADD("silent", testSilent);
     ADD("chain", testChain);
     ADD("unreadable", testUnreadable);
+    ADD("other-namespace", testOtherNamespace);
     ADD("unreadable-set", testUnreadableSet);
     return g_test_run();
 }

@@ -12,6 +12,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PF "0000:01:00.0"
@@ -357,6 +358,29 @@ testRealGet(void)
     }
 }
 
+/* What sysfs calls so has another name in this network namespace: its VFs are not looked at. */
+static void
+testOtherNamespace(Fixture *f, gconstpointer data)
+{
+    fakeHostAddPF(f->fake, "0000:02:00.0", 1, 8, "igb");
+    g_autofree char *other =
+        fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:02:00.0", 1));
+    virtPort *port = (virtPort *)f->port;
+    port->ifindex = (guint)atoi(other);
+    assertUnread(f, 1, VIRT_ERROR_NOT_FOUND, "sysfs shows another network namespace");
+}
+
+/* ... but not where it was renamed since it was looked up. */
+static void
+testRenamed(Fixture *f, gconstpointer data)
+{
+    virtNetdev read;
+    g_autoptr(GError) error = NULL;
+    fakeHostRename(f->fake, PF, 1, "lan0");
+    g_assert_true(virtNetlinkGetVF(f->fake->host, f->port, 1, &read, &error));
+    g_assert_no_error(error);
+}
+
 /* An answer nobody waited for any more is passed over. */
 static void
 testRealStale(void)
@@ -414,6 +438,8 @@ main(int argc, char **argv)
     ADD("garbage", testGarbage);
     ADD("wrong-answer", testWrongAnswer);
     ADD("busy", testBusy);
+    ADD("other-namespace", testOtherNamespace);
+    ADD("renamed", testRenamed);
     ADD("errno", testErrno);
     ADD("profile", testProfile);
     ADD("profile-refused", testProfileRefused);

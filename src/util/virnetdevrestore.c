@@ -22,7 +22,7 @@
 /* One netdev to put back. */
 typedef struct {
     const virtNetdev *before;
-    const virtPort *port; /* NULL: the PF has no such port any more */
+    const virtPort *port; /* NULL: the PF has no such port any more, or its netdev is out of reach */
     bool readable;
     virtNetDevReading now;
     guint todo;                     /* what is not yet as before */
@@ -74,6 +74,10 @@ checkJob(virtHost *host, const virtVF *vf, Job *job)
     g_clear_error(&job->problem);
     job->readable = virtNetDevReadPort(host, vf, job->port, &job->now, &job->problem);
     job->todo = job->before->present;
+    if (g_error_matches(job->problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        job->port = NULL; /* the ifindex is another netdev's */
+        job->todo = 0;
+    }
     if (!job->readable)
         return;
     /* A port that was shown to have an attribute shows it again; one that is not shown is believed when written. */

@@ -15,6 +15,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -222,4 +223,15 @@ struct nlattr *
 virtNetlinkFind(struct nl_msg *reply, int type)
 {
     return nlmsg_find_attr(nlmsg_hdr(reply), sizeof(struct ifinfomsg), type);
+}
+
+/* Is a link message about the netdev that has this name in sysfs? Where sysfs is of another network namespace, an
+ * ifindex that was read there is some other netdev's here.
+ */
+bool
+virtNetlinkIsNamed(struct nl_msg *reply, const char *ifname)
+{
+    struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
+    size_t len = strlen(ifname) + 1;
+    return attr && nla_len(attr) >= (int)len && memcmp(nla_data(attr), ifname, len) == 0;
 }

@@ -16,6 +16,7 @@ void virtNetlinkClose(virtHost *host);
 struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
 int virtNetlinkGetLink(virtHost *host, guint ifindex, struct nl_msg **ret_reply, char **ret_reason);
 struct nlattr *virtNetlinkFind(struct nl_msg *reply, int type);
+bool virtNetlinkIsNamed(struct nl_msg *reply, const char *ifname);
 
 /* virnetlinkwatch.c: news of netdevs */
 typedef void (*virtNetlinkNewsFunc)(const char *ifname, void *opaque);

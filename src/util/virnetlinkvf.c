@@ -45,9 +45,9 @@ typedef struct {
 /* A netdev as one RTM_GETLINK found it. */
 typedef struct {
     struct nl_msg *reply;
-    guint total;     /* how many VFs it says it has */
-    bool silent;     /* it has VFs and no list: its driver cannot be asked (quirk "no-reading") */
-    GArray *entries; /* Entry: those it shows */
+    guint total;          /* how many VFs it says it has */
+    bool silent;          /* it has VFs and no list: its driver cannot be asked (quirk "no-reading") */
+    GArray *entries;      /* Entry: those it shows */
     struct nlattr *ports; /* its IFLA_VF_PORTS, or NULL */
 } Link;
 
@@ -148,16 +148,46 @@ parseVF(const Link *link, const virtPort *port, guint vf, virtNetdev *ret, GErro
     return true;
 }
 
+/* Has the netdev that was @port's the name @name by now? */
+static bool
+isRenamed(virtHost *host, const virtPort *port, const char *name)
+{
+    g_autofree char *old = virtHostRead(host, NULL, "sys/class/net/%s/ifindex", port->ifname);
+    guint64 ifindex;
+    return !old && virtHostReadUInt(host, G_MAXINT, &ifindex, NULL, "sys/class/net/%s/ifindex", name) &&
+           ifindex == port->ifindex;
+}
+
+/* An ifindex counts in one network namespace, and sysfs shows the one in which it was mounted. Where that is not this
+ * process's, the kernel's answer is about some other netdev. One that was renamed since has its new name in sysfs too.
+ */
+static bool
+checkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError **error)
+{
+    struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
+    g_autofree char *name = attr ? g_strndup(nla_data(attr), (gsize)nla_len(attr)) : NULL;
+    if (virtNetlinkIsNamed(reply, port->ifname) || (name && isRenamed(host, port, name)))
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+        "Cannot use %s: netdev %u has that name in sysfs, and the name %s in this network namespace. sysfs shows another network namespace. Run this where sysfs and network belong together: ip netns exec mounts a sysfs of its own, nsenter --net does not.",
+        port->ifname, port->ifindex, name ? name : "none");
+    return false;
+}
+
 static Link *
 readLink(virtHost *host, const virtPort *port, guint vf, GError **error)
 {
     g_autofree char *reason = NULL;
     struct nl_msg *reply = NULL;
     int rc = virtNetlinkGetLink(host, port->ifindex, &reply, &reason);
-    if (rc == 0)
+    if (rc == 0 && checkName(host, reply, port, error))
         return linkNew(reply);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s%s%s%s.", vf, port->ifname,
-                g_strerror(-rc), reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+    if (rc == 0)
+        nlmsg_free(reply);
+    else
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s%s%s%s.", vf, port->ifname,
+                    g_strerror(-rc), reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
     return NULL;
 }
 
@@ -167,7 +197,8 @@ readLink(virtHost *host, const virtPort *port, guint vf, GError **error)
  * @ret: overwritten whole: port, what the driver reports, and a bit in `present` for each of that; a driver that has no
  *       way to be asked reports nothing, or a port profile
  *
- * Errors: VIRT_ERROR_HOST when the kernel does not answer; VIRT_ERROR_REFUSED when the VF is not in its list.
+ * Errors: VIRT_ERROR_HOST when the kernel does not answer; VIRT_ERROR_REFUSED when the VF is not in its list;
+ * VIRT_ERROR_NOT_FOUND when the ifindex of @port is another netdev's, to which nothing may be written.
  */
 bool
 virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error)
