@@ -69,10 +69,11 @@ testFind(void)
     g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &rate)->name, ==, "vlan-behind-rate");
     g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &none));
     g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, NULL));
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EBUSY), ==, 3000);
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EAGAIN), ==, 3000);
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EPERM), ==, 0);
-    g_assert_cmpuint(virtNetDevQuirkPatience(0), ==, 0);
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EBUSY, BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_LINK)), ==, 3000);
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EBUSY, BIT(VIRT_NETDEV_BANDWIDTH) | BIT(VIRT_NETDEV_LINK)), ==, 0);
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EAGAIN, BIT(VIRT_NETDEV_BANDWIDTH)), ==, 3000);
+    g_assert_cmpuint(virtNetDevQuirkPatience(-EPERM, G_MAXUINT), ==, 0);
+    g_assert_cmpuint(virtNetDevQuirkPatience(0, G_MAXUINT), ==, 0);
 }
 
 typedef struct {

@@ -158,13 +158,14 @@ isNone(const virtNetdev *netdev, virtNetdevAttr attr)
     return virtNetdevEqualAttr(netdev, &none, attr);
 }
 
-/* How long a write that was answered @rc (-errno) is worth asking again, in milliseconds; 0: not at all. */
+/* How long a write of any of @attrs (VIRT_NETDEV_BITs) that was answered @rc (-errno) is worth asking again, in
+ * milliseconds; 0: not at all. */
 guint
-virtNetDevQuirkPatience(int rc)
+virtNetDevQuirkPatience(int rc, guint attrs)
 {
     guint patience = 0;
     for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++)
-        if (quirk->action == VIRT_QUIRK_WAIT && hasRefusal(quirk, rc))
+        if (quirk->action == VIRT_QUIRK_WAIT && quirk->attrs & attrs && hasRefusal(quirk, rc))
             patience = MAX(patience, quirk->patience);
     return patience;
 }

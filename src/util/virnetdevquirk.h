@@ -33,7 +33,7 @@ typedef struct {
 
 extern const virtNetDevQuirk virtNetDevQuirks[]; /* ends with a row without a name */
 
-guint virtNetDevQuirkPatience(int rc);
+guint virtNetDevQuirkPatience(int rc, guint attrs);
 const virtNetDevQuirk *virtNetDevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted,
                                            const virtNetdev *present);
 bool virtNetDevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read);

@@ -16,9 +16,9 @@ describe(const virtVF *vf, const virtPort *port, const virtNetdev *netdev, virtN
 
 /* " Do this.", or "" where nothing better is known than the @usual. */
 static char *
-advise(const virtPort *port, int rc, const char *usual)
+advise(const virtPort *port, virtNetdevAttr attr, int rc, const char *usual)
 {
-    if (virtNetDevQuirkPatience(rc) > 0)
+    if (virtNetDevQuirkPatience(rc, VIRT_NETDEV_BIT(attr)) > 0)
         return g_strdup(" The device is busy, perhaps being reset: try again.");
     if (!port->up)
         return g_strdup_printf(" PF netdev %s is down: bring it up with 'ip link set dev %s up'.", port->ifname,
@@ -38,7 +38,7 @@ virtNetDevFormatRefusal(const char *verb, const virtVF *vf, const virtPort *port
                         virtNetdevAttr attr, int rc, const char *reason, const char *usual)
 {
     g_autofree char *what = describe(vf, port, netdev, attr);
-    g_autofree char *advice = advise(port, rc, usual);
+    g_autofree char *advice = advise(port, attr, rc, usual);
     if (reason)
         return g_strdup_printf("Cannot %s %s: %s (%s).%s", verb, what, g_strerror(-rc), reason, advice);
     return g_strdup_printf("Cannot %s %s: %s.%s", verb, what, g_strerror(-rc), advice);
@@ -57,7 +57,7 @@ virtNetDevFormatIgnored(const char *verb, const virtVF *vf, const virtPort *port
     memcpy(shown.mac, reading->shownMac, sizeof(shown.mac));
     g_autofree char *what = describe(vf, port, netdev, attr);
     g_autofree char *value = virtNetdevAttrs[attr].format(&shown);
-    g_autofree char *advice = advise(port, 0, usual);
+    g_autofree char *advice = advise(port, attr, 0, usual);
     return g_strdup_printf("Cannot %s %s: the driver acknowledged it, but %s is what it has now.%s", verb, what, value,
                            advice);
 }

@@ -254,15 +254,15 @@ talkChange(virtHost *host, struct nl_msg *msg, char **ret_reason)
     return host->talk(host, msg, NULL, ret_reason);
 }
 
-/* Send until the device is no longer busy, or our patience with it, or with all, is at its end. */
+/* Send until the device is no longer busy with one of @attrs, or our patience with it, or with all, is at its end. */
 static int
-talkPatiently(virtHost *host, struct nl_msg *msg, char **ret_reason)
+talkPatiently(virtHost *host, struct nl_msg *msg, guint attrs, char **ret_reason)
 {
     guint slept = 0;
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
         int rc = talkChange(host, msg, &reason);
-        if (slept + delay > virtNetDevQuirkPatience(rc) || host->slept + delay > RETRY_TOTAL) {
+        if (slept + delay > virtNetDevQuirkPatience(rc, attrs) || host->slept + delay > RETRY_TOTAL) {
             if (rc < 0)
                 *ret_reason = g_steal_pointer(&reason);
             return rc;
@@ -280,7 +280,7 @@ setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNet
 {
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
     bool ok = msg && virtNetDevVPortProfilePut(msg, host, vf, netdev);
-    int rc = ok ? talkPatiently(host, msg, ret_reason) : -EMSGSIZE;
+    int rc = ok ? talkPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
     return rc == 0 ? virtNetDevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
 }
@@ -296,7 +296,7 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
     if (attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
         return setProfile(host, port, vf, netdev, ret_reason);
     struct nl_msg *msg = newRequest(&change, 1);
-    int rc = msg ? talkPatiently(host, msg, ret_reason) : -EMSGSIZE;
+    int rc = msg ? talkPatiently(host, msg, attrs, ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
     return rc;
 }
