@@ -24,6 +24,7 @@ REMOTE, QEMU, KEEPALIVE = 0x20008086, 0x20008087, 0x6B656570
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 OK, ERROR = 0, 1
 DEFINE, DUMPXML, ATTACH, DETACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 161, 264, 265, 379, 157
+DETACH_ALIAS, SAVE_FLAGS = 392, 232
 OURS = 0x80000000
 STRING_MAX = 4 << 20
 with open(FILTER, "rb") as program:
@@ -330,7 +331,7 @@ def metadata():
         # A title is no XML.
         f.call(SET_METADATA, domain() + struct.pack(">I", 1) + opt(ours) + opt(None) + opt(None) + bytes(4))
 
-        for uri in (NS, "http://example.org/"):
+        for uri in (NS, NS + ":permission", "http://example.org/"):
             f.libvirt.sendall(message(METADATA_EVENT, MESSAGE, 1, payload=bytes(4) + domain() + struct.pack(">I", 2)
                                       + opt(uri)))
         event = read_message(f.client)
@@ -361,9 +362,16 @@ def damaged_metadata():
 
 # ---- calls that are held ----
 
-def attach(f, serial=20):
-    device = HOSTDEV % NETDEV
-    f.client.sendall(message(ATTACH, serial=serial, payload=domain() + string(device) + struct.pack(">I", 1)))
+def attach(f, serial=20, kind=CALL, count=b"", device=HOSTDEV % NETDEV):
+    f.client.sendall(message(ATTACH, kind, serial, payload=count + domain() + string(device) + struct.pack(">I", 1)))
+
+
+def permit(f, error=None):
+    """libvirt is asked first whether the client may change the domain, by what changes nothing."""
+    call = read_message(f.libvirt)
+    assert call.proc == SET_METADATA and call.serial >= OURS, call.data
+    assert call.payload.startswith(domain() + struct.pack(">I", 2) + opt(None) + opt(None) + opt(NS + ":permission")), call.payload
+    f.libvirt.sendall(error_reply(SET_METADATA, call.serial, *error) if error else message(SET_METADATA, REPLY, call.serial))
 
 
 def request(f):
@@ -376,6 +384,7 @@ def request(f):
 def held_attach():
     with Filter() as f:
         attach(f)
+        permit(f)
         verb, number = request(f)
         assert verb == "begin"
         f.call(1, serial=21)  # everything else flows
@@ -408,9 +417,73 @@ def held_attach():
 
 
 @case
+def held_without_descriptors():
+    """libvirt takes a call with none of them like one that says nothing about any: so it is held like that."""
+    with Filter() as f:
+        attach(f, kind=CALL_WITH_FDS, count=struct.pack(">I", 0))
+        permit(f)
+        assert request(f)[0] == "begin"
+    for name, payload, proc in (("attach", domain() + string(HOSTDEV % NETDEV) + struct.pack(">I", 1), ATTACH),
+                                ("detach", domain() + string(HOSTDEV % "") + struct.pack(">I", 1), DETACH),
+                                ("save", domain() + string("/x") + opt(DOMAIN % HOSTDEV % NETDEV) + bytes(4), SAVE_FLAGS)):
+        with Filter() as f:
+            f.client.sendall(message(proc, CALL_WITH_FDS, 20, payload=struct.pack(">I", 1) + payload))
+            send_fd(f.client)
+            reply, code = f.answer()
+            assert (reply.serial, code) == (20, 27) and b"file descriptors" in reply.payload, (name, reply.payload)
+            f.call(1)
+    with Filter() as f:
+        f.client.sendall(message(SAVE_FLAGS, CALL_WITH_FDS, 20, payload=struct.pack(">I", 0) + domain() + string("/x")
+                                 + opt(DOMAIN % HOSTDEV % NETDEV) + bytes(4)))
+        assert read_message(f.libvirt).proc == DUMPXML  # what the XML is to be like
+
+
+@case
+def libvirt_first():
+    """Who may not change the domain gets libvirt's own words, and the broker hears of nothing."""
+    with Filter() as f:
+        by_alias = message(DETACH_ALIAS, serial=20, payload=domain() + string("ua-x") + bytes(4))
+        by_xml = message(DETACH, serial=20, payload=domain() + string(HOSTDEV % "") + struct.pack(">I", 2))
+        for call in (lambda: attach(f), lambda: f.client.sendall(by_alias), lambda: f.client.sendall(by_xml)):
+            call()
+            permit(f, (88, "access denied"))
+            reply, code = f.answer()
+            assert (reply.serial, code) == (20, 88), reply.data
+            assert not select.select([f.broker], [], [], 0.1)[0]
+        # A driver without metadata has nothing of ours: it gets the call as it came.
+        f.client.sendall(by_xml)
+        permit(f, (3, "this function is not supported"))
+        call = read_message(f.libvirt)
+        assert call.proc == DETACH and call.payload == by_xml[28:], call.data
+        f.libvirt.sendall(message(DETACH, REPLY, call.serial))
+        assert read_message(f.client).data == message(DETACH, REPLY, 20)
+        assert not select.select([f.broker], [], [], 0.1)[0]
+
+
+@case
+def one_domain_at_a_time():
+    """Calls about one domain take turns here: the broker would refuse a second begin."""
+    with Filter() as f:
+        attach(f, 20)
+        permit(f)
+        _, number = request(f)
+        attach(f, 21)
+        permit(f)
+        assert not select.select([f.broker], [], [], 0.2)[0]
+        f.broker.send(b"error " + number.encode() + b" 3 no")
+        verb, number = request(f)
+        assert verb == "end"
+        f.broker.send(b"ok " + number.encode())
+        assert f.answer()[0].serial == 20
+        verb, number = request(f)
+        assert verb == "begin"
+
+
+@case
 def held_and_refused():
     with Filter() as f:
         attach(f)
+        permit(f)
         _, number = request(f)
         f.broker.send(b"error " + number.encode() + b" 3 somebody else has it")
         verb, number = request(f)
@@ -438,12 +511,14 @@ def detach_interface(kind, reply):
         call = read_message(f.libvirt)
         assert call.proc == DUMPXML and call.payload == domain() + struct.pack(">I", 0), call.data
         f.libvirt.sendall(reply(call))
-        ours = select.select([f.broker], [], [], 0.5)[0]
+        call = read_message(f.libvirt)
+        ours = call.proc == SET_METADATA
         if ours:
+            f.libvirt.sendall(message(SET_METADATA, REPLY, call.serial))
             verb, number = request(f)
             assert verb == "begin", verb
             f.broker.send(b"ok " + number.encode())
-        call = read_message(f.libvirt)
+            call = read_message(f.libvirt)
         assert call.proc == DETACH and call.serial >= OURS, call.data
         f.libvirt.sendall(message(DETACH, REPLY, call.serial))
         if ours:
@@ -481,6 +556,7 @@ def interface_of_a_domain_without_ours():
 def client_goes_while_held():
     with Filter() as f:
         attach(f)
+        permit(f)
         _, number = request(f)
         f.client.close()
         before = f.busy()
@@ -499,6 +575,7 @@ def client_goes_while_held():
 def libvirt_goes_while_held():
     with Filter() as f:
         attach(f)
+        permit(f)
         _, number = request(f)
         f.broker.send(b"ok " + number.encode())
         assert read_message(f.libvirt).serial >= OURS
@@ -511,6 +588,7 @@ def libvirt_goes_while_held():
 def client_goes_inside_a_call_while_held():
     with Filter() as f:
         attach(f)
+        permit(f)
         request(f)
         f.client.sendall(message(1, payload=b"x" * 100)[:60])
         assert len(read_exact(f.libvirt, 60)) == 60
@@ -525,6 +603,8 @@ def too_many_held():
             attach(f, serial)
         reply, _ = f.answer()
         assert reply.serial == 164
+        for _ in range(64):
+            permit(f)
         f.call(1)
 
 
@@ -714,6 +794,7 @@ def memory_of_many():
                 f.libvirt.sendall(message(DUMPXML, REPLY, 6, payload=string(read_message(f.libvirt).string())))
                 read_message(f.client)
                 attach(f)
+                permit(f)
                 f.broker.send(b"error " + request(f)[1].encode() + b" 3 no")
                 f.broker.send(b"ok " + request(f)[1].encode())
                 f.answer()

@@ -123,6 +123,20 @@ virtFilterTooMany(void)
                        VIRT_FILTER_HELD_MAX);
 }
 
+/* Why a call that is to be held cannot be, for g_error_free(): its descriptors would be lost meanwhile. NULL: it has
+ * none. No client sends some with such calls, and libvirt has no use for them. */
+GError *
+virtFilterDescriptors(const GByteArray *message)
+{
+    guint32 count = virtRpcMessageDescriptors(message->data, message->len);
+
+    if (count == 0)
+        return NULL;
+    return g_error_new(
+        VIRT_ERROR, VIRT_ERROR_INVALID,
+        "a call about a device or a document with netdevs cannot carry file descriptors, and this one has %u", count);
+}
+
 /* What is done to new XML: VIRT_DOMAIN_INTERFACES where the administrator has interfaces converted, or 0. */
 guint
 virtFilterFlags(const virtFilter *filter)

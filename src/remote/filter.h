@@ -20,6 +20,9 @@ typedef void (*virtFilterAnswerFunc)(gpointer opaque, const GError *failure);
 void virtFilterCall(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
 /* Asks the broker; @request's id is set here. */
 void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
+/* One call at a time works on a domain: @begin is called when it is @opaque's turn, perhaps at once. */
+void virtFilterTakeTurn(virtFilter *filter, const char *uuid, void (*begin)(gpointer opaque), gpointer opaque);
+void virtFilterEndTurn(virtFilter *filter, const char *uuid); /* the next one's begin is called */
 /* Give the client a whole message; taken over. */
 void virtFilterReply(virtFilter *filter, GByteArray *message);
 
@@ -32,6 +35,7 @@ guint virtFilterHeld(const virtFilter *filter);
 void virtFilterForward(virtFilter *filter, GByteArray *message);
 #define VIRT_FILTER_HELD_MAX 64 /* calls of one client; libvirt itself takes 5 at a time by default */
 GError *virtFilterTooMany(void);
+GError *virtFilterDescriptors(const GByteArray *message);
 
 /* ---- filter_call.c, filter_like.c: calls that are held ---- */
 

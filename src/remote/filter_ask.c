@@ -22,6 +22,7 @@ virtFilterAskInit(virtFilter *filter)
 {
     filter->asks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     filter->calls = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    filter->turns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_queue_free);
     g_queue_init(&filter->packets);
 }
 
@@ -91,6 +92,44 @@ virtFilterLoseCalls(virtFilter *filter)
 
         waiting->replied(waiting->opaque, NULL, NULL);
     }
+}
+
+/* ---- turns ---- */
+
+typedef struct {
+    void (*begin)(gpointer opaque);
+    gpointer opaque;
+} Turn;
+
+/* The broker lets a client begin with a domain once. Calls about one domain that come at the same time take turns.
+ *
+ * @begin: called with @opaque when it is its turn, perhaps before this returns
+ */
+void
+virtFilterTakeTurn(virtFilter *filter, const char *uuid, void (*begin)(gpointer opaque), gpointer opaque)
+{
+    const Turn turn = {begin, opaque};
+    GQueue *queue = g_hash_table_lookup(filter->turns, uuid);
+
+    if (!queue)
+        g_hash_table_insert(filter->turns, g_strdup(uuid), queue = g_queue_new());
+    g_queue_push_tail(queue, g_memdup2(&turn, sizeof(turn)));
+    if (queue->length == 1)
+        begin(opaque);
+}
+
+/* What began with the domain @uuid has ended. The next one has begun before this returns. */
+void
+virtFilterEndTurn(virtFilter *filter, const char *uuid)
+{
+    GQueue *queue = g_hash_table_lookup(filter->turns, uuid);
+    const Turn *next;
+
+    g_free(g_queue_pop_head(queue));
+    if ((next = g_queue_peek_head(queue)))
+        next->begin(next->opaque);
+    else
+        g_hash_table_remove(filter->turns, uuid);
 }
 
 /* ---- the broker ---- */

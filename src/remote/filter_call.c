@@ -4,15 +4,15 @@
  * Theory of operation. A held call is a row of steps. A step asks libvirt or the broker for one thing and returns;
  * the answer brings the next step. Meanwhile everything else on the connection flows.
  *
- *   attach   begin, read metadata, write metadata, prepare the VF, the client's call without <netdev>, end
- *   detach   begin, the client's call, end
- *   update   begin, read metadata, compare, write metadata, set the VF, end
+ *   attach   permit, begin, read metadata, write metadata, prepare the VF, the client's call without <netdev>, end
+ *   detach   permit, begin, the client's call, end
+ *   update   permit, begin, read metadata, compare, write metadata, set the VF, end
  *
  * An <interface> to detach or to update is one of ours only if metadata says so; if not, it is libvirt's alone. So a
  * detach of one looks at the domain first.
  *
- * Calls to libvirt are made on the client's own connection. So libvirt decides with the client's rights, and
- * because writing metadata takes the same permission as attaching does, nothing is prepared for one who may not.
+ * Calls to libvirt are made on the client's own connection. So libvirt decides with the client's rights, and it is
+ * the first to be asked: the broker hears of a call when libvirt has said that this client may make it.
  *
  * There is nearly no undoing here. "end" has the daemon compare what libvirt says the domain has with metadata,
  * records and VFs, and that takes back what a step has done for a device that did not arrive. It does so too when
@@ -28,17 +28,6 @@
 #define PROC_DETACH_DEVICE 13
 
 /* ---- interfaces ---- */
-
-static const virtHeldStep leaveSteps[] = {{virtStepDevice, VIRT_HELD_ALWAYS}, {virtStepClose, VIRT_HELD_ALWAYS}};
-
-/* The client's call is libvirt's alone: it goes on as it came. */
-static void
-leave(virtHeld *held)
-{
-    g_clear_pointer(&held->stock, g_free);
-    held->next = leaveSteps;
-    virtHeldAdvance(held);
-}
 
 /* What of @entries is an interface with the source address of @wanted; without one, with its MAC address. */
 static const virtHostdev *
@@ -96,7 +85,7 @@ leaveUnknown(virtHeld *held, virtHeldTarget target)
     else if (found)
         virtHeldAdvance(held);
     else
-        leave(held);
+        virtStepLeave(held, target);
 }
 
 static void
@@ -105,32 +94,35 @@ leaveUnfound(virtHeld *held, virtHeldTarget target)
     if (held->stock)
         virtHeldAdvance(held);
     else
-        leave(held);
+        virtStepLeave(held, target);
 }
 
 /* ---- the rows ---- */
 
 static const virtHeldStep attachSteps[] = {
-    {virtStepBegin, VIRT_HELD_ALWAYS},       {virtStepResolve, VIRT_HELD_ALWAYS},
-    {virtStepReadMetadata, VIRT_HELD_LIVE},  {virtStepReadMetadata, VIRT_HELD_CONFIG},
-    {virtStepWriteMetadata, VIRT_HELD_LIVE}, {virtStepWriteMetadata, VIRT_HELD_CONFIG},
-    {virtStepPrepare, VIRT_HELD_LIVE},       {virtStepDevice, VIRT_HELD_ALWAYS},
-    {virtStepClose, VIRT_HELD_ALWAYS},
+    {virtStepPermit, VIRT_HELD_ALWAYS},        {virtStepBegin, VIRT_HELD_ALWAYS},
+    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepReadMetadata, VIRT_HELD_LIVE},
+    {virtStepReadMetadata, VIRT_HELD_CONFIG},  {virtStepWriteMetadata, VIRT_HELD_LIVE},
+    {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepPrepare, VIRT_HELD_LIVE},
+    {virtStepDevice, VIRT_HELD_ALWAYS},        {virtStepClose, VIRT_HELD_ALWAYS},
 };
-static const virtHeldStep detachSteps[] = {
-    {virtStepBegin, VIRT_HELD_ALWAYS}, {virtStepDevice, VIRT_HELD_ALWAYS}, {virtStepClose, VIRT_HELD_ALWAYS}};
+static const virtHeldStep detachSteps[] = {{virtStepPermit, VIRT_HELD_ALWAYS},
+                                           {virtStepBegin, VIRT_HELD_ALWAYS},
+                                           {virtStepDevice, VIRT_HELD_ALWAYS},
+                                           {virtStepClose, VIRT_HELD_ALWAYS}};
 static const virtHeldStep detachInterfaceSteps[] = {
-    {virtStepResolve, VIRT_HELD_ALWAYS}, {virtStepFind, VIRT_HELD_LIVE},    {virtStepFind, VIRT_HELD_CONFIG},
-    {leaveUnfound, VIRT_HELD_ALWAYS},    {virtStepBegin, VIRT_HELD_ALWAYS}, {virtStepDevice, VIRT_HELD_ALWAYS},
-    {virtStepClose, VIRT_HELD_ALWAYS},
+    {virtStepResolve, VIRT_HELD_ALWAYS}, {virtStepFind, VIRT_HELD_LIVE},     {virtStepFind, VIRT_HELD_CONFIG},
+    {leaveUnfound, VIRT_HELD_ALWAYS},    {virtStepPermit, VIRT_HELD_ALWAYS}, {virtStepBegin, VIRT_HELD_ALWAYS},
+    {virtStepDevice, VIRT_HELD_ALWAYS},  {virtStepClose, VIRT_HELD_ALWAYS},
 };
 static const virtHeldStep updateSteps[] = {
-    {virtStepBegin, VIRT_HELD_ALWAYS},       {virtStepResolve, VIRT_HELD_ALWAYS},
-    {virtStepReadMetadata, VIRT_HELD_LIVE},  {virtStepReadMetadata, VIRT_HELD_CONFIG},
-    {leaveUnknown, VIRT_HELD_ALWAYS},        {virtStepCompare, VIRT_HELD_LIVE},
-    {virtStepCompare, VIRT_HELD_CONFIG},     {virtStepReplace, VIRT_HELD_ALWAYS},
-    {virtStepWriteMetadata, VIRT_HELD_LIVE}, {virtStepWriteMetadata, VIRT_HELD_CONFIG},
-    {virtStepUpdate, VIRT_HELD_LIVE},        {virtStepClose, VIRT_HELD_ALWAYS},
+    {virtStepPermit, VIRT_HELD_ALWAYS},        {virtStepBegin, VIRT_HELD_ALWAYS},
+    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepReadMetadata, VIRT_HELD_LIVE},
+    {virtStepReadMetadata, VIRT_HELD_CONFIG},  {leaveUnknown, VIRT_HELD_ALWAYS},
+    {virtStepCompare, VIRT_HELD_LIVE},         {virtStepCompare, VIRT_HELD_CONFIG},
+    {virtStepReplace, VIRT_HELD_ALWAYS},       {virtStepWriteMetadata, VIRT_HELD_LIVE},
+    {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepUpdate, VIRT_HELD_LIVE},
+    {virtStepClose, VIRT_HELD_ALWAYS},
 };
 
 /* ---- taking a call ---- */
@@ -196,8 +188,7 @@ bool
 virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     g_autoptr(GError) error = NULL;
-    /* No client sends descriptors with such a call, and libvirt would not take them. */
-    virtHeld *held = header->type == VIRT_RPC_CALL ? heldNew(filter, proc, header, message) : NULL;
+    virtHeld *held = heldNew(filter, proc, header, message);
     bool ours = false;
 
     if (!held)
@@ -205,8 +196,8 @@ virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader 
     virtFilterHeldAdd(filter);
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
         error = virtFilterTooMany();
-    else
-        ours = understand(held, &error);
+    else if ((ours = understand(held, &error)))
+        error = virtFilterDescriptors(message);
     if (error) {
         virtHeldFailWith(held, error);
     } else if (ours) {

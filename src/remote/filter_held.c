@@ -18,6 +18,8 @@ void
 virtHeldFree(virtHeld *held)
 {
     virtFilterHeldDone(held->filter);
+    if (held->begun)
+        virtFilterEndTurn(held->filter, held->uuid);
     g_clear_pointer(&held->message, g_byte_array_unref);
     g_clear_pointer(&held->reply, g_byte_array_unref);
     virtHostdevFree(held->hostdev);

@@ -41,7 +41,7 @@ struct _virtHeld {
     guint flags;
 
     virtHostdev *hostdev;                 /* what the client wants; attach and update */
-    char *stock;                          /* the device without its netdevs */
+    char *stock;                          /* the device without its netdevs; NULL: the call goes on as it came */
     GPtrArray *before[VIRT_HELD_TARGETS]; /* virtHostdev: our metadata as it was read */
     bool present;                         /* attach: metadata knows the device already */
     bool written[VIRT_HELD_TARGETS];
@@ -53,6 +53,8 @@ struct _virtHeld {
 };
 
 /* ---- filter_step.c ---- */
+void virtStepPermit(virtHeld *held, virtHeldTarget target);
+void virtStepLeave(virtHeld *held, virtHeldTarget target);
 void virtStepBegin(virtHeld *held, virtHeldTarget target);
 void virtStepResolve(virtHeld *held, virtHeldTarget target);
 void virtStepFind(virtHeld *held, virtHeldTarget target);

@@ -118,7 +118,7 @@ virtFilterHoldLike(virtFilter *filter, const virtRpcProc *proc, const virtRpcHea
     like->header = *header;
     like->message = message;
     virtFilterHeldAdd(filter);
-    if (!error && isRight(proc, message, &error))
+    if (!error && isRight(proc, message, &error) && !(error = virtFilterDescriptors(message)))
         begin(filter, call, like, &error);
     if (error) {
         refuse(like, error);

@@ -76,10 +76,7 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
 
     switch (proc->action) {
     case VIRT_RPC_TO_STOCK_LIKE:
-        /* No client sends descriptors with such a call, and they would be lost while it is held. */
-        if (header->type != VIRT_RPC_CALL)
-            toStock(filter, proc, header, message);
-        else if (virtFilterHoldLike(filter, proc, header, *message))
+        if (virtFilterHoldLike(filter, proc, header, *message))
             *message = NULL;
         break;
     case VIRT_RPC_TO_STOCK:

@@ -14,6 +14,7 @@ struct _virtFilter {
     GQueue packets;    /* char *: for the broker */
     GHashTable *asks;  /* id -> Waiting: what the broker has not answered */
     GHashTable *calls; /* serial -> Waiting: what libvirt has not answered */
+    GHashTable *turns; /* UUID -> GQueue of Turn: who has begun with a domain (head), or waits for that */
     guint32 lastAsk, lastCall;
 };
 

@@ -14,12 +14,47 @@
 #define PROC_SET_METADATA 264
 #define PROC_GET_METADATA 265
 
+/* Before libvirt has said that this client may change the domain, nobody works for it. A driver that keeps no metadata
+ * has no domain with netdevs, so a detach is then its alone. */
+static void
+gotPermission(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+
+    if (header && !held->hostdev && virtRpcErrorCode(message->data, message->len) == VIR_ERR_NO_SUPPORT)
+        virtStepLeave(held, VIRT_HELD_ALWAYS);
+    else if (virtHeldIsGood(held, header, message))
+        virtHeldAdvance(held);
+}
+
+/* Ask libvirt whether the client may do this. What is removed from the metadata is never there: that takes the same
+ * permissions as attaching, detaching and updating do (remote_protocol.x: domain:write, and domain:save for what is
+ * stored), it waits for the domain as they do, and is right whatever somebody else does to the metadata just then. */
+void
+virtStepPermit(virtHeld *held, virtHeldTarget target)
+{
+    GByteArray *call = virtHeldNewCall(held, PROC_SET_METADATA);
+
+    virtXdrPutUInt(call, VIR_DOMAIN_METADATA_ELEMENT);
+    virtXdrPutOptString(call, NULL);
+    virtXdrPutOptString(call, NULL);
+    virtXdrPutOptString(call, VIRT_RPC_NS_PERMISSION);
+    virtXdrPutUInt(call, held->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG));
+    virtHeldSend(held, call, gotPermission);
+}
+
+static void
+begin(gpointer opaque)
+{
+    virtHeldAsk(opaque, VIRT_BROKER_BEGIN);
+}
+
 /* Have the broker lock the domain. */
 void
 virtStepBegin(virtHeld *held, virtHeldTarget target)
 {
     held->begun = true;
-    virtHeldAsk(held, VIRT_BROKER_BEGIN);
+    virtFilterTakeTurn(held->filter, held->uuid, begin, held);
 }
 
 static void
@@ -61,16 +96,13 @@ metadataOf(const GByteArray *message, GError **error)
     return NULL;
 }
 
-/* Before a call has begun, nothing is known to be ours: a driver that has no metadata, or a refusal, is for libvirt to
- * speak of when it gets the call itself. */
 static void
 gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtHeld *held = opaque;
     g_autoptr(GError) error = NULL;
     GPtrArray *hostdevs;
-    bool none = header && ((!held->begun && header->status != VIRT_RPC_OK) ||
-                           virtRpcErrorCode(message->data, message->len) == VIR_ERR_NO_DOMAIN_METADATA);
+    bool none = header && virtRpcErrorCode(message->data, message->len) == VIR_ERR_NO_DOMAIN_METADATA;
 
     if (!none && !virtHeldIsGood(held, header, message))
         return;
@@ -100,7 +132,7 @@ xmlOf(virtHeld *held, const virtRpcHeader *header, const GByteArray *message, gs
     return xml;
 }
 
-/* As with metadata: what goes wrong here is libvirt's to tell when it gets the call itself. */
+/* Nothing is known yet to be ours: what goes wrong here is libvirt's to tell when it gets the call itself. */
 static void
 gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
@@ -256,6 +288,17 @@ virtStepDevice(virtHeld *held, virtHeldTarget target)
     if (held->header.proc != PROC_ATTACH_DEVICE && held->header.proc != PROC_DETACH_DEVICE)
         virtXdrPutUInt(call, held->flags);
     virtHeldSend(held, call, gotReply);
+}
+
+static const virtHeldStep leaveSteps[] = {{virtStepDevice, VIRT_HELD_ALWAYS}, {virtStepClose, VIRT_HELD_ALWAYS}};
+
+/* The client's call is libvirt's alone: it goes on as it came. */
+void
+virtStepLeave(virtHeld *held, virtHeldTarget target)
+{
+    g_clear_pointer(&held->stock, g_free);
+    held->next = leaveSteps;
+    virtHeldAdvance(held);
 }
 
 static void

@@ -97,6 +97,19 @@ virtRpcMessageOpen(const guint8 *message, gsize len)
     return xdr;
 }
 
+/* How many descriptors follow the whole @message: those types that may have some say so; 0 where it is no message. */
+guint32
+virtRpcMessageDescriptors(const guint8 *message, gsize len)
+{
+    virtXdr xdr = {message, len, VIRT_RPC_HEADER_LEN, false};
+    virtRpcHeader header = {0};
+
+    if (len < VIRT_RPC_HEADER_LEN || !virtRpcHeaderParse(message, &header, NULL) ||
+        (header.type != VIRT_RPC_CALL_WITH_FDS && header.type != VIRT_RPC_REPLY_WITH_FDS))
+        return 0;
+    return virtXdrGetUInt(&xdr);
+}
+
 /* Begins a message of the driver calls. Its length is open until virtRpcMessageEnd(); the payload is the caller's,
  * with the count of descriptors where @type has one. Free it with g_byte_array_unref().
  */

@@ -62,6 +62,8 @@ const guint8 *virtXdrGetBytes(virtXdr *xdr, gsize len);        /* a fixed number
 /* At the payload's first field, behind the count of descriptors; bad where @message is none. */
 virtXdr virtRpcMessageOpen(const guint8 *message, gsize len);
 
+guint32 virtRpcMessageDescriptors(const guint8 *message, gsize len); /* how many follow it */
+
 /* Writing XDR, at the end of @out. */
 void virtXdrPutUInt(GByteArray *out, guint32 value);
 void virtXdrPutString(GByteArray *out, const char *text, gsize len);

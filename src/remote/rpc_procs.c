@@ -409,5 +409,5 @@ virtRpcIsOurMetadata(const virtRpcProc *proc, const guint8 *message, gsize len)
     if (proc->action != VIRT_RPC_METADATA_GUARD && proc->action != VIRT_RPC_METADATA_EVENT)
         return false;
     return readFields(proc, message, len, NULL, &fields) && fields.metadataType == VIR_DOMAIN_METADATA_ELEMENT &&
-           isWord(fields.ns, fields.nsLen, VIRT_NS);
+           (isWord(fields.ns, fields.nsLen, VIRT_NS) || isWord(fields.ns, fields.nsLen, VIRT_RPC_NS_PERMISSION));
 }

@@ -3,7 +3,11 @@
  */
 #pragma once
 
+#include "conf/netdev_conf.h"
 #include "remote/rpc.h"
+
+/* Metadata that never is: removing it, which changes nothing, asks whether a client may change a domain. */
+#define VIRT_RPC_NS_PERMISSION VIRT_NS ":permission"
 
 typedef enum {
     VIRT_RPC_TO_STOCK,      /* a call: its XML is brought to stock form */
