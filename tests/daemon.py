@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""daemon.py VIRTHOSTDEVD: the daemon between clients, filters and a libvirtd of its own, in TAP.
+"""daemon.py VIRTHOSTDEVD FILTERSCRIPT: the daemon between clients, filters and a libvirtd of its own, in TAP.
 
 Everything below /run, /etc/libvirt and /var is this test's own, and so are the processes: it runs in its own mount and
-pid namespaces. The filter is replaced by a script that does what the test says, so that identities can be looked at
-and the broker can be spoken to directly. There are no VFs: a record that names one which no longer exists is put
-back by being forgotten, and that is how settling shows. What happens to a real VF is the lab's to prove.
+pid namespaces. The filter is replaced by a script, run by FILTERSCRIPT, that does what the test says, so that identities can
+be looked at and the broker can be spoken to directly. There are no VFs: a record that names one which no longer exists
+is put back by being forgotten, and that is how settling shows. What happens to a real VF is the lab's to prove.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ UUID = "11111111-2222-3333-4444-5555555555%02x"
 LEASE = 6
 
 FILTER = r"""#!/usr/bin/python3 -IS
-import json, os, select, signal, sys
+import json, os, select, signal, socket, sys
 status = dict(l.rstrip("\n").split(":\t", 1) for l in open("/proc/self/status") if ":\t" in l)
 fds = sorted(int(n) for n in os.listdir("/proc/self/fd"))
 def tell(**what):
@@ -42,7 +43,9 @@ while True:
         try: text = os.read(3, 10000)
         except OSError: text = b""
         if not text: sys.exit(0)
-        for line in text.decode().splitlines(): os.write(4, line.encode())
+        for line in text.decode().splitlines():
+            if line == "give": socket.send_fds(socket.socket(fileno=os.dup(3)), [b"x"], [4])
+            else: os.write(4, line.encode())
 """
 
 BY_HAND = """<hostdev phase='active'>
@@ -361,31 +364,52 @@ def test_lock():
     has(two.do("prepare", 1, "fffe:01:00.1"), "it has not been begun")
     three.ask("begin", 1)
     same(three.do("begin", 2), "ok")
-    later = one.ask("begin", 1) # its own too: each "end" ends one
+    has(one.do("begin", 1), "it has been begun already")
+    has(two.do("begin", 1), "it has been begun already")
     has(one.do("end", 2), "it has not been begun")
     same(two.answer(waits, 0.3), None)
     three.close()
     same(one.do("end", 1), "ok")
     same(two.answer(waits), "ok")
-    same(one.answer(later, 0.3), None)
     same(two.do("end", 1), "ok")
-    same(one.answer(later), "ok")
+    same(one.do("begin", 1), "ok")
     same(one.do("end", 1), "ok")
     same(two.do("begin", 2), "ok")
 
 
+def test_turns():
+    """Who has many connections is not served before who has one."""
+    holder, many, other = Client(), [Client() for _ in range(3)], Client(uid=1234, gid=1234)
+    same(holder.do("begin", 1), "ok")
+    waits = [one.ask("begin", 1) for one in many]
+    same(many[2].answer(waits[2], 0.3), None) # they wait before he comes
+    his = other.ask("begin", 1)
+    same(other.answer(his, 0.3), None)
+    same(holder.do("end", 1), "ok")
+    same(other.answer(his), "ok")
+    same(other.do("end", 1), "ok")
+    same(many[0].answer(waits[0]), "ok")
+    his = other.ask("begin", 1)
+    same(other.answer(his, 0.3), None)
+    same(many[0].do("end", 1), "ok")
+    same(other.answer(his), "ok")
+    same(other.do("end", 1), "ok")
+    same(many[1].answer(waits[1]), "ok")
+
+
 def test_many_requests():
     one, two = Client(), Client()
-    same(one.do("begin", 1), "ok")
+    for n in range(64):
+        same(one.do("begin", n), "ok")
     numbers = []
     for n in range(80): # more than are read at a time
-        numbers.append(two.ask("begin", 1 if n < 64 else 2))
+        numbers.append(two.ask("begin", n))
         time.sleep(0.002)
-    same(one.do("end", 1), "ok")
+    same(one.do("end", 0), "ok")
     same(two.answer(numbers[0]), "ok")
-    same(two.do("end", 1), "ok")
+    same(two.do("end", 0), "ok")
     two.close()
-    same(one.do("begin", 1), "ok")
+    same(one.do("begin", 0), "ok")
 
 
 def test_dead_filter():
@@ -411,6 +435,52 @@ def test_lease():
     assert time.monotonic() - since > LEASE - 1.5
     same(one.read(), None)
     has(daemon_log(), f"for {LEASE} seconds")
+
+
+def test_copied_socket():
+    """A filter that is ended has no say any more, whoever has its socket by now."""
+    one, two = Client(), Client()
+    same(one.do("begin", 1), "ok")
+    one.send("give")
+    copy = socket.socket(fileno=socket.recv_fds(one.sock, 1, 1)[1][0])
+    waits = two.ask("begin", 1)
+    same(two.answer(waits, 3 * LEASE), "ok")
+    same(one.read(), None)
+    try:
+        copy.send(f"end 7 {UUID % 1}".encode())
+        got = copy.recv(1000)
+    except (BrokenPipeError, ConnectionResetError):
+        got = b""
+    same(got, b"")
+    has(two.do("begin", 1), "it has been begun already")
+
+
+def test_readable_filter():
+    """A program that a client can read, it could take over before it is confined."""
+    for mode in (0o755, 0o731, 0o751, 0o713):
+        os.chmod("/run/filter", mode)
+        same(Client(uid=1234, gid=1234).hello, None)
+        until(lambda: f"mode {mode:04o}, and a client could take it over" in daemon_log())
+    os.chmod("/run/filter", 0o711)
+    assert Client(uid=1234, gid=1234).hello
+
+
+def test_bounded_log():
+    client = Client(uid=4324, gid=1)
+    same(client.do("begin", 1), "ok")
+    for _ in range(200):
+        has(client.do("prepare", 1, "fffe:01:00.1"), "the domain is not running")
+    lines = [line for line in daemon_log().splitlines() if "prepare " + UUID % 1 in line]
+    assert len(lines) <= 60 and "no more is logged about this user's clients" in daemon_log(), len(lines)
+
+
+def test_begin_tells_nothing():
+    """What stands in the domain's XML is nobody's whom libvirt has not shown it."""
+    write("/run/vm9.xml", domain_xml(9).replace("<metadata>", "<metadata><lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:secretword/></lh:hostdevs>"))
+    virsh("define", "/run/vm9.xml")
+    got = Client().do("begin", 9)
+    assert "secretword" not in got and "vm9" not in got, got
+    virsh("undefine", "vm9")
 
 
 def test_settle_config():
@@ -535,6 +605,24 @@ def test_reload():
     same(Client().hello["argv"][1:], [STOCK])
 
 
+def test_one_user():
+    configure(max_user_clients=2)
+    before = daemon_log().count("read again")
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: daemon_log().count("read again") > before)
+    until(lambda: Client(uid=4321, gid=1).hello) # those of before have gone
+    one, two = Client(uid=4322, gid=1), Client(uid=4322, gid=2)
+    assert one.hello and two.hello
+    same(Client(uid=4322, gid=1).hello, None)
+    has(daemon_log(), "user 4322 has 2 clients already")
+    assert Client(uid=4323, gid=1).hello and all(Client().hello for _ in range(3))
+    two.close()
+    until(lambda: Client(uid=4322, gid=1).hello)
+    configure()
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: daemon_log().count("read again") > before + 1)
+
+
 def by_hand(function, name):
     """A record at a VF that is not there, of the PF that loopback is made to be the netdev of."""
     write("/run/record", BY_HAND % (name, function), 0o600)
@@ -584,7 +672,10 @@ def test_bad_filter():
     configure(filter='"/run/no-such-filter"')
     start_daemon()
     same(Client().hello, None)
-    until(lambda: "cannot run the filter for a client: No such file or directory" in daemon_log())
+    until(lambda: "Cannot look at the filter /run/no-such-filter: No such file or directory" in daemon_log())
+    write("/run/no-such-filter", "nonsense", 0o711)
+    same(Client().hello, None)
+    until(lambda: "cannot run the filter for a client: Exec format error" in daemon_log())
     configure()
 
 
@@ -679,7 +770,9 @@ def isolate():
           'cgroup_controllers = []\nsecurity_driver = "none"\nnamespaces = []\n')
     write("/etc/libvirt/libvirtd.conf", 'auth_unix_rw = "none"\nauth_unix_ro = "none"\nunix_sock_group = "nogroup"\n'
           'unix_sock_rw_perms = "0777"\nunix_sock_ro_perms = "0777"\n')
-    write("/run/filter", FILTER, 0o755)
+    write("/run/filter.py", FILTER, 0o755)
+    shutil.copyfile(sys.argv[2], "/run/filter")
+    os.chmod("/run/filter", 0o711)
 
 
 def be_init():
@@ -699,7 +792,7 @@ def main():
     if "--inside" not in sys.argv:
         os.execvp("unshare", ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc",
                               "--propagation", "private", sys.executable, os.path.abspath(__file__), program,
-                              "--inside"])
+                              os.path.abspath(sys.argv[2]), "--inside"])
     be_init()
     isolate()
     try:

@@ -56,14 +56,16 @@ onHangup(gpointer opaque)
         return G_SOURCE_CONTINUE;
     }
     reload->daemon->config->maxClients = now->maxClients;
+    reload->daemon->config->maxUserClients = now->maxUserClients;
     reload->daemon->config->convertInterfaces = now->convertInterfaces;
     reload->daemon->config->enforce = now->enforce;
     reload->daemon->config->driftInterval = now->driftInterval;
     virtDaemonLogSetLevel(reload->options->verbose ? 1 : now->logLevel);
     virtDaemonListenersWatch(reload->daemon);
     virtDaemonDriftReload(reload->daemon);
-    virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_INFO, NULL,
-                  "log_level, max_clients, convert_interfaces, enforce and drift_interval were read again");
+    virtDaemonLog(
+        VIRT_LOG_START, G_LOG_LEVEL_INFO, NULL,
+        "log_level, max_clients, max_user_clients, convert_interfaces, enforce and drift_interval were read again");
     return G_SOURCE_CONTINUE;
 }
 

@@ -70,8 +70,9 @@ void virtDaemonJobStop(virtDaemon *daemon);
 /* @run in a worker, then @done in the main loop. */
 void virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
 
-/* @granted is called when @opaque holds the lock, perhaps at once. */
-void virtDaemonLock(virtDaemon *daemon, const char *uuid, virtDaemonJobFunc granted, gpointer opaque);
+#define VIRT_DAEMON_ITSELF (-1) /* a party, beside all uids */
+/* @granted is called when @opaque holds the lock, perhaps at once. Parties take turns. */
+void virtDaemonLock(virtDaemon *daemon, const char *uuid, gint64 party, virtDaemonJobFunc granted, gpointer opaque);
 void virtDaemonUnlock(virtDaemon *daemon, const char *uuid);
 bool virtDaemonLockForget(virtDaemon *daemon, const char *uuid, gpointer opaque); /* stop waiting; false: it holds */
 
@@ -93,7 +94,7 @@ struct _virtDaemonClient {
     GArray *groups; /* gid_t */
     bool readOnly;
     pid_t filter;      /* 0: reaped */
-    int broker;        /* our end; -1: closed */
+    int broker;        /* our end; -1: closed, and the filter is being ended or has ended */
     guint source;      /* of broker */
     guint outstanding; /* requests not yet answered */
     GPtrArray *holds;  /* locks that it holds or waits for: daemon_broker.c */
@@ -109,6 +110,8 @@ void virtDaemonClientUnref(virtDaemonClient *client);
 /* ---- daemon_broker.c, daemon_request.c ---- */
 
 void virtDaemonBrokerAdd(virtDaemonClient *client);
+void virtDaemonBrokerClose(virtDaemonClient *client);  /* nothing that comes from the filter counts any more */
+void virtDaemonBrokerGone(virtDaemonClient *client);   /* the process has ended: what it held is settled */
 void virtDaemonBrokerDisconnected(virtDaemon *daemon); /* libvirt has gone: who waits for a lock need not wait */
 /* In a worker, with the domain's lock held. */
 bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);

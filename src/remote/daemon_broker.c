@@ -7,9 +7,10 @@
  *      │                    │               └──end──► settling ──► unlocked
  *      └──── libvirt gone, or settling failed: error ─────────────┘
  *
- * When the filter goes, a waiting hold is forgotten, and one that has the lock becomes an orphan: whatever work is
- * under way is let finish, then the domain is settled behind a barrier, as often as that takes, and unlocked. Until
- * then nobody else may believe what the domain looks like: libvirt may still be working for the dead filter.
+ * When the filter's process has ended, a waiting hold is forgotten, and one that has the lock becomes an orphan:
+ * whatever work is under way is let finish, then the domain is settled behind a barrier, as often as that takes, and
+ * unlocked. Until then nobody else may believe what the domain looks like: libvirt may still be working for the dead
+ * filter. Its socket's end is not the process's: whoever has closed it, or has passed a copy on, is ended.
  */
 #include "remote/daemon.h"
 
@@ -83,6 +84,7 @@ answer(virtDaemonClient *client, guint id, const GError *failure)
         virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d does not take its answers: %s",
                       (int)client->filter, g_strerror(errno));
         virtDaemonClientKill(client);
+        return;
     }
     if (wasFull)
         watch(client);
@@ -106,6 +108,18 @@ runRequest(virtDaemon *daemon, gpointer opaque)
     virtDaemonRequestRun(daemon, &hold->request, hold->barrier, &hold->error);
 }
 
+/* Who begins has shown nothing here of what libvirt lets him read: why it failed is for the log. */
+static void
+answerBegin(const Hold *hold)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (hold->error)
+        error = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
+                            "Cannot work on domain %s now: the log of virthostdevd says why. Try again.", hold->uuid);
+    answer(hold->client, hold->request.id, error);
+}
+
 static void
 requestDone(virtDaemon *daemon, gpointer opaque)
 {
@@ -117,9 +131,12 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     hold->busy = false;
     virtDaemonLog(VIRT_LOG_REQUEST, hold->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about, "%s %s: %s",
                   virtBrokerVerbName(hold->request.verb), hold->uuid, hold->error ? hold->error->message : "done");
-    answer(hold->client, hold->request.id, hold->error);
+    if (hold->request.verb == VIRT_BROKER_BEGIN)
+        answerBegin(hold);
+    else
+        answer(hold->client, hold->request.id, hold->error);
     g_clear_error(&hold->error);
-    if (hold->client->broker < 0)
+    if (!hold->client->filter)
         settleOrphan(hold);
     else if (over)
         release(hold);
@@ -205,14 +222,27 @@ settleOrphan(Hold *hold)
     virtDaemonJobStart(hold->client->daemon, runOrphan, orphanDone, hold);
 }
 
-static void
-onGone(virtDaemonClient *client)
+/* Neither reads nor answers any more. Also for those who have a copy of the filter's end, there is nobody here. */
+void
+virtDaemonBrokerClose(virtDaemonClient *client)
+{
+    if (client->broker < 0)
+        return;
+    if (client->source)
+        g_source_remove(client->source); /* also from within its own callback */
+    client->source = 0;
+    shutdown(client->broker, SHUT_RDWR);
+    close(client->broker);
+    client->broker = -1;
+}
+
+/* The filter of @client has been reaped: what it held is settled, and @client may be freed. */
+void
+virtDaemonBrokerGone(virtDaemonClient *client)
 {
     g_autoptr(GPtrArray) holds = g_ptr_array_copy(client->holds, NULL, NULL);
 
-    close(client->broker);
-    client->broker = -1;
-    client->source = 0;
+    virtDaemonBrokerClose(client);
     for (guint i = 0; i < holds->len; i++) {
         Hold *hold = holds->pdata[i];
 
@@ -229,6 +259,19 @@ onGone(virtDaemonClient *client)
 
 /* ---- requests ---- */
 
+/* The one hold that @client has or waits for of the domain. */
+static Hold *
+findHold(virtDaemonClient *client, const char *uuid)
+{
+    for (guint i = 0; i < client->holds->len; i++) {
+        Hold *hold = client->holds->pdata[i];
+
+        if (g_str_equal(hold->uuid, uuid))
+            return hold;
+    }
+    return NULL;
+}
+
 static void
 begin(virtDaemonClient *client, const virtBrokerRequest *request)
 {
@@ -237,6 +280,10 @@ begin(virtDaemonClient *client, const virtBrokerRequest *request)
     if (!virtDaemonLibvirtIsUp(client->daemon)) {
         refuse(client, request, VIRT_ERROR_HOST,
                "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
+        return;
+    }
+    if (findHold(client, request->uuid)) {
+        refuse(client, request, VIRT_ERROR_BUSY, "it has been begun already");
         return;
     }
     if (client->holds->len >= OUTSTANDING_MAX) {
@@ -249,34 +296,23 @@ begin(virtDaemonClient *client, const virtBrokerRequest *request)
     hold->request = *request;
     g_strlcpy(hold->uuid, request->uuid, sizeof(hold->uuid));
     g_ptr_array_add(client->holds, hold);
-    virtDaemonLock(client->daemon, hold->uuid, onGranted, hold);
-}
-
-static Hold *
-findHeld(virtDaemonClient *client, const char *uuid)
-{
-    for (guint i = 0; i < client->holds->len; i++) {
-        Hold *hold = client->holds->pdata[i];
-
-        if (hold->granted && g_str_equal(hold->uuid, uuid))
-            return hold;
-    }
-    return NULL;
+    virtDaemonLock(client->daemon, hold->uuid, client->uid, onGranted, hold);
 }
 
 static void
 dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 {
-    Hold *hold = request->verb == VIRT_BROKER_BEGIN ? NULL : findHeld(client, request->uuid);
+    Hold *hold = findHold(client, request->uuid);
 
     client->outstanding++;
     if (client->readOnly)
         refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
     else if (request->verb == VIRT_BROKER_BEGIN)
         begin(client, request);
-    else if (!hold || hold->busy)
-        refuse(client, request, VIRT_ERROR_INVALID,
-               hold ? "another request about it is under way" : "it has not been begun");
+    else if (!hold || !hold->granted)
+        refuse(client, request, VIRT_ERROR_INVALID, "it has not been begun");
+    else if (hold->busy)
+        refuse(client, request, VIRT_ERROR_INVALID, "another request about it is under way");
     else
         startRequest(hold, request);
 }
@@ -295,18 +331,17 @@ onPacket(gint fd, GIOCondition condition, gpointer opaque)
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     if (len <= 0) {
-        onGone(client);
+        virtDaemonClientKill(client);
         return G_SOURCE_REMOVE;
     }
     if (!virtBrokerRequestParse(packet, (gsize)len, &request, &error)) {
         virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d of client %d is ended: %s",
                       (int)client->filter, (int)client->pid, error->message);
         virtDaemonClientKill(client);
-        onGone(client);
         return G_SOURCE_REMOVE;
     }
     dispatch(client, &request);
-    if (client->outstanding == OUTSTANDING_MAX)
+    if (client->broker >= 0 && client->outstanding == OUTSTANDING_MAX)
         watch(client);
     return G_SOURCE_CONTINUE;
 }

@@ -32,10 +32,13 @@ virtDaemonClientUnref(virtDaemonClient *client)
     virtDaemonListenersWatch(daemon);
 }
 
-/* The rest follows from its socket's end. */
+/* Its socket says nothing about a filter: others may have a copy of it. So nothing is heard from there any more, and
+ * the rest follows from the process's end.
+ */
 void
 virtDaemonClientKill(virtDaemonClient *client)
 {
+    virtDaemonBrokerClose(client);
     if (client->filter)
         kill(client->filter, SIGKILL);
 }
@@ -61,7 +64,7 @@ onFilterEnd(gint pidfd, GIOCondition condition, gpointer opaque)
                       "The filter %d of client %d (uid %u) failed with status %d", (int)pid, (int)client->pid,
                       (guint)client->uid, WEXITSTATUS(status));
     client->filter = 0;
-    virtDaemonClientUnref(client);
+    virtDaemonBrokerGone(client);
     return G_SOURCE_REMOVE;
 }
 
@@ -107,6 +110,7 @@ clientNew(virtDaemonListener *listener, int fd, GError **error)
     virtDaemonClient *client = g_new0(virtDaemonClient, 1);
     struct ucred peer;
     socklen_t size = sizeof(peer);
+    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
 
     client->daemon = listener->daemon;
     client->readOnly = listener->readOnly;
@@ -115,9 +119,12 @@ clientNew(virtDaemonListener *listener, int fd, GError **error)
     g_array_set_size(client->groups, 64);
     client->holds = g_ptr_array_new();
     g_hash_table_add(client->daemon->clients, client);
-    /* -1 is nobody's, and would mean "as it is" where identities are set: root. */
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid == (uid_t)-1 || peer.gid == (gid_t)-1 ||
-        !getGroups(fd, client->groups)) {
+    if (known && (peer.uid == (uid_t)-1 || peer.gid == (gid_t)-1)) {
+        /* -1 is nobody's, and would mean "as it is" where identities are set: root. */
+        known = false;
+        errno = EOVERFLOW;
+    }
+    if (!known || !getGroups(fd, client->groups)) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot tell who the client is: %s", g_strerror(errno));
         virtDaemonClientUnref(client);
         return NULL;
@@ -126,6 +133,25 @@ clientNew(virtDaemonListener *listener, int fd, GError **error)
     client->gid = peer.gid;
     client->pid = peer.pid;
     return client;
+}
+
+/* Root's clients are not counted: there is nothing that it could be kept from. */
+static bool
+hasTooMany(const virtDaemonClient *client, GError **error)
+{
+    const guint max = client->daemon->config->maxUserClients;
+    guint count = 0;
+    GHashTableIter iter;
+    gpointer other;
+
+    g_hash_table_iter_init(&iter, client->daemon->clients);
+    while (g_hash_table_iter_next(&iter, &other, NULL))
+        count += ((virtDaemonClient *)other)->uid == client->uid;
+    if (client->uid == 0 || count <= max)
+        return false;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                "user %u has %u clients already (max_user_clients in virthostdevd.conf)", (guint)client->uid, max);
+    return true;
 }
 
 /* ---- its filter ---- */
@@ -164,7 +190,7 @@ serve(virtDaemonListener *listener, int fd)
     virtDaemonClient *client = clientNew(listener, fd, &error);
     const virtDaemonAbout about = {.client = client};
 
-    if (client && startFilter(client, fd, &error))
+    if (client && !hasTooMany(client, &error) && startFilter(client, fd, &error))
         return;
     virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, &about, "A client is turned away: %s", error->message);
     if (client)

@@ -39,6 +39,7 @@ static const Key keys[] = {
     {"enforce", TYPE_YES_NO, AT(enforce)},
     {"drift_interval", TYPE_UINT, AT(driftInterval), 1, 100000},
     {"max_clients", TYPE_UINT, AT(maxClients), 1, 100000},
+    {"max_user_clients", TYPE_UINT, AT(maxUserClients), 1, 100000},
     {"lease", TYPE_UINT, AT(lease), 1, 100000},
     {"log_level", TYPE_UINT, AT(logLevel), 1, 4},
 };
@@ -242,6 +243,7 @@ virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error)
     config->rwPerms = config->roPerms = -1;
     config->driftInterval = 60;
     config->maxClients = 5000;
+    config->maxUserClients = 1000;
     config->lease = VIRT_BROKER_LEASE;
     config->logLevel = 2;
     if (!g_file_get_contents(file, &text, NULL, &local)) {

@@ -21,8 +21,9 @@ typedef struct {
     bool enforce;                /* what somebody else has changed of a guest's VF is put back */
     guint driftInterval;         /* seconds from one look for that to the next */
     guint maxClients;
-    guint lease;    /* seconds; VIRT_BROKER_LEASE */
-    guint logLevel; /* libvirt's: 1 debug, 2 info, 3 warnings, 4 errors */
+    guint maxUserClients; /* of one user who is not root */
+    guint lease;          /* seconds; VIRT_BROKER_LEASE */
+    guint logLevel;       /* libvirt's: 1 debug, 2 info, 3 warnings, 4 errors */
 } virtDaemonConfig;
 
 virtDaemonConfig *virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error);

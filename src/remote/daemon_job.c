@@ -3,6 +3,9 @@
  *
  * The lock is a queue in the main loop's hands, not a mutex: whoever is at its head holds the domain, and being
  * granted is a call. So nobody blocks, and who waits can be told to stop waiting.
+ *
+ * It is served in rounds, in which each party comes once: a user, however many connections he has, or the daemon
+ * itself.
  */
 #include "remote/daemon.h"
 
@@ -18,6 +21,8 @@ typedef struct {
 typedef struct {
     virtDaemonJobFunc granted;
     gpointer opaque;
+    gint64 party;
+    guint64 round; /* the queue is sorted by it */
 } Waiter;
 
 static gboolean
@@ -81,19 +86,49 @@ virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc 
     g_thread_pool_push(daemon->workers, job, NULL);
 }
 
+static const Waiter *
+waiterAt(const GList *link)
+{
+    return link->data;
+}
+
+/* One round after the last in which @party is in @queue already, else the round that is being served. */
+static guint64
+roundFor(const GQueue *queue, gint64 party)
+{
+    for (const GList *at = queue->tail; at; at = at->prev) {
+        if (waiterAt(at)->party == party)
+            return waiterAt(at)->round + 1;
+    }
+    return queue->head ? waiterAt(queue->head)->round : 0;
+}
+
+/* Behind all of its round; the head holds the lock and stays where it is. */
+static void
+enqueue(GQueue *queue, Waiter *waiter)
+{
+    GList *at = queue->tail;
+
+    while (at && at->prev && waiterAt(at)->round > waiter->round)
+        at = at->prev;
+    g_queue_insert_after(queue, at, waiter);
+}
+
 /* Waits for the lock of the domain @uuid without blocking: @granted is called with @opaque once it is held, perhaps
  * before this returns. @opaque also names the waiter, see virtDaemonLockForget().
+ *
+ * @party: a uid, or VIRT_DAEMON_ITSELF
  */
 void
-virtDaemonLock(virtDaemon *daemon, const char *uuid, virtDaemonJobFunc granted, gpointer opaque)
+virtDaemonLock(virtDaemon *daemon, const char *uuid, gint64 party, virtDaemonJobFunc granted, gpointer opaque)
 {
     GQueue *queue = g_hash_table_lookup(daemon->locks, uuid);
     Waiter *waiter = g_new0(Waiter, 1);
 
-    *waiter = (Waiter){granted, opaque};
     if (!queue)
         g_hash_table_insert(daemon->locks, g_strdup(uuid), queue = g_queue_new());
-    g_queue_push_tail(queue, waiter);
+    *waiter = (Waiter){granted, opaque, party, roundFor(queue, party)};
+    enqueue(queue, waiter);
     if (queue->length == 1)
         granted(daemon, opaque);
 }

@@ -14,6 +14,9 @@ static const char *const messageIds[] = {
     [VIRT_LOG_LEASE] = VIRT_MESSAGE_ID_LEASE,     [VIRT_LOG_WARNING] = VIRT_MESSAGE_ID_WARNING,
 };
 
+#define USER_LINES 50        /* warnings about the clients of one user, who must not fill the log, in .. */
+#define USER_MINUTE 60000000 /* .. so many microseconds */
+
 static gint maxLevel; /* GLogLevelFlags: the least urgent that is told; read from all threads */
 
 static GLogWriterOutput
@@ -59,6 +62,35 @@ virtDaemonLogInit(guint level)
     g_log_set_writer_func(writeLine, NULL, NULL);
 }
 
+typedef struct {
+    gint64 since;
+    guint lines;
+} Told;
+
+/* Whether a warning about a client of user @uid is told. *ret_last: no more of them for now. */
+static bool
+mayTell(uid_t uid, bool *ret_last)
+{
+    static GMutex lock;
+    static GHashTable *users; /* uid → Told */
+    const gint64 now = g_get_monotonic_time();
+    Told *told;
+    bool may;
+
+    g_mutex_lock(&lock);
+    if (!users)
+        users = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    if (!(told = g_hash_table_lookup(users, GUINT_TO_POINTER(uid))))
+        g_hash_table_insert(users, GUINT_TO_POINTER(uid), told = g_new0(Told, 1));
+    if (now - told->since > USER_MINUTE)
+        *told = (Told){.since = now};
+    told->lines++;
+    may = told->lines <= USER_LINES;
+    *ret_last = told->lines == USER_LINES;
+    g_mutex_unlock(&lock);
+    return may;
+}
+
 static void
 addField(GLogField *fields, guint *n, const char *key, const char *value)
 {
@@ -66,7 +98,8 @@ addField(GLogField *fields, guint *n, const char *key, const char *value)
         fields[(*n)++] = (GLogField){key, value, -1};
 }
 
-/* Tells something, with what is known in fields of its own. Any thread.
+/* Tells something, with what is known in fields of its own. Any thread. Of many warnings about one user's clients the
+ * rest is left out.
  * @about: may be NULL
  */
 void
@@ -76,13 +109,18 @@ virtDaemonLog(virtDaemonLogKind kind, GLogLevelFlags level, const virtDaemonAbou
     char address[VIRT_PCI_ADDRESS_LEN], pid[24], uid[24], priority[2];
     GLogField fields[9];
     guint n = 0;
+    bool last = false;
     va_list args;
 
-    va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
-    va_end(args);
     if (!about)
         about = &nothing;
+    if (about->client && level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL) && !mayTell(about->client->uid, &last))
+        return;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_autofree char *message =
+        g_strconcat(text, last ? " (no more is logged about this user's clients for a minute)" : NULL, NULL);
     /* syslog's numbers, as g_log_structured() gives them. */
     g_snprintf(priority, sizeof(priority), "%d",
                level & G_LOG_LEVEL_CRITICAL  ? 3

@@ -123,10 +123,35 @@ runChild(const virtDaemonClient *client, const char *stock, int clientFd, int br
     giveUp("run the filter");
 }
 
+/* A program that its user can read can be looked into from exec on, before it has closed itself, and its socket to the
+ * broker taken. Root's clients could look into any process.
+ *
+ * Errors: VIRT_ERROR_HOST.
+ */
+static bool
+checkFilter(const char *path, uid_t uid, GError **error)
+{
+    const mode_t others = uid == 0 ? S_IWGRP | S_IWOTH : S_IWGRP | S_IWOTH | S_IRGRP | S_IROTH;
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at the filter %s: %s", path, g_strerror(errno));
+        return false;
+    }
+    if (S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & others))
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "The filter %s has owner %u and mode %04o, and a client could take it over. Run: chown root %s && chmod 0711 %s",
+        path, (guint)st.st_uid, (guint)st.st_mode & 07777, path, path);
+    return false;
+}
+
 /* Starts a filter that has @client's identity, @clientFd as 3 and @brokerFd as 4; both remain the caller's.
  * @stock: libvirt's socket
  *
- * Returns its pid, which the caller reaps; or -1 with VIRT_ERROR_HOST. What goes wrong in the child is told on
+ * Returns its pid, which the caller reaps; or -1 with VIRT_ERROR_HOST, also where the program could be read or changed
+ * by others than root. What goes wrong in the child is told on
  * stderr, and it exits.
  */
 pid_t
@@ -135,6 +160,8 @@ virtDaemonSpawnFilter(virtDaemonClient *client, const char *stock, int clientFd,
     sigset_t all, before;
     pid_t pid;
 
+    if (!checkFilter(client->daemon->config->filter, client->uid, error))
+        return -1;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
     pid = fork();

@@ -95,7 +95,7 @@ virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier)
     own->uuid = g_strdup(uuid);
     own->barrier = barrier;
     g_hash_table_insert(daemon->settling, own->uuid, own);
-    virtDaemonLock(daemon, own->uuid, onGranted, own);
+    virtDaemonLock(daemon, own->uuid, VIRT_DAEMON_ITSELF, onGranted, own);
 }
 
 /* ---- after connecting ---- */

@@ -119,8 +119,9 @@ upstream = "$HOST_STOCK"
 upstream_ro = "$HOST_STOCK-ro"
 listen = "$HOST_FRONT"
 listen_ro = "$HOST_FRONT-ro"
-filter = "$1/src/remote/virt-hostdev-filter"
+filter = "$HOST_WORK/virt-hostdev-filter"
 C
+    install -m 0711 "$1/src/remote/virt-hostdev-filter" "$HOST_WORK/" # as it is installed
     "$1/src/remote/virthostdevd" --config "$HOST_WORK/virthostdevd.conf" > "$HOSTDEVD_LOG" 2>&1 &
   fi
   host_wait 20 host_answers "$HOST_FRONT" || { cat "$HOSTDEVD_LOG"; return 1; }
