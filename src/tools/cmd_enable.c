@@ -8,6 +8,7 @@
 #include "tools/tool.h"
 #include "util/virerror.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -70,22 +71,65 @@ dropInPath(virtTool *tool, const char *unit)
     return virtHostPath(tool->host, UNIT_DIR "/%s.d/" DROP_IN, unit);
 }
 
-/* *@changed becomes true where the file was not the same already. */
+/* A drop-in that this run has written, and what it takes to undo that. */
+typedef struct {
+    char *path;
+    char *old; /* NULL: there was none */
+} Written;
+
+static void
+writtenFree(Written *written)
+{
+    g_free(written->path);
+    g_free(written->old);
+    g_free(written);
+}
+
+/* A file that is the same already is not written, and so not added to @written. */
 static bool
-writeDropIn(virtTool *tool, const char *unit, const char *text, bool *changed, GError **error)
+writeDropIn(virtTool *tool, const char *unit, const char *text, GPtrArray *written, GError **error)
 {
     g_autofree char *path = dropInPath(tool, unit);
     g_autofree char *dir = g_path_get_dirname(path);
     g_autofree char *old = NULL;
+    g_autoptr(GError) local = NULL;
+    Written *entry;
 
-    if (g_file_get_contents(path, &old, NULL, NULL) && g_str_equal(old, text))
-        return true;
-    *changed = true;
+    if (g_file_get_contents(path, &old, NULL, &local)) {
+        if (g_str_equal(old, text))
+            return true;
+    } else if (!g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
     if (g_mkdir_with_parents(dir, 0755) != 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot make '%s': %m", dir);
         return false;
     }
-    return g_file_set_contents(path, text, -1, error);
+    entry = g_new0(Written, 1);
+    entry->path = g_steal_pointer(&path);
+    entry->old = g_steal_pointer(&old);
+    g_ptr_array_add(written, entry);
+    return g_file_set_contents(entry->path, text, -1, error);
+}
+
+static bool
+unwrite(const GPtrArray *written, GError **error)
+{
+    for (guint i = written->len; i-- > 0;) {
+        const Written *entry = written->pdata[i];
+        g_autofree char *dir = g_path_get_dirname(entry->path);
+
+        if (entry->old) {
+            if (!g_file_set_contents(entry->path, entry->old, -1, error))
+                return false;
+        } else if (g_unlink(entry->path) != 0 && errno != ENOENT) {
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot remove '%s': %m", entry->path);
+            return false;
+        }
+        g_rmdir(dir); /* where it holds nothing else */
+    }
+    return true;
 }
 
 static void
@@ -122,7 +166,7 @@ ourDropIn(const char *unit, const char *path, GError **error)
 }
 
 static bool
-writeDropIns(virtTool *tool, guint stock, bool *changed, GError **error)
+writeDropIns(virtTool *tool, guint stock, GPtrArray *written, GError **error)
 {
     for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
         g_autofree char *stockUnit = g_strdup_printf("%s%s.socket", stocks[stock].name, kinds[i]);
@@ -133,8 +177,8 @@ writeDropIns(virtTool *tool, guint stock, bool *changed, GError **error)
                                                  stocks[stock].socket, kinds[i]);
         g_autofree char *ours = ourDropIn(stockUnit, path, error);
 
-        if (!ours || !writeDropIn(tool, stockUnit, moved, changed, error) ||
-            !writeDropIn(tool, ourUnit, ours, changed, error))
+        if (!ours || !writeDropIn(tool, stockUnit, moved, written, error) ||
+            !writeDropIn(tool, ourUnit, ours, written, error))
             return false;
     }
     return true;
@@ -230,9 +274,11 @@ findStock(guint *ret, GError **error)
 }
 
 static bool
-checkSystemd(GError **error)
+checkSystemd(virtTool *tool, GError **error)
 {
-    if (g_file_test("/run/systemd/system", G_FILE_TEST_IS_DIR))
+    g_autofree char *running = virtHostPath(tool->host, "run/systemd/system");
+
+    if (g_file_test(running, G_FILE_TEST_IS_DIR))
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                 "systemd does not run here. See 'Without systemd' in operations.rst for what to do by hand.");
@@ -240,7 +286,7 @@ checkSystemd(GError **error)
 }
 
 static bool
-takeOver(virtTool *tool, guint stock, const GPtrArray *units, GError **error)
+takeOver(virtTool *tool, const GPtrArray *units, GError **error)
 {
     g_autoptr(virConnect) conn = NULL;
 
@@ -249,40 +295,54 @@ takeOver(virtTool *tool, guint stock, const GPtrArray *units, GError **error)
     return (conn = virtToolConnect(tool, true, error));
 }
 
-/* Leave the host as it was found; what goes wrong now is told beside what went wrong before. */
+/* Leave the host as it was found, also one on which virthostdevd stood in front already.
+ * @was: virthostdevd's sockets were enabled */
 static void
-undo(virtTool *tool, const GPtrArray *units, GError **error)
+undo(const GPtrArray *written, const GPtrArray *units, bool was, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    bool changed = false;
 
-    removeDropIns(tool, &changed);
-    if (reopen(units, false, &local))
-        g_prefix_error(error, "libvirt's sockets are where they were, because ");
+    if (unwrite(written, &local) && reopen(units, was, &local))
+        g_prefix_error(error, "libvirt's sockets are where they were: ");
     else
-        g_prefix_error(error, "Putting libvirt's sockets back failed (%s), after this: ", local->message);
+        g_prefix_error(error,
+                       "libvirt's sockets may be closed, because undoing failed too (%s). Run 'systemctl "
+                       "daemon-reload', then start libvirt's socket units. The first error: ",
+                       local->message);
+}
+
+/* What is written before a failure is taken back at once: systemd has not read it yet. */
+static bool
+prepare(virtTool *tool, guint stock, GPtrArray *written, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (writeDropIns(tool, stock, written, error))
+        return true;
+    if (!unwrite(written, &local))
+        g_prefix_error(error, "Undoing failed (%s) after this error: ", local->message);
+    return false;
 }
 
 bool
 virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
 {
+    g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func((GDestroyNotify)writtenFree);
     g_autoptr(GPtrArray) units = NULL;
-    bool changed = false;
+    bool was;
     guint stock;
 
-    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(error) || !findStock(&stock, error))
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(tool, error) ||
+        !findStock(&stock, error) || !prepare(tool, stock, written, error))
         return false;
-    units = activeUnits(stock);
-    if (!writeDropIns(tool, stock, &changed, error)) {
-        removeDropIns(tool, &changed);
-        return false;
-    }
-    if (!changed && isActive("virthostdevd.socket") && isActive("virthostdevd-ro.socket")) {
+    if (written->len == 0 && isActive("virthostdevd.socket") && isActive("virthostdevd-ro.socket")) {
         printf("virthostdevd stands in front of %s already\n", stocks[stock].name);
         return true;
     }
-    if (!takeOver(tool, stock, units, error)) {
-        undo(tool, units, error);
+    units = activeUnits(stock);
+    was = systemctl(NULL, NULL, "is-enabled", "--quiet", "virthostdevd.socket", NULL);
+    if (!takeOver(tool, units, error)) {
+        undo(written, units, was, error);
         return false;
     }
     printf("virthostdevd stands in front of %s\n", stocks[stock].name);
@@ -296,7 +356,7 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
     bool changed = false;
     guint stock;
 
-    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(error))
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(tool, error))
         return false;
     removeDropIns(tool, &changed);
     if (!changed && !isActive("virthostdevd.socket")) {
@@ -305,8 +365,9 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
     }
     units = findStock(&stock, NULL) ? activeUnits(stock) : g_ptr_array_new_with_free_func(g_free);
     if (!reopen(units, false, error)) {
-        g_prefix_error(error, "The drop-ins are gone, but libvirt's sockets may be closed: mend what follows, then run "
-                              "systemctl daemon-reload and start libvirt's socket units. ");
+        g_prefix_error(error,
+                       "The drop-ins are removed, but libvirt's sockets may be closed. Correct this error, then run "
+                       "'systemctl daemon-reload' and start libvirt's socket units: ");
         return false;
     }
     printf("libvirt's sockets are its own again\n");
