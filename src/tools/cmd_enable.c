@@ -25,42 +25,10 @@ static const struct {
 /* Each stock daemon has a socket for all calls and one for reading. */
 static const char *const kinds[] = {"", "-ro"};
 
-/* ---- systemctl ---- */
-
-/* @ret_out: what it said, without the last line break; may be NULL */
-static bool
-systemctl(char **ret_out, GError **error, ...)
-{
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_autofree char *out = NULL;
-    g_autofree char *err = NULL;
-    g_autofree char *line = NULL;
-    const char *arg;
-    va_list args;
-    int status;
-
-    g_ptr_array_add(argv, (gpointer) "systemctl");
-    va_start(args, error);
-    while ((arg = va_arg(args, const char *)))
-        g_ptr_array_add(argv, (gpointer)arg);
-    va_end(args);
-    g_ptr_array_add(argv, NULL);
-    if (!g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, error))
-        return false;
-    if (!g_spawn_check_wait_status(status, NULL)) {
-        line = g_strjoinv(" ", (char **)argv->pdata);
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "'%s' failed: %s", line, g_strstrip(*err ? err : out));
-        return false;
-    }
-    if (ret_out)
-        *ret_out = g_strdup(g_strchomp(out));
-    return true;
-}
-
 static bool
 isActive(const char *unit)
 {
-    return systemctl(NULL, NULL, "is-active", "--quiet", unit, NULL);
+    return virtToolSystemctl(NULL, NULL, "is-active", "--quiet", unit, NULL);
 }
 
 /* ---- drop-ins ---- */
@@ -155,7 +123,7 @@ ourDropIn(const char *unit, const char *path, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(properties); i++) {
         g_autofree char *value = NULL;
 
-        if (!systemctl(&value, error, "show", "--value", "--property", properties[i], unit, NULL)) {
+        if (!virtToolSystemctl(&value, error, "show", "--value", "--property", properties[i], unit, NULL)) {
             g_string_free(text, TRUE);
             return NULL;
         }
@@ -223,7 +191,7 @@ static bool
 stopAll(const GPtrArray *units, GError **error)
 {
     for (guint i = units->len; i-- > 0;) {
-        if (!systemctl(NULL, error, "stop", units->pdata[i], NULL))
+        if (!virtToolSystemctl(NULL, error, "stop", units->pdata[i], NULL))
             return false;
     }
     return true;
@@ -233,7 +201,7 @@ static bool
 startAll(const GPtrArray *units, GError **error)
 {
     for (guint i = 0; i < units->len; i++) {
-        if (!systemctl(NULL, error, "start", units->pdata[i], NULL))
+        if (!virtToolSystemctl(NULL, error, "start", units->pdata[i], NULL))
             return false;
     }
     return true;
@@ -242,18 +210,18 @@ startAll(const GPtrArray *units, GError **error)
 static bool
 stopOurs(GError **error)
 {
-    return systemctl(NULL, error, "stop", "virthostdevd.service", "virthostdevd.socket", "virthostdevd-ro.socket",
-                     NULL);
+    return virtToolSystemctl(NULL, error, "stop", "virthostdevd.service", "virthostdevd.socket",
+                             "virthostdevd-ro.socket", NULL);
 }
 
 /* Have systemd read the changed units, with every socket closed meanwhile. */
 static bool
 reopen(const GPtrArray *units, bool enable, GError **error)
 {
-    return stopOurs(error) && stopAll(units, error) && systemctl(NULL, error, "daemon-reload", NULL) &&
+    return stopOurs(error) && stopAll(units, error) && virtToolSystemctl(NULL, error, "daemon-reload", NULL) &&
            startAll(units, error) &&
-           systemctl(NULL, error, enable ? "enable" : "disable", "--now", "virthostdevd.socket",
-                     "virthostdevd-ro.socket", NULL);
+           virtToolSystemctl(NULL, error, enable ? "enable" : "disable", "--now", "virthostdevd.socket",
+                             "virthostdevd-ro.socket", NULL);
 }
 
 static bool
@@ -340,7 +308,7 @@ virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
         return true;
     }
     units = activeUnits(stock);
-    was = systemctl(NULL, NULL, "is-enabled", "--quiet", "virthostdevd.socket", NULL);
+    was = virtToolSystemctl(NULL, NULL, "is-enabled", "--quiet", "virthostdevd.socket", NULL);
     if (!takeOver(tool, units, error)) {
         undo(written, units, was, error);
         return false;

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "config.h"
-#include "tools/tool.h"
+#include "tools/hook_check.h"
 #include "util/virerror.h"
 #include "util/virnetdevforesight.h"
 #include "util/virnetdevhostdev.h"
@@ -13,18 +13,19 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Returns NULL when all is well, else what is wrong and what to do. */
-typedef char *(*Check)(virtTool *tool);
+/* Returns NULL when all is well, else what is wrong and what to do.
+ * @ret_unsure: becomes true where it cannot be told
+ */
+typedef char *(*Check)(virtTool *tool, bool *ret_unsure);
 
 static char *
-checkRoot(virtTool *tool)
+checkRoot(virtTool *tool, bool *ret_unsure)
 {
-    (void)tool;
     return geteuid() == 0 ? NULL : g_strdup("not root: VFs cannot be read in full or set. Run it with sudo");
 }
 
 static char *
-checkLibvirt(virtTool *tool)
+checkLibvirt(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(virConnect) conn = virtToolConnect(tool, true, &error);
@@ -41,19 +42,7 @@ checkLibvirt(virtTool *tool)
 }
 
 static char *
-checkHook(virtTool *tool)
-{
-    g_autofree char *path = virtHostPath(tool->host, "%s/50-virt-hostdev", &VIRT_HOOKS_DIR[1]);
-
-    if (access(path, X_OK) == 0)
-        return NULL;
-    return g_strdup_printf(
-        "%s: %s. Install libvirt-hostdev's hook, then reload libvirtd: it looks for hooks only when it starts", path,
-        g_strerror(errno));
-}
-
-static char *
-checkIommu(virtTool *tool)
+checkIommu(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GPtrArray) groups = virtHostListDir(tool->host, NULL, "sys/kernel/iommu_groups");
 
@@ -64,7 +53,7 @@ checkIommu(virtTool *tool)
 }
 
 static char *
-checkVfio(virtTool *tool)
+checkVfio(virtTool *tool, bool *ret_unsure)
 {
     g_autofree char *driver = virtHostPath(tool->host, "sys/bus/pci/drivers/vfio-pci");
     struct utsname name;
@@ -82,12 +71,11 @@ checkVfio(virtTool *tool)
 /* Before 6.5 the kernel has no RTEXT_FILTER_SKIP_STATS, and with statistics about 221 VFs fill the 16 bits of the
  * list's length (struct nlattr). */
 static char *
-checkKernel(virtTool *tool)
+checkKernel(virtTool *tool, bool *ret_unsure)
 {
     struct utsname name;
     unsigned major = 0, minor = 0;
 
-    (void)tool;
     if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major > 6 ||
         (major == 6 && minor >= 5))
         return NULL;
@@ -96,7 +84,7 @@ checkKernel(virtTool *tool)
 }
 
 static char *
-checkPFs(virtTool *tool)
+checkPFs(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
 
@@ -106,7 +94,7 @@ checkPFs(virtTool *tool)
 }
 
 static char *
-checkPorts(virtTool *tool)
+checkPorts(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
     g_autoptr(GString) down = g_string_new(NULL);
@@ -129,7 +117,7 @@ checkPorts(virtTool *tool)
 }
 
 static char *
-checkRecords(virtTool *tool)
+checkRecords(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) records = virtQemuRecordList(tool->host, &error);
@@ -153,7 +141,9 @@ static const struct {
 } checks[] = {
     {"root", checkRoot, true},
     {"libvirt 9.0 or newer with the QEMU driver", checkLibvirt, true},
-    {"the hook in " VIRT_HOOKS_DIR, checkHook, true},
+    {"the hook in " VIRT_HOOKS_DIR, virtHookCheckFile, true},
+    {"libvirt's daemon being allowed to execute it", virtHookCheckExecute, true},
+    {"libvirt's daemon having noticed it", virtHookCheckNoticed, true},
     {"an IOMMU", checkIommu, true},
     {"vfio-pci", checkVfio, true},
     {"Linux 6.5 or newer", checkKernel, false},
@@ -216,16 +206,18 @@ addPFs(virtTool *tool, struct libscols_table *table)
 static bool
 runCheck(virtTool *tool, struct libscols_table *table, guint n)
 {
-    g_autofree char *wrong = checks[n].check(tool);
-    const char *result = !wrong ? "PASS" : checks[n].must ? "FAIL" : "WARN";
-    const char *cells[] = {checks[n].what, result, NULL, NULL, NULL, NULL, wrong};
+    bool unsure = false;
+    g_autofree char *wrong = checks[n].check(tool, &unsure);
+    bool failed = wrong && checks[n].must && !unsure;
+    const char *result = wrong ? "WARN" : "PASS";
+    const char *cells[] = {checks[n].what, failed ? "FAIL" : result, NULL, NULL, NULL, NULL, wrong};
 
     if (tool->json)
         virtToolRow(table, NULL, cells);
     else
-        printf("%8s: Checking for %-45s : %s%s%s%s\n", "HOSTDEV", checks[n].what, result, wrong ? " (" : "",
+        printf("%8s: Checking for %-45s : %s%s%s%s\n", "HOSTDEV", checks[n].what, cells[1], wrong ? " (" : "",
                wrong ? wrong : "", wrong ? ")" : "");
-    return wrong && checks[n].must;
+    return failed;
 }
 
 /* First the checks, a line each, then a table of what each PF's driver can do; with --json all is in one table. */

@@ -130,6 +130,40 @@ virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error
     return xml ? virtDomainParse(xml, len, tool->file, flags, error) : NULL;
 }
 
+/* ---- systemd ---- */
+
+/* Runs systemctl with the arguments behind @error, NULL at the end.
+ * @ret_out: what it said, without the last line break; may be NULL
+ */
+bool
+virtToolSystemctl(char **ret_out, GError **error, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autofree char *out = NULL;
+    g_autofree char *err = NULL;
+    g_autofree char *line = NULL;
+    const char *arg;
+    va_list args;
+    int status;
+
+    g_ptr_array_add(argv, (gpointer) "systemctl");
+    va_start(args, error);
+    while ((arg = va_arg(args, const char *)))
+        g_ptr_array_add(argv, (gpointer)arg);
+    va_end(args);
+    g_ptr_array_add(argv, NULL);
+    if (!g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, error))
+        return false;
+    if (!g_spawn_check_wait_status(status, NULL)) {
+        line = g_strjoinv(" ", (char **)argv->pdata);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "'%s' failed: %s", line, g_strstrip(*err ? err : out));
+        return false;
+    }
+    if (ret_out)
+        *ret_out = g_strdup(g_strchomp(out));
+    return true;
+}
+
 /* ---- libvirt ---- */
 
 void

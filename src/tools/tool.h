@@ -53,6 +53,8 @@ bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, cha
 char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
 virtDomain *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 
+bool virtToolSystemctl(char **ret_out, GError **error, ...) G_GNUC_NULL_TERMINATED;
+
 virConnectPtr virtToolConnect(virtTool *tool, bool readOnly, GError **error);
 virConnectPtr virtToolConnectStock(virtTool *tool, bool readOnly, GError **error);
 virDomainPtr virtToolFindDomain(virConnectPtr conn, const char *text, GError **error);

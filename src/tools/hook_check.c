@@ -1,0 +1,339 @@
+/* hook_check.c: whether libvirt's daemon runs the hook, found out before a guest does
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Three things keep it from running. The file: absent, dangling or without its x bit, it is skipped without a word, and
+ * guests start with VFs that nobody has set. The policy: a hook that the daemon finds and may not execute fails every
+ * start. And time: the daemon looks for hooks when it starts and when it gets SIGHUP, and if it found none then, it
+ * calls none.
+ */
+#include "config.h"
+#include "tools/hook_check.h"
+#include "util/virerror.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOOK VIRT_HOOKS_DIR "/50-virt-hostdev"
+#define PROGRAM VIRT_SBIN_DIR "/virt-hostdev-hook"
+
+enum {
+    NOT_CONFINED = 125, /* the child could not take on the profile */
+    USAGE = 2,          /* what the hook ends with when it has no arguments */
+};
+
+/* ---- the daemon ---- */
+
+typedef struct {
+    const char *name;
+    guint64 pid;
+} Daemon;
+
+/* The one with the QEMU driver; it notes its pid where it keeps its sockets. */
+static bool
+findDaemon(virtHost *host, Daemon *ret)
+{
+    static const char *const names[] = {"virtqemud", "libvirtd"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *comm = NULL;
+
+        ret->name = names[i];
+        if (!virtHostReadUInt(host, G_MAXINT32, &ret->pid, NULL, "run/%s.pid", names[i]))
+            continue;
+        comm = virtHostRead(host, NULL, "proc/%" G_GUINT64_FORMAT "/comm", ret->pid);
+        if (g_strcmp0(comm, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static char *
+noDaemon(bool *ret_unsure)
+{
+    *ret_unsure = true;
+    return g_strdup("it cannot be told, because neither virtqemud nor libvirtd runs with a pid file in /run. Start it: "
+                    "systemctl start libvirtd");
+}
+
+/* ---- the file ---- */
+
+char *
+virtHookCheckFile(virtTool *tool, bool *ret_unsure)
+{
+    g_autofree char *path = virtHostPath(tool->host, "%s", &HOOK[1]);
+    g_autofree char *target = g_file_read_link(path, NULL);
+    struct stat st;
+
+    if (stat(path, &st) == 0) {
+        if (S_ISREG(st.st_mode) && (st.st_mode & 0111))
+            return NULL;
+        return g_strdup_printf("%s is not executable, so libvirt skips it. Run: chmod 0755 %s", path, path);
+    }
+    if (target)
+        return g_strdup_printf("%s leads to %s, which cannot be reached: %s. Run: ln -sfn " PROGRAM " " HOOK, path,
+                               target, g_strerror(errno));
+    return g_strdup_printf("%s: %s. Run: ln -sfn " PROGRAM " " HOOK, path, g_strerror(errno));
+}
+
+/* ---- the policy ---- */
+
+/* The label that the policy knows process @pid by; "": no policy is in force. NULL: it cannot be read. */
+static char *
+readLabel(virtHost *host, guint64 pid, const char *lsm, GError **error)
+{
+    g_autofree char *label = virtHostRead(host, NULL, "proc/%" G_GUINT64_FORMAT "/attr/%s/current", pid, lsm);
+
+    if (label)
+        return g_steal_pointer(&label);
+    return virtHostRead(host, error, "proc/%" G_GUINT64_FORMAT "/attr/current", pid);
+}
+
+/* "libvirtd (enforce)" is a profile's name and its mode; a mode that only logs, and "unconfined", allow everything. */
+static bool
+findProfile(virtHost *host, guint64 pid, char **ret_profile, GError **error)
+{
+    g_autofree char *enabled = virtHostRead(host, NULL, "sys/module/apparmor/parameters/enabled");
+    g_autofree char *label = NULL;
+    char *mode;
+
+    if (g_strcmp0(enabled, "Y") != 0)
+        return true;
+    if (!(label = readLabel(host, pid, "apparmor", error)))
+        return false;
+    mode = strstr(label, " (");
+    if (!mode || g_str_equal(mode, " (complain)") || g_str_equal(mode, " (unconfined)"))
+        return true;
+    *mode = '\0';
+    *ret_profile = g_steal_pointer(&label);
+    return true;
+}
+
+typedef struct {
+    const char *attr; /* the file that changes the profile of who writes to it; NULL: stay as we are */
+    const char *order;
+} Confinement;
+
+/* In the child, before it becomes the hook: from here on it may execute what the daemon may. */
+static void
+confine(gpointer opaque)
+{
+    const Confinement *confinement = opaque;
+    int fd;
+
+    if (!confinement->attr)
+        return;
+    fd = open(confinement->attr, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, confinement->order, strlen(confinement->order)) < 0)
+        _exit(NOT_CONFINED);
+    close(fd);
+}
+
+/* Run the hook once, as the daemon would, but without arguments, so that it does nothing.
+ * @profile: AppArmor's, or NULL
+ * @ret_status: what it ended with, as waitpid() has it
+ */
+static bool
+tryHook(virtHost *host, const char *profile, int *ret_status, GError **error)
+{
+    g_autofree char *path = virtHostPath(host, "%s", &HOOK[1]);
+    g_autofree char *own = virtHostPath(host, "proc/self/attr/apparmor/current");
+    g_autofree char *older = virtHostPath(host, "proc/self/attr/current");
+    g_autofree char *order = g_strdup_printf("changeprofile %s", profile);
+    const char *attr = g_file_test(own, G_FILE_TEST_EXISTS) ? own : older;
+    Confinement confinement = {.order = order};
+    char *argv[] = {path, NULL};
+
+    if (profile)
+        confinement.attr = attr;
+    return g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, confine,
+                        &confinement, NULL, NULL, ret_status, error);
+}
+
+static char *
+refused(virtHost *host, const char *profile, const char *why)
+{
+    g_autofree char *path = virtHostPath(host, "%s", &HOOK[1]);
+    g_autofree char *target = g_file_read_link(path, NULL);
+
+    if (!profile)
+        return g_strdup_printf("it cannot be executed, so no domain can start: %s. Run: ln -sfn " PROGRAM " " HOOK,
+                               why);
+    if (g_strcmp0(target, PROGRAM) != 0)
+        return g_strdup_printf("AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its "
+                               "next restart ends all guests. Run: ln -sfn " PROGRAM " " HOOK,
+                               profile, target ? target : path);
+    return g_strdup_printf("AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next "
+                           "restart ends all guests. Configure libvirt-hostdev with -Dsbindir=/usr/sbin and install it",
+                           profile, target);
+}
+
+/* AppArmor's answer is had by trying. SELinux decides by the type of the process that forks, which cannot be taken on.
+ */
+static char *
+askSELinux(virtHost *host, const Daemon *daemon, bool *ret_unsure)
+{
+    g_autofree char *enforced = virtHostRead(host, NULL, "sys/fs/selinux/enforce");
+    g_autofree char *label = NULL;
+
+    if (g_strcmp0(enforced, "1") != 0)
+        return NULL;
+    label = readLabel(host, daemon->pid, "selinux", NULL);
+    if (label && strstr(label, ":unconfined_t"))
+        return NULL;
+    *ret_unsure = true;
+    return g_strdup_printf("SELinux is enforced and %s runs as '%s': whether its policy allows hooks cannot be told. "
+                           "Start a domain, then run: ausearch -m avc -ts recent -c rpc-%s",
+                           daemon->name, label ? label : "unknown", daemon->name);
+}
+
+char *
+virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
+{
+    g_autofree char *missing = virtHookCheckFile(tool, ret_unsure);
+    g_autofree char *profile = NULL;
+    g_autoptr(GError) error = NULL;
+    Daemon daemon;
+    int status;
+
+    if (missing) {
+        *ret_unsure = true;
+        return g_strdup("it cannot be told without an executable hook");
+    }
+    if (!findDaemon(tool->host, &daemon))
+        return noDaemon(ret_unsure);
+    if (!findProfile(tool->host, daemon.pid, &profile, &error)) {
+        *ret_unsure = true;
+        return g_strdup_printf("it cannot be told under which AppArmor profile %s runs: %s", daemon.name,
+                               error->message);
+    }
+    if (!tryHook(tool->host, profile, &status, &error))
+        return refused(tool->host, profile, error->message);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_CONFINED) {
+        *ret_unsure = true;
+        return g_strdup_printf(
+            "it cannot be told, because AppArmor's profile '%s' cannot be entered from here. Run this "
+            "as root, outside of any container",
+            profile);
+    }
+    if (!g_spawn_check_wait_status(status, &error) && WIFEXITED(status) && WEXITSTATUS(status) == USAGE)
+        return askSELinux(tool->host, &daemon, ret_unsure);
+    return g_strdup_printf("it does not run as it should (%s). Look at what it says: " HOOK,
+                           error ? error->message : "no usage");
+}
+
+/* ---- time ---- */
+
+/* When @pid started, in microseconds since 1970, to a hundredth of a second; 0 where it cannot be told. Field 22 of
+ * /proc/PID/stat (proc(5)) counts from the boot. */
+static gint64
+startedAt(virtHost *host, guint64 pid)
+{
+    g_autofree char *stat = virtHostRead(host, NULL, "proc/%" G_GUINT64_FORMAT "/stat", pid);
+    g_autofree char *uptime = virtHostRead(host, NULL, "proc/uptime");
+    const char *rest = stat ? strrchr(stat, ')') : NULL;
+    g_auto(GStrv) fields = rest ? g_strsplit(rest + 1, " ", -1) : NULL; /* fields[1] is field 3 */
+    double up;
+
+    if (!uptime || !fields || g_strv_length(fields) <= 20)
+        return 0;
+    up = g_ascii_strtod(uptime, NULL) - g_ascii_strtod(fields[20], NULL) / (double)sysconf(_SC_CLK_TCK);
+    return g_get_real_time() - (gint64)(up * G_USEC_PER_SEC);
+}
+
+/* When systemd last had the daemon reload, to a second; 0: never since its start.
+ * Returns false where systemd does not know: it is older, or did not start this process. A SIGHUP by hand, nobody
+ * knows. */
+static bool
+reloadedAt(const Daemon *daemon, gint64 *ret)
+{
+    g_autofree char *unit = g_strconcat(daemon->name, ".service", NULL);
+    g_autofree char *main = g_strdup_printf("MainPID=%" G_GUINT64_FORMAT, daemon->pid);
+    g_autofree char *said = NULL;
+    g_auto(GStrv) lines = NULL;
+    const char *at;
+
+    if (!virtToolSystemctl(&said, NULL, "show", "--timestamp=unix", "--property=MainPID,ExecReload", unit, NULL))
+        return false;
+    lines = g_strsplit(said, "\n", -1);
+    if (!g_strv_contains((const char *const *)lines, main))
+        return false;
+    at = strstr(said, "start_time=[@");
+    *ret = at ? g_ascii_strtoll(at + strlen("start_time=[@"), NULL, 10) * G_USEC_PER_SEC : 0;
+    return true;
+}
+
+static gint64
+microseconds(const struct statx_timestamp *at)
+{
+    return at->tv_sec * G_USEC_PER_SEC + at->tv_nsec / 1000;
+}
+
+/* Since when the file at @path can be nothing but the hook it is: since its last change, or its target's.
+ * G_MAXINT64: it is no hook. */
+static gint64
+hookSince(const char *path)
+{
+    struct statx link, file;
+
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &link) < 0 ||
+        statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &file) < 0 || !S_ISREG(file.stx_mode) || !(file.stx_mode & 0111))
+        return G_MAXINT64;
+    return MAX(microseconds(&link.stx_ctime), microseconds(&file.stx_ctime));
+}
+
+/* The one of libvirt's QEMU hooks, whoever's, that has been there longest: with any, the daemon calls all. */
+static gint64
+oldestHook(virtHost *host)
+{
+    g_autoptr(GPtrArray) names = virtHostListDir(host, NULL, "%s", &VIRT_HOOKS_DIR[1]);
+    g_autofree char *single = virtHostPath(host, "%s/../qemu", &VIRT_HOOKS_DIR[1]);
+    gint64 oldest = hookSince(single);
+
+    for (guint i = 0; names && i < names->len; i++) {
+        g_autofree char *path = virtHostPath(host, "%s/%s", &VIRT_HOOKS_DIR[1], (char *)names->pdata[i]);
+
+        oldest = MIN(oldest, hookSince(path));
+    }
+    return oldest;
+}
+
+/* Was there no place for a hook at the time @at? False also where the file system does not know. */
+static bool
+wasImpossible(virtHost *host, gint64 at)
+{
+    g_autofree char *dir = virtHostPath(host, "%s", &VIRT_HOOKS_DIR[1]);
+    g_autofree char *single = virtHostPath(host, "%s/../qemu", &VIRT_HOOKS_DIR[1]);
+    struct statx st;
+
+    return !g_file_test(single, G_FILE_TEST_EXISTS) && statx(AT_FDCWD, dir, 0, STATX_BTIME, &st) == 0 &&
+           (st.stx_mask & STATX_BTIME) && microseconds(&st.stx_btime) > at;
+}
+
+char *
+virtHookCheckNoticed(virtTool *tool, bool *ret_unsure)
+{
+    g_autofree char *command = NULL;
+    gint64 oldest = oldestHook(tool->host);
+    gint64 started, reloaded = 0;
+    bool known;
+    Daemon daemon;
+
+    if (!findDaemon(tool->host, &daemon))
+        return noDaemon(ret_unsure);
+    started = startedAt(tool->host, daemon.pid);
+    known = reloadedAt(&daemon, &reloaded);
+    if (oldest < started || oldest / G_USEC_PER_SEC <= reloaded / G_USEC_PER_SEC)
+        return NULL;
+    if (known)
+        command = g_strconcat("systemctl reload ", daemon.name, NULL);
+    else
+        command = g_strdup_printf("kill -HUP %" G_GUINT64_FORMAT, daemon.pid);
+    if (known && wasImpossible(tool->host, MAX(started, reloaded)))
+        return g_strdup_printf("%s was started before there were hooks, and calls none. Run: %s", daemon.name, command);
+    *ret_unsure = true;
+    return g_strdup_printf("%s was started before the hooks were last changed, so it cannot be told. Run: %s",
+                           daemon.name, command);
+}

@@ -1,0 +1,109 @@
+#!/bin/bash
+# hookcheck.sh VIRT-HOSTDEV: what host-validate says about the hook, on a made-up host: its file, the policy that libvirt's
+# daemon is under, and whether that daemon has looked for hooks since. The real ones are in lab/scenarios/takeover.sh.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+set -euo pipefail
+tool=$(realpath "$1") bad=0 n=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export PATH=$work/bin:$PATH WORK=$work
+root=$work/root hooks=$work/root/etc/libvirt/hooks/qemu.d pid=4711
+
+mkdir "$work/bin"
+cat > "$work/bin/systemctl" << 'S'
+#!/bin/sh
+exec cat "$WORK/systemd"
+S
+chmod +x "$work/bin/systemctl"
+
+# host STARTED: a host with a hook that behaves, and a libvirtd that started so many seconds ago
+host() {
+  rm -rf "$root" "$work/systemd"
+  mkdir -p "$hooks" "$root/usr/sbin" "$root"/proc/{self/attr/apparmor,$pid/attr/apparmor} "$root/run" \
+    "$root"/sys/{module/apparmor/parameters,fs/selinux}
+  printf '#!/bin/sh\n[ $# = 0 ] && exit 2\n' > "$root/usr/sbin/hook"
+  chmod +x "$root/usr/sbin/hook"
+  ln -s ../../../../usr/sbin/hook "$hooks/50-virt-hostdev"
+  printf %s $pid > "$root/run/libvirtd.pid"
+  echo libvirtd > "$root/proc/$pid/comm"
+  echo "$pid (a (b) c) S 1$(printf ' 0%.0s' {1..17}) $((100000 - $1 * 100)) 0" > "$root/proc/$pid/stat"
+  echo "1000.00 0" > "$root/proc/uptime"
+}
+# confined LABEL: AppArmor is on, and this is what it calls libvirtd
+confined() { echo Y > "$root/sys/module/apparmor/parameters/enabled"; echo "$1" > "$root/proc/$pid/attr/apparmor/current"; }
+# systemd RELOADED: systemd knows libvirtd, and when it was last reloaded
+systemd() { printf '%s\n' "ExecReload={ path=/bin/kill ; start_time=[$1] ; pid=7 }" "MainPID=$pid" > "$work/systemd"; }
+
+# expect TEXT CHECK PATTERN: what the line about CHECK ends with
+expect() {
+  local said
+  n=$((n + 1))
+  said=$("$tool" --root "$root" -c test:///default host-validate 2>&1 | grep "Checking for $2" || :)
+  if grep -qE -- " : $3" <<< "$said"; then echo "ok $n - $1"; else echo "not ok $n - $1: $said"; bad=1; fi
+}
+
+file="the hook in" policy="libvirt's daemon being allowed" noticed="libvirt's daemon having noticed"
+host 0
+expect "a hook that is there" "$file" 'PASS$'
+chmod -x "$root/usr/sbin/hook"
+expect "without its x bit" "$file" 'FAIL .*is not executable.* Run: chmod 0755 .*/50-virt-hostdev\)'
+rm "$root/usr/sbin/hook"
+expect "without its target" "$file" 'FAIL .* leads to .*/usr/sbin/hook, .*No such file.* Run: ln -sfn '
+rm "$hooks/50-virt-hostdev"
+expect "nothing to execute" "$policy" 'WARN .*without an executable hook'
+expect "without the link" "$file" 'FAIL .*50-virt-hostdev: No such file.* Run: ln -sfn /.*/virt-hostdev-hook /'
+
+host 0
+expect "no policy" "$policy" 'PASS$'
+confined unconfined
+expect "not confined" "$policy" 'PASS$'
+confined "libvirtd (complain)"
+expect "a profile that only logs" "$policy" 'PASS$'
+confined "libvirtd (enforce)"
+expect "a profile that cannot be entered" "$policy" "WARN .*'libvirtd' cannot be entered"
+: > "$root/proc/self/attr/apparmor/current"
+expect "a profile that allows it" "$policy" 'PASS$'
+n=$((n + 1))
+if [ "$(cat "$root/proc/self/attr/apparmor/current")" = "changeprofile libvirtd" ]; then echo "ok $n - which was entered"
+else echo "not ok $n - which was entered"; bad=1; fi
+rm "$root/proc/self/attr/apparmor/current" "$root/proc/$pid/attr/apparmor/current"
+: > "$root/proc/self/attr/current"
+echo "libvirtd (enforce)" > "$root/proc/$pid/attr/current"
+expect "an older kernel's files" "$policy" 'PASS$'
+printf '#!/dev/null\n' > "$root/usr/sbin/hook"          # which the kernel refuses as a policy would
+expect "a profile that refuses it" "$policy" "FAIL .*'libvirtd' does not let it execute .*/usr/sbin/hook.* Run: ln -sfn "
+rm "$root/proc/$pid/attr/current"
+expect "a label that cannot be read" "$policy" 'WARN .*cannot be told under which AppArmor profile'
+rm -r "$root/sys/module"
+expect "refused without a profile" "$policy" 'FAIL .*cannot be executed.*Permission denied'
+printf '#!/bin/sh\nexit 127\n' > "$root/usr/sbin/hook"
+expect "another program" "$policy" 'FAIL .*does not run as it should .*127'
+host 0
+echo 1 > "$root/sys/fs/selinux/enforce"
+echo system_u:system_r:virtqemud_t:s0 > "$root/proc/$pid/attr/current"
+expect "SELinux" "$policy" "WARN .*virtqemud_t:s0.*cannot be told.*ausearch"
+echo unconfined_u:unconfined_r:unconfined_t:s0 > "$root/proc/$pid/attr/current"
+expect "SELinux that does not confine it" "$policy" 'PASS$'
+rm "$root/run/libvirtd.pid"
+expect "no daemon" "$policy" 'WARN .*cannot be told.*systemctl start libvirtd'
+
+host -60
+expect "a daemon that is younger than the hook" "$noticed" 'PASS$'
+host 600
+expect "an older one, without systemd" "$noticed" "WARN .*kill -HUP $pid\\)"
+systemd n/a
+born=$(stat -c %W "$hooks")                             # 0 where the file system does not know
+if [ "$born" != 0 ]; then
+  expect "with systemd: there was no place for hooks" "$noticed" 'FAIL .*calls none. Run: systemctl reload libvirtd\)'
+fi
+systemd "@$(($(date +%s) + 1))"
+expect "and was reloaded since" "$noticed" 'PASS$'
+systemd "@$(($(date +%s) - 300))"
+mkdir -p "$root/etc/libvirt/hooks"
+printf '#!/bin/sh\n' > "$root/etc/libvirt/hooks/qemu"
+chmod +x "$root/etc/libvirt/hooks/qemu"
+expect "there may have been a hook" "$noticed" 'WARN .*Run: systemctl reload libvirtd\)'
+echo other > "$root/proc/$pid/comm"
+expect "a pid that is somebody else's by now" "$noticed" 'WARN .*cannot be told'
+echo "1..$n"
+exit $bad
