@@ -291,6 +291,9 @@ testGenerateMac(void)
     "</hostdev><hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>"          \
     "<interface type='hostdev' managed='yes'><source><address type='pci' domain='0' bus='010' slot='3'/></source>"     \
     "<address type='pci' bus='0x08'/></interface><interface type='network'><source><address bus='9'/></source>"        \
+    "</interface><interface type='network'><source network='pool'/><actual type='hostdev' managed='yes'><source>"      \
+    "<address type='pci' bus='11' slot='1'/></source></actual><target dev='x'/><address type='pci' bus='1'/>"          \
+    "</interface><interface type='network'><actual type='direct'><source dev='a'><address bus='9'/></source></actual>" \
     "</interface><hostdev type='pci'><source><address bus='0x100'/></source></hostdev></devices>"
 #define WHOLE(metadata) "<domain type='kvm' id='3'><name>v&amp;m</name><title>name</title>" metadata DEVICES "</domain>"
 
@@ -303,12 +306,15 @@ assertDevices(const char *xml)
     g_assert_no_error(error);
     g_assert_cmpstr(domain->name, ==, "v&m");
     g_assert_true(domain->active);
-    g_assert_cmpuint(domain->devices->len, ==, 2);
+    g_assert_cmpuint(domain->devices->len, ==, 3);
     g_assert_cmpint(
         virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 0), &(virtPCIAddress){1, 6, 2, 1}), ==,
         0);
     g_assert_cmpint(
         virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 1), &(virtPCIAddress){0, 8, 3, 0}), ==,
+        0);
+    g_assert_cmpint(
+        virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 2), &(virtPCIAddress){0, 11, 1, 0}), ==,
         0);
 }
 

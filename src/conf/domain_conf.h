@@ -41,7 +41,7 @@ enum {
 };
 
 virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error);
-/* Of libvirt's own output only the name, whether it runs, and `devices`; metadata is never a reason to fail. */
+/* Of libvirt's own output only name, UUID, whether it runs, and `devices`; metadata is never a reason to fail. */
 virtDomain *virtDomainParseDevices(const char *xml, gsize len, GError **error);
 void virtDomainFree(virtDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomain, virtDomainFree)

@@ -16,10 +16,10 @@
 
 typedef struct {
     virtDomain *domain;
-    GString *name;
-    guint depth;               /* open elements */
-    bool inside[DEPTH];        /* the open element of this depth is on the way to a source address */
-    bool isInterface, inName;
+    GString *text;      /* of the open element, where it is wanted */
+    guint depth;        /* open elements, without <actual> */
+    bool inside[DEPTH]; /* the open element of this depth is on the way to a source address */
+    bool isInterface, inActual, wantsText;
 } Reader;
 
 static const char *
@@ -96,7 +96,13 @@ onStart(void *opaque, const char *name, const char **attrs)
 {
     Reader *r = opaque;
 
-    r->inName = r->depth == 1 && g_str_equal(name, "name");
+    if (r->depth == 3 && r->isInterface && g_str_equal(name, "actual")) {
+        r->inActual = true;
+        r->inside[2] = r->inside[1] && isAttr(attrs, "type", "hostdev");
+        return;
+    }
+    r->wantsText = r->depth == 1 && (g_str_equal(name, "name") || g_str_equal(name, "uuid"));
+    g_string_truncate(r->text, 0);
     if (r->depth < DEPTH) {
         r->inside[r->depth] = (r->depth == 0 || r->inside[r->depth - 1]) && leadsOn(r, name, attrs);
         if (r->depth == DEPTH - 1 && r->inside[r->depth])
@@ -106,13 +112,27 @@ onStart(void *opaque, const char *name, const char **attrs)
 }
 
 static void
+takeText(virtDomain *domain, const char *name, const char *text)
+{
+    char **ret = g_str_equal(name, "name") ? &domain->name : &domain->uuid;
+
+    g_free(*ret);
+    *ret = g_strdup(text);
+}
+
+static void
 onEnd(void *opaque, const char *name)
 {
     Reader *r = opaque;
 
-    (void)name;
+    if (r->depth == 3 && r->inActual) {
+        r->inActual = false;
+        return;
+    }
     r->depth--;
-    r->inName = false;
+    if (r->wantsText)
+        takeText(r->domain, name, r->text->str);
+    r->wantsText = false;
 }
 
 static void
@@ -120,8 +140,8 @@ onCharacters(void *opaque, const char *text, int len)
 {
     Reader *r = opaque;
 
-    if (r->inName)
-        g_string_append_len(r->name, text, len);
+    if (r->wantsText)
+        g_string_append_len(r->text, text, len);
 }
 
 /* The last "</TAG>" of @xml; NULL: there is none. */
@@ -135,8 +155,8 @@ findLast(const char *xml, gsize len, const char *tag)
     return last < 0 ? NULL : xml + last;
 }
 
-/* Where <metadata> stands. Everywhere else libvirt escapes each '<' that is no markup of its own, so the first start tag
- * and the last end tag are those, whatever comments and CDATA there are between them. None: both at the end. */
+/* Where <metadata> stands. Everywhere else libvirt escapes each '<' that is no markup of its own, so the first start
+ * tag and the last end tag are those, whatever comments and CDATA there are between them. None: both at the end. */
 static void
 findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret_to)
 {
@@ -168,10 +188,12 @@ parse(Reader *r, const char *xml, gsize len, GError **error)
     return ok;
 }
 
-/* Read what libvirt itself shows of a domain: its name, whether it runs, and the host's PCI devices that it has, as
- * <hostdev> or <interface type='hostdev'>.
+/* Read what libvirt itself shows of a domain: its name and UUID, whether it runs, and the host's PCI devices that it
+ * has, as <hostdev> or <interface type='hostdev'>; or as <interface type='network'>, of which libvirt notes in its own
+ * files, in <actual>, what a pool of VFs has given it.
  *
- * @xml: as virDomainGetXMLDesc() gives it; not what a client has written
+ * @xml: as virDomainGetXMLDesc(), a hook, or the <domain> of a file of libvirt's gives it; not what a client has
+ * written
  *
  * Returns the domain, whose list of hostdevs is empty; or NULL with VIRT_ERROR_INVALID, for which no metadata is ever
  * the reason.
@@ -180,12 +202,12 @@ virtDomain *
 virtDomainParseDevices(const char *xml, gsize len, GError **error)
 {
     g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
-    Reader r = {.domain = domain, .name = g_string_new(NULL)};
+    Reader r = {.domain = domain, .text = g_string_new(NULL)};
     bool ok;
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
     ok = parse(&r, xml, len, error);
-    domain->name = g_string_free(r.name, FALSE);
+    g_string_free(r.text, TRUE);
     return ok ? g_steal_pointer(&domain) : NULL;
 }
