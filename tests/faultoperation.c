@@ -148,10 +148,13 @@ setByHand(fakeHost *fake)
     memcpy(fakeHostVF(fake, FAULT_PF, 2, 2)->mac, "\x02\x0a\x0b\x0c\x0d\x0e", 6);
 }
 
+#define STATUS                                                                                                         \
+    "<domstatus state='running' pid='4242'><domain type='kvm' id='1'><name>%s</name><uuid>%s</uuid></domain></domstatus>"
+
 static void
 setRuns(fakeHost *fake, const char *name, const char *uuid)
 {
-    g_autofree char *text = uuid ? g_strdup_printf("<domstatus><uuid>%s</uuid></domstatus>", uuid) : NULL;
+    g_autofree char *text = uuid ? g_strdup_printf(STATUS, name, uuid) : NULL;
 
     fakeHostFile(fake, text, "run/libvirt/qemu/%s.xml", name);
 }

@@ -304,7 +304,7 @@ typedef struct {
 #define DOWN "is down. Bring it up first"
 #define ELSEWHERE "in another network namespace"
 #define GONE "does not list PCI device 0000:01:10.0 among its VFs"
-#define MOVED "was VF 0 and is now VF 3"
+#define MOVED "was VF 0 of PF " PF " and is now VF 3"
 #define UNTRUSTED "cannot be trusted"
 #define FILE_OF_A "run/libvirt-hostdev/0000:01:10.0"
 

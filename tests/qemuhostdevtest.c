@@ -137,10 +137,10 @@ testMoved(twoGuests *f, gconstpointer opaque)
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     sets = f->fake->sets;
     g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
-    guestsAssertError(error, VIRT_ERROR_REFUSED, "was VF 0 and is now VF 1");
+    guestsAssertError(error, VIRT_ERROR_REFUSED, "was VF 0 of PF " PF " and is now VF 1");
     g_clear_error(&error);
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
-    guestsAssertError(error, VIRT_ERROR_HOST, "was VF 0 and is now VF 1");
+    guestsAssertError(error, VIRT_ERROR_HOST, "was VF 0 of PF " PF " and is now VF 1");
     g_assert_cmpuint(f->fake->sets, ==, sets);
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));

@@ -100,6 +100,37 @@ testByHandAgain(twoGuests *f, gconstpointer opaque)
     guestsAssertAsBefore(f);
 }
 
+/* A second time is refused by the driver: whoever uses the VF keeps it as it was just before, and its record. */
+static void
+testByHandAgainRefused(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(virtOwner) byHand = virtOwnerNew("me", NULL);
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autofree char *present = NULL;
+    g_autofree char *after = NULL;
+
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
+    fakeHostVF(f->fake, PF, 1, 0)->vlan = 43; /* somebody else's doing */
+    fakeHostVF(f->fake, PF, 2, 0)->vlan = 44;
+    present = fakeHostDump(f->fake);
+    for (f->fake->failAttr = 1; f->fake->failAttr <= 2; f->fake->failAttr++) {
+        guint failAttr = f->fake->failAttr;
+        g_autoptr(virtRecord) now = NULL;
+
+        g_assert_false(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
+        fakeHostHeal(f->fake);
+        f->fake->failAttr = failAttr;
+        g_clear_pointer(&after, g_free);
+        after = fakeHostDump(f->fake);
+        g_assert_cmpstr(after, ==, present);
+        now = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+        g_assert_cmpint(now->phase, ==, VIRT_PHASE_ACTIVE);
+    }
+    fakeHostHeal(f->fake);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
+    guestsAssertAsBefore(f);
+}
+
 static void
 testByHandNeverGone(twoGuests *f, gconstpointer opaque)
 {
@@ -110,7 +141,7 @@ testByHandNeverGone(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, other, wanted, &error));
-    guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'");
+    guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'. Give it back with virt-hostdev release me, or");
     g_assert_false(virtOwnerEqual(byHand, f->a));
     g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
     guestsAssertAsBefore(f);
@@ -265,6 +296,7 @@ main(int argc, char **argv)
         {"/qemu/gone-owner", testGoneOwner},
         {"/qemu/again-with-less", testAgainWithLess},
         {"/qemu/by-hand-again", testByHandAgain},
+        {"/qemu/by-hand-again-refused", testByHandAgainRefused},
         {"/qemu/by-hand", testByHandNeverGone},
         {"/qemu/restore-in-part", testRestoreInPart},
         {"/qemu/left-in-part", testLeftInPart},

@@ -1,9 +1,11 @@
-/* qemuunusedtest.c: VFs that strangers have open, on a made-up host
+/* qemuunusedtest.c: VFs that strangers have, by libvirt's files or open descriptors, on a made-up host
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "updateguest.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void G_GNUC_PRINTF(3, 4) makeLink(updateGuest *f, const char *target, const char *format, ...)
@@ -67,21 +69,21 @@ testStranger(updateGuest *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
     makeLink(f, "/dev/vfio/devices/vfio3", "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
     fakeHostFile(f->fake, "", "sys/bus/pci/devices/%s/vfio-dev/vfio3/dev", name);
     fakeHostFile(f->fake, "", "dev/vfio/noiommu-17");
     for (guint i = 0; i < G_N_ELEMENTS(targets); i++) {
         makeLink(f, targets[i], "proc/4711/fd/10");
-        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
         g_assert_nonnull(strstr(error->message, "by process 4711 (qemu?[2J), which has /dev/vfio/"));
         updateAssertError(&error, VIRT_ERROR_BUSY, name);
         refuseStart(f, name, "by process 4711");
     }
     /* Of a process that came and went only its directory is left. */
     fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
     g_assert_cmpuint(f->fake->warnings->len, ==, 0);
 }
 
@@ -92,10 +94,10 @@ testStrangerUnbound(updateGuest *f, gconstpointer opaque)
     const char *name = fakeHostVFAddress(f->fake, PF, 2);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
     makeLink(f, "../../../kernel/iommu_groups/18", "sys/bus/pci/devices/%s/iommu_group", name);
     makeLink(f, "/dev/vfio/18", "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
 }
 
 /* Where there is a record, that says who has the VF, or the rest of its group; unless its owner is gone: then it is not
@@ -111,13 +113,263 @@ testStrangerRecorded(updateGuest *f, gconstpointer opaque)
     makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
     makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
     refuseStart(f, f->vf, "by domain 'a'");
+    /* The group's other device has a record: it is that one's owner who has the group open. */
+    fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
+    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    /* But not where that owner has gone. */
     record->owner.pid = 0;
     g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     refuseStart(f, f->vf, "by process 4711");
+    refuseStart(f, name, "by process 4711");
     updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->old);
-    /* The group's other device has a record: it is that one's owner who has the group open. */
+}
+
+/* ---- what waits ---- */
+
+#define UUID_D "dddddddd-2222-3333-4444-555555555555"
+/* As libvirt writes it: its own notes, then the domain. */
+#define STATUS(uuid, name, devices)                                                                                    \
+    "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n-->\n\n<domstatus state='running' reason='booted' pid='4242'>\n"  \
+    "  <devices><device alias='hostdev0'/></devices>\n  <domain type='kvm' id='7'>\n    <name>" name "</name>\n"       \
+    "    <uuid>" uuid "</uuid>\n    <metadata><x:y xmlns:x='urn:x'><&></x:y></metadata>\n    <devices>" devices        \
+    "</devices>\n  </domain>\n</domstatus>\n"
+#define HOSTDEV                                                                                                        \
+    "<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/><source>"                                 \
+    "<address domain='0x0000' bus='0x01' slot='0x10' function='0x0'/></source></hostdev>"
+#define INTERFACE                                                                                                      \
+    "<interface type='hostdev' managed='yes'><source>"                                                                 \
+    "<address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x0'/></source></interface>"
+#define POOL                                                                                                           \
+    "<interface type='network'><source network='pool'/><actual type='hostdev' managed='yes'><source>"                  \
+    "<address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x0'/></source></actual></interface>"
+#define OTHER_HOSTDEV                                                                                                  \
+    "<hostdev mode='subsystem' type='pci' managed='yes'><source>"                                                      \
+    "<address domain='0x0000' bus='0x03' slot='0x10' function='0x0'/></source></hostdev>"
+
+static void
+setStatus(updateGuest *f, const char *name, const char *text)
+{
+    fakeHostFile(f->fake, text, "run/libvirt/qemu/%s.xml", name);
+}
+
+/* a ends, and its VF is not put back: the driver refuses one setting. */
+static void
+leave(updateGuest *f)
+{
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    fakeHostHeal(f->fake);
+}
+
+/* Nobody writes to a's VF, and who is asked to names its user as @user does. */
+static void
+assertWaits(updateGuest *f, const char *user)
+{
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autofree char *dump = fakeHostDump(f->fake);
+    g_autofree char *waits = virtQemuHostdevWaits(f->fake->host, record);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    g_autoptr(GError) error = NULL;
+    guint sets = f->fake->sets;
+
+    g_assert_nonnull(strstr(waits, user));
+    g_assert_nonnull(strstr(waits, " waits: "));
+    g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, user);
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    updateAssertError(&error, VIRT_ERROR_REFUSED, user);
+    g_ptr_array_add(list, updateNewHostdev(f->vf));
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, user);
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+    updateAssertHardware(f, dump);
+    updateAssertRecord(f, VIRT_PHASE_RESTORING, f->old);
+}
+
+/* What a left goes back when nobody has it any more, to what it was before a. */
+static void
+assertGoesBack(updateGuest *f)
+{
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autofree char *waits = virtQemuHostdevWaits(f->fake->host, record);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(waits);
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    g_assert_no_error(error);
+    updateAssertHardware(f, f->before);
+    g_assert_null(virtQemuRecordLoad(f->fake->host, f->vf, NULL));
+}
+
+/* The VF was given to another domain, in whatever way. */
+static void
+testWaitsForDomain(updateGuest *f, gconstpointer opaque)
+{
+    static const char *const texts[] = {STATUS(UUID_D, "d", HOSTDEV), STATUS(UUID_D, "d", INTERFACE),
+                                        STATUS(UUID_D, "d", POOL)};
+
+    leave(f);
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        setStatus(f, "d", texts[i]);
+        assertWaits(f, "in use by domain 'd' (" UUID_D ")");
+    }
+    setStatus(f, "d", STATUS(UUID_D, "d", OTHER_HOSTDEV));
+    setStatus(f, "a", STATUS(UUID_A, "a", HOSTDEV)); /* a's own, which is on its way out */
+    assertGoesBack(f);
+}
+
+/* Somebody took it by hand. */
+static void
+testWaitsForProcess(updateGuest *f, gconstpointer opaque)
+{
+    makeStranger(f);
+    makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
+    leave(f);
+    makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
+    assertWaits(f, "in use by process 4711 (qemu?[2J)");
+    fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
+    assertGoesBack(f);
+}
+
+/* What a's two VFs of one group left does not make each other's group a known one. */
+static void
+testWaitsInGroup(updateGuest *f, gconstpointer opaque)
+{
+    const char *second = fakeHostVFAddress(f->fake, PF, 1);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+
+    makeStranger(f);
+    g_ptr_array_add(list, updateNewHostdev(second));
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, list, NULL));
+    makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, &error));
+    leave(f);
+    makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
+    assertWaits(f, "in use by process 4711");
+}
+
+/* Whoever puts back while the owner's own guest still has the VF is wrong; its other VF of the same group is no reason.
+ */
+static void
+testOwnGuestHasIt(updateGuest *f, gconstpointer opaque)
+{
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(GError) error = NULL;
+
+    makeStranger(f);
+    makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
+    fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
+    setStatus(f, "a", STATUS(UUID_A, "a", HOSTDEV));
+    makeLink(f, "/dev/vfio/17", "proc/4242/fd/10");
+    g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "in use by process 4242");
+    updateAssertHardware(f, f->attached);
+    updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->old);
+    /* VF 1, 0000:01:10.2, is a's too, by libvirt's word: the group is open for that one. */
+    setStatus(
+        f, "a",
+        STATUS(UUID_A, "a",
+               "<hostdev type='pci'><source><address bus='0x01' slot='0x10' function='0x2'/></source></hostdev>"));
+    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    g_assert_no_error(error);
+    updateAssertHardware(f, f->before);
+}
+
+/* An update is for the guest that has the VF. */
+static void
+testUpdateUnderOther(updateGuest *f, gconstpointer opaque)
+{
+    makeStranger(f);
+    makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
+    setStatus(f, "a", STATUS(UUID_A, "a", HOSTDEV));
+    updateChangeAll(f);
+    makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
+    updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY,
+                 "was set for domain 'a' (" UUID_A "), but is in use by process 4711");
+    makeLink(f, "/dev/vfio/17", "proc/4242/fd/10");
+    fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
+    setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
+    updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "but is in use by domain 'd'");
+    setStatus(f, "d", NULL);
+    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, NULL));
+    updateAssertAllChanged(f);
+}
+
+/* ---- what cannot be told ---- */
+
+/* Nobody is taken to have no VF because libvirt's files or /proc cannot be read. */
+static void
+testCannotBeTold(updateGuest *f, gconstpointer opaque)
+{
+    static const char *const texts[] = {"", "<domstatus pid='1'><domain id='1'><devices><hostdev/>",
+                                        "<domstatus><domain id='1'><hostdev></domain></domstatus>"};
+    const char *name = fakeHostVFAddress(f->fake, PF, 1);
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autofree char *proc = virtHostPath(f->fake->host, "proc");
+    g_autofree char *away = virtHostPath(f->fake->host, "away");
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        setStatus(f, "d", texts[i]);
+        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+        updateAssertError(&error, VIRT_ERROR_HOST, "Cannot tell whether somebody has VF");
+        g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+        updateAssertError(&error, VIRT_ERROR_HOST, "qemu/d.xml cannot be read");
+    }
+    updateAssertHardware(f, f->attached);
+    setStatus(f, "d", NULL);
+    makeStranger(f);
+    g_assert_cmpint(rename(proc, away), ==, 0);
+    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    updateAssertError(&error, VIRT_ERROR_HOST, "/proc: No such file or directory");
+}
+
+/* However many processes there are, the last one is looked at; a list with a bound says when it is reached. */
+static void
+testManyProcesses(updateGuest *f, gconstpointer opaque)
+{
+    const char *name = fakeHostVFAddress(f->fake, PF, 1);
+    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GError) error = NULL;
+
+    makeStranger(f);
+    makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
+    for (guint i = 0; i < 65536; i++) {
+        g_autofree char *path = virtHostPath(f->fake->host, "proc/%u", 10000 + i);
+
+        g_assert_cmpint(mkdir(path, 0755), ==, 0);
+    }
+    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "by process 4711");
+    g_assert_null(virtHostListDir(f->fake->host, &error, "proc"));
+    updateAssertError(&error, VIRT_ERROR_HOST, "File too large");
+}
+
+/* One look at /proc is enough for all VFs of a start, and for all that is put back. */
+static void
+testOneLook(updateGuest *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    g_autoptr(GError) error = NULL;
+    guint passes;
+
+    makeStranger(f);
+    for (guint i = 1; i < 4; i++) {
+        const char *name = fakeHostVFAddress(f->fake, PF, i);
+        g_autofree char *target = g_strdup_printf("../../../kernel/iommu_groups/%u", 16 + i);
+
+        fakeHostBindVFIO(f->fake, name);
+        makeLink(f, target, "sys/bus/pci/devices/%s/iommu_group", name);
+        fakeHostFile(f->fake, "", "dev/vfio/%u", 16 + i);
+        g_ptr_array_add(list, updateNewHostdev(name));
+    }
+    passes = f->fake->host->passes;
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(f->fake->host->passes, ==, passes + 1);
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(f->fake->host->passes, ==, passes + 2);
 }
 
 int
@@ -127,6 +379,14 @@ main(int argc, char **argv)
         {"/unused/stranger", testStranger},
         {"/unused/unbound", testStrangerUnbound},
         {"/unused/recorded", testStrangerRecorded},
+        {"/unused/waits-for-domain", testWaitsForDomain},
+        {"/unused/waits-for-process", testWaitsForProcess},
+        {"/unused/waits-in-group", testWaitsInGroup},
+        {"/unused/own-guest", testOwnGuestHasIt},
+        {"/unused/update", testUpdateUnderOther},
+        {"/unused/cannot-be-told", testCannotBeTold},
+        {"/unused/many-processes", testManyProcesses},
+        {"/unused/one-look", testOneLook},
     };
 
     return updateRun(tests, G_N_ELEMENTS(tests), argc, argv);

@@ -142,7 +142,7 @@ testRefused(updateGuest *f, gconstpointer opaque)
     updateRefuse(f, f->a, other, VIRT_ERROR_NOT_FOUND, "attached without <netdev>");
     updateRefuse(f, f->b, f->new, VIRT_ERROR_BUSY, "in use by domain 'a'");
     fakeHostSwapVFs(f->fake, PF, 0, 1);
-    updateRefuse(f, f->a, f->new, VIRT_ERROR_HOST, "was VF 0 and is now VF 1");
+    updateRefuse(f, f->a, f->new, VIRT_ERROR_HOST, "was VF 0 of PF " PF " and is now VF 1");
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
     updateRefuse(f, f->a, f->new, VIRT_ERROR_HOST, "is down");

@@ -140,7 +140,7 @@ testMoved(driftGuest *f, gconstpointer opaque)
 {
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     driftLook(f, true);
-    g_assert_nonnull(strstr(driftSentences->str, "was VF 0 and is now VF 1 of " PF));
+    g_assert_nonnull(strstr(driftSentences->str, "was VF 0 of PF " PF " and is now VF 1 of PF " PF));
     driftAssertTold("warning - - -\n");
     driftAssertWritten(f, "");
 }

@@ -20,6 +20,7 @@ typedef struct {
     const virtHostdev *hostdev;
     virtVF *vf;
     virtRecord *record;
+    virtRecord *old;    /* that the owner has of the same VF already, and goes on with; or NULL */
     GPtrArray *present; /* virtNetdev: what the wanted ports say before this start */
 } Step;
 
@@ -28,6 +29,7 @@ stepFree(Step *step)
 {
     virtVFFree(step->vf);
     virtRecordFree(step->record);
+    virtRecordFree(step->old);
     if (step->present)
         g_ptr_array_unref(step->present);
     g_free(step);
@@ -62,17 +64,20 @@ virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **er
 bool
 virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error)
 {
-    g_autofree char *holder = virtOwnerDescribe(&record->owner);
     char name[VIRT_PCI_ADDRESS_LEN];
 
     if (virtOwnerEqual(owner, &record->owner))
         return true;
     virtPCIAddressFormat(&record->address, name);
-    g_set_error(
-        error, VIRT_ERROR, VIRT_ERROR_BUSY, "VF %s is in use by %s. %s", name, holder,
-        record->owner.uuid
-            ? "Stop that domain, give this one another VF, or, when that domain does not run, run: virt-hostdev restore"
-            : "Give it back with virt-hostdev release, or use another VF.");
+    if (record->owner.uuid)
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_BUSY,
+            "VF %s is in use by domain '%s' (%s). Stop that domain, give this one another VF, or, when that domain does not run, run: virt-hostdev restore",
+            name, record->owner.name, record->owner.uuid);
+    else
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                    "VF %s is in use by '%s'. Give it back with virt-hostdev release %s, or use another VF.", name,
+                    record->owner.name, record->owner.name);
     return false;
 }
 
@@ -218,13 +223,16 @@ rememberBefore(Step *step)
 bool
 virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error)
 {
+    char pfName[VIRT_PCI_ADDRESS_LEN];
+
     if (virtPCIAddressCompare(&vf->pf, &record->pf) == 0 && vf->index == record->index)
         return true;
+    virtPCIAddressFormat(&record->pf, pfName);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "%s was VF %u and is now VF %u of %s, which may be somebody else's: nothing is changed. Its record stays in /" VIRT_STATE_DIR
+        "%s was VF %u of PF %s and is now VF %u of PF %s, which may be somebody else's: nothing is changed. Its record stays in /" VIRT_STATE_DIR
         "; compare it with virt-hostdev status and remove it by hand.",
-        vf->name, record->index, vf->index, vf->pfName);
+        vf->name, record->index, pfName, vf->index, vf->pfName);
     return false;
 }
 
@@ -239,19 +247,44 @@ isOver(virtHost *host, const virtOwner *owner, const virtRecord *old)
     return owner->uuid ? !virtQemuRecordHasGuest(host, old) : old->phase == VIRT_PHASE_SETTING;
 }
 
-/* May @owner go on with @old, and the same VF? By hand only where nothing changes: whoever has it may be using it, and
- * would lose everything where something new is refused. */
+/* May @owner go on with @old, and the same VF? By hand only where nothing changes: whoever has it may be using it. */
 static bool
-checkOld(const virtOwner *owner, const Step *step, const virtRecord *old, GError **error)
+checkOld(const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted, const virtRecord *old, GError **error)
 {
-    if (!virtQemuHostdevCheckOwner(owner, old, error) || !virtQemuHostdevIsRecorded(step->vf, old, error))
+    if (!virtQemuHostdevCheckOwner(owner, old, error))
         return false;
-    if (owner->uuid || virtNetdevListEqual(old->wanted, step->hostdev->netdevs))
+    if (owner->uuid || virtNetdevListEqual(old->wanted, wanted))
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
                 "'%s' has VF %s already, with other settings. Give it back first: virt-hostdev release %s", owner->name,
-                step->vf->name, owner->name);
+                vf->name, owner->name);
     return false;
+}
+
+/* May @owner have @vf set as @wanted? Nobody else may have it, by its record, libvirt or the kernel.
+ *
+ * @ret_old: the record that there is of the VF, for virtRecordFree(), or NULL
+ * @ret_over: what that remembers has to be put back first; else it is @owner's, who goes on with it
+ *
+ * Errors: VIRT_ERROR_BUSY, which names who has it; others where that cannot be told.
+ */
+bool
+virtQemuHostdevMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted,
+                       virtRecord **ret_old, bool *ret_over, GError **error)
+{
+    g_autoptr(virtRecord) old = NULL;
+
+    if (virtStateFileExists(host, vf->name) && !(old = virtQemuRecordLoad(host, vf->name, error)))
+        return false;
+    *ret_over = old && isOver(host, owner, old);
+    if (old && !*ret_over && !checkOld(owner, vf, wanted, old, error))
+        return false;
+    if (old && !virtQemuHostdevIsRecorded(vf, old, error))
+        return false;
+    if ((!old || *ret_over) && !virtQemuHostdevCheckUnused(host, vf->name, owner, error))
+        return false;
+    *ret_old = g_steal_pointer(&old);
+    return true;
 }
 
 /* Make sure that nobody else has the VF, and get the record to go on with: a new one, after what was left over has been
@@ -259,25 +292,19 @@ checkOld(const virtOwner *owner, const Step *step, const virtRecord *old, GError
 static bool
 claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
 {
-    g_autoptr(virtRecord) old = NULL;
     bool over;
 
-    if (virtStateFileExists(host, step->vf->name) && !(old = virtQemuRecordLoad(host, step->vf->name, error)))
-        return false;
-    over = old && isOver(host, owner, old);
-    if ((!old || over) && !virtQemuHostdevCheckUnused(host, step->vf->name, error))
+    if (!virtQemuHostdevMayTake(host, owner, step->vf, step->hostdev->netdevs, &step->old, &over, error))
         return false;
     if (over) {
-        if (!virtQemuHostdevRestore(host, old, error))
+        if (!virtQemuHostdevRestore(host, step->old, error))
             return false;
-        g_clear_pointer(&old, virtRecordFree);
+        g_clear_pointer(&step->old, virtRecordFree);
     }
-    if (old && !checkOld(owner, step, old, error))
-        return false;
     step->record = virtQemuRecordNew(owner, began, step->vf, step->hostdev->netdevs);
-    if (old) {
+    if (step->old) {
         g_ptr_array_unref(step->record->before);
-        step->record->before = g_steal_pointer(&old->before);
+        step->record->before = virtNetdevListCopy(step->old->before);
     }
     return true;
 }
@@ -307,13 +334,42 @@ setSteps(virtHost *host, const GPtrArray *steps, GError **error)
     return virtNetDevHostdevSetMany(host, changes, steps->len, error);
 }
 
-/* Write all records, then set all VFs. When that fails, put back those whose records are there; a failure of this is
- * told beside the one that led to it. */
+/* Make the VF, and its record, what they were before this start: its owner has it, and goes on having it. */
+static bool
+keepOld(virtHost *host, const Step *step, GError **error)
+{
+    return virtNetDevHostdevRestore(host, step->vf, step->present, error) &&
+           virtQemuRecordSave(host, step->old, step->old->phase, error);
+}
+
+/* Undo the first @count of @steps, whose records are written. Adds a GError to @problems for each failure. */
+static void
+rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problems)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new();
+    g_autoptr(GPtrArray) failed = NULL;
+
+    for (guint i = 0; i < count; i++) {
+        const Step *step = steps->pdata[i];
+        GError *local = NULL;
+
+        if (!step->old)
+            g_ptr_array_add(records, step->record);
+        else if (!keepOld(host, step, &local))
+            g_ptr_array_add(problems, local);
+    }
+    virtQemuHostdevForgetUsers(host);
+    failed = virtQemuHostdevRestoreMany(host, records);
+    g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
+}
+
+/* Write all records, then set all VFs. When that fails, undo what has a record; a failure of this is told beside the
+ * one that led to it. */
 static bool
 apply(virtHost *host, const GPtrArray *steps, GError **error)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new();
-    g_autoptr(GPtrArray) problems = NULL;
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GString) told = NULL;
     g_autoptr(GError) cause = NULL;
     g_auto(virtStateBatch) saved = {0};
@@ -325,8 +381,7 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
         return true;
     host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
     host->counts[VIRT_COUNT_ROLLBACKS]++;
-    g_ptr_array_set_size(records, (gint)saved.written);
-    problems = virtQemuHostdevRestoreMany(host, records);
+    rollBack(host, steps, (guint)saved.written, problems);
     told = g_string_new(cause->message);
     for (guint i = 0; i < problems->len; i++)
         g_string_append_printf(told, " Putting back failed too: %s", ((GError *)problems->pdata[i])->message);

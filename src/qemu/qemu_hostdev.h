@@ -17,13 +17,19 @@ bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHos
 bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen,
                                const virtHostdev *hostdev, GError **error);
 /* qemu_vfio.c */
-bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, GError **error);
+bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);
+bool virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error);
+bool virtQemuHostdevCheckReturn(virtHost *host, const virtRecord *record, GError **error);
+char *virtQemuHostdevWaits(virtHost *host, const virtRecord *record);
+void virtQemuHostdevForgetUsers(virtHost *host);
 
 /* Shared with qemu_release.c, qemu_plan.c and qemu_update.c: the checks that come before any change. */
 bool virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);
 bool virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);
 bool virtQemuHostdevIsStill(virtHost *host, const virtVF *vf, GError **error);
 bool virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error);
+bool virtQemuHostdevMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted,
+                            virtRecord **ret_old, bool *ret_over, GError **error);
 virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 
 void virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner);

@@ -98,33 +98,19 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, virtNetdev *wanted)
         addProblem(rows, &vf->address, vf, wanted->port, error);
 }
 
-/* Who has the VF, by its record or, where there is none that counts, by what is open? */
-static bool
-checkUser(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **error)
-{
-    g_autoptr(GError) local = NULL;
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(host, vf->name, &local);
-
-    if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    if (record && !virtQemuRecordIsLeft(host, record))
-        return virtQemuHostdevCheckOwner(owner, record, error);
-    return virtQemuHostdevCheckUnused(host, vf->name, error);
-}
-
 static void
 planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtHostdev *hostdev)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, &error);
+    g_autoptr(virtRecord) old = NULL;
+    bool over;
 
     if (!vf) {
         addProblem(rows, &hostdev->address, NULL, 0, error);
         return;
     }
-    if (!checkUser(host, owner, vf, &error))
+    if (!virtQemuHostdevMayTake(host, owner, vf, hostdev->netdevs, &old, &over, &error))
         addProblem(rows, &vf->address, vf, 0, error);
     for (guint i = 0; i < hostdev->netdevs->len; i++)
         planPort(host, rows, vf, hostdev->netdevs->pdata[i]);

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. The record is the only memory: a release, a start that fails, a guest that is gone and
- * `virt-hostdev restore` all end in virtQemuHostdevRestoreMany(), which sets `before` of each record again, reads it
- * back, and only then removes the record. Many VFs are written together first; then each is gone through by itself,
- * which writes what is still missing and says why it cannot.
+ * `virt-hostdev restore` all end in virtQemuHostdevRestoreMany(), which asks whether somebody has the VF by now, sets
+ * `before` of each record again, reads it back, and only then removes the record. Many VFs are written together first;
+ * then each is gone through by itself, which writes what is still missing and says why it cannot.
  */
 #include "qemu/qemu_hostdev.h"
 #include "qemu/qemu_log.h"
@@ -60,6 +60,7 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
 typedef struct {
     virtRecord *record;
     virtVF *vf;         /* NULL: see problem, or the VF is gone */
+    bool waits;         /* somebody has the VF: it is left alone */
     GPtrArray *present; /* virtNetdev; NULL: could not be read */
     bool resumed;       /* it was begun before */
     GError *problem;    /* NULL in the end: it is put back, and its record removed */
@@ -98,9 +99,20 @@ returnsNew(virtHost *host, const GPtrArray *records)
         item->vf = findRecorded(host, item->record, &item->problem);
         if (item->problem)
             prefixName(&item->problem, item->record);
+        if (item->vf && !virtQemuHostdevCheckReturn(host, item->record, &item->problem)) {
+            g_clear_pointer(&item->vf, virtVFFree);
+            item->waits = true;
+        }
         g_ptr_array_add(items, item);
     }
     return items;
+}
+
+/* A VF that waits for somebody else is anybody's to put back later; not one that its own guest still has. */
+static bool
+isBegun(virtHost *host, const Return *item)
+{
+    return item->vf || (item->waits && !virtQemuRecordHasGuest(host, item->record));
 }
 
 /* The phase only informs: a full disk must not keep a VF from being put back. */
@@ -111,8 +123,10 @@ markRestoring(virtHost *host, const GPtrArray *items)
     g_autoptr(GError) local = NULL;
 
     for (guint i = 0; i < items->len; i++) {
-        if (((Return *)items->pdata[i])->vf)
-            g_ptr_array_add(records, ((Return *)items->pdata[i])->record);
+        const Return *item = items->pdata[i];
+
+        if (isBegun(host, item))
+            g_ptr_array_add(records, item->record);
     }
     if (records->len > 0 && !virtQemuRecordMarkMany(host, records, VIRT_PHASE_RESTORING, &local))
         virtHostWarn(host, "%s", local->message);
@@ -152,7 +166,8 @@ returnOne(virtHost *host, const Return *item, GError **error)
 /* Puts the VFs of @records back to what these remember, and forgets the records.
  *
  * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
- * again. Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
+ * again. A VF that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its user's end.
+ * Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
 GPtrArray *
 virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records)

@@ -286,8 +286,8 @@ virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtReco
         return true;
     if (local)
         g_propagate_error(error, g_steal_pointer(&local));
-    if (!record || !virtQemuHostdevIsStill(host, vf, error) || !checkChange(vf, record->wanted, hostdev->netdevs, error) ||
-        !change(host, vf, record, hostdev->netdevs, error))
+    if (!record || !virtQemuHostdevIsStill(host, vf, error) || !virtQemuHostdevCheckOwn(host, vf->name, owner, error) ||
+        !checkChange(vf, record->wanted, hostdev->netdevs, error) || !change(host, vf, record, hostdev->netdevs, error))
         return false;
     virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);
     host->counts[VIRT_COUNT_CHANGES]++;

@@ -1,165 +1,337 @@
-/* qemu_vfio.c: is somebody using a VF of whom we know nothing?
+/* qemu_vfio.c: who has a VF now?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A VF that was handed out by other means (a QEMU or DPDK started by hand, a domain without <netdev>) has no record,
- * and to set it now would be to set it under that guest. Who uses a device through VFIO has one of two files open:
- * the device's own, /dev/vfio/devices/vfioN, or that of its IOMMU group, /dev/vfio/N. Trying to open them would tell
- * only for the second, which the kernel gives out once (-EBUSY, vfio_group_fops_open in drivers/vfio/group.c), and
- * would itself be in the way of others for that moment; so this looks at what processes have open, which tells who.
+ * Theory of operation. Every write to a VF asks this first, whether it is for a new owner or puts back what an old one
+ * has left. A record says who had the VF set. It does not say who has it: a VF may be given to a domain without
+ * <netdev>, to a QEMU or DPDK started by hand, before it was set or after its owner has gone; to write to it then is to
+ * write under that guest. Two more know: libvirt, which keeps a file of each running domain with its devices, and the
+ * kernel, which knows what processes have open (virvfio.c).
+ *
+ * A record whose VF somebody else has waits. Nothing is written, and what it remembers from before its owner goes back
+ * when that user has ended.
  */
 #include "qemu/qemu_hostdev.h"
 #include "util/virerror.h"
+#include "util/virstatefile.h"
+#include "util/virvfio.h"
 
 #include <string.h>
 
-#define PCI_DEVICE "sys/bus/pci/devices/%s"
-#define LINKS_MAX (1024 * 1024) /* descriptors looked at: some seconds; a host has seldom 100000 */
+#define GUESTS_DIR "run/libvirt/qemu"
 
-/* ---- the files ---- */
+/* ---- libvirt's running domains ---- */
 
-static void
-addFile(virtHost *host, GPtrArray *files, char *file)
-{
-    g_autofree char *path = virtHostPath(host, "%s", file + 1);
-
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        g_ptr_array_add(files, file);
-    else
-        g_free(file);
-}
-
-/* Does another device of the group have a record? Then the group is open for that one, as it may well be for several
- * VFs of one domain, and says nothing about this one. */
-static bool
-groupIsKnown(virtHost *host, const char *name)
-{
-    g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, PCI_DEVICE "/iommu_group/devices", name);
-    bool known = false;
-
-    for (guint i = 0; devices && i < devices->len && !known; i++) {
-        g_autoptr(virtRecord) record = virtQemuRecordLoad(host, devices->pdata[i], NULL);
-        known = record && !g_str_equal(devices->pdata[i], name);
-    }
-    return known;
-}
-
-/* The files through which @name may be used; none where no VFIO driver is bound to it or to its group. VFIO takes no
- * device without a group: even without an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c). */
-static GPtrArray *
-findFiles(virtHost *host, const char *name)
-{
-    GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *group = virtHostReadLink(host, NULL, PCI_DEVICE "/iommu_group", name);
-    g_autoptr(GPtrArray) devices = group ? virtHostListDir(host, NULL, PCI_DEVICE "/vfio-dev", name) : NULL;
-    guint own;
-
-    for (guint i = 0; devices && i < devices->len; i++)
-        addFile(host, files, g_strdup_printf("/dev/vfio/devices/%s", (const char *)devices->pdata[i]));
-    own = files->len;
-    if (group) {
-        addFile(host, files, g_strdup_printf("/dev/vfio/%s", group));
-        addFile(host, files, g_strdup_printf("/dev/vfio/noiommu-%s", group));
-    }
-    if (files->len > own && groupIsKnown(host, name))
-        g_ptr_array_set_size(files, (gint)own);
-    return files;
-}
-
-/* ---- who has one open ---- */
-
+/* One that has PCI devices of the host. */
 typedef struct {
-    virtHost *host;
-    const GPtrArray *files;
-    guint looked; /* links read */
-    bool hidden;  /* something could not be looked at */
-    char *file;   /* of @files, that somebody has open; NULL: nobody */
-    const char *pid;
-} Search;
-
-/* The kernel appends " (deleted)" where the name has gone, as a container's /dev may. */
-static bool
-isFile(const char *target, const char *file)
-{
-    gsize len = strlen(file);
-
-    return strncmp(target, file, len) == 0 && (target[len] == '\0' || g_str_equal(target + len, " (deleted)"));
-}
+    virtDomain *domain;
+    guint64 pid; /* of its QEMU; 0: not known */
+} Guest;
 
 static void
-lookAtLink(Search *search, const char *path)
+guestFree(Guest *guest)
 {
-    g_autoptr(GError) error = NULL;
-    g_autofree char *target = g_file_read_link(path, &error);
-
-    search->hidden |= g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
-    for (guint i = 0; target && i < search->files->len && !search->file; i++) {
-        if (isFile(target, search->files->pdata[i]))
-            search->file = search->files->pdata[i];
-    }
+    virtDomainFree(guest->domain);
+    g_free(guest);
 }
 
-static void
-lookAtProcess(Search *search, const char *pid)
+/* <domstatus state='running' reason='booted' pid='4711'>, then in it the domain as it runs */
+static guint64
+readPid(const char *text, const char *end)
 {
-    g_autofree char *path = virtHostPath(search->host, "proc/%s/fd", pid);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDir) dir = g_dir_open(path, 0, &error);
-    const char *name;
+    static const char attr[] = " pid='";
+    const char *tag = memmem(text, (gsize)(end - text), "<domstatus", strlen("<domstatus"));
+    const char *pid = tag ? memmem(tag, (gsize)(end - tag), attr, strlen(attr)) : NULL;
 
-    search->hidden |= g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
-    while (dir && !search->file && search->looked < LINKS_MAX && (name = g_dir_read_name(dir))) {
-        g_autofree char *link = g_build_filename(path, name, NULL);
+    return pid ? g_ascii_strtoull(pid + strlen(attr), NULL, 10) : 0;
+}
 
-        search->looked++;
-        lookAtLink(search, link);
+static const char *
+findDomain(const char *text, gsize len)
+{
+    static const char tag[] = "<domain";
+    const char *at = memmem(text, len, tag, strlen(tag));
+
+    return at && strchr(" >", at[strlen(tag)]) ? at : NULL;
+}
+
+/* Adds the domain of @text, libvirt's file about it, to @guests, if it has any device of the host. */
+static bool
+addGuest(GPtrArray *guests, const char *text, gsize len, GError **error)
+{
+    static const char close[] = "</domain>";
+    const char *from = findDomain(text, len);
+    const char *to = from ? g_strrstr_len(from, (gssize)(text + len - from), close) : NULL;
+    virtDomain *domain;
+    Guest *guest;
+
+    if (!to) {
+        g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID, "it holds no whole <domain>");
+        return false;
     }
-    if (search->file)
-        search->pid = pid;
+    if (!memmem(from, (gsize)(to - from), "hostdev", strlen("hostdev")))
+        return true;
+    if (!(domain = virtDomainParseDevices(from, (gsize)(to - from) + strlen(close), error)))
+        return false;
+    guest = g_new0(Guest, 1);
+    guest->domain = domain;
+    guest->pid = readPid(text, from);
+    g_ptr_array_add(guests, guest);
+    return true;
 }
 
 static bool
-reportUser(const Search *search, const char *vfName, GError **error)
+readGuest(virtHost *host, GPtrArray *guests, const char *name, GError **error)
 {
-    g_autofree char *comm = virtHostRead(search->host, NULL, "proc/%s/comm", search->pid);
-    g_autofree char *shown = comm ? virtXmlQuote(comm) : g_strdup("?");
+    g_autofree char *path = virtHostPath(host, GUESTS_DIR "/%s", name);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) local = NULL;
+    gsize len;
 
-    g_set_error(
-        error, VIRT_ERROR, VIRT_ERROR_BUSY,
-        "VF %s is in use by process %s (%s), which has %s open, and has no record of ours. Stop that process, detach the VF from its guest, or use another VF.",
-        vfName, search->pid, shown, search->file);
+    if (!g_file_get_contents(path, &text, &len, &local) && g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return true; /* the domain has just ended */
+    if (!local && addGuest(guests, text, len, &local))
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                "Cannot tell which devices the running domains have, because libvirt's %s cannot be read: %s", path,
+                local->message);
+    return false;
+}
+
+/* The domains that run with PCI devices of the host, by what libvirt leaves on disk: NAME.xml from just after QEMU was
+ * started until it is gone, written again after each attach and detach. While a virtHostReads is open they are the
+ * host's, and looked up once. The caller gives its reference back. */
+static GPtrArray *
+listGuests(virtHost *host, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GPtrArray) guests = NULL;
+
+    if (host->guests)
+        return g_ptr_array_ref(host->guests);
+    if (!(names = virtHostListDir(host, error, GUESTS_DIR)))
+        return NULL;
+    guests = g_ptr_array_new_with_free_func((GDestroyNotify)guestFree);
+    for (guint i = 0; i < names->len; i++) {
+        if (g_str_has_suffix(names->pdata[i], ".xml") && !readGuest(host, guests, names->pdata[i], error))
+            return NULL;
+    }
+    if (host->reads > 0)
+        host->guests = g_ptr_array_ref(guests);
+    return g_steal_pointer(&guests);
+}
+
+static bool
+hasDevice(const virtDomain *domain, const char *name)
+{
+    char device[VIRT_PCI_ADDRESS_LEN];
+
+    for (guint i = 0; i < domain->devices->len; i++) {
+        virtPCIAddressFormat(&g_array_index(domain->devices, virtPCIAddress, i), device);
+        if (g_str_equal(device, name))
+            return true;
+    }
     return false;
 }
 
 static bool
-search(virtHost *host, const GPtrArray *files, const char *vfName, GError **error)
+isOwner(const Guest *guest, const virtOwner *owner)
 {
-    g_autoptr(GPtrArray) processes = virtHostListDir(host, NULL, "proc");
-    Search s = {host, files, 0, !processes, NULL, NULL};
+    return owner->uuid && g_strcmp0(guest->domain->uuid, owner->uuid) == 0;
+}
 
-    for (guint i = 0; processes && i < processes->len && !s.file; i++) {
-        if (g_ascii_isdigit(*(const char *)processes->pdata[i]))
-            lookAtProcess(&s, processes->pdata[i]);
+/* The domain of @guests, but for @owner, that has the device @name, or NULL. */
+static const Guest *
+findOther(const GPtrArray *guests, const char *name, const virtOwner *owner)
+{
+    for (guint i = 0; i < guests->len; i++) {
+        const Guest *guest = guests->pdata[i];
+
+        if (!isOwner(guest, owner) && hasDevice(guest->domain, name))
+            return guest;
     }
-    if (s.file)
-        return reportUser(&s, vfName, error);
-    if (s.hidden || s.looked >= LINKS_MAX)
-        virtHostWarn(host, "VF %s has a VFIO driver, and not every process could be asked whether it uses the VF",
-                     vfName);
+    return NULL;
+}
+
+/* Is @pid the QEMU of a domain that has the device @name? */
+static bool
+isGuestOf(const GPtrArray *guests, guint64 pid, const char *name)
+{
+    for (guint i = 0; i < guests->len; i++) {
+        const Guest *guest = guests->pdata[i];
+
+        if (guest->pid == pid && hasDevice(guest->domain, name))
+            return true;
+    }
+    return false;
+}
+
+/* ---- who has a VF ---- */
+
+/* Is the group of @name open for another device of it, as it may well be for several VFs of one domain? Then that says
+ * nothing about this one. A record of one that has ended says nothing either. */
+static bool
+isGroupOfOther(virtHost *host, const GPtrArray *guests, const char *name, guint64 pid)
+{
+    g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, "sys/bus/pci/devices/%s/iommu_group/devices", name);
+
+    for (guint i = 0; devices && i < devices->len; i++) {
+        const char *other = devices->pdata[i];
+        g_autoptr(virtRecord) record = NULL;
+
+        if (g_str_equal(other, name))
+            continue;
+        record = virtQemuRecordLoad(host, other, NULL);
+        if ((record && !virtQemuRecordIsLeft(host, record)) || isGuestOf(guests, pid, other))
+            return true;
+    }
+    return false;
+}
+
+static char *
+describeProcess(virtHost *host, const virtVFIOUser *user)
+{
+    g_autofree char *comm = virtHostRead(host, NULL, "proc/%" G_GUINT64_FORMAT "/comm", user->pid);
+    g_autofree char *shown = virtXmlQuote(comm ? comm : "?");
+
+    return g_strdup_printf("process %" G_GUINT64_FORMAT " (%s), which has %s open", user->pid, shown, user->file);
+}
+
+/* The pid of the QEMU of @owner, who is a domain; 0 where that is not known. */
+static guint64
+pidOf(const GPtrArray *guests, const virtOwner *owner)
+{
+    for (guint i = 0; i < guests->len; i++) {
+        const Guest *guest = guests->pdata[i];
+
+        if (isOwner(guest, owner))
+            return guest->pid;
+    }
+    return 0;
+}
+
+/* Who has the VF @name ("0000:06:02.0") now, by libvirt and the kernel? @owner's own entry in libvirt's list does not
+ * count: it may be on its way in or out.
+ *
+ * @own: whether @owner's own process counts too
+ * @ret: a domain or a process in words, which the caller frees; NULL: nobody
+ *
+ * Errors: VIRT_ERROR_HOST where that cannot be told.
+ */
+static bool
+findUser(virtHost *host, const char *name, const virtOwner *owner, bool own, char **ret, GError **error)
+{
+    g_autoptr(GPtrArray) guests = listGuests(host, error);
+    g_auto(virtVFIOUser) user = {0};
+    const Guest *guest;
+    guint64 pid;
+
+    *ret = NULL;
+    if (!guests)
+        return false;
+    if ((guest = findOther(guests, name, owner))) {
+        *ret = g_strdup_printf("domain '%s' (%s)", guest->domain->name, guest->domain->uuid);
+        return true;
+    }
+    pid = own ? 0 : pidOf(guests, owner);
+    if (!own && !pid) /* whose process is the owner's cannot be told */
+        return true;
+    if (!virtVFIOFindUser(host, name, pid, &user, error))
+        return false;
+    if (user.pid && !(user.byGroup && isGroupOfOther(host, guests, name, user.pid)))
+        *ret = describeProcess(host, &user);
     return true;
 }
 
-/* Is the VF @name ("0000:06:02.0") free of users that no record knows? Only a VF with a VFIO driver can have any;
- * others cost a few looks into sysfs and /dev.
+static void
+setUnknown(GError **error, const char *name, GError *why)
+{
+    g_propagate_prefixed_error(error, why, "Cannot tell whether somebody has VF %s, so nothing is changed: ", name);
+}
+
+/* Is the VF @name free for @owner? That is: has no running domain it but @owner, who may be about to get it, and has no
+ * process it open? The answer is of the moment, so it is for refusing early; only VFIO itself keeps two users apart.
  *
- * Needs to see other users' descriptors (root with CAP_SYS_PTRACE): what it is not shown, it warns of and passes.
- * The answer is of the moment, so it is for refusing early; only VFIO itself keeps two users apart.
- *
- * Errors: VIRT_ERROR_BUSY, which names the process.
+ * Errors: VIRT_ERROR_BUSY, which names the user; VIRT_ERROR_HOST where that cannot be told.
  */
 bool
-virtQemuHostdevCheckUnused(virtHost *host, const char *name, GError **error)
+virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error)
 {
-    g_autoptr(GPtrArray) files = findFiles(host, name);
+    g_autofree char *user = NULL;
+    GError *local = NULL;
 
-    return files->len == 0 || search(host, files, name, error);
+    if (!findUser(host, name, owner, true, &user, &local)) {
+        setUnknown(error, name, local);
+        return false;
+    }
+    if (user)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                    "VF %s is in use by %s. Stop that, detach the VF from it, or use another VF.", name, user);
+    return !user;
+}
+
+/* Has nobody but @owner, whose guest it is, the VF @name?
+ *
+ * Errors: as for virtQemuHostdevCheckUnused().
+ */
+bool
+virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error)
+{
+    g_autofree char *holder = virtOwnerDescribe(owner);
+    g_autofree char *user = NULL;
+    GError *local = NULL;
+
+    if (!findUser(host, name, owner, false, &user, &local)) {
+        setUnknown(error, name, local);
+        return false;
+    }
+    if (user)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                    "VF %s was set for %s, but is in use by %s by now: nothing is changed.", name, holder, user);
+    return !user;
+}
+
+/* May the VF of @record be put back? Not while anybody has it, the record's owner included.
+ *
+ * Errors: as for virtQemuHostdevCheckUnused().
+ */
+bool
+virtQemuHostdevCheckReturn(virtHost *host, const virtRecord *record, GError **error)
+{
+    g_autofree char *holder = virtOwnerDescribe(&record->owner);
+    g_autofree char *user = NULL;
+    GError *local = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&record->address, name);
+    if (!findUser(host, name, &record->owner, true, &user, &local)) {
+        setUnknown(error, name, local);
+        return false;
+    }
+    if (user)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                    "VF %s waits: it is in use by %s. Its settings from before %s go back when that ends.", name, user,
+                    holder);
+    return !user;
+}
+
+/* Does @record wait for somebody else, who has its VF, though its owner is gone? Returns that in a sentence, which the
+ * caller frees, or NULL.
+ */
+char *
+virtQemuHostdevWaits(virtHost *host, const virtRecord *record)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!virtQemuRecordIsLeft(host, record) || virtQemuHostdevCheckReturn(host, record, &error))
+        return NULL;
+    return g_strdup(error->message);
+}
+
+/* Look again at who has which VF when that is asked next: time has passed.
+ */
+void
+virtQemuHostdevForgetUsers(virtHost *host)
+{
+    g_clear_pointer(&host->guests, g_ptr_array_unref);
+    virtVFIOForget(host);
 }

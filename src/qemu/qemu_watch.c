@@ -164,7 +164,9 @@ putBack(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
 
     if (memory->leftAlone)
         return;
-    if (!checkPorts(drift, &error)) { /* nothing is tried, and so this is no try */
+    if (!checkPorts(drift, &error) ||
+        !virtQemuHostdevCheckOwn(host, drift->vf->name, &drift->record->owner, &error)) {
+        /* nothing is tried, and so this is no try */
         tellProblem(memory, drift, VIRT_MESSAGE_ID_NOT_ENFORCED, error->message);
         return;
     }

@@ -55,7 +55,7 @@ virtHostFree(virtHost *host)
 }
 
 /* From here to virtHostReadsEnd(), the state directory is opened and verified once, the ports of a PF are looked up
- * once, and a netdev's list of VFs is read once and then again after each RTM_SETLINK, to whichever netdev it went:
+ * once, who has VFs is found out once, and a netdev's list of VFs is read once and then again after each RTM_SETLINK, to whichever netdev it went:
  * some drivers write one port through another. So many VFs of a port cost one request instead of one each, and no
  * read-back can be older than what it is to confirm.
  *
@@ -76,6 +76,8 @@ virtHostReadsEnd(virtHostReads *reads)
         return;
     g_clear_pointer(&reads->pfs, g_ptr_array_unref);
     g_clear_pointer(&reads->links, g_hash_table_unref);
+    g_clear_pointer(&reads->opened, g_hash_table_unref);
+    g_clear_pointer(&reads->guests, g_ptr_array_unref);
     if (reads->stateDir >= 0)
         close(reads->stateDir);
     reads->stateDir = -1;
@@ -316,10 +318,10 @@ virtHostListDir(virtHost *host, GError **error, const char *format, ...)
     va_end(args);
     errno = 0;
     DIR *dir = opendir(path);
-    for (struct dirent *entry; dir && names->len < DIRECTORY_MAX && (errno = 0, entry = readdir(dir));)
+    for (struct dirent *entry; dir && names->len <= DIRECTORY_MAX && (errno = 0, entry = readdir(dir));)
         if (entry->d_name[0] != '.')
             g_ptr_array_add(names, g_strdup(entry->d_name));
-    int problem = errno;
+    int problem = names->len > DIRECTORY_MAX ? EFBIG : errno;
     if (dir)
         closedir(dir);
     if (problem && problem != ENOENT && problem != ENOTDIR) {

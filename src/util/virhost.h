@@ -48,10 +48,14 @@ struct _virtHost {
     guint64 counts[VIRT_COUNT_LAST]; /* since a lock was last given back, which writes them down */
 
     /* While a virtHostReads is open, and empty otherwise: */
-    guint reads;       /* how many are */
-    GPtrArray *pfs;    /* virpcivf.c: PFs with their ports */
-    GHashTable *links; /* virnetlinkvf.c: netdevs with their VF lists, until the next RTM_SETLINK */
-    int stateDir;      /* virstatefile.c: the directory, verified; -1: not opened */
+    guint reads;        /* how many are */
+    GPtrArray *pfs;     /* virpcivf.c: PFs with their ports */
+    GHashTable *links;  /* virnetlinkvf.c: netdevs with their VF lists, until the next RTM_SETLINK */
+    int stateDir;       /* virstatefile.c: the directory, verified; -1: not opened */
+    GHashTable *opened; /* virvfio.c: files below /dev/vfio that processes have open */
+    GPtrArray *guests;  /* qemu_vfio.c: the domains that run */
+
+    guint passes; /* through /proc, since the host was made: what a test counts */
 };
 
 virtHost *virtHostNew(const char *root);

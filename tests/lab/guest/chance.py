@@ -412,7 +412,8 @@ class Run:
         path = "%s/%s.xml" % (STATUS, owner.name)
         if owner.status:
             with open(path, "w") as file:
-                file.write("<domstatus><uuid>%s</uuid></domstatus>" % owner.uuid)
+                file.write("<domstatus pid='0'><domain type='kvm' id='1'><name>%s</name><uuid>%s</uuid></domain></domstatus>"
+                           % (owner.name, owner.uuid))
         elif os.path.exists(path):
             os.remove(path)
 

@@ -1,0 +1,233 @@
+/* virvfio.c: which processes have a PCI device open through VFIO
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation. Who uses a device through VFIO has one of two files open: the device's own,
+ * /dev/vfio/devices/vfioN, or that of its IOMMU group, /dev/vfio/N. Trying to open them would tell only for the second,
+ * which the kernel gives out once (-EBUSY, vfio_group_fops_open in drivers/vfio/group.c), and would itself be in the
+ * way of others for that moment; so this looks at what processes have open, which tells who.
+ *
+ * One pass through /proc finds all files below /dev/vfio that anybody has open, so that its cost does not grow with the
+ * number of devices that are asked about while a virtHostReads is open. It has no bound: whoever can open files could
+ * else keep every guest from starting. Where the pass cannot be finished nobody can tell who has a device, and that is
+ * an error: it is not the same as nobody.
+ */
+#include "util/virerror.h"
+#include "util/virvfio.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PCI_DEVICE "sys/bus/pci/devices/%s"
+#define VFIO_DIR "/dev/vfio/"
+
+void
+virtVFIOUserClear(virtVFIOUser *user)
+{
+    g_clear_pointer(&user->file, g_free);
+}
+
+/* ---- one pass through /proc ---- */
+
+typedef struct {
+    GHashTable *users; /* file → GArray of guint64: who has it open */
+    guint64 pid;       /* that is looked at */
+    bool hidden;       /* a process could not be asked, for lack of permission */
+} Look;
+
+static void
+addUser(Look *look, const char *file)
+{
+    GArray *pids = g_hash_table_lookup(look->users, file);
+
+    if (!pids) {
+        pids = g_array_new(FALSE, FALSE, sizeof(guint64));
+        g_hash_table_insert(look->users, g_strdup(file), pids);
+    }
+    g_array_append_val(pids, look->pid);
+}
+
+/* A process may end, and close a file, while it is looked at. */
+static bool
+hasGone(int number)
+{
+    return number == ENOENT || number == ESRCH || number == ENOTDIR || number == EINVAL;
+}
+
+/* True where the look can go on without what failed with @number. */
+static bool
+maySkip(Look *look, int number, const char *path, GError **error)
+{
+    if (hasGone(number))
+        return true;
+    if (number == EACCES || number == EPERM) {
+        look->hidden = true;
+        return true;
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", path, g_strerror(number));
+    return false;
+}
+
+/* The kernel appends " (deleted)" where the name has gone, as a container's /dev may. */
+static bool
+lookAtLink(Look *look, const char *path, GError **error)
+{
+    char target[PATH_MAX];
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+    if (n < 0)
+        return maySkip(look, errno, path, error);
+    target[n] = '\0';
+    if (g_str_has_suffix(target, " (deleted)"))
+        target[n - (ssize_t)strlen(" (deleted)")] = '\0';
+    if (g_str_has_prefix(target, VFIO_DIR))
+        addUser(look, target);
+    return true;
+}
+
+/* Calls @func for each entry of the directory @path whose name is a number. */
+static bool
+forEachNumber(Look *look, const char *path, bool (*func)(Look *, const char *, GError **), GError **error)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry = NULL;
+    bool ok = dir || maySkip(look, errno, path, error);
+    int problem;
+
+    while (dir && ok && (errno = 0, entry = readdir(dir))) {
+        g_autofree char *one = NULL;
+
+        if (!g_ascii_isdigit(*entry->d_name))
+            continue;
+        one = g_build_filename(path, entry->d_name, NULL);
+        ok = func(look, one, error);
+    }
+    problem = errno;
+    if (dir)
+        closedir(dir);
+    return ok && (!dir || !problem || maySkip(look, problem, path, error));
+}
+
+static bool
+lookAtProcess(Look *look, const char *path, GError **error)
+{
+    g_autofree char *fds = g_build_filename(path, "fd", NULL);
+
+    look->pid = g_ascii_strtoull(strrchr(path, '/') + 1, NULL, 10);
+    return forEachNumber(look, fds, lookAtLink, error);
+}
+
+/* Files below /dev/vfio → GArray of guint64, the processes that have it open; while a virtHostReads is open it is the
+ * host's, and looked up once. The caller gives its reference back. */
+static GHashTable *
+listOpen(virtHost *host, GError **error)
+{
+    g_autofree char *proc = virtHostPath(host, "proc");
+    Look look = {.users = NULL};
+
+    if (host->opened)
+        return g_hash_table_ref(host->opened);
+    look.users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
+    host->passes++;
+    if (access(proc, R_OK | X_OK) < 0)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", proc, g_strerror(errno));
+    else if (forEachNumber(&look, proc, lookAtProcess, error)) {
+        if (look.hidden)
+            virtHostWarn(host, "Not every process could be asked whether it has a VF open: permission denied");
+        if (host->reads > 0)
+            host->opened = g_hash_table_ref(look.users);
+        return look.users;
+    }
+    g_hash_table_unref(look.users);
+    return NULL;
+}
+
+/* ---- one device ---- */
+
+/* Has a process other than @except the file /dev/vfio/@file open? */
+static bool
+findUser(virtHost *host, const char *file, guint64 except, virtVFIOUser *ret, GError **error)
+{
+    g_autofree char *path = g_strconcat(VFIO_DIR, file, NULL);
+    g_autofree char *there = virtHostPath(host, "%s", path + 1);
+    g_autoptr(GHashTable) open = NULL;
+    const GArray *pids;
+
+    if (!g_file_test(there, G_FILE_TEST_EXISTS))
+        return true;
+    if (!(open = listOpen(host, error)))
+        return false;
+    pids = g_hash_table_lookup(open, path);
+    for (guint i = 0; pids && i < pids->len && !ret->pid; i++) {
+        guint64 pid = g_array_index(pids, guint64, i);
+
+        if (pid == except)
+            continue;
+        ret->pid = pid;
+        ret->file = g_strdup(path);
+    }
+    return true;
+}
+
+/* The device's own file. */
+static bool
+findByDevice(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret, GError **error)
+{
+    g_autoptr(GPtrArray) files = virtHostListDir(host, error, PCI_DEVICE "/vfio-dev", name);
+
+    for (guint i = 0; files && i < files->len && !ret->pid; i++) {
+        g_autofree char *file = g_strconcat("devices/", files->pdata[i], NULL);
+
+        if (!findUser(host, file, except, ret, error))
+            return false;
+    }
+    return files;
+}
+
+static bool
+findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret, GError **error)
+{
+    g_autofree char *unsafe = g_strconcat("noiommu-", group, NULL);
+
+    if (!findUser(host, group, except, ret, error) || (!ret->pid && !findUser(host, unsafe, except, ret, error)))
+        return false;
+    ret->byGroup = ret->pid != 0;
+    return true;
+}
+
+/* Which process has the PCI device @name ("0000:06:02.0") open? Only a device with a VFIO driver can have any, or one
+ * in a group with such; for others nothing below /proc is looked at. VFIO takes no device without a group: even without
+ * an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c).
+ *
+ * Needs to see other users' descriptors (root with CAP_SYS_PTRACE): what it is not shown, it warns of and passes. The
+ * answer is of the moment: only VFIO itself keeps two users apart.
+ *
+ * @except: a process that does not count; 0: none
+ * @ret: filled in for virtVFIOUserClear(), also where there is none
+ *
+ * Errors: VIRT_ERROR_HOST where that cannot be told.
+ */
+bool
+virtVFIOFindUser(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree char *group = virtHostReadLink(host, &local, PCI_DEVICE "/iommu_group", name);
+
+    *ret = (virtVFIOUser){0};
+    if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        return true;
+    if (group)
+        return findByDevice(host, name, except, ret, error) &&
+               (ret->pid || findByGroup(host, group, except, ret, error));
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
+}
+
+/* Look at /proc again when somebody asks next. */
+void
+virtVFIOForget(virtHost *host)
+{
+    g_clear_pointer(&host->opened, g_hash_table_unref);
+}
