@@ -94,6 +94,21 @@ visitHost(virtHost *host, Visit visit, void *opaque)
         visitPF(host, pfs->pdata[i], visit, opaque);
 }
 
+/* Settings that were left over and cannot go back yet, because somebody else has the VF. */
+static void
+warnWaiting(virtHost *host)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+    g_autoptr(GPtrArray) records = virtQemuRecordList(host, NULL);
+
+    for (guint i = 0; records && i < records->len; i++) {
+        g_autofree char *waits = virtQemuHostdevWaits(host, records->pdata[i]);
+
+        if (waits)
+            virtHostWarn(host, "%s", waits);
+    }
+}
+
 /* ---- as a tree ---- */
 
 #define FIRST_ATTR 3 /* columns before the attributes; the owner comes last */
@@ -205,6 +220,7 @@ virtCmdList(virtTool *tool, int argc, char **argv, GError **error)
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, 0, error))
         return false;
+    warnWaiting(tool->host);
     if (!dot) {
         printTree(tool);
         return true;

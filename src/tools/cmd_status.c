@@ -93,15 +93,17 @@ printJson(virtHost *host, const GString *json)
 #define SETTING_INDENT "            "
 
 static const char *
-ownerState(virtHost *host, const virtRecord *record)
+ownerState(virtHost *host, const virtRecord *record, const char *waits)
 {
+    if (waits)
+        return "waits";
     if (!record->owner.uuid)
         return "by hand";
     return virtQemuRecordIsLeft(host, record) ? "gone" : "running";
 }
 
 static struct libscols_line *
-addVF(virtHost *host, Status *status, const virtDrift *drift)
+addVF(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
 {
     const virtRecord *record = drift->record;
     char device[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN];
@@ -110,11 +112,11 @@ addVF(virtHost *host, Status *status, const virtDrift *drift)
 
     virtPCIAddressFormat(&record->address, device);
     virtPCIAddressFormat(&record->pf, pf);
-    cells.state = ownerState(host, record);
+    cells.state = ownerState(host, record, waits);
     cells.phase = virtPhaseName(record->phase);
     if (drift->compared && status->tool->json)
         cells.drift = drift->drifted->len ? "yes" : "no";
-    cells.problem = drift->problem ? drift->problem->message : NULL;
+    cells.problem = drift->problem ? drift->problem->message : waits;
     if (status->table)
         return virtToolRow(status->table, NULL, (const char *const *)&cells);
     openObject(status->json, &cells, status->json->len == 0, VF_INDENT);
@@ -144,8 +146,11 @@ static void
 addRecord(virtHost *host, const virtDrift *drift, void *opaque)
 {
     Status *status = opaque;
-    struct libscols_line *parent = addVF(host, status, drift);
+    g_autofree char *waits = virtQemuHostdevWaits(host, drift->record);
+    struct libscols_line *parent = addVF(host, status, drift, waits);
 
+    if (waits)
+        virtHostWarn(host, "%s", waits);
     if (drift->problem)
         virtHostWarn(host, "%s", drift->problem->message);
     for (guint i = 0; i < drift->rows->len; i++)

@@ -62,9 +62,9 @@ step "a guest that libvirt has given the VF without us"
 domain plain "$(hostdev "$vf" "")" > plain.xml
 ok "it starts" virsh -q create plain.xml
 running=$(snapshot_vfs)
-not_ok "the second is refused, and the process named" "VF $vf is in use by process .*qemu" virsh start second
-not_ok "by hand too" "VF $vf is in use by process .*qemu" virt-hostdev apply --owner me second.xml
-not_ok "plan says so" "VF $vf is in use by process .*qemu" virt-hostdev plan second.xml
+not_ok "the second is refused, and the domain named" "VF $vf is in use by domain 'plain'" virsh start second
+not_ok "by hand too" "VF $vf is in use by domain 'plain'" virt-hostdev apply --owner me second.xml
+not_ok "plan says so" "VF $vf is in use by domain 'plain'" virt-hostdev plan second.xml
 is "nothing has changed" "$(snapshot_vfs)" "$running"
 ok "destroy" virsh -q destroy plain
 ok "the second starts" virsh -q start second
