@@ -161,7 +161,7 @@ virtTestMeaning(const char *xml)
         g_string_append_printf(out, "\n%d ", hostdev->managed);
         virtPCIAddressFormatXml(out, &hostdev->address, "");
         for (guint j = 0; j < hostdev->netdevs->len; j++)
-            virtNetdevFormat(out, hostdev->netdevs->pdata[j], &layout);
+            virtNetdevFormatWritten(out, hostdev->netdevs->pdata[j], &layout);
     }
     return g_string_free(out, FALSE);
 }

@@ -148,6 +148,7 @@ dropForeign(virtNetdev *netdev)
 static void
 revertNetdev(virtNetdev *netdev, bool fits, const char *device, GPtrArray *lost)
 {
+    virtNetdevDropUntagged(netdev); /* libvirt does that by itself */
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         bool set = attr == VIRT_NETDEV_MAC || attr == VIRT_NETDEV_VIRTUALPORT ||
                    (attr == VIRT_NETDEV_VLAN && !netdev->vlan.priority && netdev->vlan.protocol != ETH_P_8021AD);

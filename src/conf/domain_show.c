@@ -20,7 +20,7 @@ insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite 
     g_autoptr(GString) out = g_string_new(NULL);
 
     for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevFormat(out, hostdev->netdevs->pdata[i], &layout);
+        virtNetdevFormatWritten(out, hostdev->netdevs->pdata[i], &layout);
     virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
 }
 
@@ -164,6 +164,9 @@ saysAll(const virtXmlDoc *doc, const virtHostdevSite *hostdev, const virtNetdev 
     const virtNetdev *netdev = hostdev->netdevs->pdata[0];
     guint lost = virtNetdevDiff(netdev, said) | virtNetdevDiff(said, netdev);
 
+    /* No VLAN is as near as an <interface> comes to leaving it alone. */
+    if (virtNetdevIsUntagged(said) && !virtNetdevHas(netdev, VIRT_NETDEV_VLAN))
+        lost &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     if (!lost)
         return true;
     if (lost == VIRT_NETDEV_BIT(VIRT_NETDEV_LINK))

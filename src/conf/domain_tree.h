@@ -59,6 +59,7 @@ extern const virtXmlRule virtInterfaceRules[];
 extern const virtXmlRefusal virtInterfaceRefusals[];
 bool virtInterfaceIs(const virtXmlNode *node);
 bool virtInterfaceMentionsUs(const virtXmlNode *node);
+void virtInterfaceSetUntagged(virtNetdev *netdev);
 virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
                                GError **error);

@@ -9,6 +9,7 @@
  * What a netdev can say only in part (a bandwidth with <inbound>, which no NIC limits) is kept whole too, and shown
  * instead of the netdev's own.
  */
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <string.h>
 
@@ -212,6 +213,19 @@ virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError 
     return g_steal_pointer(&netdev);
 }
 
+/* An interface that names no VLAN is untagged, as libvirt makes it: with a <netdev> that does not name one, the VF's
+ * VLAN stays as it is. A port profile has its own VLAN, and InfiniBand none. */
+void
+virtInterfaceSetUntagged(virtNetdev *netdev)
+{
+    static const guint others = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT) |
+                                VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID);
+    static const virtNetdev none = {.vlan = {.protocol = ETH_P_8021Q}, .present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN)};
+
+    if (!(netdev->present & others))
+        virtNetdevCopyAttr(netdev, &none, VIRT_NETDEV_VLAN);
+}
+
 /* A PCI address that is not to be given out: libvirt takes that of a <hostdev> alone. */
 bool
 virtInterfaceHasNoAddress(const virtXmlNode *node)
@@ -239,6 +253,7 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
                      "libvirt takes type='unassigned' of a <hostdev> alone: drop the <address>, or write a <hostdev>");
         return NULL;
     }
+    virtInterfaceSetUntagged(netdev);
     kept = keep(node, netdev);
     if (strlen(kept) > VIRT_INTERFACE_KEPT_MAX) {
         virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes",
@@ -365,7 +380,7 @@ copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const 
 void
 virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev)
 {
-    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+    g_autofree virtNetdev *netdev = virtNetdevCopy(hostdev->netdevs->pdata[0]);
     g_autofree char *text = NULL;
     g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(hostdev->interface, &text, NULL);
     g_autofree char *indent = virtXmlIndentOf(doc, hostdev->node);
@@ -374,6 +389,7 @@ virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *
     const virtXmlLayout layout = {"", indent, step}, deeper = {"", inner, step};
     bool managed = g_strcmp0(virtXmlGet(hostdev->node, "managed"), "yes") == 0;
 
+    virtNetdevDropUntagged(netdev);
     g_string_append_printf(out, "%s<interface type='hostdev'%s", indent, managed ? " managed='yes'" : "");
     if (netdev->port != 1)
         g_string_append_printf(out, " port='%u'", netdev->port);

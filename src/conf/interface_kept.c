@@ -142,6 +142,7 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
                      virtXmlErrorSentence(why));
         return false;
     }
+    virtInterfaceSetUntagged(netdevs->pdata[0]);
     *ret = g_steal_pointer(&interface);
     return true;
 }

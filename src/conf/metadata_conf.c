@@ -104,7 +104,7 @@ virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlL
     virtPCIAddressFormatXml(out, &hostdev->address, p);
     g_string_append_printf(out, "%s</%ssource>", inner, p);
     for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevFormat(out, hostdev->netdevs->pdata[i], &deeper);
+        virtNetdevFormatWritten(out, hostdev->netdevs->pdata[i], &deeper);
     if (hostdev->interface)
         virtInterfaceFormatEntry(out, hostdev->interface, &deeper);
     g_string_append_printf(out, "%s</%shostdev>", indent, p);

@@ -214,6 +214,16 @@ virtNetdevFormatPart(GString *out, const virtNetdev *netdev, const char *name, c
     }
 }
 
+/* Append @netdev as users write it, where a VLAN that is none is not written. */
+void
+virtNetdevFormatWritten(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout)
+{
+    virtNetdev written = *netdev;
+
+    virtNetdevDropUntagged(&written);
+    virtNetdevFormat(out, &written, layout);
+}
+
 /* Append @netdev as XML in its one canonical form: parsing and formatting again gives the same text. */
 void
 virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout)

@@ -26,6 +26,7 @@ GPtrArray *virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent,
                                GError **error);
 
 void virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout);
+void virtNetdevFormatWritten(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout);
 
 /* What <netdev> shares with <interface type='hostdev'> (interface_conf.c): the shape of their children, and how the
  * two are read and written. */

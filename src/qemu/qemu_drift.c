@@ -25,12 +25,15 @@ isTrusted(const virtNetdev *wanted, const virtNetdev *present)
     return virtNetdevHas(says, VIRT_NETDEV_TRUST) && says->trust;
 }
 
-/* The bits of what is @wanted, reported, and otherwise. */
+/* The bits of what is @wanted, reported, and otherwise. A VLAN of @before (may be NULL) that the card did not let
+ * anybody take away is still there, and nobody's change. */
 static guint
-findDrift(const virtNetdev *wanted, const virtNetdev *present)
+findDrift(const virtNetdev *wanted, const virtNetdev *before, const virtNetdev *present)
 {
     guint bits = virtNetdevDiff(wanted, present) & present->present;
 
+    if (virtNetdevIsUntagged(wanted) && before && virtNetdevEqualAttr(before, present, VIRT_NETDEV_VLAN))
+        bits &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     return isTrusted(wanted, present) ? bits & ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) : bits;
 }
 
@@ -53,7 +56,8 @@ static void
 comparePort(virtHost *host, virtDrift *drift, const virtNetdev *wanted)
 {
     const virtNetdev *present = virtNetdevListFind(drift->present, wanted->port);
-    guint bits = drift->compared ? findDrift(wanted, present) : 0;
+    const virtNetdev *before = virtNetdevListFind(drift->record->before, wanted->port);
+    guint bits = drift->compared ? findDrift(wanted, before, present) : 0;
 
     if ((bits & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) && virtMacIsZero(present->mac) && hasMadeUp(host, drift->vf, wanted))
         bits &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);

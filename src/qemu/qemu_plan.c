@@ -74,7 +74,9 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
             continue;
         row = virtPlanRowAdd(rows, vf, wanted, present, attr);
         row->differs = (differing & VIRT_NETDEV_BIT(attr)) != 0;
-        row->problem = row->differs ? foreseeRefusal(kind, present, wanted, attr) : NULL;
+        /* Of no VLAN, a refusal is no problem. */
+        if (row->differs && (attr != VIRT_NETDEV_VLAN || !virtNetdevIsUntagged(wanted)))
+            row->problem = foreseeRefusal(kind, present, wanted, attr);
     }
 }
 

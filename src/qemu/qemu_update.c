@@ -198,14 +198,25 @@ saveWanted(virtHost *host, virtRecord *record, const GPtrArray *wanted, virtPhas
     return virtQemuRecordSave(host, record, phase, error);
 }
 
+static GPtrArray *
+withoutUntagged(const GPtrArray *list)
+{
+    GPtrArray *copy = virtNetdevListCopy(list);
+
+    for (guint i = 0; i < copy->len; i++)
+        virtNetdevDropUntagged(copy->pdata[i]);
+    return copy;
+}
+
 /* What is dropped goes first, the way a release puts it back: a rate can stand in the way of a VLAN. What it leaves
- * alone is still as it was @present. */
+ * alone is still as it was @present. A VLAN that is to be none is dropped too: where it has been set, it must go. */
 static bool
 setTarget(virtHost *host, const virtVF *vf, const GPtrArray *target, const GPtrArray *new, const GPtrArray *present,
           GError **error)
 {
-    g_autoptr(GPtrArray) dropped = pick(target, new);
-    g_autoptr(GPtrArray) wanted = pick(new, NULL);
+    g_autoptr(GPtrArray) said = withoutUntagged(new);
+    g_autoptr(GPtrArray) dropped = pick(target, said);
+    g_autoptr(GPtrArray) wanted = pick(said, NULL);
 
     return virtNetDevHostdevRestore(host, vf, dropped, error) && virtNetDevHostdevSet(host, vf, wanted, present, error);
 }

@@ -99,6 +99,31 @@ virtNetdevSetRate(virtNetdev *netdev, guint32 max, guint32 min)
     netdev->bandwidth.floor = toKibibytes(min);
 }
 
+/* Does @netdev ask for no VLAN? Only an <interface> that names none does: a <netdev> without a VLAN leaves the VF's
+ * alone. */
+bool
+virtNetdevIsUntagged(const virtNetdev *netdev)
+{
+    return virtNetdevHas(netdev, VIRT_NETDEV_VLAN) && netdev->vlan.id == 0;
+}
+
+/* Forget the wish for no VLAN, which no document has a word for. */
+void
+virtNetdevDropUntagged(virtNetdev *netdev)
+{
+    if (virtNetdevIsUntagged(netdev))
+        netdev->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+}
+
+/* What a user can do where @attr of @netdev cannot be set: a sentence. */
+const char *
+virtNetdevGetRemedy(const virtNetdev *netdev, virtNetdevAttr attr)
+{
+    if (attr == VIRT_NETDEV_VLAN && virtNetdevIsUntagged(netdev))
+        return "An <interface> without <vlan> takes the VF's VLAN away; a <hostdev> with <netdev> leaves it as it is.";
+    return virtNetdevAttrs[attr].remedy;
+}
+
 /* A list of virtNetdev that owns them; for g_ptr_array_unref(). */
 GPtrArray *
 virtNetdevListNew(void)

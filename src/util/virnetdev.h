@@ -78,6 +78,9 @@ void virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr a
 bool virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr);
 bool virtNetdevEqualAttr(const virtNetdev *a, const virtNetdev *b, virtNetdevAttr attr);
 guint virtNetdevDiff(const virtNetdev *wanted, const virtNetdev *present);
+bool virtNetdevIsUntagged(const virtNetdev *netdev);
+void virtNetdevDropUntagged(virtNetdev *netdev);
+const char *virtNetdevGetRemedy(const virtNetdev *netdev, virtNetdevAttr attr);
 void virtNetdevGetRate(const virtNetdev *netdev, guint32 *ret_max, guint32 *ret_min);
 void virtNetdevSetRate(virtNetdev *netdev, guint32 max, guint32 min);
 

@@ -111,6 +111,16 @@ virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, 
     return g_steal_pointer(&list);
 }
 
+/* Whether a VLAN is still there because the driver takes none away, or only said that it did: asked once more. */
+static bool
+isVlanLeft(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
+           const virtNetDevReading *reading)
+{
+    return virtNetdevIsUntagged(wanted) &&
+           virtNetDevMayStay(wanted, VIRT_NETDEV_VLAN,
+                             virtNetDevWriteAttr(host, vf, port, wanted, VIRT_NETDEV_VLAN, reading, NULL, NULL));
+}
+
 /* Are all ports as wanted, as far as the driver tells? */
 static bool
 verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error)
@@ -127,11 +137,13 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
                 return false;
             ignored = findIgnored(netdev, &reading);
         }
+        if ((ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN)) && isVlanLeft(host, vf, port, netdev, &reading))
+            ignored &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
         if (!ignored)
             continue;
         virtNetdevAttr attr = (virtNetdevAttr)g_bit_nth_lsf(ignored, -1);
         g_autofree char *sentence =
-            virtNetDevFormatIgnored("set", vf, port, netdev, attr, &reading, virtNetdevAttrs[attr].remedy);
+            virtNetDevFormatIgnored("set", vf, port, netdev, attr, &reading, virtNetdevGetRemedy(netdev, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }

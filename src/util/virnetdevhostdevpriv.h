@@ -28,5 +28,6 @@ char *virtNetDevFormatIgnored(const char *verb, const virtVF *vf, const virtPort
 int virtNetDevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
                         virtNetdevAttr attr, const virtNetDevReading *now, const virtNetDevQuirk **ret_quirk,
                         char **ret_reason);
+bool virtNetDevMayStay(const virtNetdev *wanted, virtNetdevAttr attr, int rc);
 bool virtNetDevSetOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, guint todo,
                            GError **error);

@@ -88,6 +88,16 @@ virtNetDevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, cons
     return 0;
 }
 
+/* Is it no failure that @attr was refused? An <interface> without a VLAN means an untagged guest, as libvirt has always
+ * made it; where a card does not let its VLAN be written (EPERM, EOPNOTSUPP), libvirt leaves it alone
+ * (src/util/virnetdev.c, 9.0), and so is it here.
+ */
+bool
+virtNetDevMayStay(const virtNetdev *wanted, virtNetdevAttr attr, int rc)
+{
+    return attr == VIRT_NETDEV_VLAN && virtNetdevIsUntagged(wanted) && (rc == -EPERM || rc == -EOPNOTSUPP);
+}
+
 /* Set attributes one by one, those of @todo (VIRT_NETDEV_BITs) that are still missing, and name the first that is
  * refused.
  *
@@ -106,10 +116,10 @@ virtNetDevSetOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, co
         if (!(todo & VIRT_NETDEV_BIT(attr)))
             continue;
         int rc = virtNetDevWriteAttr(host, vf, port, wanted, attr, readable ? &reading : NULL, NULL, &reason);
-        if (rc == 0)
+        if (rc == 0 || virtNetDevMayStay(wanted, attr, rc))
             continue;
         g_autofree char *sentence =
-            virtNetDevFormatRefusal("set", vf, port, wanted, attr, rc, reason, virtNetdevAttrs[attr].remedy);
+            virtNetDevFormatRefusal("set", vf, port, wanted, attr, rc, reason, virtNetdevGetRemedy(wanted, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }
