@@ -30,6 +30,7 @@ STRING_MAX = 4 << 20
 with open(FILTER, "rb") as program:
     SANITIZED = b"__asan_init" in program.read()
 WORK = tempfile.mkdtemp()
+MAC = "52:54:00:01:02:03"
 UUID = "8a1f4c70-0e5e-4d5e-8b7f-3d0000000001"
 
 HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='yes'>
@@ -392,28 +393,95 @@ def held_attach():
         f.libvirt.sendall(ping)
         assert read_exact(f.client, len(ping)) == ping
         f.broker.send(b"ok " + number.encode())
-        seen = []
-        while True:
-            f.libvirt.settimeout(0.1)
-            try:
-                call = read_message(f.libvirt)
-                assert call.serial >= OURS, call.data
-                seen.append(call.proc)
-                if call.proc == GET_METADATA:
-                    f.libvirt.sendall(error_reply(call.proc, call.serial, 80, "metadata not found"))
-                else:
-                    assert call.proc != ATTACH or b"<netdev" not in call.payload
-                    f.libvirt.sendall(message(call.proc, REPLY, call.serial))
-                continue
-            except socket.timeout:
-                verb, number = request(f)
-            seen.append(verb)
-            f.broker.send(b"ok " + number.encode())
-            if verb == "end":
-                break
-        assert seen == [GET_METADATA, SET_METADATA, "prepare", ATTACH, "end"], seen
+        seen = play(f)
+        assert seen == [DUMPXML, GET_METADATA, SET_METADATA, "prepare", ATTACH, "end"], seen
         assert read_message(f.client).data == message(ATTACH, REPLY, 20)
         f.call(1)
+
+
+def play(f, metadata=None, shown=(), ends=b"ok %d"):
+    """Be libvirt and the broker until the end: whose metadata that is, and what the domain is shown as each time; what
+    was asked, in order."""
+    seen, shown = [], list(shown)
+    while not seen or seen[-1] != "end":
+        if f.broker in select.select([f.broker, f.libvirt], [], [], 10)[0]:
+            verb, number = request(f)
+            seen.append(verb)
+            f.broker.send((ends if verb == "end" else b"ok %d") % int(number))
+            continue
+        call = read_message(f.libvirt)
+        assert call.serial >= OURS, call.data
+        seen.append(call.proc)
+        if call.proc == GET_METADATA and not metadata:
+            f.libvirt.sendall(error_reply(call.proc, call.serial, 80, "metadata not found"))
+        elif call.proc in (GET_METADATA, DUMPXML):
+            text = metadata if call.proc == GET_METADATA else shown.pop(0) if shown else DOMAIN % ""
+            f.libvirt.sendall(message(call.proc, REPLY, call.serial, payload=string(text)))
+        else:
+            assert call.proc != ATTACH or b"<netdev" not in call.payload
+            assert call.proc != SET_METADATA or MAC.encode() in call.payload, call.payload
+            f.libvirt.sendall(message(call.proc, REPLY, call.serial))
+    return seen
+
+
+def stored(mac):
+    return (f"<lh:hostdevs xmlns:lh='{NS}'><lh:hostdev><lh:source><lh:address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/>"
+            f"</lh:source><lh:netdev port='1'><lh:mac address='{mac}'/></lh:netdev></lh:hostdev></lh:hostdevs>")
+
+
+WITH_DEVICE = DOMAIN % (HOSTDEV % "")
+WITH_BOTH = WITH_DEVICE.replace("<memory>", "<metadata>" + stored("52:54:00:01:02:03") + "</metadata><memory>")
+
+
+def attach_until_begun(f, flags=1):
+    f.client.sendall(message(ATTACH, serial=20, payload=domain() + string(HOSTDEV % NETDEV) + struct.pack(">I", flags)))
+    permit(f)
+    _, number = request(f)
+    f.broker.send(b"ok " + number.encode())
+
+
+@case
+def what_libvirt_has_decides():
+    """An entry of metadata says nothing about the device: the VF is set, and metadata written, as for any other."""
+    with Filter() as f:
+        attach_until_begun(f)
+        seen = play(f, stored("52:54:00:00:00:99"))
+        assert seen == [DUMPXML, GET_METADATA, SET_METADATA, "prepare", ATTACH, "end"], seen
+        assert read_message(f.client).data == message(ATTACH, REPLY, 20)
+    for flags in (1, 2):
+        with Filter() as f: # and a device that is there is refused before anything is written
+            attach_until_begun(f, flags)
+            assert play(f, shown=[WITH_DEVICE]) == [DUMPXML, "end"]
+            reply, code = f.answer()
+            assert code == 55 and b"0000:06:02.0 already" in reply.payload, reply.payload
+
+
+@case
+def attached_is_verified():
+    with Filter() as f:
+        attach_until_begun(f)
+        play(f, ends=b"error %d 2 it has no record")
+        reply, code = f.answer()
+        assert (reply.serial, code) == (20, 9) and b"it has no record" in reply.payload, reply.payload
+        f.call(1)
+
+
+@case
+def stored_with_its_netdevs():
+    """Who defines the domain anew takes the metadata away between two of our calls."""
+    begin = [DUMPXML, GET_METADATA, SET_METADATA, ATTACH, DUMPXML]
+    again = [GET_METADATA, SET_METADATA, DUMPXML]
+    for shown, rounds, works in (([WITH_BOTH], 0, True), ([WITH_DEVICE, WITH_DEVICE, WITH_BOTH], 2, True), ([DOMAIN % ""], 0, True),
+                                 ([WITH_BOTH.replace("01:02:03", "01:02:99")], 0, False), ([WITH_DEVICE] * 30, 20, False)):
+        with Filter() as f:
+            attach_until_begun(f, 2)
+            seen = play(f, shown=[DOMAIN % "", *shown])
+            assert seen == begin + again * rounds + ["end"], seen
+            if works:
+                assert read_message(f.client).data == message(ATTACH, REPLY, 20)
+            else:
+                reply, code = f.answer()
+                assert code == 55 and b"defined anew" in reply.payload, reply.payload
 
 
 @case
@@ -494,7 +562,6 @@ def held_and_refused():
         f.call(1)
 
 
-MAC = "52:54:00:01:02:03"
 OUR_INTERFACE = (
     "<domain><metadata><lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:hostdev>"
     "<lh:source><lh:address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></lh:source>"

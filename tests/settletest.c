@@ -246,6 +246,46 @@ testDamagedHas(Fixture *f, gconstpointer opaque)
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
 }
 
+/* What the end of an attach tells; the address says that VF 0 was prepared. */
+static void
+assertEnd(Fixture *f, int code, const char *words)
+{
+    virtBrokerRequest request = {.verb = VIRT_BROKER_END, .uuid = UUID_A};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(virtPCIAddressParse(f->vf, &request.address, NULL));
+    if (!words) {
+        g_assert_true(virtDaemonRequestRun(NULL, &request, false, &error));
+        g_assert_no_error(error);
+        return;
+    }
+    g_assert_false(virtDaemonRequestRun(NULL, &request, false, &error));
+    g_assert_error(error, VIRT_ERROR, code);
+    g_assert_nonnull(strstr(error->message, words));
+}
+
+/* libvirt has attached the device: the client hears so only if all that belongs to it is there. */
+static void
+testAttached(Fixture *f, gconstpointer opaque)
+{
+    fakeVF *vf = fakeHostVF(f->fake, PF, 1, 0);
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+
+    fakeHostFile(f->fake, UUID_A, "run/libvirt/qemu/a.xml");
+    writeMetadata(newHostdev(f->vf, 100), NULL);
+    assertEnd(f, 0, NULL);
+    vf->vlan = 7;
+    assertEnd(f, VIRT_ERROR_REFUSED, "VLAN was set to 100 and is now 7. Detach it");
+    vf->vlan = 100;
+    state.guest.live[0] = '\0';
+    assertEnd(f, VIRT_ERROR_REFUSED, "metadata does not have its netdevs");
+    writeMetadata(newHostdev(f->vf, 100), NULL);
+    g_assert_true(virtQemuRecordRemove(f->fake->host, record, NULL));
+    assertEnd(f, VIRT_ERROR_REFUSED, "it has no record");
+    state.guest.has[0] = false;
+    assertEnd(f, VIRT_ERROR_NOT_FOUND, "is not among the devices");
+}
+
 #define ADD(name, test) g_test_add("/settle/" name, Fixture, NULL, setUp, test, tearDown)
 
 int
@@ -258,5 +298,6 @@ main(int argc, char **argv)
     ADD("stale-beside", testStaleBeside);
     ADD("damaged", testDamaged);
     ADD("damaged-has", testDamagedHas);
+    ADD("attached", testAttached);
     return g_test_run();
 }

@@ -6,7 +6,8 @@
  *   begin ID UUID             take the domain's lock; it is then settled
  *   prepare ID UUID ADDRESS   set the VF as the domain's live metadata says, before libvirt is asked to attach it
  *   update ID UUID ADDRESS    set an attached VF as the domain's live metadata says by now
- *   end ID UUID               settle the domain and give its lock back
+ *   end ID UUID               settle the domain and give its lock back; after prepare, an error tells what of the
+ *                             attached device is not as it should be
  *
  *   ok ID
  *   error ID CODE TEXT        CODE: a virtErrorCode
@@ -33,7 +34,7 @@ typedef struct {
     virtBrokerVerb verb;
     guint id;
     char uuid[37];          /* canonical, with dashes */
-    virtPCIAddress address; /* prepare, update */
+    virtPCIAddress address; /* prepare, update; in the daemon, end: what was prepared, all zero for nothing */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);

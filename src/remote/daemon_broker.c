@@ -30,6 +30,7 @@ typedef struct {
     virtDaemonClient *client; /* lives as long as its holds */
     char uuid[sizeof(((virtBrokerRequest *)NULL)->uuid)];
     virtBrokerRequest request; /* the one under way; at first the begin */
+    virtPCIAddress prepared;   /* what an attach has had set, for its end; all zero: nothing */
     bool granted, busy, barrier, again;
     guint lease; /* timer; 0: none */
     GError *error;
@@ -126,11 +127,17 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     Hold *hold = opaque;
     const virtDaemonAbout about = aboutHold(hold);
     bool over = hold->request.verb == VIRT_BROKER_END || (hold->request.verb == VIRT_BROKER_BEGIN && hold->error);
+    GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
 
     (void)daemon;
     hold->busy = false;
-    virtDaemonLog(VIRT_LOG_REQUEST, hold->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about, "%s %s: %s",
-                  virtBrokerVerbName(hold->request.verb), hold->uuid, hold->error ? hold->error->message : "done");
+    if (hold->request.verb == VIRT_BROKER_PREPARE && !hold->error)
+        hold->prepared = hold->request.address;
+    /* NOT_FOUND is what an attach ends with that libvirt has refused: no news for anybody here. */
+    if (hold->error && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        level = G_LOG_LEVEL_WARNING;
+    virtDaemonLog(VIRT_LOG_REQUEST, level, &about, "%s %s: %s", virtBrokerVerbName(hold->request.verb), hold->uuid,
+                  hold->error ? hold->error->message : "done");
     if (hold->request.verb == VIRT_BROKER_BEGIN)
         answerBegin(hold);
     else
@@ -146,6 +153,8 @@ static void
 startRequest(Hold *hold, const virtBrokerRequest *request)
 {
     hold->request = *request;
+    if (request->verb == VIRT_BROKER_END)
+        hold->request.address = hold->prepared;
     hold->busy = true;
     hold->barrier = hold->client->daemon->lookAgain;
     virtDaemonJobStart(hold->client->daemon, runRequest, requestDone, hold);

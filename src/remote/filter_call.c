@@ -4,7 +4,8 @@
  * Theory of operation. A held call is a row of steps. A step asks libvirt or the broker for one thing and returns;
  * the answer brings the next step. Meanwhile everything else on the connection flows.
  *
- *   attach   permit, begin, read metadata, write metadata, prepare the VF, the client's call without <netdev>, end
+ *   attach   permit, begin, check that the device is not there, read metadata, write metadata, prepare the VF, the
+ *            client's call without <netdev>, verify what is stored, end
  *   detach   permit, begin, the client's call, end
  *   update   permit, begin, read metadata, compare, write metadata, set the VF, end
  *
@@ -13,6 +14,11 @@
  *
  * Calls to libvirt are made on the client's own connection. So libvirt decides with the client's rights, and it is
  * the first to be asked: the broker hears of a call when libvirt has said that this client may make it.
+ *
+ * Metadata and the list of devices are two calls, and who defines the domain anew between them replaces both without
+ * anybody's lock. So what a domain has is decided by libvirt's list alone, metadata is written in any case, and at the
+ * end both are read in one document: where the metadata has gone and the device has not, it is written again. For the
+ * running domain the broker verifies: device, metadata, record, and the VF itself.
  *
  * There is nearly no undoing here. "end" has the daemon compare what libvirt says the domain has with metadata,
  * records and VFs, and that takes back what a step has done for a device that did not arrive. It does so too when
@@ -101,10 +107,12 @@ leaveUnfound(virtHeld *held, virtHeldTarget target)
 
 static const virtHeldStep attachSteps[] = {
     {virtStepPermit, VIRT_HELD_ALWAYS},        {virtStepBegin, VIRT_HELD_ALWAYS},
-    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepReadMetadata, VIRT_HELD_LIVE},
+    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepCheckAbsent, VIRT_HELD_LIVE},
+    {virtStepCheckAbsent, VIRT_HELD_CONFIG},   {virtStepReadMetadata, VIRT_HELD_LIVE},
     {virtStepReadMetadata, VIRT_HELD_CONFIG},  {virtStepWriteMetadata, VIRT_HELD_LIVE},
     {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepPrepare, VIRT_HELD_LIVE},
-    {virtStepDevice, VIRT_HELD_ALWAYS},        {virtStepClose, VIRT_HELD_ALWAYS},
+    {virtStepDevice, VIRT_HELD_ALWAYS},        {virtStepVerify, VIRT_HELD_CONFIG},
+    {virtStepClose, VIRT_HELD_ALWAYS},
 };
 static const virtHeldStep detachSteps[] = {{virtStepPermit, VIRT_HELD_ALWAYS},
                                            {virtStepBegin, VIRT_HELD_ALWAYS},
@@ -116,13 +124,12 @@ static const virtHeldStep detachInterfaceSteps[] = {
     {virtStepDevice, VIRT_HELD_ALWAYS},  {virtStepClose, VIRT_HELD_ALWAYS},
 };
 static const virtHeldStep updateSteps[] = {
-    {virtStepPermit, VIRT_HELD_ALWAYS},        {virtStepBegin, VIRT_HELD_ALWAYS},
-    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepReadMetadata, VIRT_HELD_LIVE},
-    {virtStepReadMetadata, VIRT_HELD_CONFIG},  {leaveUnknown, VIRT_HELD_ALWAYS},
-    {virtStepCompare, VIRT_HELD_LIVE},         {virtStepCompare, VIRT_HELD_CONFIG},
-    {virtStepReplace, VIRT_HELD_ALWAYS},       {virtStepWriteMetadata, VIRT_HELD_LIVE},
-    {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepUpdate, VIRT_HELD_LIVE},
-    {virtStepClose, VIRT_HELD_ALWAYS},
+    {virtStepPermit, VIRT_HELD_ALWAYS},       {virtStepBegin, VIRT_HELD_ALWAYS},
+    {virtStepResolve, VIRT_HELD_ALWAYS},      {virtStepReadMetadata, VIRT_HELD_LIVE},
+    {virtStepReadMetadata, VIRT_HELD_CONFIG}, {leaveUnknown, VIRT_HELD_ALWAYS},
+    {virtStepCompare, VIRT_HELD_LIVE},        {virtStepCompare, VIRT_HELD_CONFIG},
+    {virtStepWriteMetadata, VIRT_HELD_LIVE},  {virtStepWriteMetadata, VIRT_HELD_CONFIG},
+    {virtStepUpdate, VIRT_HELD_LIVE},         {virtStepClose, VIRT_HELD_ALWAYS},
 };
 
 /* ---- taking a call ---- */

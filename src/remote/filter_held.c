@@ -59,6 +59,7 @@ virtHeldFail(virtHeld *held, GByteArray *reply)
         g_byte_array_unref(reply);
     } else {
         held->failed = true;
+        g_clear_pointer(&held->reply, g_byte_array_unref); /* libvirt's yes, where it is not the whole story */
         held->reply = reply;
         held->next = virtHeldClosing;
     }

@@ -43,8 +43,9 @@ struct _virtHeld {
     virtHostdev *hostdev;                 /* what the client wants; attach and update */
     char *stock;                          /* the device without its netdevs; NULL: the call goes on as it came */
     GPtrArray *before[VIRT_HELD_TARGETS]; /* virtHostdev: our metadata as it was read */
-    bool present;                         /* attach: metadata knows the device already */
     bool written[VIRT_HELD_TARGETS];
+    bool prepared;  /* attach: the broker was asked to set the VF, so it verifies at the end */
+    guint rewrites; /* attach: how often somebody else's define has taken the metadata away */
 
     const virtHeldStep *next;
     bool begun, failed;
@@ -58,13 +59,14 @@ void virtStepLeave(virtHeld *held, virtHeldTarget target);
 void virtStepBegin(virtHeld *held, virtHeldTarget target);
 void virtStepResolve(virtHeld *held, virtHeldTarget target);
 void virtStepFind(virtHeld *held, virtHeldTarget target);
+void virtStepCheckAbsent(virtHeld *held, virtHeldTarget target);
 void virtStepReadMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepWriteMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepPrepare(virtHeld *held, virtHeldTarget target);
 void virtStepDevice(virtHeld *held, virtHeldTarget target);
 void virtStepCompare(virtHeld *held, virtHeldTarget target);
-void virtStepReplace(virtHeld *held, virtHeldTarget target);
 void virtStepUpdate(virtHeld *held, virtHeldTarget target);
+void virtStepVerify(virtHeld *held, virtHeldTarget target);
 void virtStepClose(virtHeld *held, virtHeldTarget target);
 extern const virtHeldStep virtHeldClosing[]; /* what ends every call, also one that failed */
 

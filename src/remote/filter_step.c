@@ -111,9 +111,8 @@ gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
         virtHeldFailWith(held, error);
         return;
     }
+    g_clear_pointer(&held->before[held->target], g_ptr_array_unref);
     held->before[held->target] = hostdevs;
-    if (held->hostdev)
-        held->present |= virtHostdevListFind(hostdevs, &held->hostdev->address) != NULL;
     virtHeldAdvance(held);
 }
 
@@ -227,17 +226,14 @@ completed(const virtHostdev *wanted, const virtHostdev *old)
     return hostdev;
 }
 
-/* Our metadata with the client's device in the place of what was said about it before. */
+/* Our metadata with the client's device in the place of what was said about it before. For an attach, that is about a
+ * device which the domain does not have, and means nothing. */
 void
 virtStepWriteMetadata(virtHeld *held, virtHeldTarget target)
 {
     g_autoptr(GPtrArray) hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     const virtHostdev *old;
 
-    if (held->present) {
-        virtHeldAdvance(held);
-        return;
-    }
     old = virtHostdevListFind(held->before[target], &held->hostdev->address);
     for (guint i = 0; i < held->before[target]->len; i++) {
         const virtHostdev *other = held->before[target]->pdata[i];
@@ -245,7 +241,7 @@ virtStepWriteMetadata(virtHeld *held, virtHeldTarget target)
         if (other != old)
             g_ptr_array_add(hostdevs, virtHostdevCopy(other));
     }
-    g_ptr_array_add(hostdevs, completed(held->hostdev, old));
+    g_ptr_array_add(hostdevs, completed(held->hostdev, held->proc->action == VIRT_RPC_UPDATE ? old : NULL));
     held->written[target] = true;
     putMetadata(held, target, hostdevs);
 }
@@ -254,10 +250,8 @@ virtStepWriteMetadata(virtHeld *held, virtHeldTarget target)
 void
 virtStepPrepare(virtHeld *held, virtHeldTarget target)
 {
-    if (held->present)
-        virtHeldAdvance(held); /* libvirt will say that the domain has the device already */
-    else
-        virtHeldAsk(held, VIRT_BROKER_PREPARE);
+    held->prepared = true;
+    virtHeldAsk(held, VIRT_BROKER_PREPARE);
 }
 
 static void
@@ -312,7 +306,7 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
     if (!xml)
         return;
     if (held->hostdev->interface ? !virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, &error)
-                                      : !virtHostdevIsIn(held->xml, held->xmlLen, xml, len, &error))
+                                 : !virtHostdevIsIn(held->xml, held->xmlLen, xml, len, &error))
         virtHeldFailWith(held, error);
     else
         virtHeldAdvance(held);
@@ -325,14 +319,6 @@ virtStepCompare(virtHeld *held, virtHeldTarget target)
     askForXml(held, target, gotXml);
 }
 
-/* From here on, what metadata knows of the device is to be replaced. */
-void
-virtStepReplace(virtHeld *held, virtHeldTarget target)
-{
-    held->present = false;
-    virtHeldAdvance(held);
-}
-
 /* Have the broker set the VF of an update. */
 void
 virtStepUpdate(virtHeld *held, virtHeldTarget target)
@@ -340,14 +326,116 @@ virtStepUpdate(virtHeld *held, virtHeldTarget target)
     virtHeldAsk(held, VIRT_BROKER_UPDATE);
 }
 
+/* ---- is the device there? ---- */
+
+static bool
+hasDevice(const virtDomain *domain, const virtPCIAddress *address)
+{
+    for (guint i = 0; i < domain->devices->len; i++) {
+        if (virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, i), address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The domain that libvirt has sent; or NULL, and the call has failed. */
+static virtDomain *
+domainOf(virtHeld *held, const virtRpcHeader *header, const GByteArray *message)
+{
+    g_autoptr(GError) error = NULL;
+    virtDomain *domain;
+    gsize len;
+    const char *xml = xmlOf(held, header, message, &len);
+
+    if (!xml)
+        return NULL;
+    if (!(domain = virtDomainParse(xml, len, NULL, 0, &error)))
+        virtHeldFailWith(held, error);
+    return domain;
+}
+
+static GError *
+deviceError(const virtHeld *held, const char *format)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+    GError *error = NULL;
+
+    virtPCIAddressFormat(&held->hostdev->address, name);
+    g_set_error(&error, VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the PCI device %s %s", held->uuid, name, format);
+    return error;
+}
+
+static void
+gotDevices(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    g_autoptr(virtDomain) domain = domainOf(held, header, message);
+    g_autoptr(GError) error = NULL;
+
+    if (!domain)
+        return;
+    if (!hasDevice(domain, &held->hostdev->address)) {
+        virtHeldAdvance(held);
+        return;
+    }
+    error = deviceError(held, "already. To change its netdevs, use update-device");
+    virtHeldFailWith(held, error);
+}
+
+/* The domain must not have the device of an attach: libvirt's list says so, whatever metadata does. */
+void
+virtStepCheckAbsent(virtHeld *held, virtHeldTarget target)
+{
+    askForXml(held, target, gotDevices);
+}
+
+#define REWRITES_MAX 20 /* somebody who defines the domain that often meanwhile is out of order */
+
+static const virtHeldStep rewriteSteps[] = {{virtStepReadMetadata, VIRT_HELD_CONFIG},
+                                            {virtStepWriteMetadata, VIRT_HELD_CONFIG},
+                                            {virtStepVerify, VIRT_HELD_CONFIG},
+                                            {virtStepClose, VIRT_HELD_ALWAYS}};
+
+/* Without the device, somebody has defined the domain anew since, and what he wrote counts. With it and without its
+ * netdevs, he did so between our two calls. */
+static void
+gotStored(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(GError) error = NULL;
+    const virtHostdev *entry;
+
+    if (!(domain = domainOf(held, header, message)))
+        return;
+    entry = virtHostdevListFind(domain->hostdevs, &held->hostdev->address);
+    if (!hasDevice(domain, &held->hostdev->address) ||
+        (entry && virtNetdevListEqual(entry->netdevs, held->hostdev->netdevs))) {
+        virtHeldAdvance(held);
+    } else if (!entry && held->rewrites++ < REWRITES_MAX) {
+        held->next = rewriteSteps;
+        virtHeldAdvance(held);
+    } else {
+        error = deviceError(held, "now, but not with the netdevs that were asked for: it was defined anew meanwhile");
+        virtHeldFailWith(held, error);
+    }
+}
+
+/* What is stored has to have the device and its netdevs, or neither. */
+void
+virtStepVerify(virtHeld *held, virtHeldTarget target)
+{
+    askForXml(held, target, gotStored);
+}
+
 /* ---- closing ---- */
 
-/* Settling cannot tell what was written for a device that the domain has in any case: before an update, or before an
- * attach that libvirt refused for just that. */
+/* Settling cannot tell what was written for a device that the domain has in any case: before an update. What was
+ * written for an attach goes when the device has not come. */
 static void
 putBack(virtHeld *held, virtHeldTarget target)
 {
-    if (held->failed && held->written[target]) {
+    if (held->failed && held->written[target] && held->proc->action == VIRT_RPC_UPDATE) {
         held->written[target] = false;
         putMetadata(held, target, held->before[target]);
     } else {
@@ -355,12 +443,18 @@ putBack(virtHeld *held, virtHeldTarget target)
     }
 }
 
-/* The call itself is over: a failure to settle is the daemon's to log and to try again. */
+/* libvirt has attached the device: a client that hears so can rely on the VF, too. After any other call a failure to
+ * settle is the daemon's to log and to try again. */
 static void
 ended(gpointer opaque, const GError *failure)
 {
-    (void)failure;
-    virtHeldAdvance(opaque);
+    virtHeld *held = opaque;
+
+    if (failure && held->prepared && !held->failed) {
+        g_clear_pointer(&held->reply, g_byte_array_unref);
+        held->reply = virtRpcErrorReply(held->header.proc, held->header.serial, failure);
+    }
+    virtHeldAdvance(held);
 }
 
 static void

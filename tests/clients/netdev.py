@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Everything is looked at twice: through, where there are netdevs, and directly, where there is libvirt's own form.
+import random
 import re
 import sys
 import tempfile
 import threading
+import time
 import xml.etree.ElementTree as tree
 
 import libvirt
@@ -422,7 +424,47 @@ def crowd(t, many=32):
     t.both(domain, stock, {k: v for n, (k, v) in enumerate(expected.items()) if n % 2 == 0}, "half of them detach at once")
 
 
-GROUPS = [defining, macs, mistakes, metadata, damaged, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, crowd]
+def redefining(t, rounds=150):
+    """Defining takes no lock, and replaces devices and metadata between two calls of an attach."""
+    domain, stock = t.define(whole())
+    over = threading.Event()
+
+    def define():
+        conn = libvirt.open(t.uri)
+        while not over.is_set():
+            conn.defineXML(whole())
+            time.sleep(random.random() / 50) # now and then an attach is through before the next one
+        conn.close()
+
+    threads = [threading.Thread(target=define) for _ in range(2)]
+    for one in threads:
+        one.start()
+    lost, kept = [], 0
+    for _ in range(rounds):
+        if tap.failure(domain.attachDeviceFlags, hostdev(ONE), CONFIG):
+            continue
+        text = stock.XMLDesc(INACTIVE)
+        kept += "<hostdev" in text
+        if "<hostdev" in text and stored_of(text) != {address(): written(ONE)}:
+            lost.append(text)
+        tap.failure(domain.detachDeviceFlags, hostdev(), CONFIG)
+    over.set()
+    for one in threads:
+        one.join()
+    t.note("%d of %d were still there" % (kept, rounds))
+    t.equal(lost[:1], [], "%d times attached while others define the domain: never without its netdevs" % rounds)
+
+
+def stale(t):
+    """What metadata says of a device that the domain has not, by whomever, is not what an attach asks for."""
+    domain, stock = t.define(whole())
+    entry = "<hostdevs><hostdev><source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>%s</hostdev></hostdevs>"
+    stock.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, entry % TWO, "lh", "urn:libvirt-hostdev:1", CONFIG)
+    domain.attachDeviceFlags(hostdev(ONE), CONFIG)
+    t.both(domain, stock, {address(): written(ONE)}, "attached over metadata of a device that was not there")
+
+
+GROUPS = [defining, macs, mistakes, metadata, damaged, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, redefining, stale, crowd]
 
 
 def main(through, direct, *chosen):
