@@ -548,6 +548,79 @@ def one_domain_at_a_time():
 
 
 @case
+def every_serial():
+    """A client counts to 2^32 and begins again; our own calls take numbers that none under way has."""
+    with Filter() as f:
+        for serial in (0x7FFFFFFE, 0x7FFFFFFF, OURS, OURS + 1, 0xFFFFFFFF, 0, 1):
+            f.call(1, serial=serial)
+            for kept in (serial, serial ^ OURS): # calls that libvirt has not answered are passed by
+                f.client.sendall(message(1, serial=kept))
+                assert read_message(f.libvirt).serial == kept
+            f.client.sendall(message(ATTACH, serial=serial - 1 & 0xFFFFFFFF, payload=domain() + string(HOSTDEV % NETDEV) + struct.pack(">I", 1)))
+            call = read_message(f.libvirt)
+            assert call.proc == SET_METADATA and call.serial not in (serial, serial ^ OURS, serial - 1 & 0xFFFFFFFF), call.data
+            f.libvirt.sendall(error_reply(SET_METADATA, call.serial, 88, "access denied"))
+            assert f.answer()[0].serial == serial - 1 & 0xFFFFFFFF
+            for kept in (serial, serial ^ OURS):
+                back = message(1, REPLY, kept)
+                f.libvirt.sendall(back)
+                assert read_exact(f.client, len(back)) == back
+    with Filter() as f:
+        attach(f)
+        ours = read_message(f.libvirt).serial
+        f.client.sendall(message(1, serial=ours))
+        time.sleep(0.1)
+        f.libvirt.sendall(error_reply(SET_METADATA, ours, 88, "access denied"))
+        f.expect_gone(f.client)
+
+
+@case
+def behind_long_calls():
+    """libvirt takes five calls of a connection at a time: one of ours behind them must not be sent, for it could not be
+    taken back, and the domain would be locked for as long as they take."""
+    def long_calls(f, count):
+        for serial in range(100, 100 + count):
+            f.client.sendall(message(1, serial=serial))
+            assert read_message(f.libvirt).serial == serial
+
+    def answer_one(f, serial):
+        f.libvirt.sendall(message(1, REPLY, serial))
+        assert read_message(f.client).serial == serial
+
+    def begin(f):
+        attach(f)
+        permit(f)
+        return request(f)[1]
+
+    with Filter() as f:
+        number = begin(f)
+        long_calls(f, 5)
+        f.broker.send(b"ok " + number.encode())
+        assert not select.select([f.libvirt], [], [], 0.5)[0]
+        answer_one(f, 103)
+        assert read_message(f.libvirt).proc == DUMPXML
+    with Filter() as f: # who has been seen to take more is given more
+        long_calls(f, 7)
+        number = begin(f)
+        f.broker.send(b"ok " + number.encode())
+        assert read_message(f.libvirt).proc == DUMPXML
+    with Filter() as f:
+        number = begin(f)
+        long_calls(f, 5)
+        before = time.monotonic()
+        f.broker.send(b"ok " + number.encode())
+        f.broker.settimeout(30)
+        verb, number = request(f)
+        assert verb == "end" and 8 < time.monotonic() - before, verb
+        f.broker.send(b"ok " + number.encode())
+        reply, code = f.answer()
+        assert (reply.serial, code) == (20, 55) and b"busy with 5 other calls" in reply.payload, reply.payload
+        for serial in range(100, 105): # and the connection is as it was
+            answer_one(f, serial)
+        f.call(1)
+
+
+@case
 def held_and_refused():
     with Filter() as f:
         attach(f)
@@ -702,6 +775,7 @@ def libvirt_goes():
 def broker_goes():
     with Filter() as f:
         attach(f)
+        permit(f)
         f.broker.close()
         assert f.wait() == 0
         f.expect_gone(f.client)
@@ -741,7 +815,7 @@ def hostile():
             "length 27": struct.pack(">I", 27) + bytes(24), "length 2^31-1": struct.pack(">I", 2**31 - 1) + bytes(24),
             "length 2^32-1": b"\xff" * 28, "type 7": message(1, 7), "a reply": message(1, REPLY),
             "a reply with descriptors": message(1, REPLY_WITH_FDS, payload=fds),
-            "our serial": message(1, serial=OURS), "no descriptor": message(1, CALL_WITH_FDS, payload=fds) + b"\0",
+            "no descriptor": message(1, CALL_WITH_FDS, payload=fds) + b"\0",
             "33 descriptors": message(1, CALL_WITH_FDS, payload=struct.pack(">I", 33)),
             "no count": message(1, CALL_WITH_FDS)}.items():
         with Filter() as f:
@@ -757,7 +831,7 @@ def hostile():
 
 @case
 def hostile_libvirt():
-    for data in (message(1), message(1, REPLY, OURS), message(1, CALL_WITH_FDS, payload=bytes(4)), b"\xff" * 28):
+    for data in (message(1), message(1, CALL_WITH_FDS, payload=bytes(4)), b"\xff" * 28):
         with Filter() as f:
             f.libvirt.sendall(data)
             f.expect_gone(f.client)

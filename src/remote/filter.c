@@ -37,6 +37,7 @@
 #define FD_CLIENT 3
 #define FD_BROKER 4
 #define QUIET 3000   /* milliseconds after which memory is given back */
+#define LATER 500    /* milliseconds after which calls that wait for libvirt are looked at */
 #define LOG_LINE 800 /* bytes: journald shows that in one piece */
 #define LOG_LINES 50 /* of one client, who must not fill the log */
 
@@ -111,6 +112,10 @@ virtFilterHeld(const virtFilter *filter)
 void
 virtFilterForward(virtFilter *filter, GByteArray *message)
 {
+    virtRpcHeader header = {0};
+
+    if (virtRpcHeaderParse(message->data, &header, NULL))
+        virtFilterSent(filter, &header);
     virtRpcChannelSend(filter->upstream, message);
 }
 
@@ -257,6 +262,8 @@ serve(virtFilter *filter, const struct pollfd slots[SOCKETS])
         loseUpstream(filter);
     if (!serveBroker(filter, slots[BROKER].revents & (POLLIN | POLLHUP | POLLERR)))
         return false;
+    if (filter->upstreamOpen)
+        virtFilterSendLater(filter);
     writeChannel(filter->upstream, filter->client, "libvirt");
     writeChannel(filter->client, filter->upstream, "client");
     return true;
@@ -270,6 +277,15 @@ giveBackMemory(virtFilter *filter)
     malloc_trim(0);
 }
 
+/* What poll() is to wait after it has found @n sockets; milliseconds. */
+static int
+timeoutAfter(const virtFilter *filter, int n)
+{
+    if (virtFilterMustWait(filter))
+        return LATER;
+    return n == 0 ? -1 : QUIET;
+}
+
 static void
 run(virtFilter *filter)
 {
@@ -281,11 +297,13 @@ run(virtFilter *filter)
 
         fillSlots(filter, slots);
         n = poll(slots, SOCKETS, timeout);
-        if (n == 0)
+        if (n == 0 && virtFilterMustWait(filter))
+            virtFilterSendLater(filter);
+        else if (n == 0)
             giveBackMemory(filter);
         else if (n > 0 && !serve(filter, slots))
             return;
-        timeout = n == 0 ? -1 : QUIET;
+        timeout = timeoutAfter(filter, n);
     }
 }
 

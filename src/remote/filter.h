@@ -18,6 +18,8 @@ typedef void (*virtFilterAnswerFunc)(gpointer opaque, const GError *failure);
 
 /* Calls libvirt on the client's connection. @call: a whole message, taken over; its serial is set here. */
 void virtFilterCall(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
+/* The same as soon as libvirt has room for it, which has to be soon: the reply may say that it had none. */
+void virtFilterCallInTime(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
 /* Asks the broker; @request's id is set here. */
 void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
 /* One call at a time works on a domain: @begin is called when it is @opaque's turn, perhaps at once. */

@@ -2,6 +2,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A held call waits for one thing at a time, so there are never more questions than held calls (filter_call.c).
+ *
+ * libvirt serves some calls of a connection at a time, and does not read the next one before one of them has ended. So
+ * a call of ours that comes behind the client's long ones may wait for hours, and nobody could take it back. Before
+ * the broker has locked a domain that is as it should be. After that, the call waits here until libvirt has room, and
+ * is given up when that takes too long: an error for this call, not the end of the client's connection.
  */
 #include "remote/filter_priv.h"
 
@@ -9,12 +14,23 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ROOM 5          /* calls that libvirt serves of a connection at a time: max_client_requests of libvirtd.conf */
+#define ROOM_IN_TIME 10 /* seconds; less than a lease, and calls that take long take longer */
+#define SERIALS 0xffffu /* numbers for our calls, from half of all away from the client's on */
+
 /* Whom to tell. */
 typedef struct {
     virtFilterReplyFunc replied;
     virtFilterAnswerFunc answered;
     gpointer opaque;
+    guint order;
 } Waiting;
+
+typedef struct {
+    GByteArray *call;
+    Waiting waiting;
+    gint64 until; /* monotonic microseconds */
+} Later;
 
 /* Nothing is asked yet. The process ends with it, so there is no undoing. */
 void
@@ -22,19 +38,11 @@ virtFilterAskInit(virtFilter *filter)
 {
     filter->asks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     filter->calls = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    filter->sent = g_hash_table_new(NULL, NULL);
+    filter->room = ROOM;
+    g_queue_init(&filter->later);
     filter->turns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_queue_free);
     g_queue_init(&filter->packets);
-}
-
-/* Enters @waiting under the next number of @base and up, and tells it. */
-static guint32
-enter(GHashTable *table, guint32 *last, guint32 base, Waiting waiting)
-{
-    do
-        *last = base | ((*last + 1) & ~VIRT_RPC_OUR_SERIALS);
-    while (*last == 0 || g_hash_table_contains(table, GUINT_TO_POINTER(*last)));
-    g_hash_table_insert(table, GUINT_TO_POINTER(*last), g_memdup2(&waiting, sizeof(waiting)));
-    return *last;
 }
 
 /* Take out what waits for @number, for g_free(); NULL: nothing. */
@@ -49,6 +57,30 @@ leave(GHashTable *table, guint32 number)
 
 /* ---- libvirt ---- */
 
+/* A number that no call under way has. The client counts up: it comes to ours after two thousand million calls. */
+static guint32
+newSerial(virtFilter *filter)
+{
+    guint32 serial;
+
+    do
+        serial = filter->lastSerial + VIRT_RPC_OUR_SERIALS + (filter->lastCall++ & SERIALS);
+    while (g_hash_table_contains(filter->calls, GUINT_TO_POINTER(serial)) ||
+           g_hash_table_contains(filter->sent, GUINT_TO_POINTER(serial)));
+    return serial;
+}
+
+static void
+sendCall(virtFilter *filter, GByteArray *call, Waiting waiting)
+{
+    guint32 serial = newSerial(filter);
+
+    waiting.order = filter->order++;
+    g_hash_table_insert(filter->calls, GUINT_TO_POINTER(serial), g_memdup2(&waiting, sizeof(waiting)));
+    virtRpcHeaderPutSerial(call->data, serial);
+    virtRpcChannelSend(filter->upstream, call);
+}
+
 /* Call libvirt on the client's connection.
  *
  * @call: a whole message, taken over; its serial is set here
@@ -57,10 +89,53 @@ leave(GHashTable *table, guint32 number)
 void
 virtFilterCall(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque)
 {
-    Waiting waiting = {.replied = done, .opaque = opaque};
+    sendCall(filter, call, (Waiting){.replied = done, .opaque = opaque});
+}
 
-    virtRpcHeaderPutSerial(call->data, enter(filter->calls, &filter->lastCall, VIRT_RPC_OUR_SERIALS, waiting));
-    virtRpcChannelSend(filter->upstream, call);
+/* Call libvirt when it has room for another call of this connection. A reply that it had none for a while has the
+ * form of an error of libvirt's.
+ *
+ * @call, @done: as for virtFilterCall()
+ */
+void
+virtFilterCallInTime(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque)
+{
+    Later *later = g_new0(Later, 1);
+
+    *later =
+        (Later){call, {.replied = done, .opaque = opaque}, g_get_monotonic_time() + ROOM_IN_TIME * G_TIME_SPAN_SECOND};
+    g_queue_push_tail(&filter->later, later); /* virtFilterSendLater() follows whatever has brought this here */
+}
+
+/* A call of the client's goes to libvirt. */
+void
+virtFilterSent(virtFilter *filter, const virtRpcHeader *header)
+{
+    if (virtRpcHeaderKind(header) == VIRT_RPC_CALL && header->prog != VIRT_RPC_KEEPALIVE)
+        g_hash_table_insert(filter->sent, GUINT_TO_POINTER(header->serial), GUINT_TO_POINTER(filter->order++));
+}
+
+/* A message of libvirt's goes to the client. */
+void
+virtFilterAnswered(virtFilter *filter, const virtRpcHeader *header)
+{
+    if (virtRpcHeaderKind(header) == VIRT_RPC_REPLY)
+        g_hash_table_remove(filter->sent, GUINT_TO_POINTER(header->serial));
+}
+
+/* libvirt has answered what was sent at @order: so it has read all that was sent before, also what it still works on.
+ */
+static void
+learnRoom(virtFilter *filter, guint order)
+{
+    guint busy = 1;
+    GHashTableIter iter;
+    gpointer other;
+
+    g_hash_table_iter_init(&iter, filter->sent);
+    while (g_hash_table_iter_next(&iter, NULL, &other))
+        busy += (gint)(GPOINTER_TO_UINT(other) - order) < 0;
+    filter->room = MAX(filter->room, busy);
 }
 
 /* Is this the reply to a call of ours that has none yet? */
@@ -76,8 +151,56 @@ virtFilterGotReply(virtFilter *filter, const virtRpcHeader *header, const GByteA
 {
     g_autofree Waiting *waiting = leave(filter->calls, header->serial);
 
-    if (waiting)
-        waiting->replied(waiting->opaque, header, message);
+    if (!waiting)
+        return;
+    learnRoom(filter, waiting->order);
+    waiting->replied(waiting->opaque, header, message);
+}
+
+/* Is there a call of ours that libvirt has had no room for? */
+bool
+virtFilterMustWait(const virtFilter *filter)
+{
+    return !g_queue_is_empty((GQueue *)&filter->later);
+}
+
+static void
+giveUp(virtFilter *filter, Later *later)
+{
+    guint busy = g_hash_table_size(filter->sent);
+    g_autoptr(GError) error = g_error_new(
+        VIRT_ERROR, VIRT_ERROR_BUSY,
+        "libvirt is busy with %u other calls of this connection, and takes no more at a time (max_client_requests). Wait for some of them, or use another connection.",
+        busy);
+    g_autoptr(GByteArray) reply = NULL;
+    virtRpcHeader header = {0};
+
+    virtRpcHeaderParse(later->call->data, &header, NULL);
+    reply = virtRpcErrorReply(header.proc, 0, error);
+    virtRpcHeaderParse(reply->data, &header, NULL);
+    g_byte_array_unref(later->call);
+    later->waiting.replied(later->waiting.opaque, &header, reply);
+}
+
+/* Send what libvirt has room for by now, and give up what has waited too long. */
+void
+virtFilterSendLater(virtFilter *filter)
+{
+    const gint64 now = virtFilterMustWait(filter) ? g_get_monotonic_time() : 0;
+    Later *later;
+
+    while ((later = g_queue_peek_head(&filter->later))) {
+        bool room = g_hash_table_size(filter->sent) + g_hash_table_size(filter->calls) < filter->room;
+
+        if (!room && now < later->until)
+            return;
+        g_queue_pop_head(&filter->later);
+        if (room)
+            sendCall(filter, later->call, later->waiting);
+        else
+            giveUp(filter, later);
+        g_free(later);
+    }
 }
 
 /* libvirt has gone: tell all who wait for it, and who begin to when they are told. */
@@ -86,7 +209,13 @@ virtFilterLoseCalls(virtFilter *filter)
 {
     GHashTableIter iter;
     gpointer serial;
+    Later *later;
 
+    while ((later = g_queue_pop_head(&filter->later))) {
+        later->waiting.replied(later->waiting.opaque, NULL, NULL);
+        g_byte_array_unref(later->call);
+        g_free(later);
+    }
     while (g_hash_table_iter_init(&iter, filter->calls), g_hash_table_iter_next(&iter, &serial, NULL)) {
         g_autofree Waiting *waiting = leave(filter->calls, GPOINTER_TO_UINT(serial));
 
@@ -144,7 +273,10 @@ virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFu
 {
     Waiting waiting = {.answered = done, .opaque = opaque};
 
-    request->id = enter(filter->asks, &filter->lastAsk, 0, waiting);
+    do
+        request->id = ++filter->lastAsk;
+    while (request->id == 0 || g_hash_table_contains(filter->asks, GUINT_TO_POINTER(request->id)));
+    g_hash_table_insert(filter->asks, GUINT_TO_POINTER(request->id), g_memdup2(&waiting, sizeof(waiting)));
     g_queue_push_tail(&filter->packets, virtBrokerRequestFormat(request));
 }
 

@@ -130,7 +130,10 @@ virtHeldSend(virtHeld *held, GByteArray *call, virtFilterReplyFunc done)
     g_autoptr(GError) error = NULL;
 
     if (virtRpcMessageEnd(call, &error)) {
-        virtFilterCall(held->filter, call, done, held);
+        if (held->begun)
+            virtFilterCallInTime(held->filter, call, done, held);
+        else
+            virtFilterCall(held->filter, call, done, held);
         return;
     }
     g_byte_array_unref(call);

@@ -32,16 +32,21 @@ checkType(const virtRpcHeader *header, guint types, GError **error)
 bool
 virtFilterLookAtCall(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error)
 {
-    (void)opaque;
+    virtFilter *filter = opaque;
+
     if (!checkType(header, TYPES_OF_CLIENT, error))
         return false;
-    if (header->serial >= VIRT_RPC_OUR_SERIALS) {
+    if (virtRpcHeaderKind(header) == VIRT_RPC_CALL && virtFilterIsAwaited(filter, header)) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "A message has serial number %u; from %u on they are kept for our own calls.", header->serial,
-                    VIRT_RPC_OUR_SERIALS);
+                    "A call has serial number %u, far from the one before, and another has it that is under way.",
+                    header->serial);
         return false;
     }
+    if (virtRpcHeaderKind(header) == VIRT_RPC_CALL)
+        filter->lastSerial = header->serial;
     *ret_fate = virtRpcProcFind(header) ? VIRT_RPC_COLLECT : VIRT_RPC_PASS;
+    if (*ret_fate == VIRT_RPC_PASS)
+        virtFilterSent(filter, header);
     return true;
 }
 
@@ -97,15 +102,17 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
     case VIRT_RPC_METADATA_EVENT:
         break; /* libvirt's, and of no type that a client may send */
     }
+    if (*message)
+        virtFilterSent(filter, header);
     return true;
 }
 
 /* ---- from libvirt ---- */
 
 static bool
-isToUs(const virtRpcHeader *header)
+isToUs(const virtFilter *filter, const virtRpcHeader *header)
 {
-    return header->serial >= VIRT_RPC_OUR_SERIALS && virtRpcHeaderKind(header) == VIRT_RPC_REPLY;
+    return virtRpcHeaderKind(header) == VIRT_RPC_REPLY && virtFilterIsAwaited(filter, header);
 }
 
 /* A virtRpcLookFunc for what libvirt sends. */
@@ -116,12 +123,9 @@ virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate 
 
     if (!checkType(header, TYPES_OF_LIBVIRT, error))
         return false;
-    if (isToUs(header) && !virtFilterIsAwaited(filter, header)) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "A reply has serial number %u, which no call has.",
-                    header->serial);
-        return false;
-    }
-    *ret_fate = isToUs(header) || virtRpcProcFind(header) ? VIRT_RPC_COLLECT : VIRT_RPC_PASS;
+    *ret_fate = isToUs(filter, header) || virtRpcProcFind(header) ? VIRT_RPC_COLLECT : VIRT_RPC_PASS;
+    if (!isToUs(filter, header))
+        virtFilterAnswered(filter, header);
     return true;
 }
 
@@ -133,7 +137,7 @@ virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **m
     const virtRpcProc *proc = virtRpcProcFind(header);
     GByteArray *rewritten = NULL;
 
-    if (isToUs(header)) {
+    if (isToUs(filter, header)) {
         virtFilterGotReply(filter, header, *message);
         g_clear_pointer(message, g_byte_array_unref);
     } else if (proc->action == VIRT_RPC_METADATA_EVENT) {

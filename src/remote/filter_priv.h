@@ -13,9 +13,13 @@ struct _virtFilter {
     int broker;        /* SOCK_SEQPACKET */
     GQueue packets;    /* char *: for the broker */
     GHashTable *asks;  /* id -> Waiting: what the broker has not answered */
-    GHashTable *calls; /* serial -> Waiting: what libvirt has not answered */
+    GHashTable *calls; /* serial -> Waiting: what libvirt has not answered of ours */
+    GHashTable *sent;  /* serial -> order: and of the client's */
+    GQueue later;      /* Later: calls of ours that wait for libvirt to have room */
+    guint room;        /* calls that libvirt is known to take at a time */
     GHashTable *turns; /* UUID -> GQueue of Turn: who has begun with a domain (head), or waits for that */
-    guint32 lastAsk, lastCall;
+    guint32 lastAsk, lastCall, lastSerial; /* the latter the client's */
+    guint order;                           /* of calls to libvirt */
 };
 
 /* ---- filter.c ---- */
@@ -37,7 +41,11 @@ void virtFilterGuardMetadata(virtFilter *filter, const virtRpcProc *proc, const 
 /* ---- filter_ask.c: what is asked of libvirt and of the broker, and waited for ---- */
 
 void virtFilterAskInit(virtFilter *filter);
+void virtFilterSent(virtFilter *filter, const virtRpcHeader *header);
+void virtFilterAnswered(virtFilter *filter, const virtRpcHeader *header);
 bool virtFilterIsAwaited(const virtFilter *filter, const virtRpcHeader *header);
+bool virtFilterMustWait(const virtFilter *filter);
+void virtFilterSendLater(virtFilter *filter);
 void virtFilterGotReply(virtFilter *filter, const virtRpcHeader *header, const GByteArray *message);
 void virtFilterLoseCalls(virtFilter *filter);
 bool virtFilterReadBroker(virtFilter *filter, GError **error);

@@ -274,7 +274,10 @@ virtStepDevice(virtHeld *held, virtHeldTarget target)
     if (!held->stock) {
         call = g_byte_array_sized_new(held->message->len);
         g_byte_array_append(call, held->message->data, held->message->len);
-        virtFilterCall(held->filter, call, gotReply, held);
+        if (held->begun)
+            virtFilterCallInTime(held->filter, call, gotReply, held);
+        else
+            virtFilterCall(held->filter, call, gotReply, held);
         return;
     }
     call = virtHeldNewCall(held, held->header.proc);

@@ -20,7 +20,7 @@
 #define VIRT_RPC_MESSAGE_MAX (33554432u + 4u) /* VIR_NET_MESSAGE_MAX, which does not count the length word */
 #define VIRT_RPC_STRING_MAX 4194304u          /* REMOTE_STRING_MAX */
 #define VIRT_RPC_FDS_MAX 32u                  /* VIR_NET_MESSAGE_NUM_FDS_MAX */
-#define VIRT_RPC_OUR_SERIALS 0x80000000u      /* our own calls on a client's connection have serials from here on */
+#define VIRT_RPC_OUR_SERIALS 0x80000000u      /* so far from the client's last are the serials of our own calls */
 
 typedef enum {
     VIRT_RPC_CALL,
