@@ -29,7 +29,7 @@ fds = sorted(int(n) for n in os.listdir("/proc/self/fd"))
 def tell(**what):
     try: os.write(3, (json.dumps(what) + "\n").encode())
     except OSError: sys.exit(0)
-def say(status): tell(pid=os.getpid(), argv=sys.argv, env=dict(os.environ), status=status, umask=status["Umask"],
+def say(status): tell(pid=os.getpid(), argv=sys.argv, env=dict(os.environ), status=status, umask=status["Umask"], oom=open("/proc/self/oom_score_adj").read().strip(),
     fds=[fd for fd in fds if os.path.exists(f"/proc/self/fd/{fd}")], stdin=os.readlink("/proc/self/fd/0"))
 os.set_blocking(3, True)
 say(status)
@@ -322,6 +322,7 @@ def test_identity():
     same(hello["stdin"], "/dev/null")
     same(sorted(set(hello["env"]) - {"LC_CTYPE"}), ["LC_ALL", "PATH"])
     same(hello["umask"], "0077")
+    same(hello["oom"], "500") # before the daemon
     same(Client(SOCK_RO).hello["argv"][1:], [STOCK + "-ro"])
     many = Client(uid=1, gid=1, groups=range(5000, 5300)).hello["status"]["Groups"].split()
     same(len(many), 300)
