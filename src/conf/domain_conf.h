@@ -68,8 +68,8 @@ char *virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError 
 /* The <hostdev> of a device document without its netdevs, as libvirt takes it; *ret_hostdev is what it was. NULL
  * without an error: no <hostdev>, or one without <netdev>: libvirt's alone. A misplaced <netdev> is an error. */
 char *virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_hostdev, GError **error);
-/* Does all that the device document @device says, but for netdevs, <alias> and the guest's <address>, also stand at
- * the same <hostdev> of @domain? What differs is named in the error. */
+/* Does all that the device document @device says, but for netdevs, also stand at the same <hostdev> of @domain? What
+ * differs is named in the error. */
 bool virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize domainLen, GError **error);
 
 /* Our element of <metadata>, on its own as virDomainGetMetadata gives and virDomainSetMetadata takes it. */

@@ -167,8 +167,8 @@ readSign(const virtXmlDoc *doc)
     return sign;
 }
 
-/* libvirt does not ask for the type either. But where it has an interface with the MAC address too, as in a teaming, that
- * one is meant by an <interface> of another type. */
+/* libvirt does not ask for the type either. But where it has an interface with the MAC address too, as in a teaming,
+ * that one is meant by an <interface> of another type. */
 static bool
 matches(const Sign *sign, const virtDomainSite *domain, const virtHostdevSite *site)
 {
@@ -227,9 +227,21 @@ virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLe
 static const struct {
     const char *element, *attr, *value;
 } defaults[] = {
-    {"hostdev", "mode", "subsystem"},
-    {"hostdev", "managed", "no"},
-    {"driver", "name", "vfio"},
+    {"hostdev", "mode", "subsystem"}, {"hostdev", "managed", "no"},
+    {"driver", "name", "vfio"},       {"address", "domain", "0"},
+    {"address", "bus", "0"},          {"address", "slot", "0"},
+    {"address", "function", "0"},     {"address", "multifunction", "off"},
+};
+
+/* What libvirt reads as a number, with the base in which it does, and so writes in another way than it was written. */
+static const struct {
+    const char *element, *attr; /* NULL: each */
+    guint base;
+} numbers[] = {
+    {"address", NULL, 0},
+    {"zpci", NULL, 0},
+    {"boot", "order", 10},
+    {"acpi", "index", 10},
 };
 
 typedef struct {
@@ -265,13 +277,37 @@ reportDifference(const Comparison *c, const virtXmlNode *given, const char *attr
         what, name, quotedWants, c->name, has ? "'" : "none", quotedHas, has ? "'" : "");
 }
 
-/* The numbers of a source address: they have led to the device, however they were written. */
+/* A source address has led to the device, however it was written: libvirt reads its numbers, and nothing else. Nor does
+ * it read attributes with a prefix. */
 static bool
-isKey(const virtXmlNode *node, const char *attr)
+isUnread(const virtXmlNode *node, const char *attr)
 {
-    return g_str_equal(node->name, "address") && node->parent && g_str_equal(node->parent->name, "source") &&
-           (g_str_equal(attr, "domain") || g_str_equal(attr, "bus") || g_str_equal(attr, "slot") ||
-            g_str_equal(attr, "function"));
+    return strchr(attr, ' ') ||
+           (g_str_equal(node->name, "address") && node->parent && g_str_equal(node->parent->name, "source"));
+}
+
+static bool
+readNumber(const char *text, guint base, guint64 *ret)
+{
+    char *end = NULL;
+
+    *ret = text && g_ascii_isdigit(*text) ? g_ascii_strtoull(text, &end, base) : 0;
+    return end && *end == '\0';
+}
+
+/* Do @a and @b (may be NULL) mean the same as the attribute @attr of @node? */
+static bool
+areSame(const virtXmlNode *node, const char *attr, const char *a, const char *b)
+{
+    if (g_strcmp0(a, b) == 0)
+        return true;
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        guint64 one, other;
+
+        if (g_str_equal(numbers[i].element, node->name) && (!numbers[i].attr || g_str_equal(numbers[i].attr, attr)))
+            return readNumber(a, numbers[i].base, &one) && readNumber(b, numbers[i].base, &other) && one == other;
+    }
+    return false;
 }
 
 static bool
@@ -281,7 +317,7 @@ compareAttrs(const Comparison *c, const virtXmlNode *given, const virtXmlNode *h
         const virtXmlAttr *attr = &given->attrs[i];
         const char *value = getOrDefault(has, given->name, attr->name);
 
-        if (isKey(given, attr->name) || g_strcmp0(attr->value, value) == 0)
+        if (isUnread(given, attr->name) || areSame(given, attr->name, attr->value, value))
             continue;
         reportDifference(c, given, attr->name, attr->value, value);
         return false;
@@ -301,11 +337,13 @@ compareText(const Comparison *c, const virtXmlNode *given, const virtXmlNode *ha
     return false;
 }
 
-/* libvirt's to choose, or ours. */
+/* Ours, or what libvirt does not read: elements with a prefix, and aliases that it gives itself. */
 static bool
 isFree(const virtXmlNode *node)
 {
-    return virtXmlIs(node, NULL, "netdev") || virtXmlIs(node, NULL, "alias") || virtXmlIs(node, NULL, "address");
+    const char *alias = virtXmlIs(node, NULL, "alias") ? virtXmlGet(node, "name") : NULL;
+
+    return node->ns || virtXmlIs(node, NULL, "netdev") || (alias && !g_str_has_prefix(alias, "ua-"));
 }
 
 /* An element that says something, if only by being there. */
@@ -334,7 +372,7 @@ compareNodes(const Comparison *c, const virtXmlNode *given, const virtXmlNode *h
     for (guint i = 0; i < given->children->len; i++) {
         const virtXmlNode *child = given->children->pdata[i], *match = NULL;
 
-        if (!given->parent && isFree(child))
+        if (isFree(child))
             continue;
         for (guint j = 0; has && j < has->children->len && !match; j++) {
             const virtXmlNode *other = has->children->pdata[j];
@@ -365,9 +403,9 @@ getSource(const virtXmlDoc *device, virtPCIAddress *ret, GError **error)
     return false;
 }
 
-/* Does all that the device document @device says, but for its netdevs, <alias> and the guest's <address>, also stand
- * at the <hostdev> of @domain with the same source address? What @device does not say is not compared, nor are order
- * and white space; what libvirt leaves out because it is the default counts as said.
+/* Does all that the device document @device says, but for its netdevs, also stand at the <hostdev> of @domain with the
+ * same source address? Compared is what libvirt reads, not how it is written. What @device does not say is not
+ * compared; what libvirt leaves out because it is the default counts as said.
  *
  * @domain: a domain's XML as libvirt gives it, in either form, of its first domain if it has several
  *
