@@ -88,6 +88,11 @@ bool virtInterfaceTextMentionsUs(const char *xml, gsize len);
 /* Which device of a domain in stock form an <interface> means, as for detaching. */
 virtHostdev *virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
 
+/* An <interface> in the place of another, in what libvirt has stored. */
+bool virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsize domainLen);
+char *virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *old, const char *device,
+                           gsize deviceLen, GError **error);
+
 /* ---- interface_kept.c ---- */
 
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */

@@ -434,3 +434,142 @@ virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize d
     }
     return compareNodes(&c, given->root, has);
 }
+
+/* ---- replacing an interface ---- */
+
+/* Is all that @node says of libvirt's part also said by @other, even what it would be without? Not the guest's address,
+ * which libvirt gives where a document does not. */
+static bool
+saysNoMore(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *other)
+{
+    const Comparison c = {doc, "", NULL};
+
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i], *match = virtXmlChild(other, child->name);
+
+        if (!isFree(child) && !virtXmlIs(child, NULL, "address") && (!match || !compareNodes(&c, child, match)))
+            return false;
+    }
+    return true;
+}
+
+/* Is the <hostdev> of an interface as it is to be, apart from its netdev?
+ *
+ * @device: an <interface> in stock form
+ * @domain: a domain's XML in stock form
+ *
+ * False also where a document is wrong, or the domain has no device with this source.
+ */
+bool
+virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsize domainLen)
+{
+    g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, NULL);
+    g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, NULL, NULL) : NULL;
+    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, 0, NULL) : NULL;
+    const virtXmlNode *has = NULL;
+    virtPCIAddress address;
+
+    if (sites && sites->len && getSource(given, &address, NULL))
+        has = virtDomainSiteFindHostdev(doc, sites->pdata[0], &address);
+    return has && virtHostdevIsIn(device, deviceLen, domain, domainLen, NULL) && saysNoMore(given, given->root, has) &&
+           saysNoMore(given, has, given->root) &&
+           g_strcmp0(getOrDefault(has, "hostdev", "managed"), getOrDefault(given->root, "hostdev", "managed")) == 0;
+}
+
+/* The <interface> with this source, of the first domain of @doc, as users see it; or NULL. */
+static const virtXmlNode *
+findShown(const virtXmlDoc *doc, const virtPCIAddress *address)
+{
+    const virtXmlNode *devices = virtXmlChild(doc->root, "devices");
+
+    for (guint i = 0; devices && i < devices->children->len; i++) {
+        const virtXmlNode *node = devices->children->pdata[i];
+        virtPCIAddress source;
+
+        if (virtInterfaceIs(node) && virtPCIAddressParseXml(doc, virtDomainDeviceFindSource(node), &source, NULL) &&
+            virtPCIAddressCompare(&source, address) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+/* libvirt looks for the one with this guest's address and this alias too, where both have one. */
+static bool
+checkKeys(const virtXmlDoc *device, const virtXmlNode *old, GError **error)
+{
+    static const char *const keys[] = {"address", "alias"};
+    const Comparison c = {device, "", NULL};
+
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const virtXmlNode *given = virtXmlChild(device->root, keys[i]), *has = virtXmlChild(old, keys[i]);
+
+        if (!given || !has || isFree(given) || isFree(has) || compareNodes(&c, given, has))
+            continue;
+        virtXmlError(
+            device, given, error,
+            "the <interface> that is meant has another <%s>, and no other has this one: leave it out, or detach and attach",
+            keys[i]);
+        return false;
+    }
+    return true;
+}
+
+/* @device to stand in the place of @old, whose MAC address it keeps where it gives none. */
+static char *
+formatInPlace(const virtXmlDoc *doc, const virtXmlNode *old, const virtXmlDoc *device)
+{
+    static const char end[] = "</interface>";
+    g_autofree char *indent = virtXmlIndentOf(doc, old);
+    const virtXmlLayout layout = {"", indent, ""};
+    const virtXmlNode *mac = virtXmlChild(device->root, "mac") ? NULL : virtXmlChild(old, "mac");
+    GString *out = g_string_new(NULL);
+
+    virtXmlFormatNode(out, device->root, &layout);
+    if (mac) {
+        g_string_truncate(out, out->len - strlen(end));
+        virtXmlFormatNode(out, mac, &layout);
+        g_string_append(out, end);
+    }
+    return g_string_free(out, FALSE);
+}
+
+/* Put an <interface> in the place of one that a domain has, as libvirt does when its stored definition is updated:
+ * nothing of the old one is left but, where the new one gives none, its MAC address.
+ *
+ * @domain: the domain's stored definition, in stock form
+ * @old: the source of the one that goes
+ * @device: the new <interface>
+ *
+ * Returns the definition in stock form, for g_free(); or NULL with VIRT_ERROR_INVALID, also where the domain has no
+ * such interface.
+ */
+char *
+virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *old, const char *device,
+                     gsize deviceLen, GError **error)
+{
+    g_autofree char *shown = virtDomainShow(domain, domainLen, NULL, VIRT_SHOW_WRITTEN, error);
+    g_autoptr(virtXmlDoc) doc = shown ? virtXmlParse(shown, strlen(shown), "domain", error) : NULL;
+    g_autoptr(virtXmlDoc) given = doc ? virtXmlParse(device, deviceLen, NULL, error) : NULL;
+    g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
+    g_autofree char *text = NULL, *replaced = NULL;
+    const virtXmlNode *node;
+
+    if (!given)
+        return NULL;
+    if (!(node = findShown(doc, old))) {
+        char name[VIRT_PCI_ADDRESS_LEN];
+
+        virtPCIAddressFormat(old, name);
+        virtXmlError(given, given->root, error,
+                     "the domain shows %s as a <hostdev>: detach it, and attach the <interface>", name);
+        return NULL;
+    }
+    if (!checkKeys(given, node, error))
+        return NULL;
+    text = formatInPlace(doc, node, given);
+    virtXmlReplace(edits, virtXmlSpaceBefore(doc, node->start), node->end, text);
+    if (!(replaced = virtXmlApply(edits, doc, error)))
+        return NULL;
+    return virtDomainToStock(replaced, strlen(replaced), NULL, VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_GENERATE_MAC,
+                             error);
+}

@@ -9,6 +9,10 @@
  *   detach   permit, begin, the client's call, end
  *   update   permit, begin, read metadata, compare, write metadata, set the VF, end
  *
+ * Of a stored definition libvirt replaces an <interface> by the one that is given, and so an update does here: where
+ * that is in more than its netdev, the definition is defined anew instead of its metadata. libvirt refuses any update
+ * of a <hostdev>, so there is nothing else to change of one.
+ *
  * An <interface> to detach or to update is one of ours only if metadata says so; if not, it is libvirt's alone. So a
  * detach of one looks at the domain first.
  *
@@ -35,11 +39,12 @@
 
 /* ---- interfaces ---- */
 
-/* What of @entries is an interface with the source address of @wanted; without one, with its MAC address. */
+/* What of @entries is an interface with the MAC address of @wanted, by which libvirt finds one; without one, with its
+ * source address. */
 static const virtHostdev *
 findInterface(const GPtrArray *entries, const virtHostdev *wanted)
 {
-    const virtHostdev *found = virtHostdevListFind(entries, &wanted->address);
+    const virtHostdev *found = NULL;
     const virtNetdev *netdev = wanted->netdevs->pdata[0];
 
     for (guint i = 0; i < entries->len && !found; i++) {
@@ -50,20 +55,22 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
             memcmp(netdev->mac, has->mac, sizeof(has->mac)) == 0)
             found = entry;
     }
+    if (!found)
+        found = virtHostdevListFind(entries, &wanted->address);
     return found && found->interface ? found : NULL;
 }
 
 /* What libvirt would drop of an <interface> to update, or look for in vain, is told here. NULL: nothing. */
 static GError *
-complain(const virtHeld *held, const virtHostdev *found)
+complain(const virtHeld *held, const virtHostdev *found, virtHeldTarget target)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
 
-    if (found && virtPCIAddressCompare(&found->address, &held->hostdev->address) != 0) {
+    if (found && target == VIRT_HELD_LIVE && virtPCIAddressCompare(&found->address, &held->hostdev->address) != 0) {
         virtPCIAddressFormat(&found->address, name);
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_INVALID,
-            "the <interface> with this MAC address is VF %s, and an update cannot move it to another: detach it, and attach it anew",
+            "the <interface> with this MAC address is VF %s, and a running guest cannot be given another in its place: detach it and attach the new one, or change it with --config for the next start",
             name);
     }
     if (found || !virtInterfaceTextMentionsUs(held->xml, held->xmlLen))
@@ -84,9 +91,17 @@ leaveUnknown(virtHeld *held, virtHeldTarget target)
         virtHeldAdvance(held);
         return;
     }
-    for (virtHeldTarget i = 0; i < VIRT_HELD_TARGETS && !found; i++)
-        found = held->before[i] ? findInterface(held->before[i], held->hostdev) : NULL;
-    if ((error = complain(held, found)))
+    for (virtHeldTarget i = 0; i < VIRT_HELD_TARGETS && !error; i++) {
+        const virtHostdev *entry = held->before[i] ? findInterface(held->before[i], held->hostdev) : NULL;
+
+        if (entry && (found = entry)) {
+            held->source[i] = entry->address;
+            error = complain(held, entry, i);
+        }
+    }
+    if (!found)
+        error = complain(held, NULL, VIRT_HELD_ALWAYS);
+    if (error)
         virtHeldFailWith(held, error);
     else if (found)
         virtHeldAdvance(held);

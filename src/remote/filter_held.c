@@ -24,6 +24,8 @@ virtHeldFree(virtHeld *held)
     g_clear_pointer(&held->reply, g_byte_array_unref);
     virtHostdevFree(held->hostdev);
     g_free(held->stock);
+    g_free(held->replacing);
+    g_free(held->replaced);
     for (virtHeldTarget target = 0; target < VIRT_HELD_TARGETS; target++)
         g_clear_pointer(&held->before[target], g_ptr_array_unref);
     g_free(held);

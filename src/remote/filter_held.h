@@ -46,6 +46,9 @@ struct _virtHeld {
     bool written[VIRT_HELD_TARGETS];
     bool prepared;  /* attach: the broker was asked to set the VF, so it verifies at the end */
     guint rewrites; /* attach: how often somebody else's define has taken the metadata away */
+    virtPCIAddress source[VIRT_HELD_TARGETS]; /* update of an <interface>: of the one that it means */
+    char *replacing;                          /* the same: the stored definition with it */
+    char *replaced;                           /* ... and as it was, once that is stored */
 
     const virtHeldStep *next;
     bool begun, failed;

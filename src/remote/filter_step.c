@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PROC_ATTACH_DEVICE 8
+#define PROC_DEFINE_XML 11
 #define PROC_DETACH_DEVICE 13
 #define PROC_GET_XML_DESC 14
 #define PROC_IS_ACTIVE 150
@@ -158,11 +159,11 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
 }
 
 static void
-askForXml(virtHeld *held, virtHeldTarget target, virtFilterReplyFunc done)
+askForXml(virtHeld *held, virtHeldTarget target, guint flags, virtFilterReplyFunc done)
 {
     GByteArray *call = virtHeldNewCall(held, PROC_GET_XML_DESC);
 
-    virtXdrPutUInt(call, virtHeldImpacts[target].xmlFlag);
+    virtXdrPutUInt(call, virtHeldImpacts[target].xmlFlag | flags);
     virtHeldSend(held, call, done);
 }
 
@@ -170,7 +171,7 @@ askForXml(virtHeld *held, virtHeldTarget target, virtFilterReplyFunc done)
 void
 virtStepFind(virtHeld *held, virtHeldTarget target)
 {
-    askForXml(held, target, gotDomain);
+    askForXml(held, target, 0, gotDomain);
 }
 
 /* Read our metadata as it is. */
@@ -207,6 +208,26 @@ putMetadata(virtHeld *held, virtHeldTarget target, const GPtrArray *hostdevs)
     virtHeldSend(held, call, gotDone);
 }
 
+static void
+gotDefined(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+
+    if (header && header->status == VIRT_RPC_OK)
+        held->written[VIRT_HELD_CONFIG] = true;
+    gotDone(held, header, message);
+}
+
+/* Store a whole definition. */
+static void
+define(virtHeld *held, const char *xml, virtFilterReplyFunc done)
+{
+    GByteArray *call = virtRpcMessageNew(PROC_DEFINE_XML, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+
+    virtXdrPutString(call, xml, strlen(xml));
+    virtHeldSend(held, call, done);
+}
+
 /* An update that gives no MAC address means the one that the netdev has. */
 static virtHostdev *
 completed(const virtHostdev *wanted, const virtHostdev *old)
@@ -234,6 +255,10 @@ virtStepWriteMetadata(virtHeld *held, virtHeldTarget target)
     g_autoptr(GPtrArray) hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     const virtHostdev *old;
 
+    if (target == VIRT_HELD_CONFIG && held->replacing) {
+        define(held, held->replacing, gotDefined);
+        return;
+    }
     old = virtHostdevListFind(held->before[target], &held->hostdev->address);
     for (guint i = 0; i < held->before[target]->len; i++) {
         const virtHostdev *other = held->before[target]->pdata[i];
@@ -298,6 +323,14 @@ virtStepLeave(virtHeld *held, virtHeldTarget target)
     virtHeldAdvance(held);
 }
 
+static bool
+findInEntries(const virtHeld *held, const virtPCIAddress *address)
+{
+    const GPtrArray *entries = held->before[VIRT_HELD_CONFIG];
+
+    return entries && virtHostdevListFind(entries, address);
+}
+
 static void
 gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
@@ -315,11 +348,51 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
         virtHeldAdvance(held);
 }
 
-/* Does the domain have the device of an update as it is described? */
+/* The stored definition with the client's interface in the place of the one that it means. */
+static void
+gotSecret(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    g_autoptr(GError) error = NULL;
+    gsize len;
+    const char *xml = xmlOf(held, header, message, &len);
+
+    if (!xml)
+        return;
+    held->replaced = g_strndup(xml, len);
+    held->replacing = virtInterfaceReplace(xml, len, &held->source[VIRT_HELD_CONFIG], held->xml, held->xmlLen, &error);
+    if (held->replacing)
+        virtHeldAdvance(held);
+    else
+        virtHeldFailWith(held, error);
+}
+
+/* An interface that differs from the stored one in its netdev alone is a matter of metadata. What differs in more is
+ * defined anew, with everything that is secret in the definition. */
+static void
+gotDefinition(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    virtHeld *held = opaque;
+    gsize len;
+    const char *xml = xmlOf(held, header, message, &len);
+
+    if (!xml)
+        return;
+    if (virtInterfaceIsSame(held->stock, strlen(held->stock), xml, len))
+        virtHeldAdvance(held);
+    else
+        askForXml(held, VIRT_HELD_CONFIG, VIR_DOMAIN_XML_SECURE, gotSecret);
+}
+
+/* Does the domain have the device of an update as it is described? Only of the stored definition libvirt replaces an
+ * interface by another. */
 void
 virtStepCompare(virtHeld *held, virtHeldTarget target)
 {
-    askForXml(held, target, gotXml);
+    bool replace =
+        held->hostdev->interface && target == VIRT_HELD_CONFIG && findInEntries(held, &held->source[VIRT_HELD_CONFIG]);
+
+    askForXml(held, target, 0, replace ? gotDefinition : gotXml);
 }
 
 /* Have the broker set the VF of an update. */
@@ -389,7 +462,7 @@ gotDevices(gpointer opaque, const virtRpcHeader *header, const GByteArray *messa
 void
 virtStepCheckAbsent(virtHeld *held, virtHeldTarget target)
 {
-    askForXml(held, target, gotDevices);
+    askForXml(held, target, 0, gotDevices);
 }
 
 #define REWRITES_MAX 20 /* somebody who defines the domain that often meanwhile is out of order */
@@ -428,7 +501,7 @@ gotStored(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
 void
 virtStepVerify(virtHeld *held, virtHeldTarget target)
 {
-    askForXml(held, target, gotStored);
+    askForXml(held, target, 0, gotStored);
 }
 
 /* ---- closing ---- */
@@ -440,7 +513,10 @@ putBack(virtHeld *held, virtHeldTarget target)
 {
     if (held->failed && held->written[target] && held->proc->action == VIRT_RPC_UPDATE) {
         held->written[target] = false;
-        putMetadata(held, target, held->before[target]);
+        if (target == VIRT_HELD_CONFIG && held->replaced)
+            define(held, held->replaced, gotDone);
+        else
+            putMetadata(held, target, held->before[target]);
     } else {
         virtHeldAdvance(held);
     }
