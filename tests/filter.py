@@ -24,7 +24,7 @@ REMOTE, QEMU, KEEPALIVE = 0x20008086, 0x20008087, 0x6B656570
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 OK, ERROR = 0, 1
 DEFINE, DUMPXML, ATTACH, DETACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 161, 264, 265, 379, 157
-DETACH_ALIAS, SAVE_FLAGS = 392, 232
+DETACH_ALIAS, SAVE_FLAGS, UPDATE, DEFINE_XML = 392, 232, 174, 11
 OURS = 0x80000000
 STRING_MAX = 4 << 20
 with open(FILTER, "rb") as program:
@@ -690,6 +690,52 @@ def interface_of_a_domain_without_ours():
                   lambda call: message(call.proc, REPLY, call.serial, payload=string("<domain><devices/></domain>"))):
         got, sent = detach_interface("bridge", reply)
         assert got == sent, got
+
+
+def update_interface(refusal):
+    """An update of the running and the stored interface, which in the stored definition is not managed; the steps, and the
+    definitions that were stored. The broker says no at the end where @refusal says so."""
+    stored = (OUR_INTERFACE % "").replace("managed='yes'", "managed='no'").replace("<metadata>", "<name>vm</name><metadata>")
+    live = {0: OUR_INTERFACE % "", 2: stored, 3: stored.replace("<devices>", "<devices><!-- secret -->")}
+    device = f"<interface type='hostdev' managed='yes'><mac address='{MAC}'/><source><address type='pci' bus='6' slot='2'/></source><vlan><tag id='42'/></vlan></interface>"
+    entry = re.search("<lh:hostdevs.*</lh:hostdevs>", OUR_INTERFACE).group(0)
+    seen, defined = [], []
+    with Filter() as f:
+        f.client.sendall(message(UPDATE, serial=20, payload=domain() + string(device) + struct.pack(">I", 3)))
+        permit(f)
+        sockets = {f.libvirt: None, f.broker: None, f.client: None}
+        while True:
+            ready = select.select(list(sockets), [], [], 10)[0]
+            assert ready, seen
+            if f.client in ready:
+                return seen, defined, read_message(f.client), live
+            if f.broker in ready:
+                verb, number = request(f)
+                seen.append(verb)
+                f.broker.send(b"error %s 3 it does not" % number.encode() if verb == "update" and refusal else b"ok " + number.encode())
+                continue
+            call = read_message(f.libvirt)
+            seen.append(call.proc)
+            reply = b""
+            if call.proc == GET_METADATA:
+                reply = string(entry)
+            elif call.proc == DUMPXML:
+                reply = string(live[struct.unpack(">I", call.payload[-4:])[0]])
+            elif call.proc == DEFINE_XML:
+                defined.append(call.string())
+            f.libvirt.sendall(message(call.proc, REPLY, call.serial, payload=reply))
+
+
+@case
+def update_of_a_stored_interface():
+    """What metadata cannot say is defined, with the secrets; a later failure has the old definition back."""
+    begin = ["begin", GET_METADATA, GET_METADATA, DUMPXML, DUMPXML, DUMPXML, SET_METADATA, DEFINE_XML, "update"]
+    seen, defined, reply, live = update_interface(False)
+    assert seen == [*begin, "end"] and reply.status == OK, (seen, reply.data)
+    assert "managed='yes'" in defined[0] and "<!-- secret -->" in defined[0] and "<lh:tag id='42'" in defined[0], defined
+    seen, defined, reply, live = update_interface(True)
+    assert seen == [*begin, DEFINE_XML, SET_METADATA, "end"] and b"it does not" in reply.payload, (seen, reply.data)
+    assert len(defined) == 2 and defined[1] == live[3], defined
 
 
 @case

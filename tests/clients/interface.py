@@ -194,6 +194,20 @@ def updating(t):
             t.clean()
 
 
+def spelled(t):
+    """Whatever way of writing a source define takes, every other call takes."""
+    for how, source in SOURCES.items():
+        written = interface(source=False, children=source)
+        domain, twin, stock = t.pair(user(9) + written)
+        t.alike(domain, twin, "source, %s: defined" % how)
+        t.converted(stock, 1, "source, %s: stored as <hostdev>" % how)
+        for call in ("detachDeviceFlags", "attachDeviceFlags", "updateDeviceFlags"):
+            for each in (domain, twin):
+                getattr(each, call)(written, CONFIG)
+            t.alike(domain, twin, "source, %s: %s" % (how, call))
+        t.clean()
+
+
 def one_mac(t):
     """A failover pair has one MAC address; which of the two is to go says the rest of what was shown."""
     for kind, left in (("user", 1), ("hostdev", 0)):
@@ -266,7 +280,7 @@ def replaced(t):
     t.check(error and "does not match" not in str(error), "migration with the netdevs as they are: as far as libvirt goes", error)
 
 
-GROUPS = (defining, left_alone, generated, hotplug, updating, one_mac, defined_before, replaced)
+GROUPS = (defining, left_alone, generated, hotplug, updating, spelled, one_mac, defined_before, replaced)
 
 
 def main(through, direct, *chosen):

@@ -187,6 +187,33 @@ def mistakes(t):
     t.untouched("entities", domain, stock, t.conn.defineXML, "<!DOCTYPE d [<!ENTITY e 'x'>]>" + whole(hostdev(ONE)))
 
 
+# A source address as libvirt reads it, in other words.
+SPELLED = (
+    "<address type='pci' domain='0x0000' bus='0x06' slot='0x02' function='0x0'/>",
+    "<address bus='6' slot='2'/>",
+    "<address function='0X0' slot='002' bus='0X06' domain='0'/>",
+    "<!-- <address/> --><address\n bus = \"0x6\"\tslot = \"0x02\" type='pci' multifunction='on'></address>",
+    "<x:address xmlns:x='urn:x' bus='9'/><address bus='06' slot='02' function='0'/>",
+)
+
+
+def spelled(t):
+    """Whatever way of writing a source define takes, every other call takes."""
+    for source in SPELLED:
+        def device(netdevs):
+            return "<hostdev type='pci' managed='yes'><source>%s</source>%s</hostdev>" % (source, netdevs)
+
+        name = re.sub(r"\s+", " ", source)
+        domain, stock = t.define(whole(device(ONE)))
+        t.both(domain, stock, {address(): written(ONE)}, name + ": defined")
+        domain.updateDeviceFlags(device(ONE + TWO), CONFIG)
+        t.both(domain, stock, {address(): written(ONE + TWO)}, name + ": updated")
+        domain.detachDeviceFlags(device(ONE), CONFIG)
+        t.both(domain, stock, {}, name + ": detached")
+        domain.attachDeviceFlags(device(TWO), CONFIG)
+        t.both(domain, stock, {address(): written(TWO)}, name + ": attached")
+
+
 def metadata(t):
     domain, stock = t.define(whole(hostdev(ONE + TWO)))
     kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -464,7 +491,7 @@ def stale(t):
     t.both(domain, stock, {address(): written(ONE)}, "attached over metadata of a device that was not there")
 
 
-GROUPS = [defining, macs, mistakes, metadata, damaged, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, redefining, stale, crowd]
+GROUPS = [defining, macs, mistakes, spelled, metadata, damaged, forged, native, attaching, live, duplicates, snapshots, checkpoints, images, redefining, stale, crowd]
 
 
 def main(through, direct, *chosen):
