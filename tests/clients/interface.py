@@ -239,6 +239,19 @@ def defined_before(t):
     t.alike(domain, twin, "detached by libvirt")
 
 
+def claims(t):
+    """What formatdomain.rst says about libvirt alone, and no comparison shows: asked directly."""
+    _, twin, _ = t.pair(interface(attrs="managed='yes' port='2' spoofCheck='no'", children="<vlan><tag id='42' priority='3'/></vlan><guid node='00:11:22:33:44:55:66:77'/>") + hostdev(9))
+    xml = twin.XMLDesc(0)
+    t.check("<tag id='42'/>" in xml and not re.search("spoofCheck|guid|port='2'", xml), "libvirt drops words that are ours without one of its own", xml)
+    error = tap.failure(lambda: twin.updateDeviceFlags(hostdev(9), CONFIG))
+    t.check(error and "update" in str(error), "libvirt updates no <hostdev>, be it as it is", error)
+    error = tap.failure(lambda: twin.updateDeviceFlags(interface(7, 7), CONFIG))
+    t.check(error and "no device found" in str(error), "libvirt knows an interface to update by its MAC address", error)
+    twin.updateDeviceFlags(interface(7, children="<filterref filter='f'/>"), CONFIG)
+    t.check("slot='0x07'" in twin.XMLDesc(0) and "filterref" not in twin.XMLDesc(0), "libvirt replaces it, by another VF too, and drops <filterref>", twin.XMLDesc(0))
+
+
 def replaced(t):
     """Documents that take a domain's place: what libvirt compares is still compared."""
     offline = libvirt.VIR_MIGRATE_OFFLINE | libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNSAFE
@@ -280,7 +293,7 @@ def replaced(t):
     t.check(error and "does not match" not in str(error), "migration with the netdevs as they are: as far as libvirt goes", error)
 
 
-GROUPS = (defining, left_alone, generated, hotplug, updating, spelled, one_mac, defined_before, replaced)
+GROUPS = (defining, left_alone, generated, hotplug, updating, spelled, one_mac, defined_before, claims, replaced)
 
 
 def main(through, direct, *chosen):
