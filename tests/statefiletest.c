@@ -513,6 +513,24 @@ testDescriptorZero(void)
     }
 }
 
+/* More records than are listed are not fewer records. */
+static void
+testTooMany(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GError) error = NULL;
+    put(fake, NAME, "text");
+    for (guint i = 0; i < 65536; i++) {
+        g_autofree char *name =
+            virtHostPath(fake->host, VIRT_STATE_DIR "/1000:%02x:%02x.%u", i >> 8, i >> 3 & 0x1f, i & 7);
+        int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        g_assert_cmpint(fd, >=, 0);
+        close(fd);
+    }
+    g_assert_null(virtStateFileList(fake->host, &error));
+    assertError(&error, VIRT_ERROR_HOST, "File too large");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -522,6 +540,7 @@ main(int argc, char **argv)
     g_test_add_func("/state/directory", testDirectory);
     g_test_add_func("/state/descriptor-zero", testDescriptorZero);
     g_test_add_func("/state/not-ours", testNotOurs);
+    g_test_add_func("/state/too-many", testTooMany);
     g_test_add_func("/state/sizes", testSizes);
     g_test_add_func("/state/short-write", testShortWrite);
     g_test_add_func("/state/many", testMany);

@@ -291,7 +291,10 @@ GPtrArray *
 virtPCIListPFs(virtHost *host)
 {
     GPtrArray *pfs = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) names = virtHostListDir(host, NULL, "sys/bus/pci/devices");
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GPtrArray) names = virtHostListDir(host, &problem, "sys/bus/pci/devices");
+    if (!names)
+        virtHostWarn(host, "The PCI devices of this host cannot be listed: %s", problem->message);
     for (guint i = 0; names && i < names->len; i++) {
         virtPCIAddress address;
         guint64 total = 0;

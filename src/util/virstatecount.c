@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define FILE_MAX 1024 /* bytes; a line has 30 */
+G_STATIC_ASSERT(VIRT_COUNT_LAST * 30 <= FILE_MAX);
 
 static const char *const names[VIRT_COUNT_LAST] = {
     [VIRT_COUNT_CHANGES] = "changes",     [VIRT_COUNT_RETRIES] = "retries",   [VIRT_COUNT_REFUSALS] = "refusals",

@@ -322,10 +322,10 @@ virtStateFileList(virtHost *host, GError **error)
         return NULL;
     }
     errno = 0;
-    for (struct dirent *entry; names->len < LIST_MAX && (errno = 0, entry = readdir(dir));)
+    for (struct dirent *entry; names->len <= LIST_MAX && (errno = 0, entry = readdir(dir));)
         if (virtStateNameCheck(entry->d_name, NULL))
             g_ptr_array_add(names, g_strdup(entry->d_name));
-    int unread = errno;
+    int unread = names->len > LIST_MAX ? EFBIG : errno;
     closedir(dir);
     if (unread) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list the state directory: %s.", g_strerror(unread));
