@@ -134,6 +134,26 @@ testUnreadable(driftGuest *f, gconstpointer opaque)
     driftAssertTold("warning - - -\n");
 }
 
+/* Nothing is enforced under another guest. */
+static void
+testOfOther(driftGuest *f, gconstpointer opaque)
+{
+    fakeHostFile(
+        f->fake,
+        "<domstatus pid='7'><domain type='kvm' id='1'><name>d</name><uuid>d</uuid><devices><hostdev type='pci'>"
+        "<source><address bus='1' slot='16' function='0'/></source></hostdev></devices></domain></domstatus>",
+        "run/libvirt/qemu/d.xml");
+    driftChangeVlan(driftVF(f, 1));
+    driftLook(f, true);
+    g_assert_nonnull(strstr(driftSentences->str, "is in use by domain 'd'"));
+    driftAssertTold("drift vlan 42 99\nnot-enforced - - -\n");
+    driftAssertWritten(f, "");
+    fakeHostFile(f->fake, NULL, "run/libvirt/qemu/d.xml");
+    driftLook(f, true);
+    driftAssertTold("enforced vlan 42 99\n");
+    driftAssertAsSet(f);
+}
+
 /* Another VF by the same index is never touched. */
 static void
 testMoved(driftGuest *f, gconstpointer opaque)
@@ -248,6 +268,7 @@ main(int argc, char **argv)
         {"/watch/hints", testHints},
         {"/watch/renamed", testRenamed},
         {"/watch/unreadable", testUnreadable},
+        {"/watch/of-other", testOfOther},
         {"/watch/moved", testMoved},
         {"/watch/news", testNews},
         {"/watch/counters", testCounters},
