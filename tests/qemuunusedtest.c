@@ -1,6 +1,7 @@
 /* qemuunusedtest.c: VFs that strangers have, by libvirt's files or open descriptors, on a made-up host
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "qemu/qemu_plan.h"
 #include "updateguest.h"
 
 #include <stdio.h>
@@ -295,6 +296,64 @@ testUpdateUnderOther(updateGuest *f, gconstpointer opaque)
     updateAssertAllChanged(f);
 }
 
+/* A PF is not given away while its VFs are set, left over, or used; else it may be. */
+static void
+testPF(updateGuest *f, gconstpointer opaque)
+{
+    const char *second = fakeHostVFAddress(f->fake, PF, 1);
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autofree char *link = virtHostPath(f->fake->host, "sys/bus/pci/devices/" PF "/driver");
+    g_autoptr(GError) error = NULL;
+    virtPCIAddress address;
+
+    makeStranger(f);
+    makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
+    g_assert_true(virtPCIAddressParse(f->vf, &address, NULL));
+    g_array_append_val(devices, address); /* a VF is nobody's PF */
+    g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_array_set_size(devices, 0);
+    g_assert_true(virtPCIAddressParse(PF, &address, NULL));
+    g_array_append_val(devices, address);
+    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_nonnull(strstr(error->message, "PF " PF " cannot be given to a guest"));
+    g_assert_nonnull(strstr(error->message, second));
+    g_assert_nonnull(strstr(error->message, "by process 4711"));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a' (" UUID_A ")");
+    fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
+    leave(f);
+    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a'");
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
+    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'd'");
+    setStatus(f, "d", NULL);
+    g_assert_true(virtPCIAddressParse(f->vf, &address, NULL));
+    g_array_append_val(devices, address);
+    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "by this domain itself");
+    /* VFIO gives the PF itself away without taking its VFs. */
+    g_assert_cmpint(unlink(link), ==, 0);
+    makeLink(f, "../../../bus/pci/drivers/vfio-pci", "sys/bus/pci/devices/" PF "/driver");
+    g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+}
+
+/* The plan says what the hook refuses. */
+static void
+testPlanPF(updateGuest *f, gconstpointer opaque)
+{
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
+    virtPCIAddress address;
+
+    g_assert_true(virtPCIAddressParse(PF, &address, NULL));
+    g_array_append_val(devices, address);
+    virtQemuHostdevPlanPFs(f->fake->host, rows, devices);
+    g_assert_cmpuint(rows->len, ==, 1);
+    g_assert_nonnull(strstr(((virtPlanRow *)rows->pdata[0])->problem, "cannot be given to a guest"));
+}
+
 /* ---- what cannot be told ---- */
 
 /* Nobody is taken to have no VF because libvirt's files or /proc cannot be read. */
@@ -384,6 +443,8 @@ main(int argc, char **argv)
         {"/unused/waits-in-group", testWaitsInGroup},
         {"/unused/own-guest", testOwnGuestHasIt},
         {"/unused/update", testUpdateUnderOther},
+        {"/unused/pf", testPF},
+        {"/unused/plan-pf", testPlanPF},
         {"/unused/cannot-be-told", testCannotBeTold},
         {"/unused/many-processes", testManyProcesses},
         {"/unused/one-look", testOneLook},

@@ -95,7 +95,9 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error
 virtDomain *
 virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error)
 {
-    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, file, error);
+    bool written = flags & VIRT_DOMAIN_WRITTEN;
+    g_autoptr(virtXmlDoc) doc =
+        written ? virtXmlParseWritten(xml, len, file, error) : virtXmlParse(xml, len, file, error);
     g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, flags, error) : NULL;
 
     if (!sites)

@@ -38,6 +38,8 @@ enum {
     VIRT_DOMAIN_INTERFACES = 1 << 1,   /* an <interface type='hostdev'> counts as a <hostdev> with one netdev; one that
                                           says what that cannot is left to libvirt */
     VIRT_DOMAIN_ALL_INTERFACES = 1 << 2, /* ... and one that does is an error */
+    VIRT_DOMAIN_WRITTEN = 1 << 3,        /* libvirt's QEMU driver wrote it, for its hook: up to VIRT_XML_WRITTEN_MAX
+                                            bytes, and a domain of any type */
 };
 
 virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error);

@@ -250,14 +250,14 @@ readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
 }
 
 /* libvirt calls our hook for the QEMU driver's domains only: for those of another nobody would set a VF. Its test
- * driver sets nothing at all. */
+ * driver sets nothing at all. What the hook is given is QEMU's, whatever type of accelerator libvirt knows by then. */
 static bool
-isOfQemu(const virtXmlNode *node)
+isOfQemu(const virtXmlNode *node, guint flags)
 {
     static const char *const types[] = {"kvm", "qemu", "hvf", "test", NULL};
     const char *type = virtXmlIs(node, NULL, "domain") ? virtXmlGet(node, "type") : NULL;
 
-    return !type || g_strv_contains(types, type);
+    return (flags & VIRT_DOMAIN_WRITTEN) || !type || g_strv_contains(types, type);
 }
 
 /* A domain of another driver is libvirt's to judge, and has nothing of ours. */
@@ -293,7 +293,7 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
     g_ptr_array_add(sites, site);
     if (!virtDomainCheckPlaces(doc, node, error))
         return false;
-    if (!isOfQemu(node))
+    if (!isOfQemu(node, flags))
         return readForeign(doc, node, node, error);
     return virtDomainSiteIsLone(site) ? readLone(doc, site, error) : readDomain(doc, site, error);
 }

@@ -375,14 +375,14 @@ builderExplain(Builder *b)
 
 /* What can be said before parsing. */
 static bool
-virtXmlCheckText(const virtXmlDoc *doc, GError **error)
+virtXmlCheckText(const virtXmlDoc *doc, gsize max, GError **error)
 {
     g_autofree char *where = doc->file ? g_strdup_printf("%s: ", doc->file) : g_strdup("");
 
-    if (doc->len > VIRT_XML_MAX) {
+    if (doc->len > max) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "%sthe document has %" G_GSIZE_FORMAT " bytes, libvirt takes at most %d", where, doc->len,
-                    VIRT_XML_MAX);
+                    "%sthe document has %" G_GSIZE_FORMAT " bytes, libvirt takes at most %" G_GSIZE_FORMAT, where,
+                    doc->len, max);
         return false;
     }
     if (memchr(doc->text, '\0', doc->len)) {
@@ -391,6 +391,29 @@ virtXmlCheckText(const virtXmlDoc *doc, GError **error)
         return false;
     }
     return true;
+}
+
+static virtXmlDoc *
+parse(const char *text, gsize len, gsize max, const char *file, GError **error)
+{
+    g_autoptr(virtXmlDoc) doc = g_new0(virtXmlDoc, 1);
+    Builder b = {.doc = doc};
+
+    doc->text = text;
+    doc->len = len;
+    doc->file = file;
+    doc->childless = g_ptr_array_new();
+    if (!virtXmlCheckText(doc, max, error))
+        return NULL;
+    b.expat = builderOpen(&b);
+    if (XML_Parse(b.expat, text, (int)len, XML_TRUE) != XML_STATUS_OK)
+        builderExplain(&b);
+    XML_ParserFree(b.expat);
+    if (b.error) {
+        g_propagate_error(error, b.error);
+        return NULL;
+    }
+    return g_steal_pointer(&doc);
 }
 
 /* Parse a whole document.
@@ -403,24 +426,15 @@ virtXmlCheckText(const virtXmlDoc *doc, GError **error)
 virtXmlDoc *
 virtXmlParse(const char *text, gsize len, const char *file, GError **error)
 {
-    g_autoptr(virtXmlDoc) doc = g_new0(virtXmlDoc, 1);
-    Builder b = {.doc = doc};
+    return parse(text, len, VIRT_XML_MAX, file, error);
+}
 
-    doc->text = text;
-    doc->len = len;
-    doc->file = file;
-    doc->childless = g_ptr_array_new();
-    if (!virtXmlCheckText(doc, error))
-        return NULL;
-    b.expat = builderOpen(&b);
-    if (XML_Parse(b.expat, text, (int)len, XML_TRUE) != XML_STATUS_OK)
-        builderExplain(&b);
-    XML_ParserFree(b.expat);
-    if (b.error) {
-        g_propagate_error(error, b.error);
-        return NULL;
-    }
-    return g_steal_pointer(&doc);
+/* The same for what libvirt has written, up to VIRT_XML_WRITTEN_MAX bytes.
+ */
+virtXmlDoc *
+virtXmlParseWritten(const char *text, gsize len, const char *file, GError **error)
+{
+    return parse(text, len, VIRT_XML_WRITTEN_MAX, file, error);
 }
 
 /* The value of @node's attribute @attr, owned by the node, or NULL. */

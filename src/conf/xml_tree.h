@@ -11,9 +11,12 @@
 #include <string.h>
 
 #define VIRT_XML_MAX (4 * 1024 * 1024) /* bytes: the longest string libvirt's RPC carries (remote_protocol.x) */
-#define VIRT_XML_DEPTH 256             /* nested elements: what libxml2, and so libvirt, accepts */
-#define VIRT_XML_NODES 262144          /* elements: bounds the tree's memory to some 25 times the text */
-#define VIRT_XML_ATTRS 256             /* attributes of one element: libvirt's largest has about 20 */
+/* Bytes of what libvirt itself writes for a hook: what it has taken grows where it is escaped (' becomes &apos;) and
+ * indented. As much as a message of its RPC may have (VIR_NET_MESSAGE_MAX). */
+#define VIRT_XML_WRITTEN_MAX (32 * 1024 * 1024)
+#define VIRT_XML_DEPTH 256    /* nested elements: what libxml2, and so libvirt, accepts */
+#define VIRT_XML_NODES 262144 /* elements: bounds the tree's memory to some 25 times the text */
+#define VIRT_XML_ATTRS 256    /* attributes of one element: libvirt's largest has about 20 */
 
 typedef struct {
     char *name; /* local name; prefixed and foreign attributes as "URI name" */
@@ -48,6 +51,7 @@ typedef struct {
 } virtXmlDoc;
 
 virtXmlDoc *virtXmlParse(const char *text, gsize len, const char *file, GError **error);
+virtXmlDoc *virtXmlParseWritten(const char *text, gsize len, const char *file, GError **error);
 void virtXmlDocFree(virtXmlDoc *doc);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtXmlDoc, virtXmlDocFree)
 

@@ -24,10 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Whole, or up to one byte more than libvirt may write. */
 static char *
 readInput(gsize *ret_len, GError **error)
 {
-    char *xml = virtHostReadAll(STDIN_FILENO, VIRT_XML_MAX, ret_len, error);
+    char *xml = virtHostReadAll(STDIN_FILENO, VIRT_XML_WRITTEN_MAX, ret_len, error);
 
     if (!xml)
         g_prefix_error(error, "Cannot read the domain XML from libvirt: ");
@@ -53,15 +54,37 @@ warnUser(virtHost *host, const char *message)
                      message);
 }
 
+/* A device that is given away may be the PF of VFs that others have; that is for every domain with such a device. */
+static bool
+checkPFs(virtHost *host, const char *xml, gsize len, GError **error)
+{
+    g_autoptr(virtDomain) domain = NULL;
+
+    if (!memmem(xml, len, "hostdev", strlen("hostdev")))
+        return true;
+    domain = virtDomainParseDevices(xml, len, error);
+    return domain && virtQemuHostdevCheckPFs(host, domain->devices, error);
+}
+
+/* What is not read to its end may have netdevs: it is not the same as a domain without. */
 static bool
 prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **error)
 {
     g_autoptr(virtDomain) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
 
+    if (len > VIRT_XML_WRITTEN_MAX) {
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_INVALID,
+            "The XML of domain '%s' has more than %d bytes, so whether it has netdevs cannot be told. Shorten its <description> or <metadata>.",
+            name, VIRT_XML_WRITTEN_MAX);
+        return false;
+    }
+    if (!checkPFs(host, xml, len, error))
+        return false;
     if (!virtDomainMentionsUs(xml, len))
         return true;
-    if (!(domain = virtDomainParse(xml, len, NULL, 0, error)))
+    if (!(domain = virtDomainParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
         return false;
     if (domain->hostdevs->len == 0)
         return true;
@@ -75,39 +98,64 @@ prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **e
     return virtQemuHostdevPrepare(host, owner, domain->hostdevs, error);
 }
 
-/* The XML is asked for the UUID alone: devices may have been unplugged, and nothing that has since become
- * wrong in it may keep a VF from going back. */
+/* The UUID of the domain @name: what its XML says or, where that cannot be read, what a record does. NULL: it is no
+ * domain with records. */
 static char *
-uuidOf(const char *xml, gsize len)
+uuidOf(const virtDomain *domain, const GPtrArray *records, const char *name)
 {
-    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, NULL);
-    virtXmlNode *uuid = doc ? virtXmlChild(doc->root, "uuid") : NULL;
+    if (domain && domain->uuid)
+        return g_ascii_strdown(g_strstrip(domain->uuid), -1);
+    for (guint i = 0; i < records->len; i++) {
+        const virtRecord *record = records->pdata[i];
 
-    return uuid && uuid->text ? g_ascii_strdown(g_strstrip(uuid->text->str), -1) : NULL;
+        if (record->owner.uuid && g_strcmp0(record->owner.name, name) == 0)
+            return g_strdup(record->owner.uuid);
+    }
+    return NULL;
 }
 
+/* The domain had a VF whose settings from before an earlier owner wait: they go back now. What fails is not this
+ * domain's failure. */
+static void
+restoreWaiting(virtHost *host, const GPtrArray *records, const GArray *devices)
+{
+    for (guint i = 0; i < records->len; i++) {
+        const virtRecord *record = records->pdata[i];
+        g_autoptr(GError) error = NULL;
+
+        if (virtPCIAddressIsIn(devices, &record->address) && virtQemuRecordIsLeft(host, record) &&
+            !virtQemuHostdevReleaseOne(host, record, &error))
+            virtHostWarn(host, "%s", error->message);
+    }
+}
+
+/* The XML is asked for UUID and addresses alone: devices may have been unplugged, and nothing that has since become
+ * wrong in it, nor its length, may keep a VF from going back.
+ *
+ * @xml: NULL: it could not be read
+ * @last: libvirt has nothing more to do with the devices
+ */
 static bool
-release(virtHost *host, const char *name, const char *xml, gsize len, GError **error)
+release(virtHost *host, const char *name, const char *xml, gsize len, bool last, GError **error)
 {
     g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+    g_autoptr(virtDomain) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autofree char *uuid = NULL;
+    bool ok;
 
     if (!records)
         return false;
     if (records->len == 0)
         return true;
-    uuid = uuidOf(xml, len);
-    for (guint i = 0; !uuid && i < records->len; i++) {
-        const virtRecord *record = records->pdata[i];
-
-        if (record->owner.uuid && g_strcmp0(record->owner.name, name) == 0)
-            uuid = g_strdup(record->owner.uuid);
-    }
-    if (!uuid)
-        return true; /* not a domain's: what was set by hand under its name is not ours to put back */
+    domain = xml ? virtDomainParseDevices(xml, len, NULL) : NULL;
+    if (!(uuid = uuidOf(domain, records, name)))
+        return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
-    return virtQemuHostdevRelease(host, owner, error);
+    ok = virtQemuHostdevRelease(host, owner, error);
+    if (last && domain)
+        restoreWaiting(host, records, domain->devices);
+    return ok;
 }
 
 static void
@@ -132,9 +180,9 @@ lookAgain(virtHost *host, const char *xml, gsize len)
     g_autoptr(virtDomain) domain = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!virtDomainMentionsUs(xml, len))
+    if (len <= VIRT_XML_WRITTEN_MAX && !virtDomainMentionsUs(xml, len))
         return;
-    if (!(domain = virtDomainParse(xml, len, NULL, 0, &error))) {
+    if (!(domain = virtDomainParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, &error))) {
         virtHostWarn(host, "%s", error->message);
         return;
     }
@@ -177,9 +225,11 @@ main(int argc, char **argv)
     if (g_str_equal(argv[2], "prepare") && g_str_equal(argv[3], "begin"))
         ok = (xml = readInput(&len, &error)) && prepare(host, argv[1], xml, len, &error);
     else if (g_str_equal(argv[3], "end") && (g_str_equal(argv[2], "stopped") || g_str_equal(argv[2], "release")))
-        ok = (xml = readInput(&len, &error)) && release(host, argv[1], xml, len, &error);
-    else if (g_str_equal(argv[2], "reconnect") && (xml = readInput(&len, NULL)))
+        ok = release(host, argv[1], (xml = readInput(&len, NULL)), len, g_str_equal(argv[2], "release"), &error);
+    else if (g_str_equal(argv[2], "reconnect") && (xml = readInput(&len, &error)))
         lookAgain(host, xml, len);
+    else if (error)
+        virtHostWarn(host, "%s", error->message);
     if (ok)
         return 0;
     fprintf(stderr, "virt-hostdev: error: %s\n", error->message);

@@ -20,6 +20,8 @@ bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const vir
 bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);
 bool virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error);
 bool virtQemuHostdevCheckReturn(virtHost *host, const virtRecord *record, GError **error);
+bool virtQemuHostdevCheckPF(virtHost *host, const virtPCIAddress *address, const GArray *devices, GError **error);
+bool virtQemuHostdevCheckPFs(virtHost *host, const GArray *devices, GError **error);
 char *virtQemuHostdevWaits(virtHost *host, const virtRecord *record);
 void virtQemuHostdevForgetUsers(virtHost *host);
 

@@ -134,3 +134,20 @@ virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hos
         planHostdev(host, rows, owner, hostdevs->pdata[i]);
     return rows;
 }
+
+/* Adds to @rows which of @devices (virtPCIAddress, all of the host's that the domain is to have) is a PF that cannot be
+ * given away.
+ */
+void
+virtQemuHostdevPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+
+    for (guint i = 0; i < devices->len; i++) {
+        const virtPCIAddress *address = &g_array_index(devices, virtPCIAddress, i);
+        g_autoptr(GError) error = NULL;
+
+        if (!virtQemuHostdevCheckPF(host, address, devices, &error))
+            addProblem(rows, address, NULL, 0, error);
+    }
+}

@@ -23,3 +23,4 @@ virtPlanRow *virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev 
 void virtPlanRowFree(virtPlanRow *row);
 
 GPtrArray *virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);
+void virtQemuHostdevPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices);

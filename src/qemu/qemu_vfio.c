@@ -121,16 +121,11 @@ listGuests(virtHost *host, GError **error)
 }
 
 static bool
-hasDevice(const virtDomain *domain, const char *name)
+hasDevice(const Guest *guest, const char *name)
 {
-    char device[VIRT_PCI_ADDRESS_LEN];
+    virtPCIAddress address;
 
-    for (guint i = 0; i < domain->devices->len; i++) {
-        virtPCIAddressFormat(&g_array_index(domain->devices, virtPCIAddress, i), device);
-        if (g_str_equal(device, name))
-            return true;
-    }
-    return false;
+    return virtPCIAddressParse(name, &address, NULL) && virtPCIAddressIsIn(guest->domain->devices, &address);
 }
 
 static bool
@@ -146,7 +141,7 @@ findOther(const GPtrArray *guests, const char *name, const virtOwner *owner)
     for (guint i = 0; i < guests->len; i++) {
         const Guest *guest = guests->pdata[i];
 
-        if (!isOwner(guest, owner) && hasDevice(guest->domain, name))
+        if (!isOwner(guest, owner) && hasDevice(guest, name))
             return guest;
     }
     return NULL;
@@ -159,7 +154,7 @@ isGuestOf(const GPtrArray *guests, guint64 pid, const char *name)
     for (guint i = 0; i < guests->len; i++) {
         const Guest *guest = guests->pdata[i];
 
-        if (guest->pid == pid && hasDevice(guest->domain, name))
+        if (guest->pid == pid && hasDevice(guest, name))
             return true;
     }
     return false;
@@ -325,6 +320,80 @@ virtQemuHostdevWaits(virtHost *host, const virtRecord *record)
     if (!virtQemuRecordIsLeft(host, record) || virtQemuHostdevCheckReturn(host, record, &error))
         return NULL;
     return g_strdup(error->message);
+}
+
+/* ---- PFs ---- */
+
+/* Adds to @users who keeps the PF of the VF at @vf from being given away, if anybody. */
+static bool
+addUser(virtHost *host, const GArray *devices, const virtPCIAddress *vf, GString *users, GError **error)
+{
+    static const virtOwner nobody = {0};
+    g_autofree char *user = NULL;
+    g_autoptr(virtRecord) record = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(vf, name);
+    if (virtStateFileExists(host, name) && !(record = virtQemuRecordLoad(host, name, error)))
+        return false;
+    if (record)
+        user = virtOwnerDescribe(&record->owner);
+    else if (virtPCIAddressIsIn(devices, vf))
+        user = g_strdup("this domain itself");
+    else if (!findUser(host, name, &nobody, true, &user, error))
+        return false;
+    if (user)
+        g_string_append_printf(users, "%s%s by %s", users->len ? ", " : "", name, user);
+    return true;
+}
+
+/* May the device at @address be given to a guest, as far as VFs are concerned? Not a PF whose VFs are set or used: they
+ * would go with the PF's driver, under their guests and with what is recorded of them. A PF that VFIO has already
+ * keeps its VFs, which nobody could have set.
+ *
+ * @devices: virtPCIAddress, all that the guest is to have
+ *
+ * Errors: VIRT_ERROR_BUSY, which names the VFs and who has them; others where that cannot be told.
+ */
+bool
+virtQemuHostdevCheckPF(virtHost *host, const virtPCIAddress *address, const GArray *devices, GError **error)
+{
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
+    g_autoptr(GString) users = g_string_new(NULL);
+    g_autofree char *driver = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    if (vfs->len == 0)
+        return true;
+    driver = virtPCIGetDriver(host, address);
+    if (g_strcmp0(driver, "vfio-pci") == 0)
+        return true;
+    for (guint i = 0; i < vfs->len; i++) {
+        if (!addUser(host, devices, vfs->pdata[i], users, error))
+            return false;
+    }
+    if (users->len == 0)
+        return true;
+    virtPCIAddressFormat(address, name);
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_BUSY,
+        "PF %s cannot be given to a guest, because its VFs would go, and some are in use: %s. Stop their users; what domains that do not run have left goes back with virt-hostdev restore.",
+        name, users->str);
+    return false;
+}
+
+/* The same for all of @devices (virtPCIAddress).
+ */
+bool
+virtQemuHostdevCheckPFs(virtHost *host, const GArray *devices, GError **error)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+
+    for (guint i = 0; i < devices->len; i++) {
+        if (!virtQemuHostdevCheckPF(host, &g_array_index(devices, virtPCIAddress, i), devices, error))
+            return false;
+    }
+    return true;
 }
 
 /* Look again at who has which VF when that is asked next: time has passed.

@@ -116,11 +116,7 @@ virtDaemonDomainFree(virtDaemonDomain *domain)
 bool
 virtDaemonDomainHas(const virtDomain *domain, const virtPCIAddress *address)
 {
-    for (guint i = 0; i < domain->devices->len; i++) {
-        if (virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, i), address) == 0)
-            return true;
-    }
-    return false;
+    return virtPCIAddressIsIn(domain->devices, address);
 }
 
 /* ---- metadata ---- */

@@ -18,6 +18,7 @@ typedef struct {
 bool virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error);
 void virtPCIAddressFormat(const virtPCIAddress *address, char ret[VIRT_PCI_ADDRESS_LEN]);
 int virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b);
+bool virtPCIAddressIsIn(const GArray *list, const virtPCIAddress *address);
 
 #define VIRT_PORT_MAC_RANDOM 1 /* addrAssignType: NET_ADDR_RANDOM of linux/netdevice.h */
 
