@@ -146,12 +146,14 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
     while (rc == 1 && g_get_monotonic_time() < deadline) {
         struct sockaddr_nl sender = {0};
         socklen_t size = sizeof(sender);
-        ssize_t length = recvfrom(nl_socket_get_fd(socket), data, max, 0, (struct sockaddr *)&sender, &size);
+        ssize_t length = recvfrom(nl_socket_get_fd(socket), data, max, MSG_TRUNC, (struct sockaddr *)&sender, &size);
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0 && errno != EAGAIN)
             return -errno;
-        if (length > 0 && sender.nl_pid == 0) /* 0: the kernel */
+        if (length > (ssize_t)max && sender.nl_pid == 0) /* 0: the kernel */
+            return -EMSGSIZE;
+        if (length > 0 && length <= (ssize_t)max && sender.nl_pid == 0)
             rc = readDatagram(data, (int)length, seq, ret_reply, ret_reason);
         if (length <= 0)
             break;
