@@ -71,6 +71,39 @@ ok "the second starts" virsh -q start second
 ok "destroy" virsh -q destroy second
 is "everything as before" "$(snapshot_vfs)" "$before"
 
+step "what one has left waits while another guest has the VF"
+knobs=/sys/kernel/debug/dualport/$PF2
+ip link set "$(netdev "$PF2" 1)" vf 0 vlan 7 qos 3
+admin=$(snapshot_vfs)
+ok "start" virsh -q start first
+echo 1 > "$knobs/port"; echo vlan > "$knobs/fail_attr"
+ok "destroy, and the driver refuses to take one VLAN back" virsh -q destroy first
+echo 1 > "$knobs/reset"
+ok "a guest gets the VF, without libvirt-hostdev" virsh -q create plain.xml
+left=$(snapshot_vfs)
+echo > "$knobs/log"
+not_ok "restore says who has it" "VF $vf waits: it is in use by domain 'plain'" virt-hostdev restore
+not_ok "by force too" "waits: it is in use by domain 'plain'" virt-hostdev restore --force
+like "status says so" "$(virt-hostdev status 2>&1)" "waits: it is in use by domain 'plain'"
+like "list says so" "$(virt-hostdev list 2>&1)" "waits: it is in use by domain 'plain'"
+not_ok "its owner is refused" "VF $vf is in use by domain 'plain'" virsh start first
+is "nothing has changed" "$(snapshot_vfs)" "$left"
+is "nothing was written" "$(cat "$knobs/log")" ""
+ok "destroy" virsh -q destroy plain
+is "what the administrator had set is back" "$(snapshot_vfs)" "$admin"
+like "nothing is left" "$(virt-hostdev status --json | jq -c .status)" '^\[\]$'
+ip link set "$(netdev "$PF2" 1)" vf 0 vlan 0
+
+step "a PF whose VFs are in use is not given away"
+domain pf "$(hostdev "$PF2" "")" > pf.xml
+ok "start" virsh -q start first
+running=$(snapshot_vfs)
+not_ok "a domain with the PF is refused" "PF $PF2 cannot be given to a guest.*$vf by domain 'first'" virsh create pf.xml
+not_ok "plan says so" "would fail" virt-hostdev plan pf.xml
+is "nothing has changed" "$(snapshot_vfs)" "$running"
+ok "destroy" virsh -q destroy first
+is "everything as before" "$(snapshot_vfs)" "$before"
+
 step "a start after one that was cut off gets what it asks for, and nothing else"
 waitfor 20 libvirt_gone || libvirt_stop
 libvirt_up
