@@ -12,6 +12,7 @@ static const char *const requests[] = {
     "end 4294967295 " UUID,
     "prepare 7 " UUID " 0000:06:02.0",
     "update 8 " UUID " 10000:06:1f.7",
+    "stats 9 " UUID " 0000:06:02.0",
 };
 
 static const char *const notRequests[] = {
@@ -127,6 +128,25 @@ expectAnswer(const GError *failure, int code, const char *message)
 }
 
 static void
+testStats(void)
+{
+    const virtNetdevStats stats = {1, 0, G_MAXUINT64, 4};
+    static const char *const not[] = {"stats",           "stats 7",           "stats 7 1 2 3",     "stats 7 1 2 3 4 5",
+                                      "stats 0 1 2 3 4", "stats 7 1 2 3 04",  "stats 7 1 2 3 -4",  "ok 7 1 2 3 4",
+                                      "stats 7 1 2 3 ",  "stats 7 1 2 3 4 ", "stats 7 1  2 3 4"};
+    g_autofree char *packet = virtBrokerStatsFormat(7, &stats);
+    virtNetdevStats read = {0};
+    guint id = 0;
+
+    g_assert_cmpstr(packet, ==, "stats 7 1 0 18446744073709551615 4");
+    g_assert_true(virtBrokerStatsParse(packet, strlen(packet), &id, &read));
+    g_assert_cmpuint(id, ==, 7);
+    g_assert_cmpmem(&read, sizeof(read), &stats, sizeof(stats));
+    for (guint i = 0; i < G_N_ELEMENTS(not); i++)
+        g_assert_false(virtBrokerStatsParse(not[i], strlen(not[i]), &id, &read));
+}
+
+static void
 testAnswers(void)
 {
     g_autoptr(GError) busy = g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY, "VF 0000:06:02.0 is in use.\n Two lines, ü");
@@ -204,6 +224,7 @@ main(int argc, char **argv)
     g_test_add_func("/broker/request/nothing-else", testNotRequests);
     g_test_add_func("/broker/request/every-byte", testEveryByte);
     g_test_add_func("/broker/answer/there-and-back", testAnswers);
+    g_test_add_func("/broker/answer/stats", testStats);
     g_test_add_func("/broker/answer/long", testLongAnswer);
     g_test_add_func("/broker/answer/nothing-else", testNotAnswers);
     return g_test_run();

@@ -346,6 +346,11 @@ def test_requests():
     same(client.do("end", 1), "ok")
     has(client.do("end", 1), "it has not been begun")
     has(Client(SOCK_RO).do("begin", 1), "read-only")
+    # Counters need no lock and change nothing; only the domain's own VFs are counted.
+    has(Client(SOCK_RO).do("stats", 1, "fffe:01:00.1"), "error 4")
+    record(1, 2)
+    has(client.do("stats", 1, "fffe:01:00.1"), "has no VF fffe:01:00.1")
+    has(client.do("stats", 2, "fffe:01:00.1"), "error")
 
 
 def test_nonsense():

@@ -27,7 +27,8 @@ typedef struct {
     guint8 instance[16], hostUuid[16];
     guint16 response; /* PORT_VDP_RESPONSE_SUCCESS … of linux/if_link.h */
     guint pending;    /* so many reads yet say PORT_PROFILE_RESPONSE_INPROGRESS */
-    bool hidden;      /* the driver's call fails: left out of every list */
+    virtNetdevStats stats;
+    bool hidden; /* the driver's call fails: left out of every list */
 } fakeVF;
 
 typedef struct {

@@ -21,7 +21,6 @@
 #endif
 
 #define UNSUPPORTED G_MAXUINT32
-#define STATS_LEN 100 /* eight counters of 64 bits and their headers */
 
 /* One VF at one port, while a request is worked on. */
 typedef struct {
@@ -365,17 +364,34 @@ fillVlan(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf
     nla_nest_end(msg, list);
 }
 
+/* Eight counters; their length decides where a list runs over. */
+static void
+fillStats(struct nl_msg *msg, const virtNetdevStats *stats)
+{
+    struct nlattr *nest = nla_nest_start(msg, IFLA_VF_STATS);
+
+    nla_put_u64(msg, IFLA_VF_STATS_RX_PACKETS, stats->rxPackets);
+    nla_put_u64(msg, IFLA_VF_STATS_TX_PACKETS, stats->txPackets);
+    nla_put_u64(msg, IFLA_VF_STATS_RX_BYTES, stats->rxBytes);
+    nla_put_u64(msg, IFLA_VF_STATS_TX_BYTES, stats->txBytes);
+    nla_put_u64(msg, IFLA_VF_STATS_BROADCAST, 0);
+    nla_put_u64(msg, IFLA_VF_STATS_MULTICAST, 0);
+    nla_put_u64(msg, IFLA_VF_STATS_RX_DROPPED, 0);
+    nla_put_u64(msg, IFLA_VF_STATS_TX_DROPPED, 0);
+    nla_nest_end(msg, nest);
+}
+
 /* rtnl_fill_vfinfo() */
 static void
 fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf, bool stats)
 {
-    static const char zeros[STATS_LEN];
+    static const char zeros[sizeof(struct ifla_vf_broadcast)];
     struct nlattr *info = nla_nest_start(msg, IFLA_VF_INFO);
     struct ifla_vf_mac mac = {.vf = index};
     struct ifla_vf_rate rate = {.vf = index, .min_tx_rate = vf->minRate, .max_tx_rate = vf->maxRate};
     memcpy(mac.mac, vf->mac, sizeof(vf->mac));
     nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
-    nla_put(msg, IFLA_VF_BROADCAST, sizeof(struct ifla_vf_broadcast), zeros);
+    nla_put(msg, IFLA_VF_BROADCAST, sizeof(zeros), zeros);
     fillVlan(msg, fake, index, vf);
     nla_put(msg, IFLA_VF_RATE, sizeof(rate), &rate);
     fillSetting(msg, IFLA_VF_TX_RATE, index, vf->maxRate);
@@ -388,7 +404,7 @@ fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf, 
         fillGuid(msg, IFLA_VF_IB_PORT_GUID, index, vf->portGuid);
     }
     if (stats)
-        nla_put(msg, IFLA_VF_STATS, STATS_LEN - NLA_HDRLEN, zeros);
+        fillStats(msg, &vf->stats);
     nla_nest_end(msg, info);
 }
 

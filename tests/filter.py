@@ -738,6 +738,139 @@ def update_of_a_stored_interface():
     assert len(defined) == 2 and defined[1] == live[3], defined
 
 
+# ---- calls that name an interface ----
+
+STATS, SET_PARAMETERS, GET_PARAMETERS, ALL_STATS, ANNOUNCE = 65, 256, 257, 344, 456
+NUMBERS = struct.Struct(">8Q")
+
+
+def named(f, proc, rest=b"", name=MAC, code=8, xml=OUR_INTERFACE % "", flags=0):
+    """Make a call that libvirt refuses so; answer when it then asks for the domain. Leaves the client's reply unread."""
+    payload = domain() + (opt(name) if proc == ANNOUNCE else string(name)) + rest
+    f.client.sendall(message(proc, serial=20, payload=payload))
+    call = read_message(f.libvirt)
+    assert call.proc == proc and call.payload == payload and call.serial >= OURS, call.data
+    f.libvirt.sendall(error_reply(proc, call.serial, code, f"invalid argument: '{name}' is not a known interface"))
+    if xml is None:
+        return
+    call = read_message(f.libvirt)
+    assert call.proc == DUMPXML and call.payload == domain() + struct.pack(">I", flags), call.data
+    f.libvirt.sendall(message(call.proc, REPLY, call.serial, payload=string(xml)))
+
+
+@case
+def counters():
+    for name, xml in ((MAC, OUR_INTERFACE % ""), (MAC.upper(), OUR_INTERFACE % "<interface type='user'/>"),
+                      ("tenant0", OUR_INTERFACE.replace("index='0'/>", "><lh:target dev='tenant0'/></lh:interface>") % "")):
+        with Filter() as f:
+            named(f, STATS, name=name, xml=xml)
+            verb, number, uuid, address = f.broker.recv(10000).decode().split()
+            assert (verb, uuid, address) == ("stats", UUID, "0000:06:02.0"), address
+            f.broker.send(f"stats {number} 1000 10 2000 20".encode())
+            reply = read_message(f.client)
+            assert (reply.serial, reply.status) == (20, OK), reply.data
+            none = (1 << 64) - 1
+            assert NUMBERS.unpack(reply.payload) == (1000, 10, none, none, 2000, 20, none, none), reply.payload
+            f.call(1)
+
+
+@case
+def counters_that_cannot_be_read():
+    with Filter() as f:
+        named(f, STATS)
+        f.broker.send(f"error {request(f)[1]} 2 not in the kernel's list".encode())
+        reply, code = f.answer()
+        assert (reply.serial, code) == (20, 9) and b"not in the kernel's list" in reply.payload, reply.payload
+
+
+@case
+def rates():
+    kept = OUR_INTERFACE.replace("index='0'/>", "><lh:bandwidth><lh:inbound average='10' burst='30'/></lh:bandwidth></lh:interface>") % ""
+    for room in (7, 3, 16):
+        with Filter() as f:
+            named(f, GET_PARAMETERS, struct.pack(">2I", room, 2), xml=kept, flags=2)  # of the next start
+            reply = read_message(f.client)
+            wanted = [(b"inbound.average", 10), (b"inbound.peak", 0), (b"inbound.burst", 30), (b"inbound.floor", 0),
+                      (b"outbound.average", 0), (b"outbound.peak", 0), (b"outbound.burst", 0)][:room]
+            assert reply.payload == struct.pack(">I", len(wanted)) + b"".join(
+                string(key) + struct.pack(">2I", 2, value) for key, value in wanted) + struct.pack(">I", len(wanted)), reply.payload
+    with Filter() as f:
+        named(f, SET_PARAMETERS, struct.pack(">I", 1) + string("inbound.average") + struct.pack(">3I", 2, 100, 1))
+        reply, code = f.answer()
+        assert code == 67 and b"unsupported configuration: setting bandwidth on interfaces of type 'hostdev'" in reply.payload
+
+
+@case
+def announced():
+    with Filter() as f:
+        named(f, ANNOUNCE, struct.pack(">2I", 0, 0))
+        assert read_message(f.client).data == message(ANNOUNCE, REPLY, 20)
+        f.call(ANNOUNCE, domain() + opt(None) + struct.pack(">2I", 0, 0))  # all of them
+
+
+@case
+def interfaces_that_libvirt_speaks_of():
+    """It knows no such interface, and neither do we; or the call is wrong in another way; or it may not be made."""
+    for more in ({"name": "52:54:00:01:02:99"}, {"name": "vnet0"}, {"xml": "<domain><devices/></domain>"}, {"xml": "nonsense"},
+                 {"code": 55, "xml": None}, {"code": 88, "xml": None}):
+        for proc, rest in ((STATS, b""), (GET_PARAMETERS, struct.pack(">2I", 7, 0)), (ANNOUNCE, struct.pack(">2I", 0, 0))):
+            with Filter() as f:
+                named(f, proc, rest, **more)
+                reply, code = f.answer()
+                assert (reply.serial, code) == (20, more.get("code", 8)) and b"is not a known interface" in reply.payload, more
+                f.call(1)
+    with Filter() as f:  # the same code, and not for the name
+        f.client.sendall(message(STATS, serial=20, payload=domain() + string(MAC)))
+        call = read_message(f.libvirt)
+        f.libvirt.sendall(error_reply(STATS, call.serial, 8, "invalid argument: unsupported flags"))
+        assert f.answer()[1] == 8
+
+
+def record(*params):
+    return domain() + struct.pack(">I", len(params)) + b"".join(params)
+
+
+def number(name, value):
+    return string(name) + struct.pack(">2I", 2, value)
+
+
+@case
+def statistics():
+    with Filter() as f:
+        f.client.sendall(message(ALL_STATS, serial=20, payload=struct.pack(">3I", 0, 8, 0)))
+        call = read_message(f.libvirt)
+        assert call.proc == ALL_STATS and call.payload == struct.pack(">3I", 0, 8, 0)
+        stopped, runs = record(), record(number("net.count", 0), number("x", 1))
+        f.libvirt.sendall(message(ALL_STATS, REPLY, call.serial, payload=struct.pack(">I", 3) + stopped + runs + runs))
+        for reply in (message(DUMPXML, REPLY, payload=string(OUR_INTERFACE % "")), error_reply(DUMPXML, 1, 42, "gone")):
+            call = read_message(f.libvirt)
+            assert call.proc == DUMPXML and call.payload == domain() + struct.pack(">I", 0), call.data
+            f.libvirt.sendall(reply[:20] + struct.pack(">I", call.serial) + reply[24:])
+        reply = read_message(f.client)
+        assert reply.serial == 20
+        assert reply.payload == struct.pack(">I", 3) + stopped + record(number("net.count", 1), number("x", 1)) + runs, reply.payload
+        f.call(1)
+
+
+@case
+def libvirt_goes_while_an_interface_is_looked_for():
+    for before in (0, 1, 2):
+        with Filter() as f:
+            if before == 2:
+                f.client.sendall(message(ALL_STATS, serial=20, payload=struct.pack(">3I", 0, 8, 0)))
+                call = read_message(f.libvirt)
+                f.libvirt.sendall(message(ALL_STATS, REPLY, call.serial, payload=struct.pack(">I", 1) + record(number("net.count", 0))))
+            else:
+                f.client.sendall(message(STATS, serial=20, payload=domain() + string(MAC)))
+                call = read_message(f.libvirt)
+                if before:
+                    f.libvirt.sendall(error_reply(STATS, call.serial, 8, f"invalid argument: '{MAC}' is not a known interface"))
+            if before:
+                read_message(f.libvirt)
+            f.libvirt.close()
+            f.expect_gone(f.client)
+
+
 @case
 def client_goes_while_held():
     with Filter() as f:

@@ -70,6 +70,26 @@ testMissing(Fixture *f, gconstpointer data)
     assertUnread(f, 3, VIRT_ERROR_HOST, "No such device (gone fishing)");
 }
 
+static void
+testStats(Fixture *f, gconstpointer data)
+{
+    const virtNetdevStats counted = {1000, 10, 2000, 20};
+    virtNetdevStats read = {0};
+    g_autoptr(GError) error = NULL;
+
+    fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
+    fakeHostVF(f->fake, PF, 1, 3)->stats = counted;
+    g_assert_true(virtNetlinkGetVFStats(f->fake->host, f->port, 3, &read, NULL));
+    g_assert_cmpmem(&read, sizeof(read), &counted, sizeof(counted));
+    g_assert_false(virtNetlinkGetVFStats(f->fake->host, f->port, 1, &read, &error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
+    g_clear_error(&error);
+    f->fake->getErrno = ENODEV;
+    g_assert_false(virtNetlinkGetVFStats(f->fake->host, f->port, 3, &read, &error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_HOST);
+    g_assert_cmpmem(&read, sizeof(read), &counted, sizeof(counted));
+}
+
 /* 240 VFs fit without their statistics; 400 run over 16 bits and leave 65, and what follows reads like anything. */
 static void
 testLongLists(void)
@@ -81,6 +101,8 @@ testLongLists(void)
         fakeHostVF(f.fake, PF, 1, 64)->vlan = 65;
         g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 64, &read, NULL));
         g_assert_cmpuint(read.vlan.id, ==, 65);
+        /* With their statistics both run over. */
+        g_assert_false(virtNetlinkGetVFStats(f.fake->host, f.port, 239, &(virtNetdevStats){0}, NULL));
         if (vfs == 240)
             g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 239, &read, NULL));
         else
@@ -347,7 +369,7 @@ testRealGet(void)
         virtNetdev read;
         g_autoptr(GError) error = NULL, missing = NULL;
         struct nl_msg *reply = NULL;
-        g_assert_cmpint(virtNetlinkGetLink(host, lo.ifindex, &reply, NULL), ==, 0);
+        g_assert_cmpint(virtNetlinkGetLink(host, lo.ifindex, false, &reply, NULL), ==, 0);
         g_assert_cmpstr(nla_get_string(virtNetlinkFind(reply, IFLA_IFNAME)), ==, "lo");
         nlmsg_free(reply);
         g_assert_false(virtNetlinkGetVF(host, &lo, 0, &read, &error));
@@ -387,11 +409,11 @@ testRealStale(void)
 {
     g_autoptr(virtHost) host = virtHostNew(NULL);
     struct nl_msg *reply = NULL, *stale = virtNetlinkNewMessage(RTM_GETLINK, 0x7ffffff0);
-    g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, &reply, NULL), ==, 0);
+    g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, false, &reply, NULL), ==, 0);
     nlmsg_free(reply);
     g_assert_cmpint(nl_send_auto(host->socket, stale), >, 0);
     nlmsg_free(stale);
-    g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, &reply, NULL), ==, 0);
+    g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, false, &reply, NULL), ==, 0);
     nlmsg_free(reply);
 }
 
@@ -434,6 +456,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, func) g_test_add("/netlink/" name, Fixture, GUINT_TO_POINTER(8), setUp, func, tearDown)
     ADD("missing", testMissing);
+    ADD("stats", testStats);
     ADD("read-once", testReadOnce);
     ADD("garbage", testGarbage);
     ADD("wrong-answer", testWrongAnswer);

@@ -287,6 +287,29 @@ testDamagedRecord(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
 }
 
+/* The counters of a VF are told of the domain that has it, at the port that it wanted. */
+static void
+testStats(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    virtHostdev *hostdev = wanted->pdata[0];
+    virtNetdevStats stats = {0};
+    g_autoptr(GError) error = NULL;
+
+    g_ptr_array_remove_index(hostdev->netdevs, 0); /* port 2 alone */
+    fakeHostVF(f->fake, PF, 1, 0)->stats.rxBytes = 1;
+    fakeHostVF(f->fake, PF, 2, 0)->stats = (virtNetdevStats){1000, 10, 2000, 20};
+    g_assert_false(virtQemuHostdevGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
+    guestsAssertError(error, VIRT_ERROR_NOT_FOUND, "");
+    g_clear_error(&error);
+    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtQemuHostdevGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
+    g_assert_cmpuint(stats.rxBytes, ==, 1000);
+    g_assert_cmpuint(stats.txPackets, ==, 20);
+    g_assert_false(virtQemuHostdevGetStats(f->fake->host, UUID_B, &hostdev->address, &stats, &error));
+    guestsAssertError(error, VIRT_ERROR_INVALID, "has no VF");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -305,6 +328,7 @@ main(int argc, char **argv)
         {"/qemu/late-mac", testLateMac},
         {"/qemu/gone-vf", testGoneVF},
         {"/qemu/damaged-record", testDamagedRecord},
+        {"/qemu/stats", testStats},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

@@ -133,6 +133,7 @@ const virtTestRpcRow virtTestRpcRows[] = {
     {11, VIRT_RPC_TO_STOCK, "x"},
     {13, VIRT_RPC_DETACH, "dx"},
     {14, VIRT_RPC_TO_NETDEV, "x"},
+    {65, VIRT_RPC_INTERFACE, "ds"},
     {108, VIRT_RPC_MIGRATED, "ohohx"},
     {108, VIRT_RPC_MIGRATED, "OhOhx"},
     {136, VIRT_RPC_TO_STOCK, "sxu"},
@@ -151,6 +152,8 @@ const virtTestRpcRow virtTestRpcRows[] = {
     {233, VIRT_RPC_TO_STOCK_LIKE, "sXu"},
     {235, VIRT_RPC_TO_NETDEV, "x"},
     {236, VIRT_RPC_TO_STOCK_LIKE, "sxu"},
+    {256, VIRT_RPC_INTERFACE, "dspu"},
+    {257, VIRT_RPC_INTERFACE, "dsuu"},
     {264, VIRT_RPC_METADATA_GUARD, "duXoou"},
     {265, VIRT_RPC_METADATA_GUARD, "duou"},
     {302, VIRT_RPC_TO_STOCK_LIKE, "dpu"},
@@ -159,6 +162,7 @@ const virtTestRpcRow virtTestRpcRows[] = {
     {305, VIRT_RPC_TO_STOCK_LIKE, "dopsu"},
     {305, VIRT_RPC_TO_STOCK_LIKE, "dOpsu"},
     {309, VIRT_RPC_TO_STOCK, "xu"},
+    {344, VIRT_RPC_STATS, "uuu"},
     {350, VIRT_RPC_TO_STOCK, "xu"},
     {379, VIRT_RPC_METADATA_EVENT, "uduo"},
     {388, VIRT_RPC_TO_NETDEV, "x"},
@@ -171,6 +175,7 @@ const virtTestRpcRow virtTestRpcRows[] = {
     {422, VIRT_RPC_TO_NETDEV, "x"},
     {440, VIRT_RPC_TO_STOCK_LIKE, "dpu"},
     {441, VIRT_RPC_TO_STOCK_LIKE, "pu"},
+    {456, VIRT_RPC_INTERFACE, "dopu"},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(virtTestRpcRows) == VIRT_TEST_RPC_ROWS);
 

@@ -24,7 +24,7 @@ typedef struct {
     virtRpcAction action;
     const char *fields; /* as in rpc_procs.c; o and X are there, O and Y are left out */
 } virtTestRpcRow;
-#define VIRT_TEST_RPC_ROWS 43
+#define VIRT_TEST_RPC_ROWS 48
 extern const virtTestRpcRow virtTestRpcRows[VIRT_TEST_RPC_ROWS];
 virtRpcType virtTestRpcTypeOf(virtRpcAction action);
 

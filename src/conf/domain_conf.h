@@ -95,6 +95,33 @@ bool virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain
 char *virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *old, const char *device,
                            gsize deviceLen, GError **error);
 
+/* ---- interface_shown.c ---- */
+
+/* Rates of a <bandwidth>, in the order in which libvirt tells them. */
+typedef enum {
+    VIRT_INTERFACE_IN_AVERAGE,
+    VIRT_INTERFACE_IN_PEAK,
+    VIRT_INTERFACE_IN_BURST,
+    VIRT_INTERFACE_IN_FLOOR,
+    VIRT_INTERFACE_OUT_AVERAGE,
+    VIRT_INTERFACE_OUT_PEAK,
+    VIRT_INTERFACE_OUT_BURST,
+    VIRT_INTERFACE_RATES
+} virtInterfaceRate;
+
+/* An <interface> as a client sees it. */
+typedef struct {
+    bool isHostdev;         /* libvirt has a <hostdev> in its place, and does not know it as an interface */
+    virtPCIAddress address; /* of its VF, where isHostdev */
+    bool hasMac;
+    guint8 mac[6];
+    char *target;                        /* <target dev>; NULL: none */
+    guint32 rates[VIRT_INTERFACE_RATES]; /* KiB/s, and KiB for a burst; 0: none */
+} virtInterfaceShown;
+
+GPtrArray *virtInterfaceListShown(const char *xml, gsize len, GError **error);
+const virtInterfaceShown *virtInterfaceListFind(const GPtrArray *list, const char *name);
+
 /* ---- interface_kept.c ---- */
 
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */

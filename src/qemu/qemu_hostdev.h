@@ -16,6 +16,9 @@ GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records);
 bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen,
                                const virtHostdev *hostdev, GError **error);
+/* qemu_stats.c */
+bool virtQemuHostdevGetStats(virtHost *host, const char *uuid, const virtPCIAddress *address, virtNetdevStats *ret,
+                             GError **error);
 /* qemu_vfio.c */
 bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);
 bool virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error);

@@ -15,10 +15,9 @@ typedef struct {
 } Verb;
 
 static const Verb verbs[] = {
-    [VIRT_BROKER_BEGIN] = {"begin", false},
-    [VIRT_BROKER_PREPARE] = {"prepare", true},
-    [VIRT_BROKER_UPDATE] = {"update", true},
-    [VIRT_BROKER_END] = {"end", false},
+    [VIRT_BROKER_BEGIN] = {"begin", false},  [VIRT_BROKER_PREPARE] = {"prepare", true},
+    [VIRT_BROKER_UPDATE] = {"update", true}, [VIRT_BROKER_END] = {"end", false},
+    [VIRT_BROKER_STATS] = {"stats", true},
 };
 
 /* The word that stands for @verb in a packet, for messages too. */
@@ -193,4 +192,40 @@ virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret
     g_autofree char *quoted = quote(packet, len);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no answer of the broker", quoted);
     return false;
+}
+
+/* The answer to a request for statistics, where they can be told; the caller frees it.
+ */
+char *
+virtBrokerStatsFormat(guint id, const virtNetdevStats *stats)
+{
+    return g_strdup_printf("stats %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
+                           " %" G_GUINT64_FORMAT,
+                           id, stats->rxBytes, stats->rxPackets, stats->txBytes, stats->txPackets);
+}
+
+/* Reads such an answer. False for anything but what virtBrokerStatsFormat() writes; nothing is then returned.
+ */
+bool
+virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret)
+{
+    g_autofree char *text = g_strndup(packet, MIN(len, VIRT_BROKER_PACKET_MAX));
+    g_auto(GStrv) words = g_strsplit(text, " ", 7);
+    virtNetdevStats stats = {0};
+    guint64 *const numbers[] = {&stats.rxBytes, &stats.rxPackets, &stats.txBytes, &stats.txPackets};
+    g_autofree char *again = NULL;
+    guint id;
+
+    if (g_strv_length(words) != 2 + G_N_ELEMENTS(numbers) || !g_str_equal(words[0], "stats") || !parseId(words[1], &id))
+        return false;
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (!g_ascii_string_to_unsigned(words[2 + i], 10, 0, G_MAXUINT64, numbers[i], NULL))
+            return false;
+    }
+    again = virtBrokerStatsFormat(id, &stats);
+    if (strlen(again) != len || memcmp(again, packet, len) != 0)
+        return false;
+    *ret_id = id;
+    *ret = stats;
+    return true;
 }

@@ -8,8 +8,10 @@
  *   update ID UUID ADDRESS    set an attached VF as the domain's live metadata says by now
  *   end ID UUID               settle the domain and give its lock back; after prepare, an error tells what of the
  *                             attached device is not as it should be
+ *   stats ID UUID ADDRESS     count what the domain's VF has received and sent; needs no lock
  *
  *   ok ID
+ *   stats ID N N N N          to stats: bytes and packets received, bytes and packets sent
  *   error ID CODE TEXT        CODE: a virtErrorCode
  *
  * ID is the filter's own number, 1 and up; several requests may be under way, about different domains. Settling
@@ -23,18 +25,25 @@
 #pragma once
 
 #include "util/virerror.h"
+#include "util/virnetdev.h"
 #include "util/virpci.h"
 
 #define VIRT_BROKER_PACKET_MAX 8192 /* bytes, NUL not counted; longer messages are cut */
 #define VIRT_BROKER_LEASE 300       /* seconds; libvirt waits at most 30 for a domain's job, and some NICs are slow */
 
-typedef enum { VIRT_BROKER_BEGIN, VIRT_BROKER_PREPARE, VIRT_BROKER_UPDATE, VIRT_BROKER_END } virtBrokerVerb;
+typedef enum {
+    VIRT_BROKER_BEGIN,
+    VIRT_BROKER_PREPARE,
+    VIRT_BROKER_UPDATE,
+    VIRT_BROKER_END,
+    VIRT_BROKER_STATS
+} virtBrokerVerb;
 
 typedef struct {
     virtBrokerVerb verb;
     guint id;
     char uuid[37];          /* canonical, with dashes */
-    virtPCIAddress address; /* prepare, update; in the daemon, end: what was prepared, all zero for nothing */
+    virtPCIAddress address; /* prepare, update, stats; in the daemon, end: what was prepared, all zero for nothing */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);
@@ -43,3 +52,5 @@ bool virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *re
 char *virtBrokerAnswerFormat(guint id, const GError *failure); /* NULL: ok */
 /* @ret_failure: what the answer tells, NULL for ok. False where it is no answer. */
 bool virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret_failure, GError **error);
+char *virtBrokerStatsFormat(guint id, const virtNetdevStats *stats);
+bool virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret);

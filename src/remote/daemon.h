@@ -97,6 +97,7 @@ struct _virtDaemonClient {
     int broker;        /* our end; -1: closed, and the filter is being ended or has ended */
     guint source;      /* of broker */
     guint outstanding; /* requests not yet answered */
+    GQueue counts;     /* virtBrokerRequest: statistics it has asked for; the first is being read */
     GPtrArray *holds;  /* locks that it holds or waits for: daemon_broker.c */
 };
 

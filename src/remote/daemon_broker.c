@@ -72,9 +72,8 @@ release(Hold *hold)
 
 /* A filter that does not take its answers is no use to its client either. */
 static void
-answer(virtDaemonClient *client, guint id, const GError *failure)
+sendAnswer(virtDaemonClient *client, const char *packet)
 {
-    g_autofree char *packet = virtBrokerAnswerFormat(id, failure);
     const virtDaemonAbout about = {.client = client};
     bool wasFull = client->outstanding == OUTSTANDING_MAX;
 
@@ -89,6 +88,14 @@ answer(virtDaemonClient *client, guint id, const GError *failure)
     }
     if (wasFull)
         watch(client);
+}
+
+static void
+answer(virtDaemonClient *client, guint id, const GError *failure)
+{
+    g_autofree char *packet = virtBrokerAnswerFormat(id, failure);
+
+    sendAnswer(client, packet);
 }
 
 static void
@@ -183,6 +190,67 @@ onGranted(virtDaemon *daemon, gpointer opaque)
     hold->granted = true;
     hold->lease = g_timeout_add_seconds(daemon->config->lease, onLease, hold);
     startRequest(hold, &begin);
+}
+
+/* ---- statistics ----
+ * They change nothing and need no lock, so also who may only read has them. One at a time for a client: the kernel
+ * keeps the whole host's network waiting while it asks a driver. */
+
+typedef struct {
+    virtDaemonClient *client;
+    virtBrokerRequest request;
+    virtNetdevStats stats;
+    GError *error;
+} Count;
+
+static void startCount(virtDaemonClient *client);
+
+static void
+runCount(virtDaemon *daemon, gpointer opaque)
+{
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    Count *count = opaque;
+
+    (void)daemon;
+    virtQemuHostdevGetStats(host, count->request.uuid, &count->request.address, &count->stats, &count->error);
+}
+
+static void
+countDone(virtDaemon *daemon, gpointer opaque)
+{
+    g_autofree Count *count = opaque;
+    virtDaemonClient *client = count->client;
+    g_autofree char *packet = count->error ? virtBrokerAnswerFormat(count->request.id, count->error)
+                                           : virtBrokerStatsFormat(count->request.id, &count->stats);
+
+    (void)daemon;
+    g_clear_error(&count->error);
+    sendAnswer(client, packet);
+    g_free(g_queue_pop_head(&client->counts));
+    if (client->broker < 0)
+        g_queue_clear_full(&client->counts, g_free);
+    if (g_queue_is_empty(&client->counts))
+        virtDaemonClientUnref(client);
+    else
+        startCount(client);
+}
+
+static void
+startCount(virtDaemonClient *client)
+{
+    Count *count = g_new0(Count, 1);
+
+    count->client = client;
+    count->request = *(const virtBrokerRequest *)g_queue_peek_head(&client->counts);
+    virtDaemonJobStart(client->daemon, runCount, countDone, count);
+}
+
+static void
+queueCount(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    g_queue_push_tail(&client->counts, g_memdup2(request, sizeof(*request)));
+    if (g_queue_get_length(&client->counts) == 1)
+        startCount(client);
 }
 
 /* ---- orphans ---- */
@@ -314,7 +382,9 @@ dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
     Hold *hold = findHold(client, request->uuid);
 
     client->outstanding++;
-    if (client->readOnly)
+    if (request->verb == VIRT_BROKER_STATS)
+        queueCount(client, request);
+    else if (client->readOnly)
         refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
     else if (request->verb == VIRT_BROKER_BEGIN)
         begin(client, request);

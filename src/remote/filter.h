@@ -20,11 +20,15 @@ typedef void (*virtFilterAnswerFunc)(gpointer opaque, const GError *failure);
 void virtFilterCall(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
 /* The same as soon as libvirt has room for it, which has to be soon: the reply may say that it had none. */
 void virtFilterCallInTime(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
+/* The same for the counters of a VF: @stats is NULL where there is a @failure. */
+typedef void (*virtFilterStatsFunc)(gpointer opaque, const virtNetdevStats *stats, const GError *failure);
+
 /* Asks the broker; @request's id is set here. */
 void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
 /* One call at a time works on a domain: @begin is called when it is @opaque's turn, perhaps at once. */
 void virtFilterTakeTurn(virtFilter *filter, const char *uuid, void (*begin)(gpointer opaque), gpointer opaque);
 void virtFilterEndTurn(virtFilter *filter, const char *uuid); /* the next one's begin is called */
+void virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilterStatsFunc done, gpointer opaque);
 /* Give the client a whole message; taken over. */
 void virtFilterReply(virtFilter *filter, GByteArray *message);
 
@@ -39,10 +43,14 @@ void virtFilterForward(virtFilter *filter, GByteArray *message);
 GError *virtFilterTooMany(void);
 GError *virtFilterDescriptors(const GByteArray *message);
 
-/* ---- filter_call.c, filter_like.c: calls that are held ---- */
+/* ---- filter_call.c, filter_like.c, filter_interface.c: calls that are held ---- */
 
 /* Takes a call about a device (ATTACH, DETACH, DETACH_ALIAS, UPDATE), sees it through, and gives the client its one
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
 bool virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldLike(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+bool virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
+                             GByteArray *message);
+/* A reply to a call of ours as one to the client's call of @header; for the caller to free. */
+GByteArray *virtFilterRelay(const virtRpcHeader *header, const GByteArray *message);
 guint virtFilterFlags(const virtFilter *filter); /* VIRT_DOMAIN_…, for new XML */

@@ -22,6 +22,7 @@
 typedef struct {
     virtFilterReplyFunc replied;
     virtFilterAnswerFunc answered;
+    virtFilterStatsFunc counted;
     gpointer opaque;
     guint order;
 } Waiting;
@@ -261,7 +262,29 @@ virtFilterEndTurn(virtFilter *filter, const char *uuid)
         g_hash_table_remove(filter->turns, uuid);
 }
 
+/* A reply of libvirt's to a call of ours, as one to the client's call of @header; for the caller to free. */
+GByteArray *
+virtFilterRelay(const virtRpcHeader *header, const GByteArray *message)
+{
+    GByteArray *copy = g_byte_array_sized_new(message->len);
+
+    g_byte_array_append(copy, message->data, message->len);
+    virtRpcHeaderPutProc(copy->data, header->proc);
+    virtRpcHeaderPutSerial(copy->data, header->serial);
+    return copy;
+}
+
 /* ---- the broker ---- */
+
+static void
+ask(virtFilter *filter, virtBrokerRequest *request, Waiting waiting)
+{
+    do
+        request->id = ++filter->lastAsk;
+    while (request->id == 0 || g_hash_table_contains(filter->asks, GUINT_TO_POINTER(request->id)));
+    g_hash_table_insert(filter->asks, GUINT_TO_POINTER(request->id), g_memdup2(&waiting, sizeof(waiting)));
+    g_queue_push_tail(&filter->packets, virtBrokerRequestFormat(request));
+}
 
 /* Ask the broker.
  *
@@ -271,13 +294,14 @@ virtFilterEndTurn(virtFilter *filter, const char *uuid)
 void
 virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque)
 {
-    Waiting waiting = {.answered = done, .opaque = opaque};
+    ask(filter, request, (Waiting){.answered = done, .opaque = opaque});
+}
 
-    do
-        request->id = ++filter->lastAsk;
-    while (request->id == 0 || g_hash_table_contains(filter->asks, GUINT_TO_POINTER(request->id)));
-    g_hash_table_insert(filter->asks, GUINT_TO_POINTER(request->id), g_memdup2(&waiting, sizeof(waiting)));
-    g_queue_push_tail(&filter->packets, virtBrokerRequestFormat(request));
+/* Ask the broker for the counters of a VF; the same. */
+void
+virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilterStatsFunc done, gpointer opaque)
+{
+    ask(filter, request, (Waiting){.counted = done, .opaque = opaque});
 }
 
 static bool
@@ -285,16 +309,23 @@ gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
 {
     g_autoptr(GError) failure = NULL;
     g_autofree Waiting *waiting = NULL;
+    virtNetdevStats stats;
     guint id;
+    bool counted = virtBrokerStatsParse(packet, len, &id, &stats);
 
-    if (!virtBrokerAnswerParse(packet, len, &id, &failure, error))
+    if (!counted && !virtBrokerAnswerParse(packet, len, &id, &failure, error))
         return false;
     waiting = leave(filter->asks, id);
-    if (waiting)
+    if (waiting && waiting->counted && (counted || failure)) {
+        waiting->counted(waiting->opaque, counted ? &stats : NULL, failure);
+        return true;
+    }
+    if (waiting && waiting->answered && !counted) {
         waiting->answered(waiting->opaque, failure);
-    else
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "It answered request %u, which nobody asked.", id);
-    return waiting;
+        return true;
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "It answered request %u, which nobody asked so.", id);
+    return false;
 }
 
 /* Read one answer and hand it to the one who waits for it.

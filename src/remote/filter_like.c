@@ -45,12 +45,7 @@ forward(Like *like, const char *domain, gsize len)
 static void
 relay(const Like *like, const GByteArray *message)
 {
-    GByteArray *reply = g_byte_array_sized_new(message->len);
-
-    g_byte_array_append(reply, message->data, message->len);
-    virtRpcHeaderPutProc(reply->data, like->header.proc);
-    virtRpcHeaderPutSerial(reply->data, like->header.serial);
-    virtFilterReply(like->filter, reply);
+    virtFilterReply(like->filter, virtFilterRelay(&like->header, message));
 }
 
 static void

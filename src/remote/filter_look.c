@@ -98,6 +98,11 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
         if (virtFilterHold(filter, proc, header, *message))
             *message = NULL;
         break;
+    case VIRT_RPC_INTERFACE:
+    case VIRT_RPC_STATS:
+        if (header->type == VIRT_RPC_CALL && virtFilterHoldInterface(filter, proc, header, *message))
+            *message = NULL;
+        break;
     case VIRT_RPC_TO_NETDEV:
     case VIRT_RPC_METADATA_EVENT:
         break; /* libvirt's, and of no type that a client may send */

@@ -57,6 +57,7 @@ guint32 virtXdrGetUInt(virtXdr *xdr);
 guint64 virtXdrGetHyper(virtXdr *xdr);
 const char *virtXdrGetString(virtXdr *xdr, gsize *ret_len);    /* at most VIRT_RPC_STRING_MAX */
 const char *virtXdrGetOptString(virtXdr *xdr, gsize *ret_len); /* NULL also where there is none */
+void virtXdrSkipTyped(virtXdr *xdr);                           /* the value of a typed parameter, with its type */
 const guint8 *virtXdrGetBytes(virtXdr *xdr, gsize len);        /* a fixed number, with their padding */
 
 /* At the payload's first field, behind the count of descriptors; bad where @message is none. */
@@ -66,6 +67,7 @@ guint32 virtRpcMessageDescriptors(const guint8 *message, gsize len); /* how many
 
 /* Writing XDR, at the end of @out. */
 void virtXdrPutUInt(GByteArray *out, guint32 value);
+void virtXdrPutHyper(GByteArray *out, guint64 value);
 void virtXdrPutString(GByteArray *out, const char *text, gsize len);
 void virtXdrPutOptString(GByteArray *out, const char *text); /* NULL: none */
 void virtXdrPutBytes(GByteArray *out, const guint8 *bytes, gsize len);
@@ -90,4 +92,5 @@ void virtRpcUuidFormat(const guint8 uuid[16], char ret[VIRT_UUID_LEN]);
 
 /* Errors as libvirt tells them (virNetMessageError). NOT_FOUND: the device, or the metadata in calls about metadata. */
 GByteArray *virtRpcErrorReply(guint32 proc, guint32 serial, const GError *error);
+GByteArray *virtRpcUnsupportedReply(guint32 proc, guint32 serial, const char *what);
 guint32 virtRpcErrorCode(const guint8 *message, gsize len); /* VIR_ERR_…, 0 where it is no error */

@@ -21,6 +21,7 @@ static const virtRpcErrorKind kinds[] = {
     [VIRT_ERROR_NOT_FOUND] = {VIR_ERR_DEVICE_MISSING, VIR_FROM_QEMU, "device not found: "},
 };
 static const virtRpcErrorKind noMetadata = {VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN, "metadata not found: "};
+static const virtRpcErrorKind unsupported = {VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU, "unsupported configuration: "};
 static const virtRpcErrorKind internal = {VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU, "internal error: "};
 
 static const virtRpcErrorKind *
@@ -36,6 +37,28 @@ kindOf(guint32 proc, const GError *error)
     return &kinds[error->code];
 }
 
+static GByteArray *
+newReply(guint32 proc, guint32 serial, const virtRpcErrorKind *kind, const char *sentence)
+{
+    GByteArray *message = virtRpcMessageNew(proc, VIRT_RPC_REPLY, serial, VIRT_RPC_ERROR);
+    g_autofree char *text = g_strconcat(kind->prefix, sentence, NULL);
+    g_autofree char *format = g_strconcat(kind->prefix, "%s", NULL);
+
+    virtXdrPutUInt(message, kind->code);
+    virtXdrPutUInt(message, kind->domain);
+    virtXdrPutOptString(message, text);
+    virtXdrPutUInt(message, VIR_ERR_ERROR);
+    virtXdrPutUInt(message, 0); /* dom: none */
+    virtXdrPutOptString(message, format);
+    virtXdrPutOptString(message, sentence);
+    virtXdrPutOptString(message, NULL);
+    virtXdrPutUInt(message, (guint32)-1);
+    virtXdrPutUInt(message, (guint32)-1);
+    virtXdrPutUInt(message, 0); /* net: none */
+    virtRpcMessageEnd(message, NULL);
+    return message;
+}
+
 /* Makes the reply that tells of a failed call, as libvirt would send it (virNetMessageError, virnetprotocol.x).
  *
  * @proc, @serial: of the call
@@ -46,24 +69,14 @@ kindOf(guint32 proc, const GError *error)
 GByteArray *
 virtRpcErrorReply(guint32 proc, guint32 serial, const GError *error)
 {
-    GByteArray *message = virtRpcMessageNew(proc, VIRT_RPC_REPLY, serial, VIRT_RPC_ERROR);
-    const virtRpcErrorKind *kind = kindOf(proc, error);
-    g_autofree char *text = g_strconcat(kind->prefix, error->message, NULL);
-    g_autofree char *format = g_strconcat(kind->prefix, "%s", NULL);
+    return newReply(proc, serial, kindOf(proc, error), error->message);
+}
 
-    virtXdrPutUInt(message, kind->code);
-    virtXdrPutUInt(message, kind->domain);
-    virtXdrPutOptString(message, text);
-    virtXdrPutUInt(message, VIR_ERR_ERROR);
-    virtXdrPutUInt(message, 0); /* dom: none */
-    virtXdrPutOptString(message, format);
-    virtXdrPutOptString(message, error->message);
-    virtXdrPutOptString(message, NULL);
-    virtXdrPutUInt(message, (guint32)-1);
-    virtXdrPutUInt(message, (guint32)-1);
-    virtXdrPutUInt(message, 0); /* net: none */
-    virtRpcMessageEnd(message, NULL);
-    return message;
+/* The same, for what libvirt does for no device of that kind. */
+GByteArray *
+virtRpcUnsupportedReply(guint32 proc, guint32 serial, const char *what)
+{
+    return newReply(proc, serial, &unsupported, what);
 }
 
 /* Returns the VIR_ERR_… of a whole message, 0 where it is no reply that tells of an error. */

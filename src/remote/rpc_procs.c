@@ -16,14 +16,16 @@
 #define PARAMS_MAX 64
 
 /* Numbers and fields: struct remote_…_args, _ret and _msg of src/remote/remote_protocol.x, libvirt 9.0.0. Both are
- * libvirt's ABI and never change. tests/lab/guest/rpc-procedures.txt lists every procedure, to libvirt 12.8, and what it
- * carries. A letter a field:
+ * libvirt's ABI and never change. tests/lab/guest/rpc-procedures.txt lists every procedure, to libvirt 12.8, and what
+ * it carries. A letter a field:
  *
  *   d  domain: name, UUID, id                  x  string: XML
  *   s  string, or opaque data                  X  string that may be left out: XML
  *   o  string that may be left out             p  typed parameters; those named in xmlParams are XML
  *   u  number of four bytes                    t  number: virDomainMetadataType
  *   h  number of eight bytes                   n  string that may be left out: namespace of metadata
+ *   i  string: MAC address or name of an       f  number: virDomainModificationImpact
+ *      interface; I: it may be left out
  *
  * A layout ends with the last field that anybody here looks at.
  *
@@ -35,6 +37,7 @@ static const virtRpcProc procs[] = {
     {11, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},              /* DOMAIN_DEFINE_XML */
     {13, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dx"},               /* DOMAIN_DETACH_DEVICE */
     {14, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},            /* DOMAIN_GET_XML_DESC */
+    {65, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "di"},            /* DOMAIN_INTERFACE_STATS */
     {108, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "ohohx"},         /* DOMAIN_MIGRATE_PREPARE2 */
     {136, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sx"},            /* CONNECT_DOMAIN_XML_TO_NATIVE */
     {148, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "hohx"},          /* DOMAIN_MIGRATE_PREPARE_TUNNEL */
@@ -51,6 +54,8 @@ static const virtRpcProc procs[] = {
     {233, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "sX", 235},  /* DOMAIN_RESTORE_FLAGS */
     {235, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SAVE_IMAGE_GET_XML_DESC */
     {236, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "sx", 235},  /* DOMAIN_SAVE_IMAGE_DEFINE_XML */
+    {256, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dipf"},         /* DOMAIN_SET_INTERFACE_PARAMETERS */
+    {257, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "diuf"},         /* DOMAIN_GET_INTERFACE_PARAMETERS */
     {264, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtoon"},   /* DOMAIN_SET_METADATA: metadata, key, uri */
     {265, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtn"},     /* DOMAIN_GET_METADATA */
     {302, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dp", 14},   /* DOMAIN_MIGRATE_BEGIN3_PARAMS */
@@ -58,6 +63,7 @@ static const virtRpcProc procs[] = {
     {304, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS */
     {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dop", 14},  /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
     {309, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_CREATE_XML_WITH_FILES */
+    {344, VIRT_RPC_CALL, VIRT_RPC_STATS, ""},                 /* CONNECT_GET_ALL_DOMAIN_STATS */
     {350, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_DEFINE_XML_FLAGS */
     {379, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: callback id */
     {388, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_MANAGED_SAVE_GET_XML_DESC */
@@ -69,6 +75,7 @@ static const virtRpcProc procs[] = {
     {422, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_BACKUP_GET_XML_DESC */
     {440, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dp", 14},   /* DOMAIN_SAVE_PARAMS */
     {441, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "p", 235},   /* DOMAIN_RESTORE_PARAMS */
+    {456, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dI"},           /* DOMAIN_ANNOUNCE_INTERFACE */
 };
 
 static const char *const xmlParams[] = {VIR_DOMAIN_SAVE_PARAM_DXML, VIR_MIGRATE_PARAM_DEST_XML,
@@ -110,6 +117,9 @@ typedef struct {
     const char *ns; /* of metadata; NULL: none */
     gsize nsLen;
     virtRpcDomain domain;
+    const char *interface; /* as the call names it; NULL: it names none */
+    gsize interfaceLen;
+    guint32 flags;
     const char *path; /* of a saved image: the first string, or a parameter; NULL: none */
     gsize pathLen;
 } virtRpcFields;
@@ -148,29 +158,18 @@ readParam(virtRpcFields *fields)
 {
     gsize len = 0;
     const char *name = virtXdrGetString(&fields->xdr, &len);
+    virtXdr text = fields->xdr; /* where the value is a string */
 
-    switch (virtXdrGetUInt(&fields->xdr)) {
-    case VIR_TYPED_PARAM_INT:
-    case VIR_TYPED_PARAM_UINT:
-    case VIR_TYPED_PARAM_BOOLEAN:
-        virtXdrGetUInt(&fields->xdr);
-        break;
-    case VIR_TYPED_PARAM_LLONG:
-    case VIR_TYPED_PARAM_ULLONG:
-    case VIR_TYPED_PARAM_DOUBLE:
-        virtXdrGetHyper(&fields->xdr);
-        break;
-    case VIR_TYPED_PARAM_STRING:
-        if (isXmlParam(name, len))
-            readXml(fields, isWord(name, len, VIR_MIGRATE_PARAM_PERSIST_XML));
-        else if (isWord(name, len, VIR_DOMAIN_SAVE_PARAM_FILE))
-            fields->path = virtXdrGetString(&fields->xdr, &fields->pathLen);
-        else
-            virtXdrGetString(&fields->xdr, NULL);
-        break;
-    default:
-        fields->xdr.bad = true;
-    }
+    virtXdrSkipTyped(&fields->xdr);
+    if (fields->xdr.bad || virtXdrGetUInt(&text) != VIR_TYPED_PARAM_STRING)
+        return;
+    fields->xdr = text;
+    if (isXmlParam(name, len))
+        readXml(fields, isWord(name, len, VIR_MIGRATE_PARAM_PERSIST_XML));
+    else if (isWord(name, len, VIR_DOMAIN_SAVE_PARAM_FILE))
+        fields->path = virtXdrGetString(&fields->xdr, &fields->pathLen);
+    else
+        virtXdrGetString(&fields->xdr, NULL);
 }
 
 static void
@@ -214,6 +213,15 @@ readField(virtRpcFields *fields, char letter)
         break;
     case 'p':
         readParams(fields);
+        break;
+    case 'i':
+        fields->interface = virtXdrGetString(xdr, &fields->interfaceLen);
+        break;
+    case 'I':
+        fields->interface = virtXdrGetOptString(xdr, &fields->interfaceLen);
+        break;
+    case 'f':
+        fields->flags = virtXdrGetUInt(xdr);
         break;
     case 't':
         fields->metadataType = virtXdrGetUInt(xdr);
@@ -396,6 +404,41 @@ virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, co
     return readFields(proc, message, len, xmls, &fields)
                ? rewrite(proc, message, len, &context, xmls, ret_message, error)
                : refuseUnread(proc, message, len, error);
+}
+
+/* Read a call that names an interface.
+ *
+ * @ret_domain: its name lies in @message
+ * @ret_name: a MAC address or a name, for g_free()
+ * @ret_flags: virDomainModificationImpact; 0 in a call that has none
+ *
+ * Returns false where it names none, or cannot be read: it is libvirt's alone.
+ */
+bool
+virtRpcReadInterface(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret_domain,
+                     char **ret_name, guint *ret_flags)
+{
+    g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
+    virtRpcFields fields;
+
+    if (!readFields(proc, message, len, xmls, &fields) || !fields.interface)
+        return false;
+    *ret_domain = fields.domain;
+    *ret_name = g_strndup(fields.interface, fields.interfaceLen);
+    *ret_flags = fields.flags;
+    return true;
+}
+
+/* For how many parameters the caller of DOMAIN_GET_INTERFACE_PARAMETERS has room. */
+guint
+virtRpcInterfaceRoom(const guint8 *message, gsize len)
+{
+    virtXdr xdr = virtRpcMessageOpen(message, len);
+    virtRpcDomain domain;
+
+    virtXdrGetDomain(&xdr, &domain);
+    virtXdrGetString(&xdr, NULL);
+    return virtXdrGetUInt(&xdr);
 }
 
 /* Whether @message, for which virtRpcProcFind() gave @proc, is about metadata in our namespace. False where it cannot

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "conf/netdev_conf.h"
+#include "conf/domain_conf.h"
 #include "remote/rpc.h"
 
 /* Metadata that never is: removing it, which changes nothing, asks whether a client may change a domain. */
@@ -19,6 +19,8 @@ typedef enum {
     VIRT_RPC_DETACH_ALIAS,  /* by alias */
     VIRT_RPC_UPDATE,
     VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
+    VIRT_RPC_INTERFACE,      /* a call that names an interface: filter_interface.c */
+    VIRT_RPC_STATS,          /* a call for statistics of domains: filter_interface.c */
     VIRT_RPC_METADATA_EVENT, /* a message: dropped where it is about our namespace */
 } virtRpcAction;
 
@@ -48,6 +50,23 @@ bool virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize le
 
 /* A document in netdev form; rpc_shown.c. */
 char *virtRpcShow(const char *xml, gsize len, GError **error);
+
+/* ---- VIRT_RPC_INTERFACE ---- */
+
+bool virtRpcReadInterface(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret_domain,
+                          char **ret_name, guint *ret_flags);
+guint virtRpcInterfaceRoom(const guint8 *message, gsize len);
+
+/* ---- VIRT_RPC_STATS: rpc_stats.c ---- */
+
+typedef struct {
+    virtRpcDomain domain;
+    bool hasInterfaces;       /* they were asked for, and the domain runs */
+    gsize start, params, end; /* in the message */
+} virtRpcStats;
+
+GArray *virtRpcStatsRead(const guint8 *message, gsize len);
+GByteArray *virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const GPtrArray *interfaces);
 
 /* Whether a METADATA_GUARD call or METADATA_EVENT is about our namespace. */
 bool virtRpcIsOurMetadata(const virtRpcProc *proc, const guint8 *message, gsize len);

@@ -5,6 +5,7 @@
  * nobody can show us one thing and libvirt another: any number but 0 is a true boolean, padding must be there and
  * may hold anything, and what follows the last field is not looked at.
  */
+#include <libvirt/libvirt.h>
 #include <string.h>
 
 #include "remote/rpc.h"
@@ -88,6 +89,30 @@ virtXdrGetBytes(virtXdr *xdr, gsize len)
     return bytes;
 }
 
+/* Reads past the value of a typed parameter (remote_typed_param_value), which begins with its type; a type that is not
+ * known is bad for good. */
+void
+virtXdrSkipTyped(virtXdr *xdr)
+{
+    switch (virtXdrGetUInt(xdr)) {
+    case VIR_TYPED_PARAM_INT:
+    case VIR_TYPED_PARAM_UINT:
+    case VIR_TYPED_PARAM_BOOLEAN:
+        virtXdrGetUInt(xdr);
+        break;
+    case VIR_TYPED_PARAM_LLONG:
+    case VIR_TYPED_PARAM_ULLONG:
+    case VIR_TYPED_PARAM_DOUBLE:
+        virtXdrGetHyper(xdr);
+        break;
+    case VIR_TYPED_PARAM_STRING:
+        virtXdrGetString(xdr, NULL);
+        break;
+    default:
+        xdr->bad = true;
+    }
+}
+
 /* Appends one number. */
 void
 virtXdrPutUInt(GByteArray *out, guint32 value)
@@ -95,6 +120,14 @@ virtXdrPutUInt(GByteArray *out, guint32 value)
     const guint32 wire = GUINT32_TO_BE(value);
 
     g_byte_array_append(out, (const guint8 *)&wire, sizeof(wire));
+}
+
+/* Appends one number of eight bytes. */
+void
+virtXdrPutHyper(GByteArray *out, guint64 value)
+{
+    virtXdrPutUInt(out, (guint32)(value >> 32));
+    virtXdrPutUInt(out, (guint32)value);
 }
 
 /* Appends a string. That it is no longer than VIRT_RPC_STRING_MAX is up to the caller. */

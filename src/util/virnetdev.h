@@ -54,6 +54,12 @@ typedef struct {
     char profileid[VIRT_NETDEV_PROFILE_LEN];
 } virtNetdev;
 
+/* What a VF has received and sent, from the guest's side, since its driver began to count. */
+typedef struct {
+    guint64 rxBytes, rxPackets;
+    guint64 txBytes, txPackets;
+} virtNetdevStats;
+
 /* One row an attribute: all that the layers below XML know of it. */
 typedef struct {
     const char *name;                                        /* in plans, JSON and logs: "vlan" */

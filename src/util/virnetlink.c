@@ -191,19 +191,21 @@ virtNetlinkNewMessage(int type, guint ifindex)
     return NULL;
 }
 
-/* Read a netdev with all its VFs, without their statistics: those would cut the list at some 220 VFs.
+/* Read a netdev with all its VFs.
  *
+ * @stats: with their statistics, which cut the list at some 220 VFs
  * @ret_reply: an RTM_NEWLINK about @ifindex, whose attributes virtNetlinkFind() gives; caller frees
  *
  * Returns 0 or -errno; -EBADMSG for an answer about anything else.
  */
 int
-virtNetlinkGetLink(virtHost *host, guint ifindex, struct nl_msg **ret_reply, char **ret_reason)
+virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **ret_reply, char **ret_reason)
 {
+    guint32 mask = stats ? RTEXT_FILTER_VF : RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;
     struct nl_msg *reply = NULL;
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, ifindex);
     int rc = -ENOMEM;
-    if (request && nla_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) == 0)
+    if (request && nla_put_u32(request, IFLA_EXT_MASK, mask) == 0)
         rc = host->talk(host, request, &reply, ret_reason);
     nlmsg_free(request);
     if (rc < 0)

@@ -14,7 +14,7 @@
 int virtNetlinkTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 void virtNetlinkClose(virtHost *host);
 struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
-int virtNetlinkGetLink(virtHost *host, guint ifindex, struct nl_msg **ret_reply, char **ret_reason);
+int virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **ret_reply, char **ret_reason);
 struct nlattr *virtNetlinkFind(struct nl_msg *reply, int type);
 bool virtNetlinkIsNamed(struct nl_msg *reply, const char *ifname);
 
@@ -33,6 +33,7 @@ typedef struct {
 } virtNetlinkChange;
 
 bool virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error);
+bool virtNetlinkGetVFStats(virtHost *host, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error);
 int virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, guint attrs,
                      char **ret_reason);
 bool virtNetlinkSetVFs(virtHost *host, const virtNetlinkChange *changes, guint n);

@@ -176,11 +176,11 @@ checkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError **e
 }
 
 static Link *
-readLink(virtHost *host, const virtPort *port, guint vf, GError **error)
+readLink(virtHost *host, const virtPort *port, guint vf, bool stats, GError **error)
 {
     g_autofree char *reason = NULL;
     struct nl_msg *reply = NULL;
-    int rc = virtNetlinkGetLink(host, port->ifindex, &reply, &reason);
+    int rc = virtNetlinkGetLink(host, port->ifindex, stats, &reply, &reason);
     if (rc == 0 && checkName(host, reply, port, error))
         return linkNew(reply);
     if (rc == 0)
@@ -205,7 +205,7 @@ virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret
 {
     gpointer key = GUINT_TO_POINTER(port->ifindex);
     Link *link = host->links ? g_hash_table_lookup(host->links, key) : NULL;
-    if (!link && !(link = readLink(host, port, vf, error)))
+    if (!link && !(link = readLink(host, port, vf, false, error)))
         return false;
     bool ok = parseVF(link, port, vf, ret, error);
     if (host->reads == 0) {
@@ -216,6 +216,56 @@ virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret
         host->links = g_hash_table_new_full(NULL, NULL, NULL, linkFree);
     if (!g_hash_table_contains(host->links, key))
         g_hash_table_insert(host->links, key, link);
+    return ok;
+}
+
+/* 0 where the driver does not count it. */
+static guint64
+statOf(struct nlattr **tb, int type)
+{
+    return tb[type] && nla_len(tb[type]) >= (int)sizeof(guint64) ? nla_get_u64(tb[type]) : 0;
+}
+
+static bool
+parseStats(const Link *link, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error)
+{
+    struct nlattr *info = findInfo(link, vf);
+    struct nlattr *stats = info ? nla_find(nla_data(info), nla_len(info), IFLA_VF_STATS) : NULL;
+    struct nlattr *tb[IFLA_VF_STATS_MAX + 1] = {0};
+
+    if (!info) {
+        setMissing(port, vf, link->entries->len, link->total, error);
+        return false;
+    }
+    if (!stats || nla_parse_nested(tb, IFLA_VF_STATS_MAX, stats, NULL) < 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "The kernel gives no statistics of VF %u of %s", vf,
+                    port->ifname);
+        return false;
+    }
+    *ret = (virtNetdevStats){
+        .rxBytes = statOf(tb, IFLA_VF_STATS_RX_BYTES),
+        .rxPackets = statOf(tb, IFLA_VF_STATS_RX_PACKETS),
+        .txBytes = statOf(tb, IFLA_VF_STATS_TX_BYTES),
+        .txPackets = statOf(tb, IFLA_VF_STATS_TX_PACKETS),
+    };
+    return true;
+}
+
+/* Read what VF @vf has received and sent at one port of its PF, as the PF's driver counts it.
+ *
+ * Errors: VIRT_ERROR_HOST when the kernel does not answer; VIRT_ERROR_REFUSED when the VF or its statistics are not in
+ * its list, from which those behind some 220 VFs are cut.
+ */
+bool
+virtNetlinkGetVFStats(virtHost *host, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error)
+{
+    Link *link = readLink(host, port, vf, true, error);
+    bool ok;
+
+    if (!link)
+        return false;
+    ok = parseStats(link, port, vf, ret, error);
+    linkFree(link);
     return ok;
 }
 

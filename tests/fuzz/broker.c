@@ -33,6 +33,20 @@ checkAnswer(const char *packet, size_t size)
         fuzzFail("an answer was taken that is none: %s", again);
 }
 
+static void
+checkStats(const char *packet, size_t size)
+{
+    virtNetdevStats stats;
+    g_autofree char *again = NULL;
+    guint id;
+
+    if (!virtBrokerStatsParse(packet, size, &id, &stats))
+        return;
+    again = virtBrokerStatsFormat(id, &stats);
+    if (strlen(again) != size || memcmp(again, packet, size) != 0)
+        fuzzFail("statistics were taken that are none: %s", again);
+}
+
 /* Whatever went wrong, it can be said. */
 static void
 checkFailure(const char *text, guint code)
@@ -54,6 +68,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 
     checkRequest((const char *)data, size);
     checkAnswer((const char *)data, size);
+    checkStats((const char *)data, size);
     checkFailure(text, size % (VIRT_ERROR_NOT_FOUND + 1));
     return 0;
 }
