@@ -41,6 +41,24 @@ install -m 0600 /dev/stdin "$work/damaged/run/libvirt-hostdev/0000:06:02.0" <<< 
 expect "restore of a VF whose record is damaged" 1 'virt-hostdev: error: .*/run/libvirt-hostdev/0000:06:02\.0' '^$' \
   --root "$work/damaged" restore 0000:06:02.0
 expect "and of another" 1 'Nothing is recorded about 0000:06:02\.1' '^$' --root "$work/damaged" restore 0000:06:02.1
+expect "forget all?" 1 'With --forget, name the VFs' '^$' --root "$work" restore --forget
+left=$work/left/run/libvirt-hostdev
+install -d "$work/left" "$work/left/run"
+install -d -m 0700 "$left"
+install -m 0600 /dev/stdin "$left/0000:06:02.0" << 'X'
+<hostdev phase='restoring'>
+  <owner name='gone' uuid='11111111-2222-3333-4444-555555555555'/>
+  <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
+  <pf index='0'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
+  <before><netdev port='1'><mac address='00:00:00:00:00:00'/></netdev></before>
+  <wanted><netdev port='1'><mac address='52:54:00:01:02:03'/></netdev></wanted>
+</hostdev>
+X
+cp "$left/0000:06:02.0" "$work/kept"
+expect "what cannot be put back is forgotten" 0 '^$' '^0000:06:02\.0 forgotten' --root "$work/left" -c qemu+unix:///system?socket=/nowhere restore --forget 0000:06:02.0
+expect "and is no longer known" 1 'Nothing is recorded about 0000:06:02\.0' '^$' --root "$work/left" restore 0000:06:02.0
+sed "s/ uuid='[^']*'//" "$work/kept" | install -m 0600 /dev/stdin "$left/0000:06:02.0"
+expect "what its owner has is not" 0 '^$' "left to 'gone'" --root "$work/left" restore --forget 0000:06:02.0
 expect "nothing to release" 1 "'me' has no VFs" '^$' --root "$work" release me
 expect "a root that is not there" 1 'is no directory' '^$' --root "$work/nowhere" status
 install -d -m 0777 "$work/anybody" "$work/anybody/run"

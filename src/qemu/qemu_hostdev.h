@@ -9,6 +9,7 @@
 bool virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error);
 /* qemu_release.c */
 bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error);
+bool virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
 GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records);
@@ -19,6 +20,9 @@ bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const vir
 /* qemu_stats.c */
 bool virtQemuHostdevGetStats(virtHost *host, const char *uuid, const virtPCIAddress *address, virtNetdevStats *ret,
                              GError **error);
+/* qemu_verify.c */
+bool virtQemuHostdevVerify(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
+void virtQemuHostdevCountUnprovisioned(virtHost *host, const virtHostdev *hostdev);
 /* qemu_vfio.c */
 bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);
 bool virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error);

@@ -316,6 +316,27 @@ virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error
     return false;
 }
 
+/* Forgets the record that was @seen, if it is still that one: its VF is not put back, and keeps what it has.
+ */
+bool
+virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error)
+{
+    char pfName[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(virtStateLock) lock = NULL;
+    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GError) local = NULL;
+
+    virtPCIAddressFormat(&seen->pf, pfName);
+    if (!(lock = virtStateLockTake(host, pfName, error)))
+        return false;
+    if ((record = loadSame(host, seen, &local)))
+        return virtQemuRecordRemove(host, record, error);
+    if (!local)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
+}
+
 /* Puts back every VF that @owner has, whatever its XML says by now.
  *
  * Goes on past failures; the error then names each VF that could not be put back, and each record that could not be

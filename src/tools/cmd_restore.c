@@ -70,7 +70,7 @@ addFailure(GString *failures, const GError *problem)
 
 /* Failures are collected: one VF that will not go back must not keep the others. */
 static void
-restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool force, GString *failures)
+restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool force, bool forget, GString *failures)
 {
     g_autofree char *owner = virtOwnerDescribe(&record->owner);
     g_autoptr(GError) local = NULL;
@@ -81,18 +81,31 @@ restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
         printf("%s left to %s, which still has it\n", name, owner);
         return;
     }
-    if (virtQemuHostdevReleaseOne(tool->host, record, &local))
+    if (forget && virtQemuHostdevForget(tool->host, record, &local))
+        printf("%s forgotten: it keeps the settings that it has, and is no longer put back\n", name);
+    else if (!forget && virtQemuHostdevReleaseOne(tool->host, record, &local))
         printf("%s put back as it was before %s\n", name, owner);
     else
         addFailure(failures, local);
 }
 
+static bool
+checkForget(bool forget, int argc, GError **error)
+{
+    if (!forget || argc > 1)
+        return true;
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                        "With --forget, name the VFs: what is forgotten is not put back by anybody.");
+    return false;
+}
+
 bool
 virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
 {
-    gboolean force = FALSE;
+    gboolean force = FALSE, forget = FALSE;
     const GOptionEntry entries[] = {
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "also from owners that still have their VFs", NULL},
+        {"forget", 0, 0, G_OPTION_ARG_NONE, &forget, "do not put back those named, and forget them", NULL},
         {NULL},
     };
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
@@ -100,7 +113,7 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(GString) failures = g_string_new(NULL);
 
-    if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) ||
+    if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) || !checkForget(forget, argc, error) ||
         !(records = virtQemuRecordListAll(tool->host, problems, error)) ||
         !checkAddresses(tool->host, argc, argv, error))
         return false;
@@ -108,7 +121,7 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
         conn = virtToolConnect(tool, true, NULL);
     for (guint i = 0; i < records->len; i++) {
         if (isNamed(records->pdata[i], argc, argv))
-            restoreOne(tool, conn, records->pdata[i], force, failures);
+            restoreOne(tool, conn, records->pdata[i], force, forget, failures);
     }
     for (guint i = 0; i < problems->len; i++)
         addFailure(failures, problems->pdata[i]);
