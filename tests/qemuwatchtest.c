@@ -236,9 +236,10 @@ testCounters(driftGuest *f, gconstpointer opaque)
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 2);
     file = fakeHostRead(f->fake, VIRT_STATE_DIR "/" PF VIRT_STATE_LOCK_SUFFIX);
     g_assert_cmpstr(file, ==,
-                    "changes                     2\nretries                     1\nrefusals                    2\n"
-                    "rollbacks                   2\nrestored                    2\ndrifts                      0\n"
-                    "enforced                    0\n");
+                    "changes                         2\nretries                         1\n"
+                    "refusals                        2\nrollbacks                       2\n"
+                    "restored                        2\ndrifts                          0\n"
+                    "enforced                        0\nunprovisioned                   0\n");
 }
 
 /* Whatever is in the file, it counts on, and nothing else is disturbed. */

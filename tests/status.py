@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 show, page = sys.argv[1:]
-COUNTERS = ["changes", "retries", "refusals", "rollbacks", "restored", "drifts", "enforced"]
+COUNTERS = ["changes", "retries", "refusals", "rollbacks", "restored", "drifts", "enforced", "unprovisioned"]
 count = bad = 0
 
 

@@ -20,6 +20,7 @@
 #define VIRT_MESSAGE_ID_REQUEST "d84a02f96b1c4f3a9e57c1b08f6da303"
 #define VIRT_MESSAGE_ID_SETTLE "71e5ab3dc0f24986a8b3d94e25fc1704"
 #define VIRT_MESSAGE_ID_LEASE "e9270d4b8c5a41f7bd16f3a9027ec805"
+#define VIRT_MESSAGE_ID_UNPROVISIONED "4be1c70f92d84d35a6f7e02b9c815d63"
 
 void virtQemuLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);

@@ -25,13 +25,14 @@ typedef void (*virtHostWarnFunc)(virtHost *host, const char *message);
 
 /* What is counted for those who watch the host; see virstatecount.c. */
 typedef enum {
-    VIRT_COUNT_CHANGES,   /* VFs set for a guest, or given new settings */
-    VIRT_COUNT_RETRIES,   /* requests sent again because the device was busy */
-    VIRT_COUNT_REFUSALS,  /* what failed because a driver refused or ignored a setting */
-    VIRT_COUNT_ROLLBACKS, /* starts, attaches and updates undone */
-    VIRT_COUNT_RESTORED,  /* VFs put back to what they were before */
-    VIRT_COUNT_DRIFTS,    /* settings found changed by somebody else */
-    VIRT_COUNT_ENFORCED,  /* VFs given again what somebody else had changed */
+    VIRT_COUNT_CHANGES,       /* VFs set for a guest, or given new settings */
+    VIRT_COUNT_RETRIES,       /* requests sent again because the device was busy */
+    VIRT_COUNT_REFUSALS,      /* what failed because a driver refused or ignored a setting */
+    VIRT_COUNT_ROLLBACKS,     /* starts, attaches and updates undone */
+    VIRT_COUNT_RESTORED,      /* VFs put back to what they were before */
+    VIRT_COUNT_DRIFTS,        /* settings found changed by somebody else */
+    VIRT_COUNT_ENFORCED,      /* VFs given again what somebody else had changed */
+    VIRT_COUNT_UNPROVISIONED, /* guests started with a VF that nobody had set */
     VIRT_COUNT_LAST
 } virtCount;
 

@@ -4,8 +4,8 @@
  * Hook, daemon and tool are processes of their own, and whoever changes a VF holds its PF's lock. So the counters of a
  * PF are text in its lock file, written by the holder just before he lets go:
  *
- *     changes                     12
- *     retries                      0
+ *     changes                         12
+ *     retries                          0
  *
  * Every line has the same length, so that what is written covers what was there. They cost one read and one write a
  * transaction, and none where nothing was counted; nothing is synced, and nothing depends on them: a file that cannot
@@ -19,13 +19,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_MAX 1024 /* bytes; a line has 30 */
-G_STATIC_ASSERT(VIRT_COUNT_LAST * 30 <= FILE_MAX);
+#define FILE_MAX 1024 /* bytes; a line has 34 */
+G_STATIC_ASSERT(VIRT_COUNT_LAST * 34 <= FILE_MAX);
 
 static const char *const names[VIRT_COUNT_LAST] = {
-    [VIRT_COUNT_CHANGES] = "changes",     [VIRT_COUNT_RETRIES] = "retries",   [VIRT_COUNT_REFUSALS] = "refusals",
-    [VIRT_COUNT_ROLLBACKS] = "rollbacks", [VIRT_COUNT_RESTORED] = "restored", [VIRT_COUNT_DRIFTS] = "drifts",
-    [VIRT_COUNT_ENFORCED] = "enforced",
+    [VIRT_COUNT_CHANGES] = "changes",   [VIRT_COUNT_RETRIES] = "retries",
+    [VIRT_COUNT_REFUSALS] = "refusals", [VIRT_COUNT_ROLLBACKS] = "rollbacks",
+    [VIRT_COUNT_RESTORED] = "restored", [VIRT_COUNT_DRIFTS] = "drifts",
+    [VIRT_COUNT_ENFORCED] = "enforced", [VIRT_COUNT_UNPROVISIONED] = "unprovisioned",
 };
 
 /* In files and in JSON: "changes". */
@@ -68,7 +69,7 @@ virtStateCountSave(virtHost *host, int lock)
     memcpy(sums, host->counts, sizeof(sums));
     addFile(lock, sums);
     for (guint i = 0; i < VIRT_COUNT_LAST; i++)
-        g_string_append_printf(text, "%-9s%20" G_GUINT64_FORMAT "\n", names[i], sums[i]);
+        g_string_append_printf(text, "%-13s%20" G_GUINT64_FORMAT "\n", names[i], sums[i]);
     if (pwrite(lock, text->str, text->len, 0) == (ssize_t)text->len)
         memset(host->counts, 0, sizeof(host->counts));
 }
