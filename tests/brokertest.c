@@ -10,6 +10,7 @@
 static const char *const requests[] = {
     "begin 1 " UUID,
     "end 4294967295 " UUID,
+    "verify 3 " UUID,
     "prepare 7 " UUID " 0000:06:02.0",
     "update 8 " UUID " 10000:06:1f.7",
     "stats 9 " UUID " 0000:06:02.0",
@@ -88,7 +89,7 @@ testNotRequests(void)
 static void
 testEveryByte(void)
 {
-    const char *good = requests[2];
+    const char *good = requests[3];
     gsize len = strlen(good);
 
     for (gsize at = 0; at < len; at++) {

@@ -571,6 +571,76 @@ def test_event_stopped():
     until(lambda: not recorded(1))
 
 
+def test_again():
+    """What could not be done once is done later, and told once. The end of any domain is a reason to try at once."""
+    def told():
+        return daemon_log().count(f"warning: Domain {UUID % 6} is not settled (trying again)")
+    define(5)
+    virsh("start", "vm5")
+    define(6)
+    record(1, 6)
+    os.chmod("/run/libvirt-hostdev", 0o755)
+    virsh("undefine", "vm6")
+    until(told)
+    os.chmod("/run/libvirt-hostdev", 0o700)
+    until(lambda: not recorded(1))
+    until(lambda: f"Domain {UUID % 6} is settled now" in daemon_log())
+    same(told(), 1)
+    define(6)
+    record(1, 6)
+    os.chmod("/run/libvirt-hostdev", 0o755)
+    virsh("undefine", "vm6")
+    until(lambda: told() == 2)
+    time.sleep(3.5) # tried after 1 and 3 seconds; the next would be after 7
+    os.chmod("/run/libvirt-hostdev", 0o700)
+    assert recorded(1)
+    since = time.monotonic()
+    virsh("destroy", "vm5")
+    until(lambda: not recorded(1))
+    assert time.monotonic() - since < 2.5
+    same(told(), 2)
+    virsh("undefine", "vm5")
+
+
+def test_busy():
+    """libvirt serves five calls of a connection at a time: six domains that are busy keep us from no other."""
+    busy, fifos, dumps = range(32, 38), [], []
+    for n in busy:
+        define(n, named=[n])
+        virsh("start", f"vm{n}", "--paused")
+        os.mkfifo(f"/run/vm{n}.core")
+        fifos.append(os.open(f"/run/vm{n}.core", os.O_RDONLY | os.O_NONBLOCK)) # and never read from
+        dumps.append(subprocess.Popen(["virsh", "-q", "-c", "qemu+unix:///system?socket=" + STOCK, "dump", f"vm{n}",
+                                       f"/run/vm{n}.core", "--live", "--memory-only"], stderr=subprocess.DEVNULL))
+    for n in busy:
+        until(lambda n=n: "elapsed" in virsh("domjobinfo", f"vm{n}"))
+    define(9, named=[1, 2], devices=[1])
+    record(2, 9)
+    since = time.monotonic()
+    stop_daemon()
+    start_daemon()
+    until(lambda: not recorded(2))
+    until(lambda: named(9) == [1])
+    client = Client()
+    same(client.do("begin", 9), "ok")
+    same(client.do("end", 9), "ok")
+    took = time.monotonic() - since
+    client.close()
+    waits = Client()
+    number = waits.ask("begin", busy[0])
+    same(waits.answer(number, 0.5), None)
+    for fifo, dump in zip(fifos, dumps):
+        os.close(fifo)
+        dump.wait(10)
+    same(waits.answer(number, 40), "ok")
+    waits.close()
+    for n in busy:
+        virsh("destroy", f"vm{n}")
+        virsh("undefine", f"vm{n}")
+    virsh("undefine", "vm9")
+    assert took < 10, took
+
+
 def test_reconnect():
     one, two = Client(), Client()
     same(one.do("begin", 7), "ok")

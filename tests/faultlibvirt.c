@@ -213,6 +213,17 @@ virtDaemonLibvirtGet(virtDaemon *daemon, GError **error)
     return (virConnectPtr)(void *)&connection;
 }
 
+virConnectPtr
+virtDaemonLibvirtBorrow(virtDaemon *daemon, GError **error)
+{
+    return virtDaemonLibvirtGet(daemon, error);
+}
+
+void
+virtDaemonLibvirtReturn(virtDaemon *daemon, virConnectPtr conn)
+{
+}
+
 void
 virtDaemonLibvirtError(GError **error, const char *what, const char *uuid)
 {

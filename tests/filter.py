@@ -361,6 +361,36 @@ def damaged_metadata():
                 assert (reply.serial, code) == (9, 55) and b"kept by virthostdevd" in reply.payload, reply.payload
 
 
+@case
+def started():
+    """A client hears of its start when the broker has seen that the VFs are set; or that they are not."""
+    uuid = bytes.fromhex(UUID.replace("-", ""))
+    for proc, payload, reply in ((9, domain(), b""), (196, domain() + bytes(4), domain()), (310, domain() + bytes(4), domain())):
+        for answer, code in (("ok %d", None), ("error %d 2 not set", 9), ("error %d 1 libvirt is away", None)):
+            with Filter() as f:
+                f.client.sendall(message(proc, serial=7, payload=payload))
+                call = read_message(f.libvirt)
+                assert (call.proc, call.payload) == (proc, payload) and (call.serial >= OURS) == (proc == 9), call.data
+                f.libvirt.sendall(message(proc, REPLY, call.serial, payload=reply))
+                verb, number = request(f)
+                assert verb == "verify" and uuid in payload
+                f.call(1, serial=8)  # everything else flows
+                f.broker.send((answer % int(number)).encode())
+                if code:
+                    got, error = f.answer()
+                    assert (got.proc, got.serial, error) == (proc, 7, code) and b"not set" in got.payload, got.data
+                else:
+                    got = read_message(f.client)
+                    assert (got.proc, got.serial, got.status, got.payload) == (proc, 7, OK, reply), got.data
+        with Filter() as f:  # libvirt's own refusal
+            f.client.sendall(message(proc, serial=7, payload=payload))
+            call = read_message(f.libvirt)
+            f.libvirt.sendall(error_reply(proc, call.serial, 55, "domain is already running"))
+            got, error = f.answer()
+            assert (got.serial, error) == (7, 55), got.data
+            f.call(1)
+
+
 # ---- calls that are held ----
 
 def attach(f, serial=20, kind=CALL, count=b"", device=HOSTDEV % NETDEV):
@@ -1127,7 +1157,7 @@ def memory_of_many():
 # ---- real ones ----
 
 class Listener(threading.Thread):
-    """What virthostdevd is, without a broker: a filter for each client."""
+    """What virthostdevd is: a filter for each client, and a broker that says yes."""
 
     def __init__(self, path, stock):
         super().__init__(daemon=True)
@@ -1145,6 +1175,12 @@ class Listener(threading.Thread):
             self.pids.append(spawn(client.fileno(), there.fileno(), self.stock, 1))
             client.close()
             there.close()
+            threading.Thread(target=self.agree, args=[here], daemon=True).start()
+
+    @staticmethod
+    def agree(broker):
+        while packet := broker.recv(10000):
+            broker.send(b"ok " + packet.split()[1])
 
 
 def start_libvirtd():

@@ -83,9 +83,12 @@ testFind(void)
     g_assert_null(findNumbers(VIRT_RPC_REMOTE, 1, 302, VIRT_RPC_REPLY, VIRT_RPC_OK));
     /* There is no row that testRows() has not. */
     for (guint32 proc = 0; proc < 1000; proc++) {
-        for (guint32 type = 0; type < VIRT_RPC_TYPE_LAST; type++)
-            known += type != VIRT_RPC_CALL_WITH_FDS && type != VIRT_RPC_REPLY_WITH_FDS &&
-                     findNumbers(VIRT_RPC_REMOTE, 1, proc, type, VIRT_RPC_OK);
+        for (guint32 type = 0; type < VIRT_RPC_TYPE_LAST; type++) {
+            const virtRpcProc *row = findNumbers(VIRT_RPC_REMOTE, 1, proc, type, VIRT_RPC_OK);
+
+            known += row && type != VIRT_RPC_CALL_WITH_FDS && type != VIRT_RPC_REPLY_WITH_FDS &&
+                     row->action != VIRT_RPC_START && row->action != VIRT_RPC_STARTED; /* tests/filter.py */
+        }
     }
     g_assert_cmpuint(known, ==, VIRT_TEST_RPC_ROWS - 4); /* four are there twice */
 }

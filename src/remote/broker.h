@@ -9,6 +9,7 @@
  *   end ID UUID               settle the domain and give its lock back; after prepare, an error tells what of the
  *                             attached device is not as it should be
  *   stats ID UUID ADDRESS     count what the domain's VF has received and sent; needs no lock
+ *   verify ID UUID            say whether the VFs of a domain that has just started were set; needs no begin
  *
  *   ok ID
  *   stats ID N N N N          to stats: bytes and packets received, bytes and packets sent
@@ -36,6 +37,7 @@ typedef enum {
     VIRT_BROKER_PREPARE,
     VIRT_BROKER_UPDATE,
     VIRT_BROKER_END,
+    VIRT_BROKER_VERIFY,
     VIRT_BROKER_STATS
 } virtBrokerVerb;
 

@@ -59,13 +59,14 @@ onHangup(gpointer opaque)
     reload->daemon->config->maxUserClients = now->maxUserClients;
     reload->daemon->config->convertInterfaces = now->convertInterfaces;
     reload->daemon->config->enforce = now->enforce;
+    reload->daemon->config->destroyUnprovisioned = now->destroyUnprovisioned;
     reload->daemon->config->driftInterval = now->driftInterval;
     virtDaemonLogSetLevel(reload->options->verbose ? 1 : now->logLevel);
     virtDaemonListenersWatch(reload->daemon);
     virtDaemonDriftReload(reload->daemon);
     virtDaemonLog(
         VIRT_LOG_START, G_LOG_LEVEL_INFO, NULL,
-        "log_level, max_clients, max_user_clients, convert_interfaces, enforce and drift_interval were read again");
+        "log_level, max_clients, max_user_clients, convert_interfaces, enforce, unprovisioned and drift_interval were read again");
     return G_SOURCE_CONTINUE;
 }
 

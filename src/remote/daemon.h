@@ -27,8 +27,11 @@ typedef struct {
     GHashTable *clients;  /* virtDaemonClient, a set: those whose filter has not been reaped */
     GHashTable *locks;    /* UUID → GQueue of who holds (head) or waits for the domain */
     GHashTable *settling; /* UUID → settle of our own that waits for the lock: daemon_watch.c */
+    GHashTable *unsettled; /* UUID → what could not be settled and is tried again: daemon_watch.c */
+    GHashTable *endedStarts; /* UUIDs of domains whose last start was ended: daemon_start.c */
     GThreadPool *workers;
-    guint jobs;        /* under way in workers */
+    GThreadPool *patient; /* the few that may wait for libvirt */
+    guint jobs;           /* under way in workers */
     bool stopping;     /* SIGTERM: no new work */
     guint connections; /* to libvirt, so far: tells a stale look from one that counts */
     bool lookAgain;    /* until each domain has been looked at after (re)connecting, none is trusted to be at rest */
@@ -39,12 +42,13 @@ typedef struct {
 /* ---- daemon_log.c ---- */
 
 typedef enum {
-    VIRT_LOG_START,   /* of the daemon, of connections to libvirt */
-    VIRT_LOG_CLIENT,  /* a client came, or could not be served */
-    VIRT_LOG_REQUEST, /* what a filter asked for, and what came of it */
-    VIRT_LOG_SETTLE,  /* something did not agree and was made to, or could not be */
-    VIRT_LOG_LEASE,   /* a lock was taken away */
-    VIRT_LOG_WARNING, /* what did not stop us */
+    VIRT_LOG_START,         /* of the daemon, of connections to libvirt */
+    VIRT_LOG_CLIENT,        /* a client came, or could not be served */
+    VIRT_LOG_REQUEST,       /* what a filter asked for, and what came of it */
+    VIRT_LOG_SETTLE,        /* something did not agree and was made to, or could not be */
+    VIRT_LOG_LEASE,         /* a lock was taken away */
+    VIRT_LOG_UNPROVISIONED, /* a guest was started with VFs that nobody had set */
+    VIRT_LOG_WARNING,       /* what did not stop us */
 } virtDaemonLogKind;
 
 /* What a message is about; what is not known stays zero. */
@@ -69,6 +73,8 @@ void virtDaemonJobInit(virtDaemon *daemon);
 void virtDaemonJobStop(virtDaemon *daemon);
 /* @run in a worker, then @done in the main loop. */
 void virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
+/* The same where libvirt is known to be busy with what @run asks for. */
+void virtDaemonJobStartPatient(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
 
 #define VIRT_DAEMON_ITSELF (-1) /* a party, beside all uids */
 /* @granted is called when @opaque holds the lock, perhaps at once. Parties take turns. */
@@ -125,6 +131,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
 bool virtDaemonLibvirtInit(virtDaemon *daemon, GError **error);
 bool virtDaemonLibvirtIsUp(virtDaemon *daemon);                                  /* any thread; a glance */
 virConnectPtr virtDaemonLibvirtGet(virtDaemon *daemon, GError **error);          /* workers; for virConnectClose() */
+/* One of its own, for calls that may have to wait: workers. */
+virConnectPtr virtDaemonLibvirtBorrow(virtDaemon *daemon, GError **error);
+void virtDaemonLibvirtReturn(virtDaemon *daemon, virConnectPtr conn);            /* takes NULL */
 void virtDaemonLibvirtError(GError **error, const char *what, const char *uuid); /* libvirt's last, as ours */
 
 /* ---- daemon_domain.c: what libvirt says about a domain; workers ---- */
@@ -154,7 +163,17 @@ bool virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *
 
 void virtDaemonWatchInit(virtDaemon *daemon);
 void virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier); /* takes the lock itself */
+void virtDaemonSettleHeld(virtDaemon *daemon, const char *uuid);               /* takes the lock over */
 void virtDaemonSettleAll(virtDaemon *daemon);
+/* What came of settling a domain, whoever asked for it: a failure is tried again. */
+void virtDaemonSettled(virtDaemon *daemon, const char *uuid, const GError *failure);
+void virtDaemonSettleWaiting(virtDaemon *daemon); /* try all of those now */
+
+/* ---- daemon_start.c: were the VFs of a domain that has started set? ---- */
+
+bool virtDaemonStartVerify(virtDaemon *daemon, const char *uuid, GError **error); /* in a worker */
+bool virtDaemonStartWasEnded(virtDaemon *daemon, const char *uuid);               /* main loop */
+void virtDaemonStarted(virtDaemon *daemon, const char *uuid);                     /* main loop */
 
 /* ---- daemon_drift.c: what somebody else changes; main loop ---- */
 

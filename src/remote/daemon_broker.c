@@ -24,14 +24,13 @@
 #define SEND_BUFFER                                                                                                    \
     (OUTSTANDING_MAX * VIRT_BROKER_PACKET_MAX * 2) /* bytes: all their answers, with the kernel's own                  \
                                                     */
-#define AGAIN 5 /* seconds until an orphan is tried again: much less than libvirt waits for a job */
 
 typedef struct {
     virtDaemonClient *client; /* lives as long as its holds */
     char uuid[sizeof(((virtBrokerRequest *)NULL)->uuid)];
     virtBrokerRequest request; /* the one under way; at first the begin */
     virtPCIAddress prepared;   /* what an attach has had set, for its end; all zero: nothing */
-    bool granted, busy, barrier, again;
+    bool granted, busy, barrier;
     guint lease; /* timer; 0: none */
     GError *error;
 } Hold;
@@ -113,19 +112,31 @@ runRequest(virtDaemon *daemon, gpointer opaque)
 {
     Hold *hold = opaque;
 
-    virtDaemonRequestRun(daemon, &hold->request, hold->barrier, &hold->error);
+    if (hold->request.verb == VIRT_BROKER_VERIFY)
+        virtDaemonStartVerify(daemon, hold->uuid, &hold->error);
+    else
+        virtDaemonRequestRun(daemon, &hold->request, hold->barrier, &hold->error);
 }
 
-/* Who begins has shown nothing here of what libvirt lets him read: why it failed is for the log. */
+/* Who begins or has a start verified has shown nothing here of what libvirt lets him read: why it failed is for the
+ * log. */
 static void
-answerBegin(const Hold *hold)
+answerHold(const Hold *hold)
 {
-    g_autoptr(GError) error = NULL;
+    const GError *error = hold->error;
+    g_autoptr(GError) plain = NULL;
+    bool unset = g_error_matches(error, VIRT_ERROR, VIRT_ERROR_REFUSED) ||
+                 (g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND) &&
+                  virtDaemonStartWasEnded(hold->client->daemon, hold->uuid));
 
-    if (hold->error)
-        error = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
+    if (hold->request.verb == VIRT_BROKER_VERIFY && unset)
+        plain = g_error_new_literal(
+            VIRT_ERROR, VIRT_ERROR_REFUSED,
+            "the netdevs of the domain's VFs were not set when it started, because libvirt has not run virt-hostdev-hook, so the domain is ended. \"virt-hostdev host-validate\" says what is wrong, the log of virthostdevd which VF it was.");
+    else if (error && (hold->request.verb == VIRT_BROKER_BEGIN || hold->request.verb == VIRT_BROKER_VERIFY))
+        plain = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
                             "Cannot work on domain %s now: the log of virthostdevd says why. Try again.", hold->uuid);
-    answer(hold->client, hold->request.id, error);
+    answer(hold->client, hold->request.id, plain ? plain : error);
 }
 
 static void
@@ -133,10 +144,10 @@ requestDone(virtDaemon *daemon, gpointer opaque)
 {
     Hold *hold = opaque;
     const virtDaemonAbout about = aboutHold(hold);
-    bool over = hold->request.verb == VIRT_BROKER_END || (hold->request.verb == VIRT_BROKER_BEGIN && hold->error);
+    bool over = hold->request.verb == VIRT_BROKER_END || hold->request.verb == VIRT_BROKER_VERIFY ||
+                (hold->request.verb == VIRT_BROKER_BEGIN && hold->error);
     GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
 
-    (void)daemon;
     hold->busy = false;
     if (hold->request.verb == VIRT_BROKER_PREPARE && !hold->error)
         hold->prepared = hold->request.address;
@@ -145,10 +156,9 @@ requestDone(virtDaemon *daemon, gpointer opaque)
         level = G_LOG_LEVEL_WARNING;
     virtDaemonLog(VIRT_LOG_REQUEST, level, &about, "%s %s: %s", virtBrokerVerbName(hold->request.verb), hold->uuid,
                   hold->error ? hold->error->message : "done");
-    if (hold->request.verb == VIRT_BROKER_BEGIN)
-        answerBegin(hold);
-    else
-        answer(hold->client, hold->request.id, hold->error);
+    answerHold(hold);
+    if (hold->request.verb == VIRT_BROKER_END && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        virtDaemonSettled(daemon, hold->uuid, hold->error);
     g_clear_error(&hold->error);
     if (!hold->client->filter)
         settleOrphan(hold);
@@ -255,48 +265,15 @@ queueCount(virtDaemonClient *client, const virtBrokerRequest *request)
 
 /* ---- orphans ---- */
 
-static void
-runOrphan(virtDaemon *daemon, gpointer opaque)
-{
-    Hold *hold = opaque;
-
-    virtDaemonSettle(daemon, hold->uuid, true, &hold->again, &hold->error);
-}
-
-static gboolean
-onAgain(gpointer opaque)
-{
-    settleOrphan(opaque);
-    return G_SOURCE_REMOVE;
-}
-
-static void
-orphanDone(virtDaemon *daemon, gpointer opaque)
-{
-    Hold *hold = opaque;
-    const virtDaemonAbout about = aboutHold(hold);
-
-    (void)daemon;
-    virtDaemonLog(VIRT_LOG_SETTLE, hold->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_INFO, &about,
-                  "Domain %s is %s after its filter went away%s%s", hold->uuid,
-                  hold->again   ? "not settled yet"
-                  : hold->error ? "not wholly settled"
-                                : "settled",
-                  hold->error ? ": " : "", hold->error ? hold->error->message : "");
-    g_clear_error(&hold->error);
-    if (hold->again)
-        g_timeout_add_seconds(AGAIN, onAgain, hold);
-    else
-        release(hold);
-}
-
+/* The lock goes over to those who settle it. */
 static void
 settleOrphan(Hold *hold)
 {
-    if (hold->lease)
-        g_source_remove(hold->lease);
-    hold->lease = 0;
-    virtDaemonJobStart(hold->client->daemon, runOrphan, orphanDone, hold);
+    virtDaemon *daemon = hold->client->daemon;
+    g_autofree char *uuid = g_strdup(hold->uuid);
+
+    holdFree(hold);
+    virtDaemonSettleHeld(daemon, uuid);
 }
 
 /* Neither reads nor answers any more. Also for those who have a copy of the filter's end, there is nobody here. */
@@ -379,14 +356,17 @@ begin(virtDaemonClient *client, const virtBrokerRequest *request)
 static void
 dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 {
-    Hold *hold = findHold(client, request->uuid);
+    bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
+    Hold *hold = begins ? NULL : findHold(client, request->uuid);
 
     client->outstanding++;
     if (request->verb == VIRT_BROKER_STATS)
         queueCount(client, request);
     else if (client->readOnly)
         refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
-    else if (request->verb == VIRT_BROKER_BEGIN)
+    else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
+        answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */
+    else if (begins)
         begin(client, request);
     else if (!hold || !hold->granted)
         refuse(client, request, VIRT_ERROR_INVALID, "it has not been begun");

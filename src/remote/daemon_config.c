@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-typedef enum { TYPE_SOCKET, TYPE_PATH, TYPE_GROUP, TYPE_MODE, TYPE_YES_NO, TYPE_UINT } Type;
+typedef enum { TYPE_SOCKET, TYPE_PATH, TYPE_GROUP, TYPE_MODE, TYPE_YES_NO, TYPE_DESTROY, TYPE_UINT } Type;
 
 typedef struct {
     const char *name;
@@ -37,6 +37,7 @@ static const Key keys[] = {
     {"filter", TYPE_PATH, AT(filter)},
     {"convert_interfaces", TYPE_YES_NO, AT(convertInterfaces)},
     {"enforce", TYPE_YES_NO, AT(enforce)},
+    {"unprovisioned", TYPE_DESTROY, AT(destroyUnprovisioned)},
     {"drift_interval", TYPE_UINT, AT(driftInterval), 1, 100000},
     {"max_clients", TYPE_UINT, AT(maxClients), 1, 100000},
     {"max_user_clients", TYPE_UINT, AT(maxUserClients), 1, 100000},
@@ -102,15 +103,16 @@ setMode(int *field, const char *value)
     return NULL;
 }
 
+/* One of two words. */
 static const char *
-setYesNo(bool *field, const char *value)
+setBool(bool *field, const char *value, const char *yes, const char *no, const char *expected)
 {
     g_autofree char *text = unquote(value);
-    bool yes = g_strcmp0(text, "yes") == 0;
+    bool isYes = g_strcmp0(text, yes) == 0;
 
-    if (!yes && g_strcmp0(text, "no") != 0)
-        return "expected \"yes\" or \"no\", in quotes";
-    *field = yes;
+    if (!isYes && g_strcmp0(text, no) != 0)
+        return expected;
+    *field = isYes;
     return NULL;
 }
 
@@ -141,7 +143,9 @@ setKey(virtDaemonConfig *config, const Key *key, const char *value)
     case TYPE_MODE:
         return setMode(field, value);
     case TYPE_YES_NO:
-        return setYesNo(field, value);
+        return setBool(field, value, "yes", "no", "expected \"yes\" or \"no\", in quotes");
+    case TYPE_DESTROY:
+        return setBool(field, value, "destroy", "warn", "expected \"destroy\" or \"warn\", in quotes");
     case TYPE_UINT:
         break;
     }
@@ -240,6 +244,7 @@ virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error)
     config->filter = g_strdup(VIRT_LIBEXEC_DIR "/virt-hostdev-filter");
     config->ours = g_ptr_array_new_with_free_func(g_free);
     config->convertInterfaces = true;
+    config->destroyUnprovisioned = true;
     config->rwPerms = config->roPerms = -1;
     config->driftInterval = 60;
     config->maxClients = 5000;

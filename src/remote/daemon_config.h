@@ -20,6 +20,7 @@ typedef struct {
     int rwPerms, roPerms;        /* mode of our sockets; -1: that of libvirt's */
     bool enforce;                /* what somebody else has changed of a guest's VF is put back */
     guint driftInterval;         /* seconds from one look for that to the next */
+    bool destroyUnprovisioned;   /* a guest that was started with VFs that nobody had set is ended */
     guint maxClients;
     guint maxUserClients; /* of one user who is not root */
     guint lease;          /* seconds; VIRT_BROKER_LEASE */

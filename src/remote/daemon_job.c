@@ -12,6 +12,9 @@
 /* Enough that some domains whose libvirt job hangs (30 s each) do not keep others from being served. */
 #define WORKERS_MAX 32
 
+/* libvirtd itself has 20 workers (max_workers): all its clients would wait if we kept them waiting for busy domains. */
+#define PATIENT_MAX 4
+
 typedef struct {
     virtDaemon *daemon;
     virtDaemonJobFunc run, done;
@@ -58,6 +61,7 @@ void
 virtDaemonJobInit(virtDaemon *daemon)
 {
     daemon->workers = g_thread_pool_new(work, NULL, WORKERS_MAX, FALSE, NULL);
+    daemon->patient = g_thread_pool_new(work, NULL, PATIENT_MAX, FALSE, NULL);
     daemon->locks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, freeQueue);
 }
 
@@ -70,20 +74,30 @@ virtDaemonJobStop(virtDaemon *daemon)
         g_main_loop_quit(daemon->loop);
 }
 
+static void
+start(virtDaemon *daemon, GThreadPool *pool, Job job)
+{
+    if (daemon->stopping)
+        return;
+    daemon->jobs++;
+    g_thread_pool_push(pool, g_memdup2(&job, sizeof(job)), NULL);
+}
+
 /* @run in a worker, then @done in the main loop, both with @opaque, which is the caller's. Nothing is started any
  * more when the daemon is stopping.
  */
 void
 virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque)
 {
-    Job *job;
+    start(daemon, daemon->workers, (Job){daemon, run, done, opaque});
+}
 
-    if (daemon->stopping)
-        return;
-    job = g_new0(Job, 1);
-    *job = (Job){daemon, run, done, opaque};
-    daemon->jobs++;
-    g_thread_pool_push(daemon->workers, job, NULL);
+/* The same for what libvirt is known to be busy with, a few at a time: nobody else waits behind it.
+ */
+void
+virtDaemonJobStartPatient(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque)
+{
+    start(daemon, daemon->patient, (Job){daemon, run, done, opaque});
 }
 
 static const Waiter *

@@ -17,6 +17,7 @@
 #define KEEPALIVE_COUNT 5
 #define DELAY_FIRST 100    /* milliseconds until the connection is tried again, doubled up to */
 #define DELAY_LONGEST 5000 /* milliseconds */
+#define IDLE_MAX 4         /* connections that are kept for the next borrower */
 
 struct _virtDaemonLibvirt {
     virtDaemon *daemon;
@@ -24,6 +25,7 @@ struct _virtDaemonLibvirt {
     GCond closing;
     virConnectPtr conn; /* NULL: none */
     bool closed;
+    GQueue idle; /* virConnectPtr: borrowed once, and free now */
 };
 
 /* What libvirt said last, as an error of ours: "WHAT SUBJECT: libvirt's words". Same thread only.
@@ -39,6 +41,16 @@ ignoreError(void *opaque, virErrorPtr error)
 {
     (void)opaque;
     (void)error; /* it is taken into ours */
+}
+
+/* Errors: VIRT_ERROR_HOST where libvirt's socket is not there. */
+static char *
+uriOf(virtDaemon *daemon, GError **error)
+{
+    g_autofree char *path = virtDaemonConfigUpstream(daemon->config, false, error);
+    g_autofree char *escaped = path ? g_uri_escape_string(path, "/", FALSE) : NULL;
+
+    return escaped ? g_strdup_printf("qemu+unix:///system?socket=%s", escaped) : NULL;
 }
 
 /* ---- for the others ---- */
@@ -78,11 +90,73 @@ virtDaemonLibvirtGet(virtDaemon *daemon, GError **error)
     return conn;
 }
 
+/* libvirt serves but five calls of a connection at a time (max_client_requests), and a call that takes a domain's job
+ * may wait for 30 seconds: on a shared one, five busy domains would keep us from all others. So whoever may have to
+ * wait has a connection for himself. It is given back with virtDaemonLibvirtReturn(), and may break at any time.
+ *
+ * Errors: VIRT_ERROR_HOST.
+ */
+virConnectPtr
+virtDaemonLibvirtBorrow(virtDaemon *daemon, GError **error)
+{
+    virtDaemonLibvirt *libvirt = daemon->libvirt;
+    g_autoptr(virConnect) shared = virtDaemonLibvirtGet(daemon, error);
+    g_autofree char *uri = shared ? uriOf(daemon, error) : NULL;
+    virConnectPtr conn = NULL;
+
+    if (!uri)
+        return NULL;
+    g_mutex_lock(&libvirt->lock);
+    conn = g_queue_pop_head(&libvirt->idle);
+    g_mutex_unlock(&libvirt->lock);
+    if (conn && virConnectIsAlive(conn) == 1)
+        return conn;
+    if (conn)
+        virConnectClose(conn);
+    if (!(conn = virConnectOpen(uri)))
+        virtDaemonLibvirtError(error, "Cannot connect to libvirt at", uri);
+    return conn;
+}
+
+/* Gives back what was borrowed; takes NULL.
+ */
+void
+virtDaemonLibvirtReturn(virtDaemon *daemon, virConnectPtr conn)
+{
+    virtDaemonLibvirt *libvirt = daemon->libvirt;
+
+    if (!conn)
+        return;
+    g_mutex_lock(&libvirt->lock);
+    if (libvirt->conn && libvirt->idle.length < IDLE_MAX)
+        g_queue_push_head(&libvirt->idle, g_steal_pointer(&conn));
+    g_mutex_unlock(&libvirt->lock);
+    if (conn)
+        virConnectClose(conn);
+}
+
+/* Those of a libvirt that has gone. */
+static void
+closeIdle(virtDaemonLibvirt *libvirt)
+{
+    virConnectPtr conn;
+
+    do {
+        g_mutex_lock(&libvirt->lock);
+        conn = g_queue_pop_head(&libvirt->idle);
+        g_mutex_unlock(&libvirt->lock);
+        if (conn)
+            virConnectClose(conn);
+    } while (conn);
+}
+
 /* ---- to the main loop ---- */
 
 typedef struct {
     virtDaemon *daemon;
     char uuid[VIR_UUID_STRING_BUFLEN]; /* events */
+    bool stopped;                      /* the domain has ended, and lets go of what it had */
+    bool started;
     bool up;                           /* connections */
 } News;
 
@@ -91,7 +165,13 @@ onDomainNews(gpointer opaque)
 {
     News *news = opaque;
 
+    if (news->started) {
+        virtDaemonStarted(news->daemon, news->uuid);
+        return G_SOURCE_REMOVE;
+    }
     virtDaemonSettleSoon(news->daemon, news->uuid, false);
+    if (news->stopped)
+        virtDaemonSettleWaiting(news->daemon);
     return G_SOURCE_REMOVE;
 }
 
@@ -102,19 +182,23 @@ onConnectionNews(gpointer opaque)
 
     news->daemon->lookAgain = true;
     news->daemon->connections++;
-    if (news->up)
+    if (news->up) {
         virtDaemonSettleAll(news->daemon);
-    else
+        virtDaemonSettleWaiting(news->daemon);
+    } else {
         virtDaemonBrokerDisconnected(news->daemon);
+    }
     return G_SOURCE_REMOVE;
 }
 
 static void
-tellDomain(virtDaemonLibvirt *libvirt, virDomainPtr dom)
+tellDomain(virtDaemonLibvirt *libvirt, virDomainPtr dom, bool started)
 {
     News *news = g_new0(News, 1);
 
     news->daemon = libvirt->daemon;
+    news->started = started;
+    news->stopped = !started;
     if (virDomainGetUUIDString(dom, news->uuid) == 0)
         g_idle_add_full(G_PRIORITY_DEFAULT, onDomainNews, news, g_free);
     else
@@ -137,9 +221,11 @@ static void
 onLifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
 {
     (void)conn;
-    (void)detail;
+    /* Booted, migrated, restored, from a snapshot; one that wakes up had its VFs all the time. */
+    if (event == VIR_DOMAIN_EVENT_STARTED && detail != VIR_DOMAIN_EVENT_STARTED_WAKEUP)
+        tellDomain(opaque, dom, true);
     if (event == VIR_DOMAIN_EVENT_STOPPED || event == VIR_DOMAIN_EVENT_UNDEFINED || event == VIR_DOMAIN_EVENT_CRASHED)
-        tellDomain(opaque, dom);
+        tellDomain(opaque, dom, false);
 }
 
 /* The alias does not say which device it was; settling finds out. */
@@ -148,7 +234,7 @@ onDeviceRemoved(virConnectPtr conn, virDomainPtr dom, const char *alias, void *o
 {
     (void)conn;
     (void)alias;
-    tellDomain(opaque, dom);
+    tellDomain(opaque, dom, false);
 }
 
 static void
@@ -197,19 +283,17 @@ forget(virConnectPtr conn, const Callbacks *callbacks)
 static virConnectPtr
 openConnection(virtDaemonLibvirt *libvirt, Callbacks *ret, GError **error)
 {
-    g_autofree char *path = virtDaemonConfigUpstream(libvirt->daemon->config, false, error);
-    g_autofree char *escaped = path ? g_uri_escape_string(path, "/", FALSE) : NULL;
-    g_autofree char *uri = g_strdup_printf("qemu+unix:///system?socket=%s", escaped);
+    g_autofree char *uri = uriOf(libvirt->daemon, error);
     virConnectPtr conn;
 
     g_mutex_lock(&libvirt->lock);
     libvirt->closed = false; /* what a connection said that did not come about */
     g_mutex_unlock(&libvirt->lock);
-    conn = path ? virConnectOpen(uri) : NULL;
-    if (path && !conn)
-        virtDaemonLibvirtError(error, "Cannot connect to libvirt at", path);
+    conn = uri ? virConnectOpen(uri) : NULL;
+    if (uri && !conn)
+        virtDaemonLibvirtError(error, "Cannot connect to libvirt at", uri);
     if (conn && !listenTo(libvirt, conn, ret)) {
-        virtDaemonLibvirtError(error, "Cannot listen to libvirt at", path);
+        virtDaemonLibvirtError(error, "Cannot listen to libvirt at", uri);
         forget(conn, ret);
         conn = NULL;
     }
@@ -231,6 +315,7 @@ useConnection(virtDaemonLibvirt *libvirt, virConnectPtr conn)
     libvirt->conn = NULL;
     libvirt->closed = false;
     g_mutex_unlock(&libvirt->lock);
+    closeIdle(libvirt);
     virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_WARNING, NULL, "The connection to libvirt is lost");
     tellConnection(libvirt, false);
 }

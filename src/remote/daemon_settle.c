@@ -312,26 +312,14 @@ listRecords(Settle *settle)
         addFailure(settle, problems->pdata[i]);
 }
 
-/* Makes records, metadata and VFs of the domain @uuid agree with libvirt. The caller holds the domain's lock.
- *
- * @barrier: somebody may have died with a call under way in libvirt; wait for that first
- * @ret_again: the barrier could not be passed: nothing was looked at, and nobody else may
- *
- * Errors: VIRT_ERROR_REFUSED where libvirt has told all, but not all could be mended; it stays recorded. Others where
- * libvirt does not tell how things are; then nothing was changed.
- */
-bool
-virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
+static bool
+settleWith(virConnectPtr conn, const char *uuid, GError **error)
 {
-    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
     g_autoptr(Settle) settle = g_new0(Settle, 1);
 
     settle->host = virtDaemonHostNew();
     settle->uuid = uuid;
     settle->failures = g_string_new(NULL);
-    *ret_again = barrier && !(conn && virtDaemonBarrier(conn, uuid, error));
-    if (!conn || *ret_again)
-        return false;
     listRecords(settle); /* before libvirt is asked */
     if (!(settle->domain = virtDaemonDomainGet(conn, uuid, error)))
         return false;
@@ -344,4 +332,24 @@ virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_a
         return true;
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, settle->failures->str);
     return false;
+}
+
+/* Makes records, metadata and VFs of the domain @uuid agree with libvirt. The caller holds the domain's lock.
+ *
+ * @barrier: somebody may have died with a call under way in libvirt; wait for that first
+ * @ret_again: the barrier could not be passed: nothing was looked at, and nobody else may
+ *
+ * Errors: VIRT_ERROR_REFUSED where libvirt has told all, but not all could be mended; it stays recorded. Others where
+ * libvirt does not tell how things are; then nothing was changed.
+ */
+bool
+virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
+{
+    virConnectPtr conn = virtDaemonLibvirtBorrow(daemon, error);
+    bool ok;
+
+    *ret_again = barrier && !(conn && virtDaemonBarrier(conn, uuid, error));
+    ok = conn && !*ret_again && settleWith(conn, uuid, error);
+    virtDaemonLibvirtReturn(daemon, conn);
+    return ok;
 }

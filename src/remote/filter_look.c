@@ -98,12 +98,17 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
         if (virtFilterHold(filter, proc, header, *message))
             *message = NULL;
         break;
+    case VIRT_RPC_START:
+        if (virtFilterHoldStart(filter, header, *message))
+            *message = NULL;
+        break;
     case VIRT_RPC_INTERFACE:
     case VIRT_RPC_STATS:
         if (header->type == VIRT_RPC_CALL && virtFilterHoldInterface(filter, proc, header, *message))
             *message = NULL;
         break;
     case VIRT_RPC_TO_NETDEV:
+    case VIRT_RPC_STARTED:
     case VIRT_RPC_METADATA_EVENT:
         break; /* libvirt's, and of no type that a client may send */
     }
@@ -145,6 +150,9 @@ virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **m
     if (isToUs(filter, header)) {
         virtFilterGotReply(filter, header, *message);
         g_clear_pointer(message, g_byte_array_unref);
+    } else if (proc->action == VIRT_RPC_STARTED) {
+        if (virtFilterHoldStarted(filter, header, *message))
+            *message = NULL;
     } else if (proc->action == VIRT_RPC_METADATA_EVENT) {
         if (virtRpcIsOurMetadata(proc, (*message)->data, (*message)->len))
             g_clear_pointer(message, g_byte_array_unref);

@@ -33,6 +33,11 @@ bool virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray
 bool virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
 bool virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
 
+/* ---- filter_start.c ---- */
+
+bool virtFilterHoldStart(virtFilter *filter, const virtRpcHeader *header, GByteArray *message);
+bool virtFilterHoldStarted(virtFilter *filter, const virtRpcHeader *header, GByteArray *message);
+
 /* ---- filter_guard.c ---- */
 
 void virtFilterGuardMetadata(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,

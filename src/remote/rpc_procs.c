@@ -33,7 +33,9 @@
  * (finish, confirm), whose parameters may hold XML that libvirt no longer reads; and XML that never holds a domain. */
 static const virtRpcProc procs[] = {
     {8, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dx"},                /* DOMAIN_ATTACH_DEVICE */
+    {9, VIRT_RPC_CALL, VIRT_RPC_START, "d"},                  /* DOMAIN_CREATE */
     {10, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},              /* DOMAIN_CREATE_XML */
+    {10, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
     {11, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},              /* DOMAIN_DEFINE_XML */
     {13, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dx"},               /* DOMAIN_DETACH_DEVICE */
     {14, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},            /* DOMAIN_GET_XML_DESC */
@@ -46,6 +48,7 @@ static const virtRpcProc procs[] = {
     {174, VIRT_RPC_CALL, VIRT_RPC_UPDATE, "dxu"},             /* DOMAIN_UPDATE_DEVICE_FLAGS */
     {185, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_SNAPSHOT_CREATE_XML */
     {186, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SNAPSHOT_GET_XML_DESC */
+    {196, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FLAGS */
     {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 14},   /* DOMAIN_MIGRATE_BEGIN3 */
     {214, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},        /* DOMAIN_MIGRATE_PREPARE3 */
     {215, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "shohx"},         /* DOMAIN_MIGRATE_PREPARE_TUNNEL3 */
@@ -63,6 +66,8 @@ static const virtRpcProc procs[] = {
     {304, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS */
     {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dop", 14},  /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
     {309, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_CREATE_XML_WITH_FILES */
+    {309, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
+    {310, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FILES */
     {344, VIRT_RPC_CALL, VIRT_RPC_STATS, ""},                 /* CONNECT_GET_ALL_DOMAIN_STATS */
     {350, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_DEFINE_XML_FLAGS */
     {379, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: callback id */

@@ -21,6 +21,8 @@ typedef enum {
     VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
     VIRT_RPC_INTERFACE,      /* a call that names an interface: filter_interface.c */
     VIRT_RPC_STATS,          /* a call for statistics of domains: filter_interface.c */
+    VIRT_RPC_START,          /* a call that starts a domain and whose reply is empty */
+    VIRT_RPC_STARTED,        /* a reply with the domain that was started: filter_start.c */
     VIRT_RPC_METADATA_EVENT, /* a message: dropped where it is about our namespace */
 } virtRpcAction;
 

@@ -30,6 +30,7 @@ NORMAL = [
     (r"<creationTime>\d+<", "<creationTime>TIME<", "when a snapshot was taken"),
     (r"\bfd \d+ must", "fd N must", "a client's own number"),
     (r"qemu(-\d+)?-monitor-fdset\S*", "FDSET", "descriptors are numbered"),
+    (r'"fd":"\d+"', '"fd":"N"', "so is what libvirtd has open, our connections among it"),
 ]
 
 

@@ -51,3 +51,37 @@ is "its VF has the new VLAN" "$(vfget "$PF1" 1 'vlan_list[0].vlan')" 79
 ok "and a record" grep -q "$vf" <(virt-hostdev status)
 ok "it is ended" virsh -q destroy old
 is "the VFs are as before" "$(vfs_now)" "$before"
+
+step "a hook that libvirt does not run"
+hook=/etc/libvirt/hooks/qemu.d/50-virt-hostdev
+hook_back() { [[ ! -e /run/hook ]] || mv /run/hook "$hook"; }
+trap 'hook_back; finish' EXIT
+ok "a domain of ours is defined" virsh -q define <(domain vm "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:00:00:79 80)")")
+mv "$hook" /run/hook
+not_ok "it does not start" "were not set when it started.*host-validate" virsh -q start vm --paused
+ok "it does not run" waitfor 10 no_guests
+ok "it was logged" grep -q "error: Domain .*netdevs of VF $vf were not set.*It was ended" "$HOSTDEVD_LOG"
+is "it was counted" "$(virt-hostdev --json status | jq '.counters.unprovisioned')" 1
+ok "it is started at libvirt" stock_virsh -q start vm --paused
+ok "and is ended all the same" waitfor 10 no_guests
+sed -i '$aunprovisioned = "warn"' /etc/libvirt/virthostdevd.conf
+kill -HUP "$(hostdevd_pid)"
+ok "it is read again" waitfor 10 grep -q "were read again" "$HOSTDEVD_LOG"
+ok "with warn it starts" virsh -q start vm --paused
+ok "and is told" waitfor 10 grep -q 'It goes on, as unprovisioned = "warn"' "$HOSTDEVD_LOG"
+hostdevd_restart
+ok "it goes on" virsh -q domstate vm
+ok "it is ended" virsh -q destroy vm
+hook_back
+ok "with the hook it starts" virsh -q start vm --paused
+is "its VF has the VLAN" "$(vfget "$PF1" 1 'vlan_list[0].vlan')" 80
+
+step "libvirt's daemon is started anew under a guest from the pool, and one with netdevs"
+ok "a domain takes a VF from the pool" virsh -q create pooled.xml --paused
+for _ in 1 2 3; do
+  libvirt_restart
+  ok "both guests go on" waitfor 20 eval '[[ $(virsh -q list --state-paused --name | grep -c .) = 2 ]]'
+done
+is "its VF has the VLAN" "$(vfget "$PF1" 1 'vlan_list[0].vlan')" 80
+ok "both are ended" bash -c "virsh -q destroy vm && virsh -q destroy pooled"
+is "the VFs are as before" "$(vfs_now)" "$before"
