@@ -722,12 +722,12 @@ def interface_of_a_domain_without_ours():
         assert got == sent, got
 
 
-def update_interface(refusal):
+def update_interface(refusal, more=""):
     """An update of the running and the stored interface, which in the stored definition is not managed; the steps, and the
     definitions that were stored. The broker says no at the end where @refusal says so."""
     stored = (OUR_INTERFACE % "").replace("managed='yes'", "managed='no'").replace("<metadata>", "<name>vm</name><metadata>")
     live = {0: OUR_INTERFACE % "", 2: stored, 3: stored.replace("<devices>", "<devices><!-- secret -->")}
-    device = f"<interface type='hostdev' managed='yes'><mac address='{MAC}'/><source><address type='pci' bus='6' slot='2'/></source><vlan><tag id='42'/></vlan></interface>"
+    device = f"<interface type='hostdev' managed='yes'><mac address='{MAC}'/><source><address type='pci' bus='6' slot='2'/></source><vlan><tag id='42'/></vlan>{more}</interface>"
     entry = re.search("<lh:hostdevs.*</lh:hostdevs>", OUR_INTERFACE).group(0)
     seen, defined = [], []
     with Filter() as f:
@@ -758,7 +758,8 @@ def update_interface(refusal):
 
 @case
 def update_of_a_stored_interface():
-    """What metadata cannot say is defined, with the secrets; a later failure has the old definition back."""
+    """What metadata cannot say is defined, with the secrets; a later failure has the old definition back. What a running
+    guest's interface only shows stays."""
     begin = ["begin", GET_METADATA, GET_METADATA, DUMPXML, DUMPXML, DUMPXML, SET_METADATA, DEFINE_XML, "update"]
     seen, defined, reply, live = update_interface(False)
     assert seen == [*begin, "end"] and reply.status == OK, (seen, reply.data)
@@ -766,6 +767,8 @@ def update_of_a_stored_interface():
     seen, defined, reply, live = update_interface(True)
     assert seen == [*begin, DEFINE_XML, SET_METADATA, "end"] and b"it does not" in reply.payload, (seen, reply.data)
     assert len(defined) == 2 and defined[1] == live[3], defined
+    seen, defined, reply, live = update_interface(False, "<model type='e1000'/>")
+    assert "update" not in seen and not defined and b"<model> of an <interface>" in reply.payload, (seen, reply.data)
 
 
 # ---- calls that name an interface ----

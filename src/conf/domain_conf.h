@@ -126,5 +126,6 @@ const virtInterfaceShown *virtInterfaceListFind(const GPtrArray *list, const cha
 
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */
 void virtInterfaceFree(virtInterface *interface);
+char *virtInterfaceFindOther(const virtInterface *has, const virtInterface *given);
 char *virtInterfaceDropKept(virtInterface *interface, const char *name);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtInterface, virtInterfaceFree)

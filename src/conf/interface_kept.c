@@ -221,3 +221,23 @@ virtInterfaceDropKept(virtInterface *interface, const char *name)
     }
     return g_string_free(names, FALSE);
 }
+
+/* The name of what @given keeps and @has (may be NULL) does not, or not so: "model", for g_free(); NULL: nothing.
+ * Beside what a netdev says, of which the whole is kept: <mac>, <bandwidth>, <link>. */
+char *
+virtInterfaceFindOther(const virtInterface *has, const virtInterface *given)
+{
+    static const char *const others[] = {"mac", "bandwidth", "link", NULL};
+    g_autofree char *text = NULL;
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(given, &text, NULL);
+
+    for (guint i = 0; kept && i < kept->root->children->len; i++) {
+        const virtXmlNode *child = kept->root->children->pdata[i];
+        g_autoptr(GString) one = g_string_new(NULL);
+
+        virtInterfaceFormatChild(one, child);
+        if (!g_strv_contains(others, child->name) && !(has && strstr(has->kept, one->str)))
+            return g_strdup(child->name);
+    }
+    return NULL;
+}

@@ -331,6 +331,26 @@ findInEntries(const virtHeld *held, const virtPCIAddress *address)
     return entries && virtHostdevListFind(entries, address);
 }
 
+/* Of a running guest's interface, what means nothing to a VF cannot change either: libvirt changes it of no other kind.
+ */
+static bool
+checkKept(const virtHeld *held, GError **error)
+{
+    const GPtrArray *entries = held->before[VIRT_HELD_LIVE];
+    const virtHostdev *has = NULL;
+    g_autofree char *name = NULL;
+
+    if (held->target == VIRT_HELD_LIVE && held->hostdev->interface && entries)
+        has = virtHostdevListFind(entries, &held->hostdev->address);
+    if (!has || !(name = virtInterfaceFindOther(has->interface, held->hostdev->interface)))
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_INVALID,
+        "<%s> of an <interface> cannot change under a running guest: detach it and attach it so, or change it with --config",
+        name);
+    return false;
+}
+
 static void
 gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
@@ -343,6 +363,8 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
         return;
     if (held->hostdev->interface ? !virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, &error)
                                  : !virtHostdevIsIn(held->xml, held->xmlLen, xml, len, &error))
+        virtHeldFailWith(held, error);
+    else if (!checkKept(held, &error))
         virtHeldFailWith(held, error);
     else
         virtHeldAdvance(held);
@@ -392,6 +414,7 @@ virtStepCompare(virtHeld *held, virtHeldTarget target)
     bool replace =
         held->hostdev->interface && target == VIRT_HELD_CONFIG && findInEntries(held, &held->source[VIRT_HELD_CONFIG]);
 
+    held->target = target;
     askForXml(held, target, 0, replace ? gotDefinition : gotXml);
 }
 
