@@ -160,6 +160,7 @@ addDevice(fakeHost *fake, const char *address, const char *driver)
 {
     g_autofree char *target = g_strdup_printf("../../../devices/pci0000:00/%s", address);
     makeLink(fake, target, "sys/bus/pci/devices/%s", address);
+    fakeHostFile(fake, "(null)\n", "sys/devices/pci0000:00/%s/driver_override", address);
     fakeHostFile(fake, "0x8086\n", "sys/devices/pci0000:00/%s/vendor", address);
     bindDriver(fake, address, driver);
 }

@@ -19,6 +19,12 @@ static const char *const canonical[] = {
     RECORD("setting", OWNER, PLACE, LISTS),
     RECORD("active", "  <owner name='by hand'/>\n", PLACE, LISTS),
     RECORD("restoring", "  <owner name='a&amp;b&lt;&#252;'/>\n", PLACE, LISTS),
+    /* A host's driver had it; and whether the MAC address was set could not be told. */
+    RECORD("active", OWNER, PLACE,
+           "  <driver name='igbvf' override='igbvf'/>\n"
+           "  <before>\n    <netdev port='1' spoofCheck='yes'/>\n    <netdev port='2'/>\n  </before>\n"
+           "  <unknown>\n    <netdev port='1'>\n      <mac address='b6:01:02:03:04:05'/>\n    </netdev>\n  </unknown>\n"
+           "  <wanted></wanted>\n"),
     /* What only hardware says. */
     RECORD("active", OWNER, PLACE,
            "  <before>\n"
@@ -57,7 +63,7 @@ testRoundTrip(void)
 static void
 testModel(void)
 {
-    g_autoptr(virtRecord) record = virtRecordParse(canonical[3], NULL, NULL);
+    g_autoptr(virtRecord) record = virtRecordParse(canonical[4], NULL, NULL);
     g_autoptr(virtRecord) free = virtRecordParse(canonical[1], NULL, NULL);
     const virtNetdev *before = record->before->pdata[0];
 
@@ -96,7 +102,7 @@ static const struct {
     {RECORD("active", OWNER, "", LISTS), "r:1: <hostdev> lacks its <source>"},
     {RECORD("active", OWNER, PLACE, "<before/>"), "r:1: <hostdev> lacks its <wanted>"},
     {RECORD("active", OWNER, PLACE, LISTS "<after/>"),
-     "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <pf>, <before>, <wanted>): drop or correct it"},
+     "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <pf>, <driver>, <before>, <unknown>, <wanted>): drop or correct it"},
     {RECORD("active", OWNER, "<source><address/></source>", LISTS), "r:3: <address> lacks its attribute 'domain'"},
     {RECORD("active", OWNER, PLACE, "<before><netdev port='1'/><netdev port='1'/></before><wanted/>"),
      "r:5: port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one"},
@@ -170,7 +176,7 @@ testTooLong(void)
 static void
 testLargest(void)
 {
-    g_autoptr(virtRecord) record = virtRecordParse(canonical[3], NULL, NULL);
+    g_autoptr(virtRecord) record = virtRecordParse(canonical[4], NULL, NULL);
     g_autoptr(GError) error = NULL;
     g_autoptr(virtRecord) again = NULL;
     g_autofree char *text = NULL;

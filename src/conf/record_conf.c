@@ -20,12 +20,14 @@ static const char *const phaseMarks[] = {
 };
 
 static const virtXmlRule recordRules[] = {
-    {"hostdev", "phase! began", "owner! source! pf! before! wanted!", NULL, NULL},
+    {"hostdev", "phase! began", "owner! source! pf! driver before! unknown wanted!", NULL, NULL},
     {"owner", "name! uuid pid start", "", NULL, NULL},
     {"source", "", "address!", NULL, NULL},
     {"pf", "index!", "address!", NULL, NULL},
     {"address", "domain! bus! slot! function!", "", NULL, NULL},
+    {"driver", "name! override", "", NULL, NULL},
     {"before", "", "netdev*", NULL, NULL},
+    {"unknown", "", "netdev*", NULL, NULL},
     {"wanted", "", "netdev*", NULL, NULL},
     {NULL},
 };
@@ -58,6 +60,8 @@ virtRecordFree(virtRecord *record)
         return;
     g_free(record->owner.name);
     g_free(record->owner.uuid);
+    g_free(record->driver);
+    g_free(record->override);
     g_clear_pointer(&record->before, g_ptr_array_unref);
     g_clear_pointer(&record->wanted, g_ptr_array_unref);
     g_free(record);
@@ -102,11 +106,47 @@ readAddresses(const virtXmlDoc *doc, virtRecord *record, GError **error)
     return true;
 }
 
+static void
+readDriver(const virtXmlDoc *doc, virtRecord *record)
+{
+    const virtXmlNode *node = virtXmlChild(doc->root, "driver");
+
+    record->driver = node ? g_strdup(virtXmlGet(node, "name")) : NULL;
+    record->override = node ? g_strdup(virtXmlGet(node, "override")) : NULL;
+}
+
+/* Add to @before what was shown and could not be told; older records do not have it. */
+static bool
+readUnknown(const virtXmlDoc *doc, GPtrArray *before, GError **error)
+{
+    const virtXmlNode *node = virtXmlChild(doc->root, "unknown");
+    g_autoptr(GPtrArray) unknown = NULL;
+
+    if (!node)
+        return true;
+    unknown = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_STATE, error);
+    for (guint i = 0; unknown && i < unknown->len; i++) {
+        virtNetdev *shown = unknown->pdata[i];
+        virtNetdev *netdev = virtNetdevListFind(before, shown->port);
+
+        if (!netdev) {
+            virtXmlError(doc, node, error, "<before> has no port %u", shown->port);
+            return false;
+        }
+        shown->unknown = shown->present;
+        for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+            if (virtNetdevHas(shown, attr))
+                virtNetdevCopyAttr(netdev, shown, attr);
+        }
+    }
+    return unknown;
+}
+
 static bool
 readNetdevs(const virtXmlDoc *doc, virtRecord *record, GError **error)
 {
     record->before = virtNetdevListParse(doc, virtXmlChild(doc->root, "before"), VIRT_NETDEV_PARSE_STATE, error);
-    if (!record->before)
+    if (!record->before || !readUnknown(doc, record->before, error))
         return false;
     record->wanted = virtNetdevListParse(doc, virtXmlChild(doc->root, "wanted"), VIRT_NETDEV_PARSE_STATE, error);
     return record->wanted;
@@ -168,6 +208,7 @@ virtRecordParse(const char *text, const char *file, GError **error)
         !virtXmlGetUInt(doc, doc->root, "began", &beganRange, &record->began, error) ||
         !readOwner(doc, record, error) || !readAddresses(doc, record, error) || !readNetdevs(doc, record, error))
         return NULL;
+    readDriver(doc, record);
     readMarks(text + len, &record->phase);
     return g_steal_pointer(&record);
 }
@@ -191,15 +232,49 @@ formatOwner(GString *out, const virtOwner *owner)
 }
 
 static void
-formatNetdevs(GString *out, const char *name, const GPtrArray *netdevs)
+addAttribute(GString *out, const char *name, const char *value)
+{
+    virtXmlAdd(out, " ");
+    virtXmlAdd(out, name);
+    virtXmlAdd(out, "='");
+    virtXmlEscape(out, value);
+    virtXmlAdd(out, "'");
+}
+
+static void
+formatDriver(GString *out, const virtRecord *record)
+{
+    if (!record->driver)
+        return;
+    virtXmlAdd(out, "  <driver");
+    addAttribute(out, "name", record->driver);
+    if (record->override)
+        addAttribute(out, "override", record->override);
+    virtXmlAdd(out, "/>\n");
+}
+
+/* @unknown: only what could not be told, and only if there is any; else only what could */
+static void
+formatNetdevs(GString *out, const char *name, const GPtrArray *netdevs, bool unknown)
 {
     static const virtXmlLayout layout = {"", "\n    ", "  "};
+    guint shown = 0;
+
+    for (guint i = 0; i < netdevs->len; i++)
+        shown |= ((const virtNetdev *)netdevs->pdata[i])->unknown;
+    if (unknown && !shown)
+        return;
 
     virtXmlAdd(out, "  <");
     virtXmlAdd(out, name);
     virtXmlAdd(out, ">");
-    for (guint i = 0; i < netdevs->len; i++)
-        virtNetdevFormat(out, netdevs->pdata[i], &layout);
+    for (guint i = 0; i < netdevs->len; i++) {
+        virtNetdev netdev = *(const virtNetdev *)netdevs->pdata[i];
+
+        netdev.present &= unknown ? netdev.unknown : ~netdev.unknown;
+        if (!unknown || netdev.present)
+            virtNetdevFormat(out, &netdev, &layout);
+    }
     virtXmlAdd(out, netdevs->len ? "\n  </" : "</");
     virtXmlAdd(out, name);
     virtXmlAdd(out, ">\n");
@@ -225,8 +300,10 @@ virtRecordFormat(const virtRecord *record)
     virtXmlAdd(out, ">");
     virtPCIAddressFormatXml(out, &record->pf, "");
     virtXmlAdd(out, "</pf>\n");
-    formatNetdevs(out, "before", record->before);
-    formatNetdevs(out, "wanted", record->wanted);
+    formatDriver(out, record);
+    formatNetdevs(out, "before", record->before, false);
+    formatNetdevs(out, "unknown", record->before, true);
+    formatNetdevs(out, "wanted", record->wanted, false);
     virtXmlAdd(out, "</hostdev>\n");
     return g_string_free(out, FALSE);
 }

@@ -7,7 +7,9 @@
  *     <owner name='vm1' uuid='…' pid='612' start='81532'/>
  *     <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
  *     <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
+ *     <driver name='igbvf' override='igbvf'/>
  *     <before><netdev port='1'>…</netdev></before>
+ *     <unknown><netdev port='1'><mac address='b2:9e:…'/></netdev></unknown>
  *     <wanted><netdev port='1'>…</netdev></wanted>
  *   </hostdev>
  *
@@ -15,7 +17,9 @@
  *
  * began, the microseconds after boot when the owner asked for the VF, tells one start of a domain from the next. The
  * root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
- * writing all of it again; the last that is complete counts. A missing uuid means an owner without a domain
+ * writing all of it again; the last that is complete counts. <driver> is missing where the VF was with no driver of the
+ * host's (bound to vfio-pci beforehand): then none is to come back. <unknown> is what the kernel showed before and may
+ * or may not have been set (virnetdevmac.c); most records have none. A missing uuid means an owner without a domain
  * (virt-hostdev apply); a missing pid, that nobody's life decides whether the record is stale. Unknown elements and
  * attributes are refused: the file is ours alone.
  */
@@ -43,7 +47,9 @@ typedef struct {
     virtPCIAddress address;
     virtPCIAddress pf;
     guint index;
-    GPtrArray *before; /* virtNetdev */
+    char *driver;      /* of the host, which had the VF before; NULL: none, or one for guests */
+    char *override;    /* its driver_override then; NULL: none */
+    GPtrArray *before; /* virtNetdev; may have unknown values */
     GPtrArray *wanted; /* virtNetdev */
 } virtRecord;
 

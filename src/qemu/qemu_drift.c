@@ -87,6 +87,12 @@ compare(virtHost *host, virtDrift *drift)
     drift->present = virtNetDevHostdevRead(host, drift->vf, record->wanted, &drift->problem);
     if (!drift->present)
         return;
+    for (guint i = 0; i < record->wanted->len; i++) {
+        const virtNetdev *wanted = record->wanted->pdata[i];
+
+        /* What the record says was set is no guess, and what is shown otherwise is not it. */
+        virtNetdevListFind(drift->present, wanted->port)->unknown &= ~wanted->present;
+    }
     drift->compared = record->phase == VIRT_PHASE_ACTIVE && !virtQemuRecordIsLeft(host, record);
     for (guint i = 0; i < record->wanted->len; i++)
         comparePort(host, drift, record->wanted->pdata[i]);

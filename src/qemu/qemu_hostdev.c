@@ -16,6 +16,8 @@
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
 
+#include <string.h>
+
 typedef struct {
     const virtHostdev *hostdev;
     virtVF *vf;
@@ -201,10 +203,32 @@ virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted)
     }
 }
 
+/* Say beforehand of what @before cannot tell what will become of it. What nobody asks for stays, and is not spoken of.
+ *
+ * @wanted: NULL where it is set already
+ */
+void
+virtQemuHostdevWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *before, const virtNetdev *wanted)
+{
+    const virtPort *port = virtVFGetPort(vf, before->port, NULL);
+    g_autofree char *driver = NULL;
+    char mac[18];
+
+    if (!port || !virtNetdevIsUnknown(before, VIRT_NETDEV_MAC) || virtMacIsZero(before->mac) ||
+        (wanted && !virtNetdevHas(wanted, VIRT_NETDEV_MAC)))
+        return;
+    driver = virtPCIGetDriver(host, &vf->address);
+    virtMacFormat(before->mac, mac);
+    virtHostWarn(
+        host,
+        "Port %u (VF %u of %s, %s) shows the MAC address %s, and whether that was set or made up by the VF's driver cannot be told: the VF's netdev is not in sight (driver: %s). It will not be kept: when the VF is put back, it has no MAC address set. If it was set, set it again then: ip link set %s vf %u mac %s",
+        before->port, vf->index, port->ifname, vf->name, mac, driver ? driver : "none", port->ifname, vf->index, mac);
+}
+
 /* Add to the record what it does not remember yet. What it does remember was read before our first change
  * and stays: a second start after a crash sees our own settings on the hardware, not the original ones. */
 static void
-rememberBefore(Step *step)
+rememberBefore(virtHost *host, Step *step)
 {
     for (guint i = 0; i < step->hostdev->netdevs->len; i++) {
         const virtNetdev *wanted = step->hostdev->netdevs->pdata[i];
@@ -213,6 +237,11 @@ rememberBefore(Step *step)
         if (!before) {
             before = virtNetdevCopy(virtNetdevListFind(step->present, wanted->port));
             g_ptr_array_add(step->record->before, before);
+            virtQemuHostdevWarnUnknown(host, step->vf, before, wanted);
+            /* Then it says nothing any more that it is the one that is shown. */
+            if (virtNetdevIsUnknown(before, VIRT_NETDEV_MAC) && virtNetdevHas(wanted, VIRT_NETDEV_MAC) &&
+                virtNetdevEqualAttr(before, wanted, VIRT_NETDEV_MAC))
+                memset(before->mac, 0, sizeof(before->mac));
         }
         virtQemuHostdevCompleteBefore(before, wanted);
     }
@@ -287,6 +316,18 @@ virtQemuHostdevMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf,
     return true;
 }
 
+/* A VF that is bound to vfio-pci beforehand, or to nothing, is not the host's to have back. */
+static void
+rememberDriver(virtHost *host, virtRecord *record)
+{
+    g_autofree char *driver = virtPCIGetDriver(host, &record->address);
+
+    if (!driver || virtPCIIsForGuests(driver))
+        return;
+    record->driver = g_steal_pointer(&driver);
+    record->override = virtPCIGetOverride(host, &record->address);
+}
+
 /* Make sure that nobody else has the VF, and get the record to go on with: a new one, after what was left over has been
  * put back, or the one that the owner has. */
 static bool
@@ -302,7 +343,12 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError 
         g_clear_pointer(&step->old, virtRecordFree);
     }
     step->record = virtQemuRecordNew(owner, began, step->vf, step->hostdev->netdevs);
+    rememberDriver(host, step->record);
     if (step->old) {
+        g_free(step->record->driver);
+        g_free(step->record->override);
+        step->record->driver = g_strdup(step->old->driver);
+        step->record->override = g_strdup(step->old->override);
         g_ptr_array_unref(step->record->before);
         step->record->before = virtNetdevListCopy(step->old->before);
     }
@@ -311,13 +357,27 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError 
 
 /* ---- prepare ---- */
 
+/* What the owner's own record says was set, and is still shown, is no guess. */
+static void
+believeOld(const Step *step)
+{
+    for (guint i = 0; step->old && i < step->present->len; i++) {
+        virtNetdev *present = step->present->pdata[i];
+        const virtNetdev *set = virtNetdevListFind(step->old->wanted, present->port);
+
+        if (set)
+            present->unknown &= ~(set->present & ~virtNetdevDiff(set, present));
+    }
+}
+
 static bool
 readPresent(virtHost *host, Step *step, GError **error)
 {
     step->present = virtNetDevHostdevRead(host, step->vf, step->hostdev->netdevs, error);
     if (!step->present)
         return false;
-    rememberBefore(step);
+    believeOld(step);
+    rememberBefore(host, step);
     return true;
 }
 
@@ -359,7 +419,7 @@ rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problem
             g_ptr_array_add(problems, local);
     }
     virtQemuHostdevForgetUsers(host);
-    failed = virtQemuHostdevRestoreMany(host, records);
+    failed = virtQemuHostdevRestoreMany(host, records, true);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 

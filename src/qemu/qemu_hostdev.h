@@ -12,7 +12,7 @@ bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **err
 bool virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
-GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records);
+GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, bool libvirtBinds);
 /* qemu_update.c */
 bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen,
@@ -42,6 +42,9 @@ bool virtQemuHostdevMayTake(virtHost *host, const virtOwner *owner, const virtVF
 virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 
 void virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner);
+
+/* Shared with qemu_plan.c and status. */
+void virtQemuHostdevWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *before, const virtNetdev *wanted);
 
 /* Shared with qemu_update.c. */
 void virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted);

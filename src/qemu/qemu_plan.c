@@ -46,6 +46,15 @@ foreseeRefusal(const virtPortKind *kind, const virtNetdev *present, const virtNe
     return virtForeseeAttr(kind, present, wanted, attr, &why) == VIRT_FORESIGHT_CANNOT ? g_steal_pointer(&why) : NULL;
 }
 
+/* NULL where it is not reported; a value that may or may not have been set, as such. */
+static char *
+formatPresent(const virtNetdev *present, virtNetdevAttr attr)
+{
+    g_autofree char *value = virtNetdevHas(present, attr) ? virtNetdevAttrs[attr].format(present) : NULL;
+
+    return virtNetdevIsUnknown(present, attr) ? g_strdup_printf("? (%s is shown)", value) : g_steal_pointer(&value);
+}
+
 /* Adds a row about one attribute of @wanted, with what @present says of it; whether that is right is for the caller. */
 virtPlanRow *
 virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present,
@@ -55,7 +64,7 @@ virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, cons
 
     row->attr = virtNetdevAttrs[attr].name;
     row->title = virtNetdevAttrs[attr].title;
-    row->from = virtNetdevHas(present, attr) ? virtNetdevAttrs[attr].format(present) : NULL;
+    row->from = formatPresent(present, attr);
     row->to = virtNetdevAttrs[attr].format(wanted);
     return row;
 }
@@ -65,7 +74,7 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
 {
     const virtPort *port = virtVFGetPort(vf, wanted->port, NULL);
     g_autoptr(virtPortKind) kind = virtPortKindRead(host, &vf->pf, port);
-    guint differing = virtNetdevDiff(wanted, present);
+    guint differing = virtNetdevDiff(wanted, present) | (wanted->present & present->unknown);
 
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         virtPlanRow *row;
@@ -78,6 +87,7 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
         if (row->differs && (attr != VIRT_NETDEV_VLAN || !virtNetdevIsUntagged(wanted)))
             row->problem = foreseeRefusal(kind, present, wanted, attr);
     }
+    virtQemuHostdevWarnUnknown(host, vf, present, wanted);
 }
 
 static void

@@ -106,8 +106,8 @@ virtQemuRecordHasGuest(virtHost *host, const virtRecord *record)
 }
 
 /* Is the process that started the owner of @record still there, as far as can be told? */
-static bool
-isStarterAlive(virtHost *host, const virtRecord *record)
+bool
+virtQemuRecordHasStarter(virtHost *host, const virtRecord *record)
 {
     guint64 start = processStart(record->owner.pid);
 
@@ -132,7 +132,7 @@ virtQemuRecordIsLeft(virtHost *host, const virtRecord *record)
 
     if (!owner->uuid || virtQemuRecordHasGuest(host, record))
         return false;
-    return record->phase == VIRT_PHASE_RESTORING || !isStarterAlive(host, record);
+    return record->phase == VIRT_PHASE_RESTORING || !virtQemuRecordHasStarter(host, record);
 }
 
 /* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one, whose libvirt

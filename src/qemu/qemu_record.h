@@ -16,6 +16,7 @@ char *virtOwnerDescribe(const virtOwner *owner);
 
 virtRecord *virtQemuRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted);
 bool virtQemuRecordHasGuest(virtHost *host, const virtRecord *record);
+bool virtQemuRecordHasStarter(virtHost *host, const virtRecord *record);
 bool virtQemuRecordIsLeft(virtHost *host, const virtRecord *record);
 bool virtQemuRecordIsSame(const virtRecord *seen, const virtRecord *record);
 virtRecord *virtQemuRecordLoad(virtHost *host, const char *vfName, GError **error);

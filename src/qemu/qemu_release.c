@@ -29,6 +29,27 @@ probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **erro
     return virtPCIRebind(host, &record->address, error);
 }
 
+/* Give the VF back to the driver of the host that it had before. libvirt does so when it takes a VF from a guest, but
+ * not if it died between binding it to vfio-pci and writing down that a guest has it. As long as the libvirt lives that
+ * has asked for it, it does that itself.
+ *
+ * @ret_bound: it was bound now, and so has probed
+ */
+static bool
+bindBack(virtHost *host, const virtRecord *record, bool *ret_bound, GError **error)
+{
+    g_autofree char *driver = virtPCIGetDriver(host, &record->address);
+
+    *ret_bound = false;
+    if (!record->driver || (driver && !virtPCIIsForGuests(driver)) || virtQemuRecordHasStarter(host, record))
+        return true;
+    if (!virtPCIBindBack(host, &record->address, record->driver, record->override, error))
+        return false;
+    *ret_bound = true;
+    virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Bound to its driver again", record);
+    return true;
+}
+
 /* The VF must still be the one that the record speaks of. NULL with no error: it is gone, and its settings
  * with it. */
 static virtVF *
@@ -151,11 +172,14 @@ returnTogether(virtHost *host, const GPtrArray *items)
 }
 
 static bool
-returnOne(virtHost *host, const Return *item, GError **error)
+returnOne(virtHost *host, const Return *item, bool libvirtBinds, GError **error)
 {
+    bool bound = false;
+
     if (item->vf) {
         if (!virtNetDevHostdevRestore(host, item->vf, item->record->before, error) ||
-            !probeAgain(host, item->record, item->resumed, error))
+            (!libvirtBinds && !bindBack(host, item->record, &bound, error)) ||
+            (!bound && !probeAgain(host, item->record, item->resumed, error)))
             return false;
         virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
         host->counts[VIRT_COUNT_RESTORED]++;
@@ -165,12 +189,15 @@ returnOne(virtHost *host, const Return *item, GError **error)
 
 /* Puts the VFs of @records back to what these remember, and forgets the records.
  *
+ * @libvirtBinds: libvirt is about to give the VFs back to the host's drivers; else that is done here where it died
+ *                before it could
+ *
  * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
  * again. A VF that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its user's end.
  * Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
 GPtrArray *
-virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records)
+virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, bool libvirtBinds)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) items = returnsNew(host, records);
@@ -182,7 +209,7 @@ virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records)
     for (guint i = 0; i < items->len; i++) {
         Return *item = items->pdata[i];
 
-        if (!item->problem && returnOne(host, item, &item->problem))
+        if (!item->problem && returnOne(host, item, libvirtBinds, &item->problem))
             continue;
         /* What is tried again was counted the first time. */
         host->counts[VIRT_COUNT_REFUSALS] +=
@@ -203,7 +230,7 @@ virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
     g_autoptr(GPtrArray) problems = NULL;
 
     g_ptr_array_add(one, record);
-    problems = virtQemuHostdevRestoreMany(host, one);
+    problems = virtQemuHostdevRestoreMany(host, one, false);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -230,7 +257,7 @@ loadSame(virtHost *host, const virtRecord *seen, GError **error)
 /* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.
  * Adds a GError to @problems for each failure. */
 static void
-releasePF(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
+releasePF(virtHost *host, const GPtrArray *seen, bool libvirtBinds, GPtrArray *problems)
 {
     const virtRecord *first = seen->pdata[0];
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
@@ -258,7 +285,7 @@ releasePF(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
         else if (local)
             g_ptr_array_add(problems, g_steal_pointer(&local));
     }
-    failed = virtQemuHostdevRestoreMany(host, records);
+    failed = virtQemuHostdevRestoreMany(host, records, libvirtBinds);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
@@ -279,7 +306,7 @@ releaseMany(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
 
             g_ptr_array_add(virtPCIAddressCompare(&record->pf, &first->pf) == 0 ? same : others, record);
         }
-        releasePF(host, same, problems);
+        releasePF(host, same, true, problems);
         g_ptr_array_unref(rest);
         rest = g_steal_pointer(&others);
     }
@@ -309,7 +336,7 @@ virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
     g_ptr_array_add(one, (gpointer)seen);
-    releasePF(host, one, problems);
+    releasePF(host, one, false, problems);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -337,7 +364,8 @@ virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error)
     return false;
 }
 
-/* Puts back every VF that @owner has, whatever its XML says by now.
+/* Puts back every VF that @owner has, whatever its XML says by now. libvirt is at work on that owner's domain, and
+ * gives the VFs back to the host's drivers itself.
  *
  * Goes on past failures; the error then names each VF that could not be put back, and each record that could not be
  * read and so may be @owner's. Releasing nothing succeeds.

@@ -153,6 +153,10 @@ addRecord(virtHost *host, const virtDrift *drift, void *opaque)
         virtHostWarn(host, "%s", waits);
     if (drift->problem)
         virtHostWarn(host, "%s", drift->problem->message);
+    for (guint i = 0; drift->vf && i < drift->record->before->len; i++)
+        virtQemuHostdevWarnUnknown(
+            host, drift->vf, drift->record->before->pdata[i],
+            virtNetdevListFind(drift->record->wanted, ((virtNetdev *)drift->record->before->pdata[i])->port));
     for (guint i = 0; i < drift->rows->len; i++)
         addSetting(status, parent, drift->rows->pdata[i], drift->compared, i == 0);
     if (status->table)

@@ -22,13 +22,14 @@ virtNetdevCopy(const virtNetdev *netdev)
     return g_memdup2(netdev, sizeof(*netdev));
 }
 
-/* Copy one attribute: its value, and whether it is given at all. */
+/* Copy one attribute: its value, and whether it is given at all, and known. */
 void
 virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr)
 {
     const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
     memcpy((char *)to + info->offset, (const char *)from + info->offset, info->size);
     to->present = (to->present & ~VIRT_NETDEV_BIT(attr)) | (from->present & VIRT_NETDEV_BIT(attr));
+    to->unknown = (to->unknown & ~VIRT_NETDEV_BIT(attr)) | (from->unknown & VIRT_NETDEV_BIT(attr));
 }
 
 /* Is the attribute given? */
@@ -36,6 +37,13 @@ bool
 virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr)
 {
     return netdev->present & VIRT_NETDEV_BIT(attr);
+}
+
+/* Is it given, and can it not be told whether somebody has set it? */
+bool
+virtNetdevIsUnknown(const virtNetdev *netdev, virtNetdevAttr attr)
+{
+    return netdev->unknown & VIRT_NETDEV_BIT(attr);
 }
 
 /* Do both have the same value, whether given or not? */

@@ -35,6 +35,8 @@ typedef enum {
 typedef struct {
     guint port;    /* 1..: dev_port + 1 */
     guint present; /* VIRT_NETDEV_BIT of each attribute that is given; others are not touched */
+    guint unknown; /* of these, what the kernel shows, but whether anybody has set it cannot be told (virnetdevmac.c):
+                    * never written as it stands. Only in what is read, and in what a record remembers of that */
     guint8 mac[6];
     struct {
         guint16 id;       /* 1..4094, 0 none */
@@ -82,6 +84,7 @@ virtNetdev *virtNetdevNew(guint port);
 virtNetdev *virtNetdevCopy(const virtNetdev *netdev);
 void virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr);
 bool virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr);
+bool virtNetdevIsUnknown(const virtNetdev *netdev, virtNetdevAttr attr);
 bool virtNetdevEqualAttr(const virtNetdev *a, const virtNetdev *b, virtNetdevAttr attr);
 guint virtNetdevDiff(const virtNetdev *wanted, const virtNetdev *present);
 bool virtNetdevIsUntagged(const virtNetdev *netdev);

@@ -16,10 +16,9 @@
  * those of a port are written several in a request and read back in one; where that is refused anywhere, all are read
  * again, and what is still missing goes VF by VF.
  *
- * A MAC address that is read has two meanings: igb reports, where no admin MAC is set, the address its VF driver
- * made up. Written back, that would become an admin MAC. So a MAC that equals the VF's own netdev's, and that
- * netdev says its address is random, is read as none. It can also be the very address a user wants, so when a
- * written MAC is checked, either reading will do.
+ * A MAC address that is read has two meanings (virnetdevmac.c): igb reports, where no admin MAC is set, the address its
+ * VF driver made up. Where that can be told, it is read as none; where it cannot, it is `unknown`. It can also be the
+ * very address a user wants, so when a written MAC is checked, either reading will do.
  *
  * Whether the VF's index still leads to the same PCI address is the caller's to see to, under the PF's lock.
  */
@@ -30,20 +29,21 @@
 
 #include <string.h>
 
-/* Where the MAC that the kernel shows is the VF driver's own, there is none. False where that cannot be told. */
+/* Where the MAC that the kernel shows is the VF driver's own, there is none. False where nothing can be read. */
 static bool
-hideOwnMac(virtHost *host, const virtVF *vf, virtNetDevReading *reading, GError **error)
+judgeMac(virtHost *host, const virtVF *vf, virtNetDevReading *reading, GError **error)
 {
+    virtNetdev *netdev = &reading->netdev;
+    virtMacOrigin origin;
     if (virtMacIsZero(reading->shownMac))
         return true;
-    g_autoptr(GPtrArray) own = virtPCIGetPorts(host, &vf->address, error);
-    for (guint i = 0; own && i < own->len; i++) {
-        const virtPort *netdev = own->pdata[i];
-        if (netdev->port == reading->netdev.port && netdev->addrAssignType == VIRT_PORT_MAC_RANDOM &&
-            memcmp(netdev->mac, reading->shownMac, sizeof(netdev->mac)) == 0)
-            memset(reading->netdev.mac, 0, sizeof(reading->netdev.mac));
-    }
-    return own;
+    if (!virtNetDevMacJudge(host, vf, netdev->port, reading->shownMac, &origin, error))
+        return false;
+    if (origin == VIRT_MAC_OWN)
+        memset(netdev->mac, 0, sizeof(netdev->mac));
+    if (origin == VIRT_MAC_UNKNOWN)
+        netdev->unknown |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    return true;
 }
 
 static bool
@@ -70,7 +70,7 @@ bool
 virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error)
 {
     virtNetDevReading reading;
-    if (!readShown(host, vf, port, &reading, error) || !hideOwnMac(host, vf, &reading, error))
+    if (!readShown(host, vf, port, &reading, error) || !judgeMac(host, vf, &reading, error))
         return false;
     *ret = reading;
     return true;
@@ -133,7 +133,7 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
             return false;
         guint ignored = findIgnored(netdev, &reading);
         if (ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) { /* else it does not matter whose it is */
-            if (!hideOwnMac(host, vf, &reading, error))
+            if (!judgeMac(host, vf, &reading, error))
                 return false;
             ignored = findIgnored(netdev, &reading);
         }
@@ -150,12 +150,14 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
     return true;
 }
 
-/* What of a change has to be written at one port. */
+/* What of a change has to be written at one port. What only seems to be there is; what is only thought to have been
+ * there is not. */
 static guint
 findTodo(const virtNetdev *wanted, const GPtrArray *present)
 {
     const virtNetdev *known = virtNetdevListFind(present, wanted->port);
-    return known ? virtNetdevDiff(wanted, known) : wanted->present;
+    guint todo = known ? virtNetdevDiff(wanted, known) | (wanted->present & known->unknown) : wanted->present;
+    return todo & ~wanted->unknown;
 }
 
 /* Write what differs of one VF, port by port, to the first refusal. */

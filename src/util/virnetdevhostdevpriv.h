@@ -14,6 +14,15 @@ typedef struct {
 /* virnetdevhostdev.c */
 bool virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error);
 
+/* virnetdevmac.c */
+typedef enum {
+    VIRT_MAC_SET,     /* by an administrator, or whoever acts for one */
+    VIRT_MAC_OWN,     /* the VF's driver has chosen it */
+    VIRT_MAC_UNKNOWN, /* cannot be told */
+} virtMacOrigin;
+bool virtNetDevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
+                        GError **error);
+
 /* virnetdevguid.c */
 bool virtNetDevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev);
 int virtNetDevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev);

@@ -122,12 +122,22 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
     },
     {
         .name = "random-mac-shown",
-        .drivers = "igb",
+        .drivers = "igb, and all that are not known otherwise",
         .action = VIRT_QUIRK_STANDING,
         .attrs = BIT(MAC),
         .habit = "Where no admin MAC address is set, the one is shown that the VF's driver made up.",
-        .remedy = "A MAC address that the VF's own netdev has, and calls random, is read as none.",
+        .remedy =
+            "A MAC address that the VF's own netdev has, and has chosen itself, is read as none. Without that netdev one that looks made up is unknown: putting back takes it away, and it is told beforehand.",
         .source = "intel/igb/igb_main.c: igb_ndo_get_vf_config()",
+    },
+    {
+        .name = "admin-mac-only",
+        .drivers = "mlx4_core, mlx5_core",
+        .action = VIRT_QUIRK_STANDING,
+        .attrs = BIT(MAC),
+        .habit = "The MAC address that is shown is an administrator's, or none.",
+        .remedy = "It is believed, whether the VF's own netdev is in sight or not.",
+        .source = "mellanox/mlx5/core/esw/legacy.c and mlx4/cmd.c: mlx4_get_vf_config()",
     },
     {
         .name = "guid-in-sysfs",
@@ -193,6 +203,17 @@ virtNetDevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted, const
     return NULL;
 }
 
+/* Is @driver (or NULL) among those that the row @name lists? */
+bool
+virtNetDevQuirkHas(const char *name, const char *driver)
+{
+    const virtNetDevQuirk *quirk = virtNetDevQuirks;
+    while (quirk->name && !g_str_equal(quirk->name, name))
+        quirk++;
+    g_auto(GStrv) drivers = g_strsplit(quirk->name ? quirk->drivers : "", ", ", -1);
+    return driver && g_strv_contains((const char *const *)drivers, driver);
+}
+
 /* Is what was @read a driver's own way to say "none"? */
 bool
 virtNetDevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read)
@@ -221,7 +242,8 @@ virtNetDevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, con
             continue;
         if (memcmp(own->mac, set->mac, sizeof(own->mac)) == 0)
             return true;
-        if (virtMacIsZero(was->mac) && own->addrAssignType == VIRT_PORT_MAC_RANDOM)
+        if ((virtMacIsZero(was->mac) || virtNetdevIsUnknown(was, VIRT_NETDEV_MAC)) &&
+            own->addrAssignType == VIRT_PORT_MAC_RANDOM)
             return true;
     }
     return false;

@@ -36,5 +36,6 @@ extern const virtNetDevQuirk virtNetDevQuirks[]; /* ends with a row without a na
 guint virtNetDevQuirkPatience(int rc, guint attrs);
 const virtNetDevQuirk *virtNetDevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted,
                                            const virtNetdev *present);
+bool virtNetDevQuirkHas(const char *name, const char *driver);
 bool virtNetDevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read);
 bool virtNetDevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, const GPtrArray *wanted);

@@ -8,6 +8,11 @@
  * is followed by another, because one attribute can stand in the way of another (quirk "mac-behind-spoofcheck").
  * What is left when a pass gains nothing is reported, all of it.
  *
+ * Of a MAC address that was `unknown` it could not be told whether an administrator had set it. As long as it is shown,
+ * nobody has written another, and it is left alone. Else it is taken away: written back, one that the VF's driver had
+ * made up would stay for ever, as the admin MAC of a VF whose netdev can never change it. Only where the driver takes
+ * none away it is written back, for another would be there in its place.
+ *
  * Some drivers cannot be given back what they had: zero is not taken as a MAC address. What is written instead
  * (quirk "zero-mac") counts as restored, and is told.
  */
@@ -21,8 +26,9 @@
 
 /* One netdev to put back. */
 typedef struct {
-    const virtNetdev *before;
-    const virtPort *port; /* NULL: the PF has no such port any more, or its netdev is out of reach */
+    const virtNetdev *was; /* what was read */
+    virtNetdev before;     /* what is to be made of that: the same, with nothing unknown */
+    const virtPort *port;  /* NULL: the PF has no such port any more, or its netdev is out of reach */
     bool readable;
     virtNetDevReading now;
     guint todo;                     /* what is not yet as before */
@@ -49,8 +55,12 @@ newJobs(const virtVF *vf, const GPtrArray *before)
     GPtrArray *jobs = g_ptr_array_new_with_free_func(jobFree);
     for (guint i = 0; i < before->len; i++) {
         Job *job = g_new0(Job, 1);
-        job->before = before->pdata[i];
-        job->port = virtVFGetPort(vf, job->before->port, &job->problem);
+        job->was = before->pdata[i];
+        job->before = *job->was;
+        job->before.unknown = 0;
+        if (virtNetdevIsUnknown(job->was, VIRT_NETDEV_MAC))
+            memset(job->before.mac, 0, sizeof(job->before.mac));
+        job->port = virtVFGetPort(vf, job->was->port, &job->problem);
         g_ptr_array_add(jobs, job);
     }
     return jobs;
@@ -62,7 +72,25 @@ isGuidChosen(Job *job)
 {
     if (!(job->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID)))
         job->foundGuid = job->now.netdev.portGuid;
-    return job->before->portGuid == 0 && job->now.netdev.portGuid != job->foundGuid;
+    return job->before.portGuid == 0 && job->now.netdev.portGuid != job->foundGuid;
+}
+
+/* Is the MAC address that is shown as good as what was there before? */
+static bool
+isMacDone(const Job *job)
+{
+    const guint8 *shown = job->now.shownMac;
+    bool unknown = virtNetdevIsUnknown(job->was, VIRT_NETDEV_MAC);
+    if (job->standIn && memcmp(shown, job->standIn->instead.mac, sizeof(job->now.shownMac)) == 0)
+        return true;
+    if (unknown && memcmp(shown, job->was->mac, sizeof(job->was->mac)) == 0)
+        return true; /* it was not changed */
+    if (!(job->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)))
+        return false;
+    /* One that is taken away: what a VF's driver out of sight has chosen since then is its own affair. */
+    if (virtMacIsZero(job->before.mac) && virtNetdevIsUnknown(&job->now.netdev, VIRT_NETDEV_MAC))
+        return true;
+    return memcmp(shown, job->before.mac, sizeof(job->before.mac)) == 0;
 }
 
 /* Read the port and find what is left to do. A port that cannot be read may still be written: everything then. */
@@ -73,7 +101,7 @@ checkJob(virtHost *host, const virtVF *vf, Job *job)
         return;
     g_clear_error(&job->problem);
     job->readable = virtNetDevReadPort(host, vf, job->port, &job->now, &job->problem);
-    job->todo = job->before->present;
+    job->todo = job->before.present;
     if (g_error_matches(job->problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         job->port = NULL; /* the ifindex is another netdev's */
         job->todo = 0;
@@ -81,11 +109,8 @@ checkJob(virtHost *host, const virtVF *vf, Job *job)
     if (!job->readable)
         return;
     /* A port that was shown to have an attribute shows it again; one that is not shown is believed when written. */
-    job->todo = virtNetdevDiff(job->before, &job->now.netdev) & ~(job->acknowledged & ~job->now.netdev.present);
-    bool stands = job->standIn && memcmp(job->now.shownMac, job->standIn->instead.mac, sizeof(job->now.shownMac)) == 0;
-    bool written = job->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) &&
-                   memcmp(job->now.shownMac, job->before->mac, sizeof(job->before->mac)) == 0;
-    if (stands || written)
+    job->todo = virtNetdevDiff(&job->before, &job->now.netdev) & ~(job->acknowledged & ~job->now.netdev.present);
+    if (isMacDone(job))
         job->todo &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     if (isGuidChosen(job))
         job->todo &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID);
@@ -106,15 +131,33 @@ standIn(virtHost *host, const virtVF *vf, Job *job, const virtNetDevQuirk *quirk
             job->port->port, vf->index, job->port->ifname, vf->name, mac);
 }
 
+/* Take a MAC address away of which it is not known whether it was set; or write the one that was shown then. */
+static int
+clearUnknown(virtHost *host, const virtVF *vf, Job *job, char **ret_reason)
+{
+    const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    int rc = virtNetlinkSetVF(host, job->port, vf, &job->before, mac, ret_reason);
+    if (rc == 0 || !virtNetDevQuirkFind(VIRT_NETDEV_MAC, rc, &job->before, NULL))
+        return rc;
+    g_clear_pointer(ret_reason, g_free);
+    memcpy(job->before.mac, job->was->mac, sizeof(job->before.mac));
+    return virtNetlinkSetVF(host, job->port, vf, &job->before, mac, ret_reason);
+}
+
 static void
 restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
 {
     g_autofree char *reason = NULL;
     const virtNetDevQuirk *quirk = NULL;
-    int rc =
-        virtNetDevWriteAttr(host, vf, job->port, job->before, attr, job->readable ? &job->now : NULL, &quirk, &reason);
+    bool unknown = attr == VIRT_NETDEV_MAC && virtNetdevIsUnknown(job->was, attr) && !virtMacIsZero(job->was->mac);
+    int rc;
+    if (unknown)
+        rc = clearUnknown(host, vf, job, &reason);
+    else
+        rc = virtNetDevWriteAttr(host, vf, job->port, &job->before, attr, job->readable ? &job->now : NULL, &quirk,
+                                 &reason);
     /* What a driver neither reports nor supports was not set by anybody. */
-    bool never = (rc == -EOPNOTSUPP || virtNetDevMayStay(job->before, attr, rc)) && job->readable &&
+    bool never = (rc == -EOPNOTSUPP || virtNetDevMayStay(&job->before, attr, rc)) && job->readable &&
                  !virtNetdevHas(&job->now.netdev, attr);
     g_clear_pointer(&job->refusals[attr], g_free);
     if (quirk && attr == VIRT_NETDEV_MAC)
@@ -122,7 +165,7 @@ restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
     if (rc == 0 || never)
         job->acknowledged |= VIRT_NETDEV_BIT(attr);
     else
-        job->refusals[attr] = virtNetDevFormatRefusal("restore", vf, job->port, job->before, attr, rc, reason, "");
+        job->refusals[attr] = virtNetDevFormatRefusal("restore", vf, job->port, &job->before, attr, rc, reason, "");
 }
 
 /* Write what is left to do: together, and what that leaves, one by one. */
@@ -132,7 +175,7 @@ restoreJob(virtHost *host, const virtVF *vf, Job *job)
     if (!job->port)
         return;
     if (job->todo & (job->todo - 1)) {
-        if (virtNetlinkSetVF(host, job->port, vf, job->before, job->todo, NULL) == 0) {
+        if (virtNetlinkSetVF(host, job->port, vf, &job->before, job->todo, NULL) == 0) {
             job->acknowledged |= job->todo;
             return;
         }
@@ -173,7 +216,7 @@ appendFailures(GString *text, const virtVF *vf, const Job *job)
             continue;
         g_autofree char *ignored = NULL;
         if (!job->refusals[attr] && job->readable)
-            ignored = virtNetDevFormatIgnored("restore", vf, job->port, job->before, attr, &job->now, "");
+            ignored = virtNetDevFormatIgnored("restore", vf, job->port, &job->before, attr, &job->now, "");
         if (job->refusals[attr] || ignored)
             appendSentence(text, job->refusals[attr] ? job->refusals[attr] : ignored);
     }

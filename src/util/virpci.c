@@ -267,6 +267,47 @@ virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error)
     return false;
 }
 
+/* The only driver that may take a device, by its driver_override, or NULL: any that fits. Caller frees. */
+char *
+virtPCIGetOverride(virtHost *host, const virtPCIAddress *address)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+    virtPCIAddressFormat(address, name);
+    g_autofree char *text = virtHostRead(host, NULL, PCI_DEVICE "/driver_override", name);
+    bool none = !text || !*g_strstrip(text) || g_str_equal(text, "(null)");
+    return none ? NULL : g_steal_pointer(&text);
+}
+
+/* Is @driver one that hands devices to programs: vfio-pci, its variants (mlx5_vfio_pci), the uio drivers? */
+bool
+virtPCIIsForGuests(const char *driver)
+{
+    static const char *const parts[] = {"vfio", "uio", "pci-stub", "pciback"};
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        if (strstr(driver, parts[i]))
+            return true;
+    return false;
+}
+
+/* Take a device from the driver that it has, if any, and bind it to @driver again.
+ *
+ * @override: what its driver_override is to be; NULL: none
+ *
+ * Errors: VIRT_ERROR_HOST; the device may then be without a driver. Trying again is safe.
+ */
+bool
+virtPCIBindBack(virtHost *host, const virtPCIAddress *address, const char *driver, const char *override, GError **error)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+    virtPCIAddressFormat(address, name);
+    g_autofree char *now = virtPCIGetDriver(host, address);
+    if (!virtHostWrite(host, override ? override : "\n", error, PCI_DEVICE "/driver_override", name))
+        return false;
+    if (now && !virtHostWrite(host, name, error, "sys/bus/pci/drivers/%s/unbind", now))
+        return false;
+    return virtHostWrite(host, name, error, "sys/bus/pci/drivers/%s/bind", driver);
+}
+
 /* Have the kernel look for a driver for a device that has none. Where there is none, or VFs are not to be bound by
  * themselves (sriov_drivers_autoprobe), that is fine.
  *

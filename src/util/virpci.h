@@ -21,6 +21,7 @@ int virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b);
 bool virtPCIAddressIsIn(const GArray *list, const virtPCIAddress *address);
 
 #define VIRT_PORT_MAC_RANDOM 1 /* addrAssignType: NET_ADDR_RANDOM of linux/netdevice.h */
+#define VIRT_PORT_MAC_SET 3    /* NET_ADDR_SET: dev_set_mac_address() */
 
 /* One netdev of a PCI device. */
 typedef struct {
@@ -61,5 +62,9 @@ GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetDriver(virtHost *host, const virtPCIAddress *address);
 bool virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error);
+char *virtPCIGetOverride(virtHost *host, const virtPCIAddress *address);
+bool virtPCIIsForGuests(const char *driver);
+bool virtPCIBindBack(virtHost *host, const virtPCIAddress *address, const char *driver, const char *override,
+                     GError **error);
 bool virtPCIProbe(virtHost *host, const virtPCIAddress *address, GError **error);
 GPtrArray *virtPCIListPFs(virtHost *host);

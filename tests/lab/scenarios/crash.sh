@@ -40,14 +40,9 @@ bring_back() {
   esac
 }
 
-# settle WHO: wait until they agree. libvirt that dies between giving the VF to vfio-pci and listing it for the guest leaves
-# the driver there, with us and without us; docs/operations.rst says what to do then.
-settle() {
-  waitfor 60 settled "$1" || true
-  if left_driver; then stock_virsh -q nodedev-reattach "pci_${vf//[:.]/_}"; waitfor 60 agreed || true; fi
-}
-settled() { agreed || { [[ $1 = libvirt ]] && left_driver; }; }
-left_driver() { [[ $(has) = 0 && -z $(records) && $(driver "$vf") = vfio-pci ]]; }
+# settle: wait until they agree. libvirt that dies between giving the VF to vfio-pci and listing it for the guest leaves
+# it there; the host's driver gets it back with the settings.
+settle() { waitfor 60 agreed || true; }
 
 # crash WHO WHERE COMMAND...: run it in the background, kill WHO when it has come to WHERE, and look
 crash() {
@@ -59,7 +54,7 @@ crash() {
   point
   wait $! || true
   bring_back "$who"
-  settle "$who"
+  settle
   if state=$(agreed); then pass "$who killed at $where of $1: $state"
   else fail "$who killed at $where of $1" "$state"; fi
   waitfor 20 none_left || true
@@ -123,7 +118,7 @@ for who in filter daemon libvirt; do
   wait $! || true
   echo 0 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
   bring_back $who
-  settle $who
+  settle
   ok "they agree" agreed
   step "detach, $who killed"
   for where in "${detaching[@]}"; do

@@ -43,6 +43,47 @@ is "the host's driver is free to choose again" "$(assigned)" 1
 like "and did not get the guest's" "$(cat "$PCI/$vf/net/"*/address)" '^..:..:..:..:..:..$'
 not_ok "nor keeps it" '^$' grep 52:54:00:aa:00:03 "$PCI/$vf/net/"*/address
 
+step "a VF that was bound to vfio-pci beforehand: whose MAC address is shown cannot be told"
+node=pci_${vf//[:.]/_}
+sed "s/managed='yes'/managed='no'/; s/<name>free/<name>bound/" free.xml > bound.xml
+own=$(cat "$PCI/$vf/net/"*/address)
+ok "nodedev-detach" virsh -q nodedev-detach "$node"
+like "a plan says so" "$(virt-hostdev plan bound.xml 2>&1)" "shows the MAC address $own, and whether that was set"
+ok "define" virt-hostdev define bound.xml
+ok "start" virsh -q start bound
+like "so does the status" "$(virt-hostdev status 2>&1)" "shows the MAC address $own, and whether that was set"
+ok "destroy" virsh -q destroy bound
+is "it is with vfio-pci as before" "$(driver "$vf")" vfio-pci
+ok "nodedev-reattach" virsh -q nodedev-reattach "$node"
+waitfor 10 test -e "$PCI/$vf/net"
+is "the host's driver is free to choose" "$(assigned)" 1
+ok "its address can be changed" ip link set "$(netdev "$vf")" address 02:11:22:33:44:55
+
+step "the VF's netdev was given an address: that is no admin MAC either"
+is "it was set" "$(assigned)" 3
+ok "start" virsh -q start free
+ok "destroy" virsh -q destroy free
+waitfor 10 test -e "$PCI/$vf/net"
+is "the host's driver is free to choose" "$(assigned)" 1
+ok "its address can be changed" ip link set "$(netdev "$vf")" address 02:11:22:33:44:55
+
+step "a VF that the host uses is left to it"
+dev=$(netdev "$vf")
+ip addr add 10.9.9.9/24 dev "$dev"
+not_ok "a plan says so" "in use by the host: its netdev $dev has the address 10.9.9.9" virt-hostdev plan free.xml
+not_ok "start: it has an address" "in use by the host: its netdev $dev has the address 10.9.9.9" virsh start free
+ip addr flush dev "$dev"
+ip netns add pod; ip link set "$dev" netns pod
+not_ok "start: it is in a namespace" "in use by the host: its driver igbvf is bound, and its netdev is in another network namespace" virsh start free
+ip netns exec pod sleep 60 & pod=$!
+waitfor 10 ip netns exec pod true
+not_ok "a process there is named" "that of process $pod .sleep." virsh start free
+kill "$pod"; ip netns del pod
+waitfor 10 test -e "$PCI/$vf/net"
+ok "start: it has come back" virsh -q start free
+ok "destroy" virsh -q destroy free
+waitfor 10 test -e "$PCI/$vf/net"
+
 step "a failed start leaves a VF that works"
 domain broken "<disk type='file'><source file='/nowhere.img'/><target dev='vda' bus='virtio'/></disk>$(hostdev "$vf" "<netdev port='1'><mac address='52:54:00:aa:00:04'/></netdev>")" > broken.xml
 ok "define" virt-hostdev define broken.xml

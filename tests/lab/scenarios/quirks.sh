@@ -147,6 +147,12 @@ is "none is" "$(grep ' mac addr=' "$dir/log" | tail -n 1 | sed 's/.* addr=\([^ ]
 is "the driver is free to choose" "$(cat "$PCI/$vf/net/$(netdev "$vf" 1)/addr_assign_type")" 1
 echo N > "$par/random_mac"; echo N > "$par/report_vf_mac"
 
+quirk admin-mac-only
+echo Y > "$par/random_mac"
+rebind "$vf"; waitfor 10 netdev "$vf" 2
+is "what the VF's driver made up is not shown" "$(vfget "$PF2" 0 address)" '"00:00:00:00:00:00"'
+echo N > "$par/random_mac"; rebind "$vf"; waitfor 10 netdev "$vf" 2
+
 quirk guid-in-sysfs
 rmmod dualport; modprobe dualport admin_guids=1 ib_ports=2; dualport_up "$PF2" 1
 before=$(snapshot_vfs)
