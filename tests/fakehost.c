@@ -22,6 +22,13 @@ fakeSleep(gulong microseconds)
     *sleeper += microseconds;
 }
 
+static char *
+fakeReadIPv4(virtHost *host, const char *ifname)
+{
+    const fakeHost *fake = host->opaque;
+    return g_strcmp0(ifname, fake->ipv4Netdev) == 0 ? g_strdup("192.0.2.7") : NULL;
+}
+
 static void
 fakeWarn(virtHost *host, const char *message)
 {
@@ -62,6 +69,7 @@ fakeHostNew(void)
     fake->host = virtHostNew(root);
     fake->host->talk = fakeKernelTalk;
     fake->host->sleep = fakeSleep;
+    fake->host->readIPv4 = fakeReadIPv4;
     fake->host->warn = fakeWarn;
     fake->host->opaque = fake;
     fake->warnings = g_ptr_array_new_with_free_func(g_free);

@@ -206,6 +206,121 @@ testShown(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(looked, ==, 1);
 }
 
+/* ---- a VF that the host uses ---- */
+
+static void
+assertInUse(twoGuests *f, const char *part)
+{
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    g_autoptr(virtOwner) hand = virtOwnerNew("by hand", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    guestsAssertError(error, VIRT_ERROR_BUSY, part);
+    g_assert_cmpstr(((virtPlanRow *)rows->pdata[0])->problem, ==, error->message);
+    guestsAssertAsBefore(f);
+    g_clear_error(&error);
+    virtQemuHostdevPrepare(f->fake->host, hand, wanted, &error);
+    g_assert_no_error(error);
+    virtQemuHostdevRelease(f->fake->host, hand, &error);
+    g_assert_no_error(error);
+}
+
+static void
+assertUnused(twoGuests *f)
+{
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+
+    prepare(f, wanted);
+    release(f);
+    guestsAssertAsBefore(f);
+}
+
+static void
+testUpper(twoGuests *f, gconstpointer opaque)
+{
+    fakeHostFile(f->fake, "", DEVICE "/net/enp1s16f0d1/upper_br0");
+    assertInUse(f, "its netdev enp1s16f0d1 is below br0.");
+}
+
+static void
+testAddress(twoGuests *f, gconstpointer opaque)
+{
+    f->fake->ipv4Netdev = "enp1s16f0";
+    assertInUse(f, "its netdev enp1s16f0 has the address 192.0.2.7.");
+    f->fake->ipv4Netdev = NULL;
+    /* Each netdev has a link-local one, and many an automatic one. */
+    fakeHostFile(f->fake,
+                 "fe800000000000000000000000000001 05 40 20 80 enp1s16f0\n"
+                 "20010db8000000000000000000000001 05 40 00 00 enp1s16f0\n"
+                 "20010db8000000000000000000000002 06 40 00 80    other\n",
+                 "proc/net/if_inet6");
+    assertUnused(f);
+    fakeHostFile(f->fake, "20010db8000000000000000000000001 05 40 00 80 enp1s16f0\n", "proc/net/if_inet6");
+    assertInUse(f, "its netdev enp1s16f0 has the address 2001:0db8:0000:0000:0000:0000:0000:0001.");
+}
+
+static void
+makeLink(twoGuests *f, const char *target, const char *relative)
+{
+    g_autofree char *path = virtHostPath(f->fake->host, "%s", relative);
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
+    g_assert_cmpint(symlink(target, path), ==, 0);
+}
+
+static void
+testNamespace(twoGuests *f, gconstpointer opaque)
+{
+    g_autofree char *net = virtHostPath(f->fake->host, DEVICE "/net");
+    g_autofree char *away = virtHostPath(f->fake->host, "elsewhere");
+
+    g_assert_cmpint(rename(net, away), ==, 0);
+    assertInUse(f, "its driver dualvf is bound, and its netdev is in another network namespace. Move");
+    makeLink(f, "net:[1]", "proc/self/ns/net");
+    makeLink(f, "net:[1]", "proc/1/ns/net");
+    makeLink(f, "net:[2]", "proc/77/ns/net");
+    fakeHostFile(f->fake, "pod\n", "proc/77/comm");
+    fakeHostFile(f->fake, "5\n", "proc/77/root/sys/bus/pci/devices/" VF0 "/net/eth0/ifindex");
+    assertInUse(f, "in another network namespace, that of process 77 (pod).");
+    /* Drivers that make no netdev. */
+    fakeHostSetDriver(f->fake, VF0, "mlx5_core");
+    assertUnused(f);
+    fakeHostFile(f->fake, "", DEVICE "/mlx5_core.eth.2/uevent");
+    assertInUse(f, "its driver mlx5_core is bound");
+    fakeHostSetDriver(f->fake, VF0, NULL);
+    assertUnused(f);
+}
+
+/* ---- looked at again under the lock ---- */
+
+static virtStateLock *theirs;
+static twoGuests *waiting;
+
+static void
+takeDownAndUnlock(gulong microseconds)
+{
+    fakeHostFile(waiting->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(waiting->fake, PF, 2));
+    g_clear_pointer(&theirs, virtStateLockRelease);
+}
+
+static void
+testTakenDown(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autoptr(virtHost) other = virtHostNew(f->fake->host->root);
+    g_autoptr(GError) error = NULL;
+
+    waiting = f;
+    theirs = virtStateLockTake(other, PF, NULL);
+    f->fake->host->sleep = takeDownAndUnlock;
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    guestsAssertError(error, VIRT_ERROR_HOST, "the PF's netdev enp1s0f0d1 is down");
+    guestsAssertAsBefore(f);
+}
+
 /* ---- the driver comes back ---- */
 
 /* libvirt has bound the VF to vfio-pci and died; whoever comes then puts back what is recorded. */
@@ -289,7 +404,9 @@ main(int argc, char **argv)
         {"/unknown/made-up", testMadeUp},      {"/unknown/given", testGiven},
         {"/unknown/untouched", testUntouched}, {"/unknown/same", testSame},
         {"/unknown/refused", testRefused},     {"/unknown/not-taken-away", testNotTakenAway},
-        {"/unknown/shown", testShown},         {"/driver/comes-back", testDriver},
+        {"/unknown/shown", testShown},         {"/in-use/upper", testUpper},
+        {"/in-use/address", testAddress},      {"/in-use/namespace", testNamespace},
+        {"/lock/taken-down", testTakenDown},   {"/driver/comes-back", testDriver},
         {"/driver/override", testOverride},    {"/driver/stays", testDriverStays},
     };
 

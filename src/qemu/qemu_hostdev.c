@@ -449,6 +449,44 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
     return false;
 }
 
+static GPtrArray *
+stepsNew(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+    g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
+
+    for (guint i = 0; i < hostdevs->len; i++) {
+        Step *step = stepNew(host, owner, hostdevs->pdata[i], error);
+
+        if (!step)
+            return NULL;
+        g_ptr_array_add(steps, step);
+    }
+    return g_steal_pointer(&steps);
+}
+
+/* The lock may have been waited for: what the VF and its ports are is what they are now. */
+static bool
+lookAgain(virtHost *host, const virtOwner *owner, Step *step, GError **error)
+{
+    virtVF *vf = virtQemuHostdevLookup(host, owner, step->hostdev, error);
+
+    if (!vf)
+        return false;
+    virtVFFree(step->vf);
+    step->vf = vf;
+    return true;
+}
+
+/* Everything that may stand against it, before anything is changed. By hand, a VF is set for whoever uses its netdev.
+ */
+static bool
+makeReady(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
+{
+    return lookAgain(host, owner, step, error) && claim(host, owner, began, step, error) &&
+           (!owner->uuid || virtVFCheckNetdevs(host, step->vf, error)) && readPresent(host, step, error);
+}
+
 /* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
  *
  * Called before a driver takes the devices. Calling it again for the same owner is safe: what the VFs were
@@ -457,24 +495,18 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
 bool
 virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
 {
-    g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
-    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
-    g_autoptr(GPtrArray) locks = NULL;
     guint64 began = (guint64)g_get_monotonic_time();
+    g_autoptr(GPtrArray) steps = stepsNew(host, owner, hostdevs, error);
+    g_autoptr(GPtrArray) locks = NULL;
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = NULL;
 
-    for (guint i = 0; i < hostdevs->len; i++) {
-        Step *step = stepNew(host, owner, hostdevs->pdata[i], error);
-
-        if (!step)
-            return false;
-        g_ptr_array_add(steps, step);
-    }
-    if (steps->len == 0)
-        return true;
+    if (!steps || steps->len == 0)
+        return steps;
     if (!(locks = lockPFs(host, steps, error)))
         return false;
+    reads = virtHostReadOnce(host);
     for (guint i = 0; i < steps->len; i++) {
-        if (!claim(host, owner, began, steps->pdata[i], error) || !readPresent(host, steps->pdata[i], error))
+        if (!makeReady(host, owner, began, steps->pdata[i], error))
             return false;
     }
     if (!apply(host, steps, error))

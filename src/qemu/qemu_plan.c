@@ -122,7 +122,8 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
         addProblem(rows, &hostdev->address, NULL, 0, error);
         return;
     }
-    if (!virtQemuHostdevMayTake(host, owner, vf, hostdev->netdevs, &old, &over, &error))
+    if (!virtQemuHostdevMayTake(host, owner, vf, hostdev->netdevs, &old, &over, &error) ||
+        !virtVFCheckNetdevs(host, vf, &error))
         addProblem(rows, &vf->address, vf, 0, error);
     for (guint i = 0; i < hostdev->netdevs->len; i++)
         planPort(host, rows, vf, hostdev->netdevs->pdata[i]);

@@ -283,12 +283,14 @@ bool
 virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,
                           GError **error)
 {
-    g_autoptr(virtVF) vf = virtQemuHostdevLookup(host, owner, hostdev, error);
-    g_autoptr(virtStateLock) lock = vf ? virtStateLockTake(host, vf->pfName, error) : NULL;
+    g_autoptr(virtVF) before = virtVFLookup(host, &hostdev->address, error);
+    g_autoptr(virtStateLock) lock = before ? virtStateLockTake(host, before->pfName, error) : NULL;
+    g_autoptr(virtVF) vf = NULL;
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) local = NULL;
 
-    if (!lock)
+    if (!lock || !virtQemuHostdevIsStill(host, before, error) ||
+        !(vf = virtQemuHostdevLookup(host, owner, hostdev, error)))
         return false;
     record = loadRecord(host, owner, vf, &local);
     if (seen && record && !virtQemuRecordIsSame(seen, record))
@@ -297,7 +299,7 @@ virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtReco
         return true;
     if (local)
         g_propagate_error(error, g_steal_pointer(&local));
-    if (!record || !virtQemuHostdevIsStill(host, vf, error) || !virtQemuHostdevCheckOwn(host, vf->name, owner, error) ||
+    if (!record || !virtQemuHostdevCheckOwn(host, vf->name, owner, error) ||
         !checkChange(vf, record->wanted, hostdev->netdevs, error) || !change(host, vf, record, hostdev->netdevs, error))
         return false;
     virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);

@@ -39,6 +39,7 @@ virtHostNew(const char *root)
         host->root[len - 1] = '\0';
     host->talk = virtNetlinkTalk;
     host->sleep = realSleep;
+    host->readIPv4 = virtNetdevReadIPv4;
     host->stateDir = -1;
     return host;
 }

@@ -40,9 +40,10 @@ struct _virtHost {
     char *root;        /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
     virtHostTalk talk; /* rtnetlink */
     void (*sleep)(gulong microseconds);
-    virtHostWarnFunc warn; /* may be NULL: warnings are dropped */
-    void *opaque;          /* for the three above */
-    void *socket;          /* of the real talk, opened on first use */
+    char *(*readIPv4)(virtHost *host, const char *ifname); /* an address of a netdev, or NULL; caller frees */
+    virtHostWarnFunc warn;                                 /* may be NULL: warnings are dropped */
+    void *opaque;                                          /* for those above */
+    void *socket;                                          /* of the real talk, opened on first use */
 
     guint slept; /* milliseconds for busy devices, since the last lock was taken: see virnetlinkvf.c */
 

@@ -58,6 +58,10 @@ GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);
 /* virpcivfport.c */
 GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);
 
+/* virnetdevuser.c */
+bool virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error);
+char *virtNetdevReadIPv4(virtHost *host, const char *ifname);
+
 /* virpci.c */
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetDriver(virtHost *host, const virtPCIAddress *address);
