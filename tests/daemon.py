@@ -89,7 +89,7 @@ def domain_xml(n, named=(), devices=()):
 <memballoon model='none'/>{"".join(DEVICE % bus for bus in devices)}</devices></domain>"""
 
 
-def until(what, seconds=15):
+def until(what, seconds=60):
     """Wait until what() is true, and give it."""
     end = time.monotonic() + seconds
     while not (value := what()):
@@ -132,7 +132,7 @@ def start_libvirtd():
     global libvirtd
     with open("/run/libvirtd.log", "a", encoding="utf-8") as log:
         libvirtd = subprocess.Popen(["/usr/sbin/libvirtd", "-f", "/etc/libvirt/libvirtd.conf"], stdout=log, stderr=log)
-    until(lambda: alive(STOCK), 30)
+    until(lambda: alive(STOCK))
 
 
 def virsh(*argv, **more):

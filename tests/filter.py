@@ -135,10 +135,10 @@ class Filter:
         broker.close()
         os.close(log)
         for sock in (self.client, self.broker, listener):
-            sock.settimeout(10)
+            sock.settimeout(60)
         if listening:
             self.libvirt = listener.accept()[0]
-            self.libvirt.settimeout(10)
+            self.libvirt.settimeout(60)
             self.call(LIB_VERSION)  # by now it is confined
         listener.close()
         self.code = None

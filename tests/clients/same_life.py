@@ -166,7 +166,7 @@ def running(side):
     side.call("undefine", domain.undefine)
     side.call("createXML", conn.createXML, xml(side), libvirt.VIR_DOMAIN_START_AUTODESTROY)
     side.call("destroy of a transient domain", lambda: conn.lookupByName(NAME).destroy())
-    tap.wait_for(lambda: len(life) >= 14, 5)
+    tap.wait_for(lambda: len(life) >= 14)
     time.sleep(0.3)
     side.call("lifecycle events", lambda: list(life))
     # Each kind once: a BIOS that is reset early resets itself again, once or twice.
@@ -335,7 +335,7 @@ def checkpoints(side):
     if os.path.exists(target):
         os.unlink(target)
     side.maybe("backupBegin", domain.backupBegin, "<domainbackup><disks><disk name='vda' type='file'><target file='%s'/><driver type='qcow2'/></disk></disks></domainbackup>" % target, None, 0)
-    tap.wait_for(lambda: domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE, 20)
+    tap.wait_for(lambda: domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE)
     side.wrong("backupBegin of no XML", domain.backupBegin, "<domainbackup", None, 0)
 
 
@@ -450,7 +450,7 @@ def monitor(side):
     side.call("agentSetResponseTimeout", domain.agentSetResponseTimeout, 5, 0)
     side.call("resume", domain.resume)
     side.call("suspend", domain.suspend)
-    tap.wait_for(lambda: len(seen) >= 2, 5)
+    tap.wait_for(lambda: len(seen) >= 2)
     side.call("QEMU's events", lambda: [e for e in seen if e[0] in ("RESUME", "STOP")])
     side.call("qemuMonitorEventDeregister", libvirt_qemu.qemuMonitorEventDeregister, side.conn, ident)
 

@@ -4,6 +4,7 @@
 #   run JOB    run /lab/job/JOB/cmd; output to .../out, at last its exit code to .../rc
 #   kill JOB   kill it with all that its session holds
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C LIBVIRT_DEFAULT_URI=qemu:///system
+export SYSTEMD_BUS_TIMEOUT=600           # a busy machine is slow
 stty -F /dev/ttyS1 raw -echo
 exec < /dev/null 3< /dev/ttyS1
 

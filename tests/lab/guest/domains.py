@@ -28,10 +28,19 @@ libvirt.registerErrorHandler(lambda ctx, error: None, None)
 count = dict.fromkeys(["kills", "refusals", "restores", "divergences"], 0)
 
 
+def own_time():
+    """Seconds, but for those in which L1 had no processor of a busy machine (host/job.sh)."""
+    try:
+        with open("/lab/starved", encoding="ascii") as file:
+            return time.monotonic() - int(file.read() or "0") / 1000
+    except OSError:
+        return time.monotonic()
+
+
 def waitfor(seconds, what):
-    end = time.monotonic() + seconds
+    end = own_time() + seconds
     while not what():
-        if time.monotonic() > end:
+        if own_time() > end:
             return False
         time.sleep(0.2)
     return True

@@ -164,11 +164,12 @@ root_ports() {
 l2_console() { echo "$IMAGES/$1.console"; }
 # l2_wait NAME PATTERN [SECONDS]: until a line of its console matches, which is printed
 l2_wait() {
-  if ! waitfor "${3:-200}" grep -Eq -- "$2" "$(l2_console "$1")"; then
+  if ! waitfor "${3:-200}" l2_says "$1" "$2"; then
     echo "no $2 on the console of $1, which ends:"; tail -n 10 "$(l2_console "$1")"; return 1
   fi
   grep -E -m 1 -- "$2" "$(l2_console "$1")" | tr -d '\r'
 }
+l2_says() { grep -Eq -- "$2" "$(l2_console "$1")"; }
 # l2_macs NAME [SECONDS]: "DEV MAC" of each netdev that the guest found, sorted, once it has pinged
 l2_macs() {
   l2_wait "$1" '^L2PING' "${2:-200}" > /dev/null

@@ -93,6 +93,19 @@ alive() {
   [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) = "$(readlink -f "$run")" ]]
 }
 
+# starved: sets STARVED to the milliseconds for which L1, since its start, wanted a processor of this machine and had none:
+# of its threads, the one for which that was longest (second number of schedstat, nanoseconds; Linux
+# Documentation/scheduler/sched-stats.rst). Waits for L1 do not count that time.
+starved() {
+  local file delay pid
+  STARVED=0
+  read -r pid 2>/dev/null < "$RUN/l1.pid" || return 0
+  for file in /proc/"$pid"/task/*/schedstat; do
+    read -r _ delay _ 2>/dev/null < "$file" || continue
+    ((delay / 1000000 <= STARVED)) || STARVED=$((delay / 1000000))
+  done
+}
+
 # start NAME COMMAND...: run in the background, in the run directory, and note it for alive and stop
 start() {
   local name=$1; shift

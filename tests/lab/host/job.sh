@@ -3,7 +3,7 @@
 # Running things in L1: an order on its second serial port, everything else by files in the share (see guest/init.sh).
 # Sourced, after common.sh.
 
-order() { timeout 10 bash -c 'echo "$1" > "$2"' - "$1" "$RUN/cmd.in" || die "L1 ($MACHINE) takes no orders"; }
+order() { timeout 60 bash -c 'echo "$1" > "$2"' - "$1" "$RUN/cmd.in" || die "L1 ($MACHINE) takes no orders"; }
 
 # job_start JOB: run the script on stdin in L1
 job_start() {
@@ -14,9 +14,10 @@ job_start() {
 }
 
 # job_run JOB SECONDS: run the script on stdin in L1 and print its output as it comes; returns its exit code, or
-# 124 when it took longer than SECONDS and was killed, or 125 when L1 went away
+# 124 when it took longer than SECONDS of L1's own time and was killed, or 125 when L1 went away
 job_run() {
-  local dir=$SHARE/job/$1 shown=0 rc='' deadline=$((SECONDS + $2))
+  local dir=$SHARE/job/$1 shown=0 rc='' began=$SECONDS second='' lost
+  starved; lost=$STARVED
   job_start "$1"
   # shellcheck disable=SC2064   # the job of now
   trap "order 'kill $1'; exit 130" INT TERM HUP
@@ -25,7 +26,8 @@ job_run() {
     # the exit code first, the output after it: what a job wrote at its end is seen
     if [[ -e $dir/rc ]]; then rc=$(cat "$dir/rc")
     elif ! alive l1; then rc=125
-    elif ((SECONDS >= deadline)); then order "kill $1"; rc=124; fi
+    elif ((SECONDS - began - (STARVED - lost) / 1000 >= $2)); then order "kill $1"; rc=124; fi
+    if [[ $second != "$SECONDS" ]]; then second=$SECONDS; starved; echo "$STARVED" > "$SHARE/starved"; fi # for waits in L1
     show_new "$dir/out"
   done
   trap - INT TERM HUP

@@ -7,7 +7,7 @@ packages=(
   # what is tested
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86
   # what init and scenarios use
-  busybox-static dbus iproute2 jq kmod passwd pciutils polkitd procps python3 python3-libvirt python3-lxml socat strace
+  apparmor busybox-static dbus iproute2 jq kmod passwd pciutils polkitd procps python3 python3-libvirt python3-lxml socat strace
   systemd udev virtinst
   # what our own programs are linked with, and glib
   libexpat1 libnl-3-200 libnl-route-3-200 libseccomp2 libsmartcols1 libsystemd0 libvirt0 libxml2
@@ -23,7 +23,7 @@ build_root() {
       die "the packages of $suite changed, and L1 runs from its root. Stop it first: LAB_SUITE=$suite lab down"
   done
   mkdir -p "$LAB/$suite"; rm -f "$dir.packages"
-  rm -rf "$LAB/$suite"{,-systemd}/share/capabilities      # they are of the QEMU that goes
+  rm -rf "$LAB/$suite"{,-systemd}/share/{capabilities,profiles} # they are of the QEMU and the AppArmor that go
   debian_tree "$suite" "$dir" "$LAB/root-$suite.log" "$wanted"
   echo "$wanted" > "$dir.packages"
   say "root file system of $suite: $(du -sm "$dir" | cut -f1) MB in $(elapsed "$since") s"

@@ -19,11 +19,13 @@ tick_khz() { awk -F': *' '/^bogomips/ { printf "%d\n", $2 * 500; exit }' /proc/c
 
 # shellcheck disable=SC2054   # QEMU wants commas
 computer() {
+  local apparmor=0                  # as Debian boots, but for the plain flavour, where nobody would load a profile
+  [[ $INIT = plain ]] || apparmor='1 security=apparmor'
   args=(-name "lab-$MACHINE" -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max
     -smp "${LAB_SMP:-1}" -m "${LAB_MEM:-3G}" -nodefaults -display none -no-reboot
     -L "$BASE/usr/share/qemu" -L "$BASE/usr/share/seabios" -L "$BASE/usr/lib/ipxe/qemu"
     -kernel "$KERNEL/vmlinuz" -initrd "$LAB/initrd-l1.img"
-    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=0 mitigations=off nokaslr no_timer_check tsc=reliable tsc_early_khz=$(tick_khz) lab.init=$INIT"
+    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=$apparmor mitigations=off nokaslr no_timer_check tsc=reliable tsc_early_khz=$(tick_khz) lab.init=$INIT"
     -device intel-iommu,intremap=on,caching-mode=on)
 }
 
@@ -49,10 +51,14 @@ nic() {
 # boot ATTEMPT: starts L1 and waits for it. An emulated processor now and then loses its first timer interrupts and
 # halts for good, before any program runs; so there is a second attempt, and it is said.
 boot() {
+  local began=$SECONDS told=$SECONDS
   start l1 "${qemu[@]}" "${args[@]}"
-  for _ in {1..900}; do
+  while starved; ((SECONDS - began - STARVED / 1000 < 90)); do
     [[ ! -e $SHARE/ready ]] || return 0
     alive l1 || break
+    if ((SECONDS - told >= 30)); then
+      told=$SECONDS; say "waiting for L1 ($MACHINE) to boot; its console says: $(tail -n 1 console.log | tr -d '\r')"
+    fi
     sleep 0.1
   done
   say "L1 did not come up at attempt $1; the end of its console:"
@@ -67,7 +73,7 @@ since=$EPOCHREALTIME
 mkdir -p "$RUN" "$SHARE"
 stop wire "$MACHINE"               # where L1 was killed and never taken down
 cd "$RUN" || exit                         # sockets and pipes by relative name: a socket's path may have 107 bytes
-rm -rf ./* "$SHARE"/{ready,job,wire.log}
+rm -rf ./* "$SHARE"/{ready,job,starved,wire.log}
 mkdir "$SHARE/job"; cp "$LAB"/l2/{vmlinuz,initrd.img} "$SHARE/"; share_guest
 trap 'stop l1 "$MACHINE"; stop wire "$MACHINE"' EXIT
 

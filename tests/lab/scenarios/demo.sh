@@ -51,7 +51,7 @@ is "port 1 of the dual-port VF" "$(vfget "$PF2" 0 address 1) $(vfget "$PF2" 0 'v
 is "port 2 of the dual-port VF" "$(vfget "$PF2" 0 address 2) $(vfget "$PF2" 0 'vlan_list[0].vlan' 2)" '"52:54:00:01:02:04" 43'
 show "$(virt-hostdev status)"
 
-step "the guest boots (emulated in an emulated machine: be patient)"
+step "the guest boots and pings (emulated in an emulated machine: half a minute, on a busy machine several)"
 ok "it pings through the igb VF" l2_wait demo '^L2PING rc=0'
 show "$(l2_macs demo)"
 like "the guest says that it has the MAC" "$(l2_macs demo)" ' 52:54:00:01:02:05$'

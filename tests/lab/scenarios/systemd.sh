@@ -38,6 +38,31 @@ ok "so does libvirt let a member" as member virsh -q -c qemu:///system list
 not_ok "and not a stranger" 'authentication unavailable' as stranger virsh -q -c qemu:///system list
 ok "who may look" as stranger virsh -q -r -c qemu:///system list
 
+step "AppArmor confines the stock daemon"
+is "its profile is enforced" "$(cat "/proc/$(pidof -s "$LIBVIRTD")/attr/current")" "libvirtd (enforce)"
+hook=/etc/libvirt/hooks/qemu.d/50-virt-hostdev
+validated() { { virt-hostdev host-validate 2>&1 || true; } | grep "Checking for libvirt's daemon $1"; }
+# shellcheck disable=SC2317 # for ok
+run_as_said() { said=${said##* Run: }; bash -c "${said%)}"; }
+like "it may execute the hook" "$(validated 'being allowed')" PASS
+cp /usr/sbin/virt-hostdev-hook /usr/libexec/lab-hook
+ln -sfn /usr/libexec/lab-hook "$hook"
+domain confined "" > confined.xml
+not_ok "a hook outside of the folders that it names keeps every domain from starting" "$hook: Permission denied" virsh -q create confined.xml
+like "the denial is found" "$(denied)" 'operation="exec".*profile="libvirtd".*name="/usr/libexec/lab-hook"'
+said=$(validated 'being allowed')
+like "host-validate finds it" "$said" "FAIL .*profile 'libvirtd' does not let it execute /usr/libexec/lab-hook"
+ok "what it says to run helps" run_as_said
+like "it may execute the hook again" "$(validated 'being allowed')" PASS
+denied > /dev/null                       # it was found by trying
+like "it has noticed the hooks" "$(validated 'having noticed')" PASS
+touch -h /etc/libvirt/hooks/qemu.d/*
+said=$(validated 'having noticed')
+like "and is where no hook is older than the daemon" "$said" "WARN .* Run: systemctl reload $LIBVIRTD"
+ok "what it says to run helps" run_as_said
+like "then it has noticed" "$(validated 'having noticed')" PASS
+rm /usr/libexec/lab-hook
+
 step "a guest with a VF"
 igb_up "$PF1" 1
 vf=$(vfaddr "$PF1" 0)

@@ -30,6 +30,7 @@ step "enable"
 # shellcheck disable=SC2086
 systemctl stop virthostdevd.service $ours 2> /dev/null || true
 systemctl reset-failed
+like "the hook runs under the policy in force, and is known" "$(virt-hostdev host-validate 2>&1 | grep -c "libvirt's daemon.* PASS$")" '^2$'
 ok "enable" virt-hostdev enable
 is "ours listen where libvirt did; libvirt behind" "$(listens)" \
   "/run/libvirt/virthostdevd-sock /run/libvirt/$SOCKET /run/libvirt/virthostdevd-sock-ro /run/libvirt/$SOCKET-ro $STOCK/$SOCKET $STOCK/$SOCKET-ro "
