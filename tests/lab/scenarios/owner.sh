@@ -48,31 +48,9 @@ is "the VF is still set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 ok "release" virt-hostdev release second
 is "everything as before" "$(snapshot_vfs)" "$before"
 
-step "an owner that died with libvirtd does not hold a VF for ever"
-printf '#!/bin/sh\n[ "$1 $2" != "first prepare" ] || kill -KILL $PPID\n' > /etc/libvirt/hooks/qemu.d/60-other
-chmod +x /etc/libvirt/hooks/qemu.d/60-other
-virsh -q start first > /dev/null 2>&1 || true
-waitfor 20 libvirt_gone
-libvirt_up
-ok "the second starts" virsh -q start second
-ok "destroy" virsh -q destroy second
-is "everything as before the first" "$(snapshot_vfs)" "$before"
-
-step "a guest that libvirt has given the VF without us"
-domain plain "$(hostdev "$vf" "")" > plain.xml
-ok "it starts" virsh -q create plain.xml
-running=$(snapshot_vfs)
-not_ok "the second is refused, and the domain named" "VF $vf is in use by domain 'plain'" virsh start second
-not_ok "by hand too" "VF $vf is in use by domain 'plain'" virt-hostdev apply --owner me second.xml
-not_ok "plan says so" "VF $vf is in use by domain 'plain'" virt-hostdev plan second.xml
-is "nothing has changed" "$(snapshot_vfs)" "$running"
-ok "destroy" virsh -q destroy plain
-ok "the second starts" virsh -q start second
-ok "destroy" virsh -q destroy second
-is "everything as before" "$(snapshot_vfs)" "$before"
-
 step "what one has left waits while another guest has the VF"
 knobs=/sys/kernel/debug/dualport/$PF2
+domain plain "$(hostdev "$vf" "")" > plain.xml
 ip link set "$(netdev "$PF2" 1)" vf 0 vlan 7 qos 3
 admin=$(snapshot_vfs)
 ok "start" virsh -q start first
@@ -102,6 +80,28 @@ not_ok "a domain with the PF is refused" "PF $PF2 cannot be given to a guest.*$v
 not_ok "plan says so" "would fail" virt-hostdev plan pf.xml
 is "nothing has changed" "$(snapshot_vfs)" "$running"
 ok "destroy" virsh -q destroy first
+is "everything as before" "$(snapshot_vfs)" "$before"
+
+step "an owner that died with libvirtd does not hold a VF for ever"
+printf '#!/bin/sh\n[ "$1 $2" != "first prepare" ] || kill -KILL $PPID\n' > /etc/libvirt/hooks/qemu.d/60-other
+chmod +x /etc/libvirt/hooks/qemu.d/60-other
+virsh -q start first > /dev/null 2>&1 || true
+waitfor 20 libvirt_gone
+libvirt_up
+ok "the second starts" virsh -q start second
+ok "destroy" virsh -q destroy second
+is "everything as before the first" "$(snapshot_vfs)" "$before"
+
+step "a guest that libvirt has given the VF without us"
+ok "it starts" virsh -q create plain.xml
+running=$(snapshot_vfs)
+not_ok "the second is refused, and the domain named" "VF $vf is in use by domain 'plain'" virsh start second
+not_ok "by hand too" "VF $vf is in use by domain 'plain'" virt-hostdev apply --owner me second.xml
+not_ok "plan says so" "VF $vf is in use by domain 'plain'" virt-hostdev plan second.xml
+is "nothing has changed" "$(snapshot_vfs)" "$running"
+ok "destroy" virsh -q destroy plain
+ok "the second starts" virsh -q start second
+ok "destroy" virsh -q destroy second
 is "everything as before" "$(snapshot_vfs)" "$before"
 
 step "a start after one that was cut off gets what it asks for, and nothing else"
