@@ -17,7 +17,8 @@ print(answer.strip())' "/run/libvirt/$SOCKET"; }
 dualport_up "$PF2" 3
 mine=$(vfaddr "$PF2" 0) other=$(vfaddr "$PF2" 1) free=$(vfaddr "$PF2" 2)
 libvirt_up; libvirt_stop; stock_up
-printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" 'filter = "/lab/guest/askbroker.py"' > /etc/libvirt/virthostdevd.conf
+install -o root -m 0755 /lab/guest/askbroker.py /etc/libvirt/ # a filter has to be root's
+printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" 'filter = "/etc/libvirt/askbroker.py"' > /etc/libvirt/virthostdevd.conf
 virthostdevd >> "$HOSTDEVD_LOG" 2>&1 &
 echo $! > /run/lab-virthostdevd.pid
 waitfor 20 test -S "/run/libvirt/$SOCKET"
