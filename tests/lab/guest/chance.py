@@ -69,6 +69,32 @@ class Knob:
         return "%s of %s" % (self.files, self.pf)
 
 
+# ---- strangers ----
+
+class Stranger:
+    """Somebody who has a VF open through VFIO and no record of it: a stock <hostdev>, a DPDK."""
+
+    def __init__(self, address):
+        self.address, self.device = address, "%s/%s" % (vfs.PCI, address)
+        self.driver = os.path.basename(os.readlink(self.device + "/driver"))
+        self.bind("vfio-pci")
+        group = os.path.basename(os.readlink(self.device + "/iommu_group"))
+        self.file = os.open("/dev/vfio/" + group, os.O_RDWR | os.O_CLOEXEC)
+
+    def bind(self, driver):
+        for path, text in ("driver_override", driver), ("driver/unbind", self.address):
+            with open("%s/%s" % (self.device, path), "w") as file:
+                file.write(text + "\n")
+        with open("/sys/bus/pci/drivers_probe", "w") as file:
+            file.write(self.address)
+
+    def end(self):
+        os.close(self.file)
+        self.bind(self.driver)
+        with open(self.device + "/driver_override", "w") as file:
+            file.write("\n")
+
+
 # ---- processes ----
 
 class Starter:
@@ -227,7 +253,8 @@ class Run:
         self.chance, self.hosts, self.said, self.seed = random.Random(seed), hosts, [], seed
         self.host = hosts[0] if self.chance.random() < 0.85 else hosts[1]
         self.world, self.model, self.killed = self.host.world, self.host.model, False
-        self.owners = [model.Owner("hand%d" % n) for n in range(2)]
+        self.owners, self.strangers = [model.Owner("hand%d" % n) for n in range(2)], []
+        self.model.used = set()
         if not self.world.root:                      # the hook knows no other root
             self.owners += [model.Owner("vm%d" % n, "00000000-0000-4000-8000-%012x" % n) for n in range(3)]
         self.model.owners = {owner.name: owner for owner in self.owners}
@@ -417,13 +444,30 @@ class Run:
         elif os.path.exists(path):
             os.remove(path)
 
+    def stranger(self):
+        """Comes or goes. igb's VFs are left out: without their netdev nobody can tell whose MAC address they show."""
+        free = [vf.address for vf in self.world.vfs if vf.pf in (PF2, PF3) and vf.address not in self.model.used]
+        if self.strangers and (not free or self.chance.random() < 0.4):
+            self.strangers_end([self.strangers.pop(self.chance.randrange(len(self.strangers)))])
+        elif free:
+            self.strangers.append(Stranger(self.chance.choice(free)))
+            self.model.used.add(self.strangers[-1].address)
+            self.say("somebody else opens", self.strangers[-1].address)
+
+    def strangers_end(self, strangers):
+        for stranger in strangers:
+            stranger.end()
+            self.model.used.discard(stranger.address)
+            self.say("nobody else has %s open" % stranger.address)
+
     # -- from beginning to end --
 
     def go(self):
         chance = self.chance
         for _ in range(chance.randint(2, 4)):
             while chance.random() < 0.35:
-                chance.choice([self.rename, self.down, self.down, self.drift, self.starter_dies, self.status_file, self.status_file])()
+                chance.choice([self.rename, self.down, self.down, self.drift, self.starter_dies, self.status_file, self.status_file,
+                               self.stranger, self.stranger])()
             knob = Knob(chance, chance.choice([PF2, PF3])) if not self.world.root and chance.random() < 0.4 else None
             if chance.random() < 0.2:
                 self.at_once(knob)
@@ -443,6 +487,7 @@ class Run:
         self.step(operations, knob if knob and knob.certain else None, kill)
 
     def give_back(self):
+        self.strangers_end(self.strangers)
         for key in sorted(self.model.down):
             self.world.netlink.up(self.world.ports[key], True)
         self.model.down = set()
@@ -463,6 +508,7 @@ class Run:
 
 
 def clean_up(run):
+    run.strangers_end(run.strangers)
     for owner in run.owners:
         owner.status = False
         run.write_status(owner)

@@ -3,7 +3,9 @@
 """domains.py RUNS SEED PF: random operations through virthostdevd and stock libvirt, each held against a model.
 
 Two domains: "vm" runs, and VFs are attached to it, updated, detached; "next" has the last two VFs and is started and
-destroyed. In half of the runs the client, its filter, the daemon or libvirt's is killed after some milliseconds. Then,
+destroyed. In half of the runs the client, its filter, the daemon or libvirt's is killed after some milliseconds. In some,
+libvirt is restarted under its guests, one of which ("pooled", if it runs) has a VF of a network's; and in some a VF of
+"next" does not go back, and "plain" has it, a stock <hostdev>, before it is tried again: it waits for that. Then,
 when all of them are back, what libvirt says, the metadata, the record, every port and the VF's driver must say the same
 of each VF: that the call came, or that it never did. What does not go back by itself does so with virt-hostdev restore.
 What libvirt took away from the host's driver before it was killed, libvirt gives back when it is asked to.
@@ -129,12 +131,15 @@ class Guests:
         self.next = {vf.address: self.netdevs() for vf in world.vfs[-2:]}
         text = subprocess.run(["virsh", "dumpxml", "--inactive", "next"], stdout=subprocess.PIPE, text=True, check=True).stdout
         devices = "".join(vfs.hostdev_xml(address, ports) for address, ports in self.next.items())
-        self.define(re.sub("<hostdev.*</hostdev>", "", text, flags=re.S).replace("</devices>", devices + "</devices>"))
+        bare = re.sub("<hostdev.*</hostdev>", "", text, flags=re.S)
+        self.define(bare.replace("</devices>", devices + "</devices>"))
+        bare = re.sub("<uuid>.*</uuid>", "", bare).replace("<name>next<", "<name>plain<")
+        self.define(bare.replace("</devices>", vfs.hostdev_xml(world.vfs[-1].address) + "</devices>"))
 
     def define(self, text):
-        with open("next.xml", "w") as file:
+        with open("domain.xml", "w") as file:
             file.write(text)
-        subprocess.run(["virsh", "-q", "define", "next.xml"], check=True)
+        subprocess.run(["virsh", "-q", "define", "domain.xml"], check=True)
 
     def netdevs(self):
         chance = self.chance
@@ -183,8 +188,47 @@ class Guests:
         now = found(self.world)
         return next((state for state in states if self.must(state) == now), None)
 
+    def restart(self, state):
+        """libvirt ends and comes back under its guests."""
+        running = call("virsh", "-q", "list", "--name").stdout
+        for pid in pids("libvirtd"):
+            os.kill(pid, signal.SIGTERM)
+        self.said.append("libvirt is restarted under %s" % running.split())
+        if not waitfor(60, lambda: not pids("libvirtd")) or not bring_back("libvirt"):
+            return None
+        now = call("virsh", "-q", "list", "--name").stdout
+        if now != running:
+            self.said.append("  now there are %s" % now.split())
+            return None
+        return self.settle(state)
+
+    def wait_for_plain(self, state):
+        """A VF that "next" has left is written to when "plain", which has it meanwhile, has ended."""
+        self.said.append("next ends, its VFs do not go back, plain takes one of them")
+        self.knob("vlan")
+        codes = [call("virsh", "-q", "destroy", "next").returncode, call("virsh", "-q", "start", "plain").returncode]
+        self.knob("none")
+        vf = self.world.vfs[-1]
+        left = [self.world.read()[vf.address, port] for port in vf.ports]
+        restored = call("virt-hostdev", "restore")
+        time.sleep(5)                                # the daemon tries again by itself, too
+        under = [self.world.read()[vf.address, port] for port in vf.ports]
+        codes.append(call("virsh", "-q", "destroy", "plain").returncode)
+        self.said.append("  -> %s, restore says %d %s" % (codes, restored.returncode, restored.stdout.strip()))
+        if any(codes) or under != left or not restored.returncode:
+            self.said.append("  under plain: %s, was %s" % (under, left))
+            return None
+        return self.settle({address: None if held and held[0] == "next" else held for address, held in state.items()})
+
     def step(self, state):
-        """One call. Returns the state after it, or None: what is agrees with nothing."""
+        """One call, or what else happens on a host. Returns the state after it, or None: what is agrees with nothing."""
+        if self.chance.random() < 0.1:
+            return self.restart(state)
+        if any(held and held[0] == "next" for held in state.values()) and self.chance.random() < 0.2:
+            return self.wait_for_plain(state)
+        return self.one_call(state)
+
+    def one_call(self, state):
         words, after, may = self.choose(state)
         chance, who, knob = self.chance, None, None
         if chance.random() < 0.5:

@@ -28,10 +28,11 @@ class Held:
 
 
 class Model:
-    """@now: {(address, port): setting}, @held: {address: Held}, @down: {(pf, port)}, @knobs: {pf: Knob}"""
+    """@now: {(address, port): setting}, @held: {address: Held}, @down: {(pf, port)}, @knobs: {pf: Knob},
+    @used: {address that somebody has open of whom no record knows}"""
 
     def __init__(self, vfs, owners, now):
-        self.vfs, self.owners, self.now, self.held, self.down, self.knobs = vfs, owners, now, {}, set(), {}
+        self.vfs, self.owners, self.now, self.held, self.down, self.knobs, self.used = vfs, owners, now, {}, set(), {}, set()
 
     def copy(self):
         other = copy.copy(self)
