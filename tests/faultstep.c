@@ -295,6 +295,7 @@ WRAP(int, open64, (const char *path, int flags, mode_t mode), (path, flags, mode
      -1)
 WRAP(int, faccessat, (int dir, const char *name, int mode, int flags), (dir, name, mode, flags), placeOf(dir, name),
      FAULT_LOOK, -1)
+WRAP(int, access, (const char *path, int mode), (path, mode), placeOfPath(path), FAULT_LOOK, -1)
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st), placeOf(fd, NULL), FAULT_LOOK, -1)
 WRAP(int, fstat64, (int fd, struct stat *st), (fd, st), placeOf(fd, NULL), FAULT_LOOK, -1)
 WRAP(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size), placeOf(fd, NULL), FAULT_READ, -1)

@@ -52,7 +52,7 @@ readIPv6(virtHost *host, const char *ifname)
         return NULL;
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (guint i = 0; lines[i]; i++) {
-        /* 20010db8000000000000000000000001 05 40 00 80     eth0 */
+        /* address in 32 digits, ifindex, prefix length, scope, flags, name; all but the name in hex */
         g_auto(GStrv) words = g_strsplit_set(g_strstrip(lines[i]), " ", 6);
         if (g_strv_length(words) < 6 || !g_str_equal(g_strstrip(words[5]), ifname) || strlen(words[0]) != 32 ||
             g_ascii_strtoull(words[3], NULL, 16) == IPV6_LINK_SCOPE ||
