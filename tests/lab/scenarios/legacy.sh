@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # suites: trixie bookworm
 # <interface type='hostdev'> on stock libvirt alone, and with us in front of it: the same procedures twice, through plain
-# virsh. Each prints what it has found, which is a cell of the table in docs/legacy-interface.rst. SIDES="stock ours" runs
+# virsh. Each prints what it has found, which is a cell of a table in docs/legacy-interface.rst. SIDES="stock ours" runs
 # all of it; without, bookworm has the whole of stock's column and trixie that of ours.
 . /lab/guest/lib.sh
 
@@ -86,9 +86,10 @@ begin() {
 refusal() {
   local out
   ! out=$("$@" 2>&1) || return 0
-  echo "refused: $(sed -n 's/^error: //p' <<< "$out" | tail -n 1 | sed 's/.*virt-hostdev: error: //; s/ ([0-9a-f-]\{36\})//; s/\.$//')"
+  echo "refused: $(reason <<< "$out")"
   return 1
 }
+reason() { sed -n 's/^error: //p' | tail -n 1 | sed 's/.*virt-hostdev: error: //; s/ ([0-9a-f-]\{36\})//; s/\.$//'; }
 end() { virsh -q destroy "$1" > /dev/null 2>&1 || true; waitfor 30 ended_domain "$1"; }
 ended_domain() { ! virsh -q list --name | grep -qx "$1"; }
 # libvirt_back: libvirtd is gone; bring it back as it was started
@@ -165,6 +166,7 @@ boots() {
   looks
   told "Start with MAC and VLAN" "$out$(set_to); in the guest: MAC $(l2_macs vm 600 | sed 's/.* //' | names -), frames with VLAN $(
     wire "$GUEST > .* type=0800" | sed 's/.* vlan=\([^ ]*\) .*/\1/' | sort -u | tr '\n' ' ' | sed 's/ $//')"
+  calls
   look "$PF1" 1
   interface "$vf1" $GUEST2 43 > two.xml
   told "Attach to the running guest" "$(plug); in the guest: MAC $(l2_wait vm "L2MAC .* $GUEST2" 200 | tail -n 1 | sed 's/.* //' | names -)"
@@ -182,6 +184,27 @@ looks() {
   { shown vm; shown vm --inactive; virsh -q domiflist vm; } > "looks.$THROUGH"
   is "virsh shows the interface as libvirt alone does" "$(cat "looks.$THROUGH")" "$(cat looks.stock)"
   like "which is an interface" "$(cat looks.stock)" "<interface type='hostdev'"
+}
+# calls: what those say that name the interface of the running guest, or that count it; the cells of a table of their own
+calls() {
+  asked "domifstat" domifstat vm $GUEST
+  asked "domstats --interface" domstats vm --interface
+  asked "domiftune" domiftune vm $GUEST
+  asked "domiftune, to set" domiftune vm $GUEST --live --outbound 100
+  asked "domif-getlink" domif-getlink vm $GUEST
+  asked "domif-setlink" domif-setlink vm $GUEST down
+  asked "domifaddr --source lease" domifaddr vm --source lease
+  ip neigh replace 192.0.2.7 lladdr $GUEST dev "$(netdev "$PF1")" nud reachable
+  asked "domifaddr --source arp, when the host has seen the guest" domifaddr vm --source arp
+  ip neigh del 192.0.2.7 dev "$(netdev "$PF1")"
+}
+asked() { # ROW VIRSH-COMMAND
+  local row=$1 out; shift
+  if virsh -q "$@" > said 2>&1; then
+    out=$(sed "/^Domain:/d; s/^$GUEST *//; s/^ *//; s/ *$//; s/ *: */=/; /^$/d" said | paste -sd ' ' | sed 's/\([0-9]\) \([a-z]\)/\1, \2/g')
+  else out="refused: $(reason < said)"; fi
+  step "$COLUMN: $row: ${out:-nothing}"
+  printf '%s\t%s\t%s\n' "$row" "$COLUMN" "${out:-nothing}" >> cells.calls
 }
 shown() { virsh -q dumpxml "$@" | sed -n '/<interface /,/<.interface>/p'; }
 plug() { ! refusal virsh -q attach-device vm two.xml --live || set_to; }
@@ -378,5 +401,7 @@ if [[ " $SIDES " = *" stock "* ]]; then
   mv cells.table cells
 fi
 
-step "the table"
+step "the tables"
 table legacy-interface.rst legacy
+mv cells.calls cells
+table legacy-interface.rst calls
