@@ -10,5 +10,8 @@ for sock in client, broker:
     sock.setblocking(True)
 for line in client.makefile("r"):
     broker.send(line.rstrip("\n").encode())
-    client.sendall(broker.recv(16384) + b"\n")
+    answer = broker.recv(16384)
+    if not answer:
+        break                                        # the broker has had enough
+    client.sendall(answer + b"\n")
 os._exit(0)
