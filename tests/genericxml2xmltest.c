@@ -109,12 +109,21 @@ compareLines(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* What a document means, whatever the order of its devices: a hostdev that becomes an interface moves. */
+/* What a document means, whatever the order of its devices: a hostdev that becomes an interface moves. An interface has
+ * no word for port 1, and a <netdev> none for the one that the VF has. */
 static char *
 sortedMeaning(const char *xml)
 {
     g_autofree char *meaning = virtTestMeaning(xml);
     g_auto(GStrv) lines = g_strsplit(meaning, "\n", -1);
+
+    for (guint i = 0; lines[i]; i++) {
+        char *port = strstr(lines[i], "netdev port='1'");
+
+        if (port)
+            memmove(port + strlen("netdev"), port + strlen("netdev port='1'"),
+                    strlen(port) - strlen("netdev port='1'") + 1);
+    }
 
     qsort(lines, g_strv_length(lines), sizeof(*lines), compareLines);
     return g_strjoinv("\n", lines);

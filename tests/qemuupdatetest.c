@@ -139,7 +139,7 @@ testRefused(updateGuest *f, gconstpointer opaque)
     virtHostdev *other = updateNewHostdev(fakeHostVFAddress(f->fake, PF, 1));
 
     updateChangeAll(f);
-    updateRefuse(f, f->a, other, VIRT_ERROR_NOT_FOUND, "attached without <netdev>");
+    updateRefuse(f, f->a, other, VIRT_ERROR_NOT_FOUND, "nothing was set when it was attached");
     updateRefuse(f, f->b, f->new, VIRT_ERROR_BUSY, "in use by domain 'a'");
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     updateRefuse(f, f->a, f->new, VIRT_ERROR_HOST, "was VF 0 of PF " PF " and is now VF 1");

@@ -129,8 +129,9 @@ loseAttr(GPtrArray *lost, const char *device, const virtNetdev *netdev, virtNetd
 {
     g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
     g_autofree char *left = plain ? g_strdup_printf(", and keeps VLAN %u", netdev->vlan.id) : g_strdup("");
+    g_autofree char *port = netdev->port ? g_strdup_printf(" port %u", netdev->port) : g_strdup("");
 
-    lose(lost, "%s port %u: %s %s%s", device, netdev->port, virtNetdevAttrs[attr].title, value, left);
+    lose(lost, "%s%s: %s %s%s", device, port, virtNetdevAttrs[attr].title, value, left);
 }
 
 /* Leave of a netdev that is shown as an interface what stock libvirt reads and starts. It refuses to start one with a
@@ -140,6 +141,8 @@ dropForeign(virtNetdev *netdev)
 {
     netdev->present &= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) |
                        VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT) | VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
+    if (netdev->port == 1)
+        netdev->port = VIRT_NETDEV_PORT_ANY; /* stock libvirt knows no port= */
     netdev->vlan.priority = 0;
     netdev->vlan.protocol = ETH_P_8021Q;
 }

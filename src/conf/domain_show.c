@@ -19,8 +19,13 @@ insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite 
     const virtXmlLayout layout = {"", indent, step};
     g_autoptr(GString) out = g_string_new(NULL);
 
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevFormatWritten(out, hostdev->netdevs->pdata[i], &layout);
+    for (guint i = 0; i < hostdev->netdevs->len; i++) {
+        virtNetdev netdev = *(const virtNetdev *)hostdev->netdevs->pdata[i];
+
+        if (netdev.port == VIRT_NETDEV_PORT_ANY) /* a <netdev> names its port, and most VFs have just that one */
+            netdev.port = 1;
+        virtNetdevFormatWritten(out, &netdev, &layout);
+    }
     virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
 }
 
@@ -153,7 +158,7 @@ virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev)
 {
     const virtNetdev *netdev = hostdev->netdevs->pdata[0];
 
-    return hostdev->netdevs->len == 1 && netdev->port == 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
+    return hostdev->netdevs->len == 1 && netdev->port <= 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
            !virtInterfaceHasNoAddress(hostdev->node) && virtInterfaceHasRoom(doc, hostdev->node, NULL);
 }
 

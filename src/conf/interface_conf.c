@@ -197,14 +197,15 @@ keep(const virtXmlNode *node, const virtNetdev *netdev)
 }
 
 /* Read the settings of @node, an <interface> or what was kept of one; the shape has been checked. libvirt's link "up"
- * only undoes its "down": a VF's link that is forced up would be a setting of its own, so here it says nothing.
+ * only undoes its "down": a VF's link that is forced up would be a setting of its own, so here it says nothing. Without
+ * a port it means the one that the VF has.
  *
  * Returns what the caller frees with g_free(), or NULL with VIRT_ERROR_INVALID.
  */
 virtNetdev *
 virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
-    g_autofree virtNetdev *netdev = virtNetdevNew(1);
+    g_autofree virtNetdev *netdev = virtNetdevNew(VIRT_NETDEV_PORT_ANY);
 
     if (!virtNetdevParseParts(doc, node, VIRT_NETDEV_PARSE_USER, netdev, error))
         return NULL;
@@ -391,7 +392,7 @@ virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *
 
     virtNetdevDropUntagged(netdev);
     g_string_append_printf(out, "%s<interface type='hostdev'%s", indent, managed ? " managed='yes'" : "");
-    if (netdev->port != 1)
+    if (netdev->port > 1) /* without one, a VF that has port 1 is set there too */
         g_string_append_printf(out, " port='%u'", netdev->port);
     virtNetdevFormatAttrs(out, netdev);
     g_string_append_c(out, '>');

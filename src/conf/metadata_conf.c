@@ -52,7 +52,7 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GErr
                      entry->line);
         return NULL;
     }
-    netdevs = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error);
+    netdevs = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_ENTRY, error);
     if (!netdevs)
         return NULL;
     if (netdevs->len == 0) {
@@ -61,6 +61,10 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GErr
     }
     if (!virtInterfaceParseEntry(doc, node, netdevs, &interface, error))
         return NULL;
+    if (!interface && ((const virtNetdev *)netdevs->pdata[0])->port == VIRT_NETDEV_PORT_ANY) {
+        virtXmlError(doc, node, error, "the metadata's <netdev> lacks its attribute 'port'; only an <interface> may");
+        return NULL;
+    }
     entry = g_new0(virtHostdev, 1);
     entry->line = node->line;
     entry->address = address;

@@ -30,7 +30,7 @@ checkGuid(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 }
 
 static const virtXmlRule netdevRules[] = {
-    {"netdev", "port! trustGuestRxFilters spoofCheck", NETDEV_CHILDREN, NULL, NULL},
+    {"netdev", "port trustGuestRxFilters spoofCheck", NETDEV_CHILDREN, NULL, NULL},
     {NULL},
 };
 
@@ -102,13 +102,22 @@ virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevP
         if (!parseRow(&virtNetdevRows[i], &r, node))
             return false;
     }
-    if (mode == VIRT_NETDEV_PARSE_USER && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
+    if (mode != VIRT_NETDEV_PARSE_STATE && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
         virtNetdevHas(netdev, VIRT_NETDEV_VIRTUALPORT)) {
         virtXmlError(doc, virtXmlChild(node, "virtualport"), error,
                      "<vlan> and <virtualport> exclude each other: the port profile chooses the VLAN; drop one");
         return false;
     }
     return true;
+}
+
+static bool
+checkPort(const virtXmlDoc *doc, const virtXmlNode *node, const virtNetdev *netdev, GError **error)
+{
+    if (netdev->port != VIRT_NETDEV_PORT_ANY)
+        return true;
+    virtXmlError(doc, node, error, "<netdev> lacks its attribute 'port'");
+    return false;
 }
 
 /* Read one <netdev>.
@@ -118,9 +127,11 @@ virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevP
 virtNetdev *
 virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, GError **error)
 {
-    g_autofree virtNetdev *netdev = virtNetdevNew(0);
+    g_autofree virtNetdev *netdev = virtNetdevNew(VIRT_NETDEV_PORT_ANY);
 
     if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtNetdevParseParts(doc, node, mode, netdev, error))
+        return NULL;
+    if (mode != VIRT_NETDEV_PARSE_ENTRY && !checkPort(doc, node, netdev, error))
         return NULL;
     return g_steal_pointer(&netdev);
 }
@@ -143,6 +154,10 @@ virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdev
         netdev = virtNetdevParse(doc, node, mode, error);
         if (!netdev)
             return NULL;
+        if (list->len && !checkPort(doc, node, netdev, error)) {
+            g_free(netdev);
+            return NULL;
+        }
         if (virtNetdevListFind(list, netdev->port)) {
             virtXmlBadValue(doc, node, "port", error,
                             "an earlier <netdev> of this device has the same port; each port has one");
@@ -232,7 +247,8 @@ virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *la
     gsize start;
 
     addTag(out, layout, 0, "<", "netdev");
-    virtXmlAddNumber(out, "port", netdev->port);
+    if (netdev->port != VIRT_NETDEV_PORT_ANY)
+        virtXmlAddNumber(out, "port", netdev->port);
     virtNetdevFormatAttrs(out, netdev);
     start = out->len;
     virtXmlAdd(out, ">");

@@ -18,6 +18,7 @@
  * hold what hardware says ("no VLAN" is <tag id='0'/>, "no admin MAC" is 00:00:00:00:00:00). */
 typedef enum {
     VIRT_NETDEV_PARSE_USER,
+    VIRT_NETDEV_PARSE_ENTRY, /* a user's, in our metadata: the one of an <interface> may leave its port to the device */
     VIRT_NETDEV_PARSE_STATE,
 } virtNetdevParseMode;
 

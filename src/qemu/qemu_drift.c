@@ -46,7 +46,8 @@ hasMadeUp(virtHost *host, const virtVF *vf, const virtNetdev *wanted)
     for (guint i = 0; own && i < own->len; i++) {
         const virtPort *netdev = own->pdata[i];
 
-        if (netdev->port == wanted->port && memcmp(netdev->mac, wanted->mac, sizeof(wanted->mac)) == 0)
+        if ((own->len == 1 || netdev->port == wanted->port) &&
+            memcmp(netdev->mac, wanted->mac, sizeof(wanted->mac)) == 0)
             return true;
     }
     return false;
@@ -78,10 +79,10 @@ static void
 compare(virtHost *host, virtDrift *drift)
 {
     const virtRecord *record = drift->record;
-    g_autoptr(GPtrArray) none = virtNetdevListNew();
-    const virtHostdev whole = {.address = record->address, .netdevs = none};
 
-    drift->vf = virtQemuHostdevLookup(host, &record->owner, &whole, &drift->problem);
+    drift->vf = virtVFLookup(host, &record->address, &drift->problem);
+    if (drift->vf)
+        virtQemuHostdevSetInstance(drift->vf, &record->owner);
     if (!drift->vf || !virtQemuHostdevIsRecorded(drift->vf, record, &drift->problem))
         return;
     drift->present = virtNetDevHostdevRead(host, drift->vf, record->wanted, &drift->problem);

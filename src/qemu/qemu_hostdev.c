@@ -22,8 +22,12 @@ typedef struct {
     const virtHostdev *hostdev;
     virtVF *vf;
     virtRecord *record;
-    virtRecord *old;    /* that the owner has of the same VF already, and goes on with; or NULL */
-    GPtrArray *present; /* virtNetdev: what the wanted ports say before this start */
+    virtRecord *old;     /* that the owner has of the same VF already, and goes on with; or NULL */
+    GPtrArray *restored; /* virtNetdev: what has been put back first; or NULL */
+    GPtrArray *netdevs;  /* virtNetdev: what is wanted, each with its port */
+    GArray *maybe;       /* guint: ports of which the VF has one, and nobody says which; NULL: it is certain */
+    guint elsewhere;     /* where the driver has written the first of those; 0: there */
+    GPtrArray *present;  /* virtNetdev: what the wanted ports, and those it may be, say before this start */
 } Step;
 
 static void
@@ -32,8 +36,10 @@ stepFree(Step *step)
     virtVFFree(step->vf);
     virtRecordFree(step->record);
     virtRecordFree(step->old);
-    if (step->present)
-        g_ptr_array_unref(step->present);
+    g_clear_pointer(&step->restored, g_ptr_array_unref);
+    g_clear_pointer(&step->netdevs, g_ptr_array_unref);
+    g_clear_pointer(&step->maybe, g_array_unref);
+    g_clear_pointer(&step->present, g_ptr_array_unref);
     g_free(step);
 }
 
@@ -101,31 +107,52 @@ virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner)
     }
 }
 
-/* Find the VF of @hostdev and see whether its ports can be used. Returns it ready for settings of @owner's. */
+/* Say before @error which element of the document it is about, as its user wrote it. */
+void
+virtQemuHostdevPrefix(GError **error, const virtHostdev *hostdev)
+{
+    g_prefix_error(error, "%s: ", hostdev->interface ? "<interface type='hostdev'>" : "<hostdev>");
+}
+
+/* Find the VF of @hostdev. Returns it ready for settings of @owner's. */
 virtVF *
 virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
 {
-    g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, error);
+    virtVF *vf = virtVFLookup(host, &hostdev->address, error);
 
     if (vf)
         virtQemuHostdevSetInstance(vf, owner);
-    for (guint i = 0; vf && i < hostdev->netdevs->len; i++) {
-        if (!virtQemuHostdevCheckPort(vf, hostdev->netdevs->pdata[i], error))
-            return NULL;
-    }
-    return g_steal_pointer(&vf);
+    else
+        virtQemuHostdevPrefix(error, hostdev);
+    return vf;
 }
 
-static Step *
-stepNew(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+/* Can the ports of @netdevs be used, which @hostdev wants of @vf?
+ */
+bool
+virtQemuHostdevCheckPorts(const virtVF *vf, const virtHostdev *hostdev, const GPtrArray *netdevs, GError **error)
 {
-    Step *step = g_new0(Step, 1);
+    for (guint i = 0; i < netdevs->len; i++) {
+        if (virtQemuHostdevCheckPort(vf, netdevs->pdata[i], error))
+            continue;
+        virtQemuHostdevPrefix(error, hostdev);
+        return false;
+    }
+    return true;
+}
 
-    step->hostdev = hostdev;
-    step->vf = virtQemuHostdevLookup(host, owner, hostdev, error);
+/* Find out what the VF of @step and its ports are now, and whether these can be used. */
+static bool
+look(virtHost *host, const virtOwner *owner, Step *step, GError **error)
+{
+    g_clear_pointer(&step->netdevs, g_ptr_array_unref);
+    g_clear_pointer(&step->maybe, g_array_unref);
+    g_clear_pointer(&step->vf, virtVFFree);
+    step->vf = virtQemuHostdevLookup(host, owner, step->hostdev, error);
     if (!step->vf)
-        g_clear_pointer(&step, stepFree);
-    return step;
+        return false;
+    step->netdevs = virtQemuPortResolve(host, owner, step->vf, step->hostdev->netdevs, &step->maybe);
+    return virtQemuHostdevCheckPorts(step->vf, step->hostdev, step->netdevs, error);
 }
 
 /* Is @vf, which was looked up before its PF's lock was waited for, still at its index? */
@@ -230,8 +257,8 @@ virtQemuHostdevWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *b
 static void
 rememberBefore(virtHost *host, Step *step)
 {
-    for (guint i = 0; i < step->hostdev->netdevs->len; i++) {
-        const virtNetdev *wanted = step->hostdev->netdevs->pdata[i];
+    for (guint i = 0; i < step->netdevs->len; i++) {
+        const virtNetdev *wanted = step->netdevs->pdata[i];
         virtNetdev *before = virtNetdevListFind(step->record->before, wanted->port);
 
         if (!before) {
@@ -244,6 +271,12 @@ rememberBefore(virtHost *host, Step *step)
                 memset(before->mac, 0, sizeof(before->mac));
         }
         virtQemuHostdevCompleteBefore(before, wanted);
+    }
+    for (guint i = 0; step->maybe && i < step->maybe->len; i++) {
+        guint port = g_array_index(step->maybe, guint, i);
+
+        if (!virtNetdevListFind(step->record->before, port))
+            g_ptr_array_add(step->record->before, virtNetdevCopy(virtNetdevListFind(step->present, port)));
     }
     virtNetdevListSort(step->record->before);
 }
@@ -335,14 +368,16 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError 
 {
     bool over;
 
-    if (!virtQemuHostdevMayTake(host, owner, step->vf, step->hostdev->netdevs, &step->old, &over, error))
+    if (!virtQemuHostdevMayTake(host, owner, step->vf, step->netdevs, &step->old, &over, error))
         return false;
     if (over) {
         if (!virtQemuHostdevRestore(host, step->old, error))
             return false;
+        g_clear_pointer(&step->restored, g_ptr_array_unref);
+        step->restored = virtNetdevListCopy(step->old->before);
         g_clear_pointer(&step->old, virtRecordFree);
     }
-    step->record = virtQemuRecordNew(owner, began, step->vf, step->hostdev->netdevs);
+    step->record = virtQemuRecordNew(owner, began, step->vf, step->netdevs);
     rememberDriver(host, step->record);
     if (step->old) {
         g_free(step->record->driver);
@@ -357,26 +392,46 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError 
 
 /* ---- prepare ---- */
 
-/* What the owner's own record says was set, and is still shown, is no guess. */
-static void
-believeOld(const Step *step)
+/* What is @known to have been set, and is still shown, is no guess. */
+void
+virtQemuHostdevBelieve(const GPtrArray *known, GPtrArray *present)
 {
-    for (guint i = 0; step->old && i < step->present->len; i++) {
-        virtNetdev *present = step->present->pdata[i];
-        const virtNetdev *set = virtNetdevListFind(step->old->wanted, present->port);
+    for (guint i = 0; i < present->len; i++) {
+        virtNetdev *netdev = present->pdata[i];
+        const virtNetdev *set = virtNetdevListFind(known, netdev->port);
 
         if (set)
-            present->unknown &= ~(set->present & ~virtNetdevDiff(set, present));
+            netdev->unknown &= ~(set->present & ~set->unknown & ~virtNetdevDiff(set, netdev));
     }
+}
+
+/* The ports to be read: those that are wanted, and those that it may be instead. */
+static GPtrArray *
+listPorts(const Step *step)
+{
+    GPtrArray *list = virtNetdevListCopy(step->netdevs);
+
+    for (guint i = 0; step->maybe && i < step->maybe->len; i++) {
+        guint port = g_array_index(step->maybe, guint, i);
+
+        if (!virtNetdevListFind(list, port))
+            g_ptr_array_add(list, virtNetdevNew(port));
+    }
+    return list;
 }
 
 static bool
 readPresent(virtHost *host, Step *step, GError **error)
 {
-    step->present = virtNetDevHostdevRead(host, step->vf, step->hostdev->netdevs, error);
+    g_autoptr(GPtrArray) ports = listPorts(step);
+
+    step->present = virtNetDevHostdevRead(host, step->vf, ports, error);
     if (!step->present)
         return false;
-    believeOld(step);
+    if (step->old)
+        virtQemuHostdevBelieve(step->old->wanted, step->present);
+    if (step->restored)
+        virtQemuHostdevBelieve(step->restored, step->present);
     rememberBefore(host, step);
     return true;
 }
@@ -385,13 +440,59 @@ static bool
 setSteps(virtHost *host, const GPtrArray *steps, GError **error)
 {
     g_autofree virtNetDevHostdevChange *changes = g_new(virtNetDevHostdevChange, steps->len);
+    bool ok;
 
     for (guint i = 0; i < steps->len; i++) {
         const Step *step = steps->pdata[i];
 
-        changes[i] = (virtNetDevHostdevChange){step->vf, step->hostdev->netdevs, step->present};
+        changes[i] = (virtNetDevHostdevChange){step->vf, step->netdevs, step->present, 0};
     }
-    return virtNetDevHostdevSetMany(host, changes, steps->len, error);
+    ok = virtNetDevHostdevSetMany(host, changes, steps->len, error);
+    for (guint i = 0; i < steps->len; i++)
+        ((Step *)steps->pdata[i])->elsewhere = changes[i].elsewhere;
+    return ok;
+}
+
+/* The port that was tried is the VF's: what was remembered of the others, in case it had been one of those, has not
+ * changed and is not ours to put back. */
+static bool
+forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
+{
+    for (guint i = 0; i < steps->len; i++) {
+        const Step *step = steps->pdata[i];
+        GPtrArray *before = step->record->before;
+
+        if (!step->maybe)
+            continue;
+        for (guint n = before->len; n-- > 0;) {
+            if (!virtNetdevListFind(step->netdevs, ((const virtNetdev *)before->pdata[n])->port))
+                g_ptr_array_remove_index(before, n);
+        }
+        if (!virtQemuRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error))
+            return false;
+    }
+    return true;
+}
+
+/* Has the driver shown which ports are meant? Then these are, and everything is as it was before the try. */
+static bool
+followDriver(virtHost *host, const GPtrArray *steps)
+{
+    bool any = false;
+
+    for (guint i = 0; i < steps->len; i++) {
+        Step *step = steps->pdata[i];
+        virtNetdev *netdev;
+
+        if (!step->maybe || !step->elsewhere)
+            continue;
+        g_clear_pointer(&step->maybe, g_array_unref);
+        netdev = step->netdevs->pdata[0];
+        netdev->port = step->elsewhere;
+        virtQemuHostdevWarnUnknown(host, step->vf, virtNetdevListFind(step->present, netdev->port), netdev);
+        any = true;
+    }
+    return any;
 }
 
 /* Make the VF, and its record, what they were before this start: its owner has it, and goes on having it. */
@@ -437,7 +538,7 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
     for (guint i = 0; i < steps->len; i++)
         g_ptr_array_add(records, ((Step *)steps->pdata[i])->record);
     if (virtQemuRecordSaveMany(host, records, VIRT_PHASE_SETTING, &saved, &cause) && setSteps(host, steps, &cause) &&
-        virtQemuRecordMarkBatch(host, records, &saved, VIRT_PHASE_ACTIVE, &cause))
+        virtQemuRecordMarkBatch(host, records, &saved, VIRT_PHASE_ACTIVE, &cause) && forgetOthers(host, steps, &cause))
         return true;
     host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
     host->counts[VIRT_COUNT_ROLLBACKS]++;
@@ -456,26 +557,14 @@ stepsNew(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GErr
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
 
     for (guint i = 0; i < hostdevs->len; i++) {
-        Step *step = stepNew(host, owner, hostdevs->pdata[i], error);
+        Step *step = g_new0(Step, 1);
 
-        if (!step)
-            return NULL;
+        step->hostdev = hostdevs->pdata[i];
         g_ptr_array_add(steps, step);
+        if (!look(host, owner, step, error))
+            return NULL;
     }
     return g_steal_pointer(&steps);
-}
-
-/* The lock may have been waited for: what the VF and its ports are is what they are now. */
-static bool
-lookAgain(virtHost *host, const virtOwner *owner, Step *step, GError **error)
-{
-    virtVF *vf = virtQemuHostdevLookup(host, owner, step->hostdev, error);
-
-    if (!vf)
-        return false;
-    virtVFFree(step->vf);
-    step->vf = vf;
-    return true;
 }
 
 /* Everything that may stand against it, before anything is changed. By hand, a VF is set for whoever uses its netdev.
@@ -483,8 +572,23 @@ lookAgain(virtHost *host, const virtOwner *owner, Step *step, GError **error)
 static bool
 makeReady(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
 {
-    return lookAgain(host, owner, step, error) && claim(host, owner, began, step, error) &&
-           (!owner->uuid || virtVFCheckNetdevs(host, step->vf, error)) && readPresent(host, step, error);
+    g_clear_pointer(&step->record, virtRecordFree);
+    g_clear_pointer(&step->old, virtRecordFree);
+    g_clear_pointer(&step->present, g_ptr_array_unref);
+    return virtQemuHostdevCheckPorts(step->vf, step->hostdev, step->netdevs, error) &&
+           claim(host, owner, began, step, error) && (!owner->uuid || virtVFCheckNetdevs(host, step->vf, error)) &&
+           readPresent(host, step, error);
+}
+
+/* Take the VFs of @steps and set them, or none. */
+static bool
+take(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray *steps, GError **error)
+{
+    for (guint i = 0; i < steps->len; i++) {
+        if (!makeReady(host, owner, began, steps->pdata[i], error))
+            return false;
+    }
+    return apply(host, steps, error);
 }
 
 /* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
@@ -499,18 +603,24 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
     g_autoptr(GPtrArray) steps = stepsNew(host, owner, hostdevs, error);
     g_autoptr(GPtrArray) locks = NULL;
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = NULL;
+    g_autoptr(GError) problem = NULL;
 
     if (!steps || steps->len == 0)
         return steps;
     if (!(locks = lockPFs(host, steps, error)))
         return false;
     reads = virtHostReadOnce(host);
-    for (guint i = 0; i < steps->len; i++) {
-        if (!makeReady(host, owner, began, steps->pdata[i], error))
+    for (guint i = 0; i < steps->len; i++) { /* the lock may have been waited for */
+        if (!look(host, owner, steps->pdata[i], error))
             return false;
     }
-    if (!apply(host, steps, error))
-        return false;
+    while (!take(host, owner, began, steps, &problem)) {
+        if (!followDriver(host, steps)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return false;
+        }
+        g_clear_error(&problem);
+    }
     for (guint i = 0; i < steps->len; i++)
         virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Set", ((Step *)steps->pdata[i])->record);
     host->counts[VIRT_COUNT_CHANGES] += steps->len;

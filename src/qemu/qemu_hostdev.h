@@ -23,6 +23,10 @@ bool virtQemuHostdevGetStats(virtHost *host, const char *uuid, const virtPCIAddr
 /* qemu_verify.c */
 bool virtQemuHostdevVerify(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 void virtQemuHostdevCountUnprovisioned(virtHost *host, const virtHostdev *hostdev);
+/* qemu_port.c */
+GPtrArray *virtQemuPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *netdevs,
+                               GArray **ret_maybe);
+GPtrArray *virtQemuPortFollow(const GPtrArray *netdevs, const GPtrArray *recorded);
 /* qemu_vfio.c */
 bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);
 bool virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error);
@@ -40,11 +44,16 @@ bool virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GErro
 bool virtQemuHostdevMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted,
                             virtRecord **ret_old, bool *ret_over, GError **error);
 virtVF *virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
+bool virtQemuHostdevCheckPorts(const virtVF *vf, const virtHostdev *hostdev, const GPtrArray *netdevs, GError **error);
+void virtQemuHostdevPrefix(GError **error, const virtHostdev *hostdev);
 
 void virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner);
 
 /* Shared with qemu_plan.c and status. */
 void virtQemuHostdevWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *before, const virtNetdev *wanted);
+
+/* Shared with qemu_plan.c. */
+void virtQemuHostdevBelieve(const GPtrArray *known, GPtrArray *present);
 
 /* Shared with qemu_update.c. */
 void virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted);

@@ -6,11 +6,14 @@
 #include "util/virnetdevforesight.h"
 #include "util/virnetdevhostdev.h"
 
+#include <string.h>
+
 void
 virtPlanRowFree(virtPlanRow *row)
 {
     if (!row)
         return;
+    g_free(row->ports);
     g_free(row->ifname);
     g_free(row->from);
     g_free(row->to);
@@ -90,43 +93,209 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
     virtQemuHostdevWarnUnknown(host, vf, present, wanted);
 }
 
+/* "1, 2 or 3" */
+static char *
+joinPorts(const GArray *ports, const char *last)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < ports->len; i++) {
+        const char *separator = i + 1 < ports->len ? ", " : last;
+
+        g_string_append_printf(text, "%s%u", i ? separator : "", g_array_index(ports, guint, i));
+    }
+    return g_string_free(text, FALSE);
+}
+
+static bool
+anyDiffers(const GPtrArray *rows, guint first)
+{
+    for (guint i = first; i < rows->len; i++) {
+        if (((const virtPlanRow *)rows->pdata[i])->differs)
+            return true;
+    }
+    return false;
+}
+
+/* Has the VF the PF's port? A start that has something to write there finds out by what the driver does with it. */
+static bool
+hasPort(virtHost *host, const virtVF *vf, guint port, GError **error)
+{
+    bool certain;
+    g_autoptr(GArray) ports = virtVFFindPorts(host, vf, &certain);
+    g_autofree char *names = joinPorts(ports, " and ");
+
+    for (guint i = 0; i < ports->len; i++) {
+        if (!certain || g_array_index(ports, guint, i) == port)
+            return true;
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "VF %u of PF %s (%s) has no port %u; it has %s. Name that instead.",
+                vf->index, vf->pfName, vf->name, port, names);
+    return false;
+}
+
+/* The record that there is of a VF already. */
+typedef struct {
+    virtRecord *record; /* NULL: none */
+    bool over;          /* what it remembers goes back first; else its owner goes on with it */
+} Past;
+
+/* What a port that says @present will say when what @before remembers has been put back. */
 static void
-planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, virtNetdev *wanted)
+putBack(virtNetdev *present, const virtNetdev *before)
+{
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        bool unknown = virtNetdevIsUnknown(before, attr);
+
+        if (!virtNetdevHas(before, attr) || !virtNetdevHas(present, attr) ||
+            (unknown && virtNetdevEqualAttr(before, present, attr)))
+            continue;
+        virtNetdevCopyAttr(present, before, attr);
+        if (unknown && attr == VIRT_NETDEV_MAC) /* that is taken away */
+            memset(present->mac, 0, sizeof(present->mac));
+        present->unknown &= ~VIRT_NETDEV_BIT(attr);
+    }
+}
+
+/* What @ports of a VF will say when a start begins to set them. */
+static GPtrArray *
+foreseePresent(virtHost *host, const virtVF *vf, const GPtrArray *ports, const Past *past, GError **error)
+{
+    GPtrArray *present = virtNetDevHostdevRead(host, vf, ports, error);
+
+    if (present && past->record && !past->over)
+        virtQemuHostdevBelieve(past->record->wanted, present);
+    for (guint i = 0; past->over && present && i < present->len; i++) {
+        virtNetdev *netdev = present->pdata[i];
+        const virtNetdev *before = virtNetdevListFind(past->record->before, netdev->port);
+
+        if (before)
+            putBack(netdev, before);
+    }
+    return present;
+}
+
+static void
+planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *hostdev, const Past *past,
+         virtNetdev *wanted)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) present = NULL;
+    guint first;
 
     g_ptr_array_add(one, wanted);
     if (!virtQemuHostdevCheckPort(vf, wanted, &error)) {
+        virtQemuHostdevPrefix(&error, hostdev);
         addProblem(rows, &vf->address, vf, wanted->port, error);
         g_clear_error(&error);
     }
     if (!virtVFGetPort(vf, wanted->port, NULL))
         return;
-    if ((present = virtNetDevHostdevRead(host, vf, one, &error)))
-        addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
-    else
+    if (!(present = foreseePresent(host, vf, one, past, &error))) {
         addProblem(rows, &vf->address, vf, wanted->port, error);
+        return;
+    }
+    first = rows->len;
+    addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
+    if (anyDiffers(rows, first) && !hasPort(host, vf, wanted->port, &error)) {
+        virtQemuHostdevPrefix(&error, hostdev);
+        addProblem(rows, &vf->address, vf, wanted->port, error);
+    }
+}
+
+/* Rows about one of @ports, which only the start will show: what all of them say now is what it says. */
+static void
+joinRows(GPtrArray *rows, guint first, const GArray *ports)
+{
+    guint n = (rows->len - first) / ports->len;
+
+    for (guint i = 0; i < n; i++) {
+        virtPlanRow *row = rows->pdata[first + i];
+
+        for (guint p = 1; p < ports->len; p++) {
+            const virtPlanRow *other = rows->pdata[first + p * n + i];
+
+            if (g_strcmp0(row->from, other->from) != 0)
+                g_clear_pointer(&row->from, g_free);
+            row->differs |= other->differs;
+        }
+        row->port = 0;
+        row->ports = joinPorts(ports, " or ");
+        g_clear_pointer(&row->ifname, g_free);
+    }
+    g_ptr_array_set_size(rows, (gint)(first + n));
+}
+
+/* @wanted is of one of @ports, the first of which a start tries; what keeps it from that is a problem, whichever it is.
+ */
+static void
+planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *hostdev, const Past *past,
+          const virtNetdev *wanted, const GArray *ports)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) all = virtNetdevListNew();
+    g_autoptr(GPtrArray) present = NULL;
+    guint first;
+
+    for (guint i = 0; i < ports->len; i++) {
+        g_ptr_array_add(all, virtNetdevCopy(wanted));
+        ((virtNetdev *)all->pdata[i])->port = g_array_index(ports, guint, i);
+    }
+    if (!virtQemuHostdevCheckPort(vf, wanted, &error)) {
+        virtQemuHostdevPrefix(&error, hostdev);
+        addProblem(rows, &vf->address, vf, wanted->port, error);
+        g_clear_error(&error);
+    }
+    if (!(present = foreseePresent(host, vf, all, past, &error))) {
+        addProblem(rows, &vf->address, vf, wanted->port, error);
+        return;
+    }
+    first = rows->len;
+    for (guint i = 0; i < all->len; i++)
+        addAttrs(host, rows, vf, all->pdata[i], present->pdata[i]);
+    joinRows(rows, first, ports);
+}
+
+/* Can what @left remembers be put back first, as far as reading tells? */
+static void
+planReturn(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtRecord *left)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) present = virtNetDevHostdevRead(host, vf, left->before, &error);
+
+    if (!present)
+        addProblem(rows, &vf->address, vf, 0, error);
 }
 
 static void
 planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtHostdev *hostdev)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, &error);
+    g_autoptr(virtVF) vf = virtQemuHostdevLookup(host, owner, hostdev, &error);
+    g_autoptr(GPtrArray) netdevs = NULL;
+    g_autoptr(GArray) maybe = NULL;
     g_autoptr(virtRecord) old = NULL;
-    bool over;
+    Past past = {NULL, false};
 
     if (!vf) {
         addProblem(rows, &hostdev->address, NULL, 0, error);
         return;
     }
-    if (!virtQemuHostdevMayTake(host, owner, vf, hostdev->netdevs, &old, &over, &error) ||
+    netdevs = virtQemuPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
+    if (!virtQemuHostdevMayTake(host, owner, vf, netdevs, &old, &past.over, &error) ||
         !virtVFCheckNetdevs(host, vf, &error))
         addProblem(rows, &vf->address, vf, 0, error);
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        planPort(host, rows, vf, hostdev->netdevs->pdata[i]);
+    past.record = old;
+    past.over = past.over && old;
+    if (past.over)
+        planReturn(host, rows, vf, old);
+    for (guint i = 0; i < netdevs->len; i++) {
+        if (maybe)
+            planMaybe(host, rows, vf, hostdev, &past, netdevs->pdata[i], maybe);
+        else
+            planPort(host, rows, vf, hostdev, &past, netdevs->pdata[i]);
+    }
 }
 
 /* What virtQemuHostdevPrepare would do for @owner, attribute by attribute, and every

@@ -8,7 +8,8 @@
 /* One attribute of one port of one VF; or, where @problem is all there is, a reason why nothing can be set. */
 typedef struct {
     char device[VIRT_PCI_ADDRESS_LEN];
-    guint port;   /* 0: the whole device */
+    guint port;   /* 0: the whole device, or one of ports */
+    char *ports;  /* "1 or 2", where only the start will show which the VF has; else NULL */
     char *ifname; /* the PF's netdev of that port; NULL: not known */
     guint vf;
     const char *attr;  /* name of the attribute; NULL: the whole port */

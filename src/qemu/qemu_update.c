@@ -108,7 +108,7 @@ loadRecord(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **er
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-            "Cannot update %s (VF %u of %s): it was attached without <netdev>, and what it had before is not known. Detach it and attach it with its netdevs.",
+            "Cannot update %s (VF %u of %s): nothing was set when it was attached, and so what it had before is not known. Detach it and attach it anew.",
             vf->name, vf->index, vf->pfName);
         return NULL;
     }
@@ -283,10 +283,11 @@ bool
 virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,
                           GError **error)
 {
-    g_autoptr(virtVF) before = virtVFLookup(host, &hostdev->address, error);
+    g_autoptr(virtVF) before = virtQemuHostdevLookup(host, owner, hostdev, error);
     g_autoptr(virtStateLock) lock = before ? virtStateLockTake(host, before->pfName, error) : NULL;
     g_autoptr(virtVF) vf = NULL;
     g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GPtrArray) netdevs = NULL;
     g_autoptr(GError) local = NULL;
 
     if (!lock || !virtQemuHostdevIsStill(host, before, error) ||
@@ -299,8 +300,11 @@ virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtReco
         return true;
     if (local)
         g_propagate_error(error, g_steal_pointer(&local));
-    if (!record || !virtQemuHostdevCheckOwn(host, vf->name, owner, error) ||
-        !checkChange(vf, record->wanted, hostdev->netdevs, error) || !change(host, vf, record, hostdev->netdevs, error))
+    if (record)
+        netdevs = virtQemuPortFollow(hostdev->netdevs, record->wanted);
+    if (!record || !virtQemuHostdevCheckPorts(vf, hostdev, netdevs, error) ||
+        !virtQemuHostdevCheckOwn(host, vf->name, owner, error) || !checkChange(vf, record->wanted, netdevs, error) ||
+        !change(host, vf, record, netdevs, error))
         return false;
     virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);
     host->counts[VIRT_COUNT_CHANGES]++;

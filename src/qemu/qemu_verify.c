@@ -8,13 +8,20 @@
 
 /* Have the ports all that @hostdev wants? False also where that cannot be told. */
 static bool
-isAsWanted(virtHost *host, const virtHostdev *hostdev)
+isAsWanted(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev)
 {
     g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, NULL);
-    g_autoptr(GPtrArray) present = vf ? virtNetDevHostdevRead(host, vf, hostdev->netdevs, NULL) : NULL;
+    g_autoptr(GPtrArray) netdevs = NULL;
+    g_autoptr(GArray) maybe = NULL;
+    g_autoptr(GPtrArray) present = NULL;
 
-    for (guint i = 0; present && i < hostdev->netdevs->len; i++) {
-        const virtNetdev *wanted = hostdev->netdevs->pdata[i];
+    if (!vf)
+        return false;
+    netdevs = virtQemuPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
+    if (!maybe)
+        present = virtNetDevHostdevRead(host, vf, netdevs, NULL);
+    for (guint i = 0; present && i < netdevs->len; i++) {
+        const virtNetdev *wanted = netdevs->pdata[i];
         const virtNetdev *has = virtNetdevListFind(present, wanted->port);
 
         if (!has || virtNetdevDiff(wanted, has) != 0)
@@ -54,7 +61,7 @@ virtQemuHostdevVerify(virtHost *host, const virtOwner *owner, const virtHostdev 
 
     if (!findRecord(host, owner, hostdev, &recorded, error))
         return false;
-    if (recorded || isAsWanted(host, hostdev))
+    if (recorded || isAsWanted(host, owner, hostdev))
         return true;
     virtPCIAddressFormat(&hostdev->address, name);
     g_set_error(

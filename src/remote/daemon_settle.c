@@ -119,8 +119,12 @@ putBack(Settle *settle, const virtRecord *record, const char *why)
 static void
 followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
 {
+    bool any = virtNetdevListLeavesPort(entry->netdevs);
+
     g_ptr_array_unref(entry->netdevs);
     entry->netdevs = virtNetdevListCopy(record->wanted);
+    if (any)
+        ((virtNetdev *)entry->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
     if (entry->interface) /* what it has kept says the promised rate */
         g_free(virtInterfaceDropKept(entry->interface, "bandwidth"));
     settle->liveChanged = true;
@@ -131,10 +135,11 @@ static void
 followMetadata(Settle *settle, const virtRecord *record)
 {
     virtHostdev *entry = virtHostdevListFind(settle->live, &record->address);
+    g_autoptr(GPtrArray) wanted = entry ? virtQemuPortFollow(entry->netdevs, record->wanted) : NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, entry->netdevs)))
+    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted)))
         return;
     owner = virtOwnerNew(nameOf(settle), settle->uuid);
     if (virtQemuHostdevUpdateSeen(settle->host, owner, record, entry, &error)) {

@@ -236,7 +236,7 @@ completed(const virtHostdev *wanted, const virtHostdev *old)
 
     for (guint i = 0; old && i < hostdev->netdevs->len; i++) {
         virtNetdev *netdev = hostdev->netdevs->pdata[i];
-        const virtNetdev *present = virtNetdevListFind(old->netdevs, netdev->port);
+        const virtNetdev *present = virtNetdevListMatch(old->netdevs, netdev->port);
 
         if (present && !virtNetdevHas(netdev, VIRT_NETDEV_MAC) && virtNetdevHas(present, VIRT_NETDEV_MAC))
             virtNetdevCopyAttr(netdev, present, VIRT_NETDEV_MAC);

@@ -29,7 +29,8 @@ printPlan(virtTool *tool, const GPtrArray *rows)
         g_autofree char *vf = g_strdup_printf("%u", row->vf);
         g_autofree char *port = row->port ? g_strdup_printf("%u", row->port) : NULL;
         const char *change = row->problem ? row->problem : row->differs ? "yes" : "no";
-        const char *cells[] = {row->device, vf, port, row->ifname, row->attr, row->from, row->to, change};
+        const char *cells[] = {row->device, vf,    row->ports ? row->ports : port, row->ifname, row->attr, row->from,
+                               row->to,     change};
 
         virtToolRow(table, NULL, cells);
         problems += row->problem != NULL;

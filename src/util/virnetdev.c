@@ -159,6 +159,21 @@ virtNetdevListFind(const GPtrArray *list, guint port)
     return NULL;
 }
 
+/* Does @list leave its one netdev's port to the device? */
+bool
+virtNetdevListLeavesPort(const GPtrArray *list)
+{
+    return list->len == 1 && ((const virtNetdev *)list->pdata[0])->port == VIRT_NETDEV_PORT_ANY;
+}
+
+/* The same, where the one netdev of a list may be any port: then it is the one that is meant. */
+virtNetdev *
+virtNetdevListMatch(const GPtrArray *list, guint port)
+{
+    bool any = list->len == 1 && (port == VIRT_NETDEV_PORT_ANY || virtNetdevListLeavesPort(list));
+    return any ? list->pdata[0] : virtNetdevListFind(list, port);
+}
+
 static int
 compareNetdevs(gconstpointer a, gconstpointer b)
 {
@@ -173,14 +188,14 @@ virtNetdevListSort(GPtrArray *list)
     g_ptr_array_sort(list, compareNetdevs);
 }
 
-/* The same ports, each with the same attributes. */
+/* The same ports, each with the same attributes. Where one list leaves its port to the device, it is the other's. */
 bool
 virtNetdevListEqual(const GPtrArray *a, const GPtrArray *b)
 {
     if (a->len != b->len)
         return false;
     for (guint i = 0; i < a->len; i++) {
-        const virtNetdev *one = a->pdata[i], *other = virtNetdevListFind(b, one->port);
+        const virtNetdev *one = a->pdata[i], *other = virtNetdevListMatch(b, one->port);
 
         if (!other || virtNetdevDiff(one, other) || virtNetdevDiff(other, one))
             return false;

@@ -28,12 +28,13 @@ typedef enum {
 } virtNetdevAttr;
 
 #define VIRT_NETDEV_BIT(attr) (1u << (attr))
+#define VIRT_NETDEV_PORT_ANY 0     /* in what is wanted: the one port that the VF has, whatever its number */
 #define VIRT_NETDEV_PROFILE_LEN 40 /* PORT_PROFILE_MAX of linux/if_link.h, with the NUL */
 
 /* Plain data: copied by assignment, freed by g_free. Zero values mean "none": no admin MAC, no VLAN, no cap,
  * no profile. They are what hardware and state files say; a user's document may not (virtNetdevValidate). */
 typedef struct {
-    guint port;    /* 1..: dev_port + 1 */
+    guint port;    /* 1..: dev_port + 1; VIRT_NETDEV_PORT_ANY */
     guint present; /* VIRT_NETDEV_BIT of each attribute that is given; others are not touched */
     guint unknown; /* of these, what the kernel shows, but whether anybody has set it cannot be told (virnetdevmac.c):
                     * never written as it stands. Only in what is read, and in what a record remembers of that */
@@ -97,6 +98,8 @@ void virtNetdevSetRate(virtNetdev *netdev, guint32 max, guint32 min);
 GPtrArray *virtNetdevListNew(void);
 GPtrArray *virtNetdevListCopy(const GPtrArray *list);
 virtNetdev *virtNetdevListFind(const GPtrArray *list, guint port);
+virtNetdev *virtNetdevListMatch(const GPtrArray *list, guint port);
+bool virtNetdevListLeavesPort(const GPtrArray *list);
 void virtNetdevListSort(GPtrArray *list);
 bool virtNetdevListEqual(const GPtrArray *a, const GPtrArray *b);
 

@@ -255,10 +255,12 @@ readOthers(virtHost *host, const virtVF *vf, const GPtrArray *wanted)
     return others;
 }
 
-/* Has a failed try changed a port that nobody spoke of? Put it back, and say that instead of what followed from it. */
-static void
+/* Has a failed try changed a port that nobody spoke of? Put it back, and say that instead of what followed from it.
+ * Returns that port; 0: none, or it could not be put back. */
+static guint
 undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError **error)
 {
+    guint elsewhere = 0;
     for (guint i = 0; i < others->len; i++) {
         const virtNetdev *before = others->pdata[i];
         g_autoptr(GError) failure = NULL;
@@ -269,12 +271,14 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
             continue;
         g_ptr_array_add(one, virtNetdevCopy(before));
         bool ok = virtNetDevHostdevRestore(host, vf, one, &failure);
+        elsewhere = ok ? before->port : 0;
         g_clear_error(error);
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
             "VF %u of PF %s (%s) lacks the port that was to be set: the driver has written it to port %u. %s Name that port instead.",
             vf->index, vf->pfName, vf->name, before->port, ok ? "That is undone." : failure->message);
     }
+    return elsewhere;
 }
 
 /* Make the netdevs of many VFs what is wanted, and read back that they are.
@@ -285,7 +289,7 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
  * VIRT_ERROR_REFUSED when an attribute was refused, or acknowledged and ignored.
  */
 bool
-virtNetDevHostdevSetMany(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError **error)
+virtNetDevHostdevSetMany(virtHost *host, virtNetDevHostdevChange *changes, guint n, GError **error)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
@@ -298,7 +302,7 @@ virtNetDevHostdevSetMany(virtHost *host, const virtNetDevHostdevChange *changes,
     if (setAll(host, changes, n, error))
         return true;
     for (guint i = 0; i < n; i++)
-        undoRedirected(host, changes[i].vf, others->pdata[i], error);
+        changes[i].elsewhere = undoRedirected(host, changes[i].vf, others->pdata[i], error);
     return false;
 }
 
@@ -320,6 +324,6 @@ bool
 virtNetDevHostdevSet(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrArray *present,
                      GError **error)
 {
-    const virtNetDevHostdevChange change = {vf, wanted, present};
+    virtNetDevHostdevChange change = {vf, wanted, present, 0};
     return virtNetDevHostdevSetMany(host, &change, 1, error);
 }

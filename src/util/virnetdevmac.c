@@ -90,6 +90,10 @@ virtNetDevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 ma
     for (guint i = 0; i < own->len && !netdev; i++)
         if (((const virtPort *)own->pdata[i])->port == port)
             netdev = own->pdata[i];
+    /* A lone netdev may be numbered anew, or be the one that is left of several: then its address tells. */
+    const virtPort *lone = own->len == 1 ? own->pdata[0] : NULL;
+    if (!netdev && lone && memcmp(lone->mac, mac, sizeof(lone->mac)) == 0)
+        netdev = lone;
     *ret = netdev ? judgeSeen(host, vf, netdev, mac) : judgeUnseen(host, vf, mac);
     return true;
 }

@@ -236,8 +236,11 @@ virtNetDevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, con
 {
     for (guint i = 0; i < vfPorts->len; i++) {
         const virtPort *own = vfPorts->pdata[i];
-        const virtNetdev *was = virtNetdevListFind(before, own->port);
-        const virtNetdev *set = virtNetdevListFind(wanted, own->port);
+        bool one =
+            vfPorts->len == 1 && wanted->len == 1; /* a VF with one port may call it otherwise than the PF does */
+        guint port = one ? ((const virtNetdev *)wanted->pdata[0])->port : own->port;
+        const virtNetdev *was = virtNetdevListFind(before, port);
+        const virtNetdev *set = virtNetdevListFind(wanted, port);
         if (!was || !set || !virtNetdevHas(set, VIRT_NETDEV_MAC) || virtNetdevEqualAttr(set, was, VIRT_NETDEV_MAC))
             continue;
         if (memcmp(own->mac, set->mac, sizeof(own->mac)) == 0)

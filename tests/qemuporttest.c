@@ -1,0 +1,218 @@
+/* qemuporttest.c: interfaces that leave their port to the device, on a made-up host
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "qemu/qemu_plan.h"
+#include "twoguests.h"
+
+#include <string.h>
+
+/* An <interface> of VF 0 without a port, MAC 52:54:00:00:00:01, VLAN @vlan. */
+static GPtrArray *
+wantAny(twoGuests *f, guint vlan)
+{
+    GPtrArray *list = guestsWant(f, 1, 0);
+    virtHostdev *hostdev = list->pdata[0];
+
+    g_ptr_array_set_size(hostdev->netdevs, 1);
+    ((virtNetdev *)hostdev->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
+    ((virtNetdev *)hostdev->netdevs->pdata[0])->vlan.id = (guint16)vlan;
+    hostdev->interface = g_new0(virtInterface, 1);
+    hostdev->interface->kept = g_strdup("");
+    return list;
+}
+
+/* Plan shows @shown ("2", "1 or 2") in every row, and no problem. */
+static void
+assertPlan(twoGuests *f, const GPtrArray *list, const char *shown)
+{
+    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, list);
+
+    g_assert_cmpuint(rows->len, ==, 2);
+    for (guint i = 0; i < rows->len; i++) {
+        const virtPlanRow *row = rows->pdata[i];
+        g_autofree char *port = g_strdup_printf("%u", row->port);
+
+        g_assert_cmpstr(row->ports ? row->ports : port, ==, shown);
+        g_assert_null(row->problem);
+        g_assert_true(row->differs);
+    }
+}
+
+/* The guest's VF is set at @port and nowhere else, and the record speaks of that alone. */
+static void
+assertSet(twoGuests *f, guint port, guint vlan, const GPtrArray *list)
+{
+    const GPtrArray *wanted = ((const virtHostdev *)list->pdata[0])->netdevs;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(record->phase, ==, VIRT_PHASE_ACTIVE);
+    g_assert_cmpuint(record->wanted->len, ==, 1);
+    g_assert_cmpuint(record->before->len, ==, 1);
+    g_assert_nonnull(virtNetdevListFind(record->wanted, port));
+    g_assert_true(virtNetdevListEqual(record->wanted, wanted) && virtNetdevListEqual(wanted, record->wanted));
+    g_assert_nonnull(virtNetdevListFind(record->before, port));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, port, 0)->vlan, ==, vlan);
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 3 - port, 0)->vlan, ==, port == 2 ? 0 : 7);
+}
+
+static void
+cycle(twoGuests *f, const char *shown, guint port)
+{
+    g_autoptr(GPtrArray) list = wantAny(f, 42), other = wantAny(f, 43);
+    g_autoptr(GError) error = NULL;
+
+    assertPlan(f, list, shown);
+    virtQemuHostdevPrepare(f->fake->host, f->a, list, &error);
+    g_assert_no_error(error);
+    assertSet(f, port, 42, list);
+    virtQemuHostdevUpdate(f->fake->host, f->a, other->pdata[0], &error);
+    g_assert_no_error(error);
+    assertSet(f, port, 43, other);
+    /* Set once more while it runs, where nothing goes back first: the record knows the port. */
+    fakeHostFile(f->fake, "<domain type='kvm'><name>a</name><uuid>" UUID_A "</uuid></domain>",
+                 "run/libvirt/qemu/a.xml");
+    virtQemuHostdevPrepare(f->fake->host, f->a, other, &error);
+    g_assert_no_error(error);
+    assertSet(f, port, 43, other);
+    fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
+    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    g_assert_no_error(error);
+    guestsAssertAsBefore(f);
+}
+
+/* The driver says that the VF has port 2 only: nothing is written anywhere else. */
+static void
+testListed(twoGuests *f, gconstpointer opaque)
+{
+    g_autofree char *log = NULL;
+
+    (void)opaque;
+    fakeHostOnlyPort(f->fake, PF, 0, 2);
+    fakeHostFile(f->fake, "0,1,3\n", "sys/bus/pci/drivers/dual/module/parameters/num_vfs");
+    cycle(f, "2", 2);
+    log = fakeHostTakeLog(f->fake);
+    g_assert_null(strstr(log, "enp1s0f0 vf"));
+}
+
+static void
+testPhysPortId(twoGuests *f, gconstpointer opaque)
+{
+    (void)opaque;
+    fakeHostOnlyPort(f->fake, PF, 0, 2);
+    fakeHostPhysPortIds(f->fake, PF);
+    cycle(f, "2", 2);
+}
+
+/* Nobody says it: what the driver does with port 1 does. */
+static void
+testRedirected(twoGuests *f, gconstpointer opaque)
+{
+    (void)opaque;
+    fakeHostOnlyPort(f->fake, PF, 0, 2);
+    cycle(f, "1 or 2", 2);
+}
+
+static void
+testBoth(twoGuests *f, gconstpointer opaque)
+{
+    (void)opaque;
+    cycle(f, "1", 1);
+}
+
+/* Its netdevs are not in sight: it has both, and the first is set. */
+static void
+testUnseen(twoGuests *f, gconstpointer opaque)
+{
+    (void)opaque;
+    fakeHostBindVFIO(f->fake, fakeHostVFAddress(f->fake, PF, 0));
+    cycle(f, "1 or 2", 1);
+}
+
+/* The lone netdev of a VF with port 2 says dev_port 0. What it has made up is its own all the same: that does not
+ * become an admin MAC, and goes by probing again. */
+static void
+testMadeUp(twoGuests *f, gconstpointer opaque)
+{
+    const char *name = fakeHostVFAddress(f->fake, PF, 0);
+    g_autoptr(GPtrArray) list = wantAny(f, 42);
+    g_autoptr(virtRecord) record = NULL;
+    g_autofree char *bound = NULL;
+    g_autoptr(GError) error = NULL;
+
+    (void)opaque;
+    fakeHostOnlyPort(f->fake, PF, 0, 2);
+    fakeHostPhysPortIds(f->fake, PF);
+    fakeHostRandomMac(f->fake, PF, 2, 0, "02:11:22:33:44:55");
+    virtQemuHostdevPrepare(f->fake->host, f->a, list, &error);
+    g_assert_no_error(error);
+    record = virtQemuRecordLoad(f->fake->host, name, NULL);
+    g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 2)->mac));
+    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    g_assert_no_error(error);
+    bound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/bind");
+    g_assert_cmpstr(bound, ==, name);
+}
+
+/* A crash between the write that went elsewhere and its undoing: the record knows of all ports it may have gone to. */
+static void
+testCutOff(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) list = wantAny(f, 42);
+    g_autoptr(GError) error = NULL;
+
+    (void)opaque;
+    fakeHostOnlyPort(f->fake, PF, 0, 2);
+    f->fake->failAttr = 3; /* MAC and VLAN go to port 2; then nothing can be put back any more */
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+    fakeHostHeal(f->fake);
+    g_clear_error(&error);
+    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    g_assert_no_error(error);
+    guestsAssertAsBefore(f);
+}
+
+/* A PF's messages are about the element that its user wrote. */
+static void
+testWords(twoGuests *f, gconstpointer opaque)
+{
+    static const char *const parts[] = {"is a physical function", "has no PCI device", "is down", "has no port 3"};
+
+    (void)opaque;
+    fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 1));
+    for (guint i = 0; i < 2 * G_N_ELEMENTS(parts); i++) {
+        g_autoptr(GPtrArray) list = wantAny(f, 42);
+        virtHostdev *hostdev = list->pdata[0];
+        virtNetdev *netdev = hostdev->netdevs->pdata[0];
+        g_autoptr(GPtrArray) rows = NULL;
+        g_autoptr(GError) error = NULL;
+        bool plain = i % 2;
+
+        if (i / 2 < 2)
+            g_assert_true(virtPCIAddressParse(i / 2 ? "0000:0f:00.0" : PF, &hostdev->address, NULL));
+        netdev->port = i / 2 == 3 ? 3 : plain ? 1 : VIRT_NETDEV_PORT_ANY;
+        if (plain)
+            g_clear_pointer(&hostdev->interface, virtInterfaceFree);
+        rows = virtQemuHostdevPlan(f->fake->host, f->a, list);
+        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+        g_assert_cmpstr(((virtPlanRow *)rows->pdata[0])->problem, ==, error->message);
+        g_assert_true(g_str_has_prefix(error->message, plain ? "<hostdev>: " : "<interface type='hostdev'>: "));
+        g_assert_null(strstr(error->message, plain ? "<interface" : "<hostdev"));
+        g_assert_null(strstr(error->message, "<netdev"));
+        guestsAssertError(error, VIRT_ERROR_HOST, parts[i / 2]);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    static const guestsTest tests[] = {
+        {"/port/listed", testListed},         {"/port/phys-port-id", testPhysPortId},
+        {"/port/redirected", testRedirected}, {"/port/both", testBoth},
+        {"/port/unseen", testUnseen},         {"/port/made-up", testMadeUp},
+        {"/port/cut-off", testCutOff},        {"/port/words", testWords},
+    };
+
+    return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);
+}
