@@ -550,6 +550,52 @@ testKeptOther(void)
     }
 }
 
+/* ---- words ---- */
+
+#define AS_NETDEV(attrs, children)                                                                                     \
+    "<hostdev type='pci'><source><address bus='6' slot='2'/></source><netdev" attrs ">" children "</netdev></hostdev>"
+#define AS_INTERFACE(attrs, children) "<interface type='hostdev'" attrs ">" SOURCE children "</interface>"
+/* The same mistake in both forms. */
+#define WRONG(attrs, children, part)                                                                                   \
+    {                                                                                                                  \
+        DOMAIN(AS_NETDEV(attrs, children)), DOMAIN(AS_INTERFACE(attrs, children)), part                                \
+    }
+
+static void
+assertWords(const char *xml, const char *part, const char *element, const char *other, const char *third)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_ALL_INTERFACES, &error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+    if (!strstr(error->message, part) || strstr(error->message, other) || (third && strstr(error->message, third)) ||
+        (strstr(error->message, "this <") && !strstr(error->message, element)))
+        g_error("'%s' is not in the words of %s", error->message, element);
+}
+
+/* A message speaks of the element that its user wrote, and not of the other. */
+static void
+testWords(void)
+{
+    static const struct {
+        const char *netdev, *interface, *part;
+    } wrong[] = {
+        WRONG(" port='0'", MAC, "not a number from 1 to 128"),
+        WRONG(" port='2' color='red'", MAC, "has no attribute 'color'"),
+        WRONG(" port='2'", MAC "<vlan trunk='yes'><tag id='42'/></vlan>", "a VF has one VLAN, not a trunk"),
+        WRONG(" port='2'", MAC "<mtu size='1400'/>", "a VF's MTU is the guest's own choice"),
+        WRONG(" port='2'", "<mac address='01:00:00:00:00:00'/>", "in <mac>"),
+        WRONG(" port='2'", MAC "<link state='sideways'/>", "in <link>"),
+        {DOMAIN(AS_NETDEV(" port='1'", MAC) AS_NETDEV(" port='2'", MAC)),
+         DOMAIN(AS_INTERFACE("", MAC) AS_INTERFACE(" port='2'", MAC)), "have one source, 0000:06:02.0: give each VF"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        assertWords(wrong[i].netdev, wrong[i].part, "<hostdev>", "<interface", NULL);
+        assertWords(wrong[i].interface, wrong[i].part, "<interface>", "<hostdev", "<netdev");
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -572,5 +618,6 @@ main(int argc, char **argv)
     g_test_add_func("/interfaceconf/deep", testDeep);
     g_test_add_func("/interfaceconf/long", testLong);
     g_test_add_func("/interfaceconf/many", testMany);
+    g_test_add_func("/interfaceconf/words", testWords);
     return g_test_run();
 }

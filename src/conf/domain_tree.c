@@ -124,8 +124,9 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
         char address[VIRT_PCI_ADDRESS_LEN];
 
         virtPCIAddressFormat(&source, address);
-        virtXmlError(doc, node, error, "the device of line %u has the same source %s; a device can be given once",
-                     earlier->line, address);
+        virtXmlError(doc, node, error,
+                     "this <%s> and the <%s> of line %u have one source, %s: give each VF to one of them", node->name,
+                     earlier->interface ? "interface" : "hostdev", earlier->line, address);
         return false;
     }
     if (earlier)
@@ -134,6 +135,7 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
     entry->address = source;
     entry->line = node->line;
     entry->netdevs = hasNetdevs ? virtNetdevListNew() : NULL;
+    entry->interface = virtXmlIs(node, NULL, "interface") ? g_new0(virtInterface, 1) : NULL;
     g_hash_table_insert(seen, &entry->address, entry);
     return true;
 }
