@@ -25,6 +25,8 @@ MODULE_PARM_DESC(ib_ports, "bit mask of the ports that look like IP over InfiniB
 
 static unsigned int single_port[DP_MAX_PORTS];
 module_param_array(single_port, uint, NULL, 0644);
+module_param_array_named(num_vfs, single_port, uint, NULL, 0444);
+MODULE_PARM_DESC(num_vfs, "single_port, by the name that mlx4 has for it");
 MODULE_PARM_DESC(single_port, "a,b,..: the first a VFs have port 1 only, the next b port 2 only, ..; read when a PF is bound");
 
 static bool silent;

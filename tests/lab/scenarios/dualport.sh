@@ -126,3 +126,18 @@ ok "create" virt-hostdev create brief.xml
 set_on "transient"
 ok "destroy" virsh -q destroy brief
 restored "transient"
+
+step "an interface on a VF that has port 2 only"
+alone() {
+  echo 0 > "$PCI/$PF2/sriov_numvfs"; echo "$1" > /sys/module/dualport/parameters/single_port
+  rebind "$PF2"; dualport_up "$PF2" 1; before=$(snapshot_vfs)
+}
+alone 0,1,0,0
+domain alone "$(interface "$vf" 52:54:00:aa:00:03 44)" > alone.xml
+ok "define" virt-hostdev define alone.xml
+like "plan says which port" "$(virt-hostdev plan alone.xml)" " 0 +2 .* vlan +none +44 +yes"
+ok "start" virsh -q start alone
+is "port 2 is set" "$(vfget "$PF2" 0 address 2) $(vfget "$PF2" 0 'vlan_list[0].vlan' 2)" '"52:54:00:aa:00:03" 44'
+ok "destroy" virsh -q destroy alone
+restored "port 2 only"
+alone 0,0,0,0
