@@ -62,6 +62,10 @@ class Model:
 
     def put_back(self, address):
         vf, held = self.vfs[address], self.held[address]
+        if address in self.used:
+            if not self.owners[held.owner].status:
+                held.phase = "restoring"             # anybody's to put back when that has ended
+            return False
         done = not self.hides(vf)
         for port, before in held.before.items():
             for name, value in before.items():
@@ -90,11 +94,11 @@ class Model:
 
     def claim(self, owner, address, ports):
         held = self.held.get(address)
-        if not held:
-            return True
-        if self.over(owner, held):
-            return self.put_back(address)
-        return held.owner == owner.name and (bool(owner.uuid) or held.wanted == ports)
+        if held and not self.over(owner, held):
+            return held.owner == owner.name and (bool(owner.uuid) or held.wanted == ports)
+        if address in self.used:
+            return False
+        return not held or self.put_back(address)
 
     def apply(self, owner, devices):
         """@devices: {address: {port: setting}}, in the document's order"""
@@ -103,7 +107,7 @@ class Model:
         for address, ports in devices.items():
             if not self.claim(owner, address, ports) or self.hides(self.vfs[address]):
                 return False
-        refused = False
+        refused, kept = False, {address: copy.deepcopy(self.held[address]) for address in devices if address in self.held}
         for address, ports in devices.items():
             before = {port: copy.deepcopy(self.now[address, port]) for port in ports}
             if address in self.held:
@@ -113,7 +117,8 @@ class Model:
             refused |= any(self.now[address, port].get(name) != value and self.refuses(self.vfs[address], port, name)
                            for port, setting in ports.items() for name, value in setting.items())
         if refused:
-            self.put_all_back(devices)
+            self.held.update(kept)                   # the owner goes on having these
+            self.put_all_back([address for address in devices if address not in kept])
             return False
         for address, ports in devices.items():
             for port, setting in ports.items():
@@ -150,6 +155,9 @@ class Model:
         broken = []
         for address, owners in touched.items():
             base = self.base(address)
+            if address in self.used:
+                broken += ["%s port %d was written to under somebody else: %s, was %s" % (address, port, show(now[address, port]), show(
+                    self.now[address, port])) for port in base if now[address, port] != self.now[address, port]]
             if address not in held:
                 broken += ["%s port %d has no record and is %s, must be %s" % (address, port, show(now[address, port]), show(base[port]))
                            for port in base if now[address, port] != base[port]]
