@@ -388,7 +388,6 @@ static void
 testManyProcesses(updateGuest *f, gconstpointer opaque)
 {
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
-    g_autoptr(GPtrArray) names = NULL;
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
