@@ -11,12 +11,15 @@ has() { stock_virsh -q dumpxml vm | grep -cE '<hostdev ' || true; }
 entries() { stock_virsh -q dumpxml vm | grep -cE '<lh:address' || true; }
 filters() { pgrep -x -c virt-hostdev-fi || true; }
 
-# agreed: one of the two consistent states; prints which
+# in_use: has a process the VF open? libvirt that dies in the middle of an attach forgets the device that QEMU has by then
+in_use() { find /proc/[0-9]*/fd -lname "/dev/vfio/$group" 2> /dev/null | grep -q .; }
+# agreed: one of the consistent states; prints which. In that of "forgotten" the settings go back when the guest ends.
 agreed() {
   local found
   found="devices $(has), metadata $(entries), records '$(records)', port 2 $(vfget "$PF2" 0 address 2), driver $(driver "$vf")"
   case $found in
     "devices 1, metadata 1, records '$vf ', port 2 \"52:54:00:aa:00:02\", driver vfio-pci") echo attached;;
+    "devices 0, metadata 0, records '$vf ', port 2 \"52:54:00:aa:00:02\", driver vfio-pci") echo forgotten; in_use;;
     "devices 0, metadata 0, records '', port 2 \"$mac2\", driver dualport_vf") echo detached; [[ $(snapshot_vfs) = "$before" ]];;
     *) echo "$found"; return 1;;
   esac
@@ -59,6 +62,14 @@ crash() {
   else fail "$who killed at $where of $1" "$state"; fi
   waitfor 20 none_left || true
   is "no filter is left" "$(filters)" 0
+  [[ $state != forgotten ]] || afresh
+}
+# afresh: another guest, for the one that is there has a device that nobody can take from it
+afresh() {
+  ok "the guest is ended" virsh -q destroy vm
+  ok "the VF goes back" waitfor 60 is_state detached
+  ok "another is started" virsh -q start vm
+  ok "it is up" l2_wait vm '^L2PING' 400
 }
 none_left() { [[ $(filters) = 0 ]]; }
 is_state() { [[ $(agreed) = "$1" ]]; }
@@ -75,6 +86,7 @@ be() {
 step "a guest, and a stop between filter and libvirt"
 dualport_up "$PF2" 1
 vf=$(vfaddr "$PF2" 0)
+group=$(basename "$(readlink "$PCI/$vf/iommu_group")")
 before=$(snapshot_vfs); mac2=$(vfget "$PF2" 0 address 2 | tr -d '"')
 hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)" > dual.xml
 point
