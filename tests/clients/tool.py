@@ -98,12 +98,12 @@ def revert(t):
     t.equal((code, re.findall("^0000:06:02.[0-7]", out, re.M)), (1, ["0000:06:02.0", "0000:06:02.1"]), "plan --domain looks at what is stored, and not at the trunk")
     before = stored(conn.lookupByName("tool-1"))
     code, out, err = ask("revert", "--dry-run", "tool-1")
-    t.check(code == 0 and "would be reverted" in out and "loses 0000:06:02.0 port 1: spoof check" in out, "a dry run tells", out, err)
+    t.check(code == 0 and "would be reverted" in out and "loses 0000:06:02.0: spoof check" in out, "a dry run tells", out, err)
     t.equal(stored(conn.lookupByName("tool-1")), before, "a dry run changes nothing")
     code, out, err = ask("revert", "tool-1")
     t.equal((code, err), (0, ""), "revert")
     t.equal(sorted(re.findall("loses (.*)", out)),
-            ["0000:06:02.0 port 1: spoof check no", "0000:06:02.1 port 1: MAC address 52:54:00:01:02:04",
+            ["0000:06:02.0: spoof check no", "0000:06:02.1 port 1: MAC address 52:54:00:01:02:04",
              "0000:06:02.1 port 2: MAC address 52:54:00:01:02:07", "0000:06:02.1 port 2: VLAN 43"],
             "what is lost is told")
     conn.defineXML(document(2))

@@ -36,12 +36,15 @@ compareLines(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Whatever the order of the devices: a hostdev that becomes an interface moves. */
+/* Whatever the order of the devices: a hostdev that becomes an interface moves. And whatever port is the device's to say:
+ * as a <netdev> that is port 1. */
 static char *
 sortedMeaning(const char *xml)
 {
     g_autofree char *meaning = virtTestMeaning(xml);
-    g_auto(GStrv) lines = g_strsplit(meaning, "\n", -1);
+    g_autoptr(GRegex) lacking = g_regex_new("<netdev(?! port=)", 0, 0, NULL);
+    g_autofree char *text = g_regex_replace_literal(lacking, meaning, -1, 0, "<netdev port='1'", 0, NULL);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
     qsort(lines, g_strv_length(lines), sizeof(*lines), compareLines);
     return g_strjoinv("\n", lines);
