@@ -351,6 +351,15 @@ checkKept(const virtHeld *held, GError **error)
     return false;
 }
 
+/* Is the device to update in @xml, but for its netdevs? */
+static bool
+isIn(const virtHeld *held, const char *xml, gsize len, GError **error)
+{
+    if (held->hostdev->interface)
+        return virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, error);
+    return virtHostdevIsIn(held->xml, held->xmlLen, xml, len, error);
+}
+
 static void
 gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
@@ -361,13 +370,10 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 
     if (!xml)
         return;
-    if (held->hostdev->interface ? !virtHostdevIsIn(held->stock, strlen(held->stock), xml, len, &error)
-                                 : !virtHostdevIsIn(held->xml, held->xmlLen, xml, len, &error))
-        virtHeldFailWith(held, error);
-    else if (!checkKept(held, &error))
-        virtHeldFailWith(held, error);
-    else
+    if (isIn(held, xml, len, &error) && checkKept(held, &error))
         virtHeldAdvance(held);
+    else
+        virtHeldFailWith(held, error);
 }
 
 /* The stored definition with the client's interface in the place of the one that it means. */
