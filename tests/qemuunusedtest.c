@@ -151,6 +151,17 @@ static void
 setStatus(updateGuest *f, const char *name, const char *text)
 {
     fakeHostFile(f->fake, text, "run/libvirt/qemu/%s.xml", name);
+    fakeHostFile(f->fake, "qemu-system-x86", "proc/4242/comm");
+}
+
+/* QEMU is gone; what libvirt has written is there a little longer. */
+static void
+endProcess(updateGuest *f)
+{
+    g_autofree char *process = virtHostPath(f->fake->host, "proc/4242");
+
+    fakeHostFile(f->fake, NULL, "proc/4242/comm");
+    g_assert_cmpint(rmdir(process), ==, 0);
 }
 
 /* a ends, and its VF is not put back: the driver refuses one setting. */
@@ -216,6 +227,17 @@ testWaitsForDomain(updateGuest *f, gconstpointer opaque)
     }
     setStatus(f, "d", STATUS(UUID_D, "d", OTHER_HOSTDEV));
     setStatus(f, "a", STATUS(UUID_A, "a", HOSTDEV)); /* a's own, which is on its way out */
+    assertGoesBack(f);
+}
+
+/* The other domain's QEMU has ended, as it has when libvirt calls the hook for that: this is when the VF goes back. */
+static void
+testGoesBackAfterDomain(updateGuest *f, gconstpointer opaque)
+{
+    leave(f);
+    setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
+    assertWaits(f, "in use by domain 'd' (" UUID_D ")");
+    endProcess(f);
     assertGoesBack(f);
 }
 
@@ -438,6 +460,7 @@ main(int argc, char **argv)
         {"/unused/unbound", testStrangerUnbound},
         {"/unused/recorded", testStrangerRecorded},
         {"/unused/waits-for-domain", testWaitsForDomain},
+        {"/unused/back-after-domain", testGoesBackAfterDomain},
         {"/unused/waits-for-process", testWaitsForProcess},
         {"/unused/waits-in-group", testWaitsInGroup},
         {"/unused/own-guest", testOwnGuestHasIt},

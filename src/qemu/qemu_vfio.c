@@ -134,14 +134,23 @@ isOwner(const Guest *guest, const virtOwner *owner)
     return owner->uuid && g_strcmp0(guest->domain->uuid, owner->uuid) == 0;
 }
 
-/* The domain of @guests, but for @owner, that has the device @name, or NULL. */
+/* Has the QEMU of @guest ended? Its file is still there when libvirt calls the hooks for that. */
+static bool
+hasEnded(virtHost *host, const Guest *guest)
+{
+    g_autofree char *process = virtHostPath(host, "proc/%" G_GUINT64_FORMAT, guest->pid);
+
+    return guest->pid > 0 && !g_file_test(process, G_FILE_TEST_EXISTS);
+}
+
+/* The domain of @guests, but for @owner, that runs and has the device @name, or NULL. */
 static const Guest *
-findOther(const GPtrArray *guests, const char *name, const virtOwner *owner)
+findOther(virtHost *host, const GPtrArray *guests, const char *name, const virtOwner *owner)
 {
     for (guint i = 0; i < guests->len; i++) {
         const Guest *guest = guests->pdata[i];
 
-        if (!isOwner(guest, owner) && hasDevice(guest, name))
+        if (!isOwner(guest, owner) && hasDevice(guest, name) && !hasEnded(host, guest))
             return guest;
     }
     return NULL;
@@ -223,7 +232,7 @@ findUser(virtHost *host, const char *name, const virtOwner *owner, bool own, cha
     *ret = NULL;
     if (!guests)
         return false;
-    if ((guest = findOther(guests, name, owner))) {
+    if ((guest = findOther(host, guests, name, owner))) {
         *ret = g_strdup_printf("domain '%s' (%s)", guest->domain->name, guest->domain->uuid);
         return true;
     }
