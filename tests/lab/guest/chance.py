@@ -26,7 +26,7 @@ import time
 import model
 import vfs
 
-PF1, PF2, PF3, SIM = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0", "0000:10:00.0"
+PF1, PF2, PF3, SIM = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0", "0000:10:00.1"
 ALL = ["mac", "vlan", "spoof", "trust", "link", "rate"]
 HOOK, KNOBS, WORK, STATUS = "/etc/libvirt/hooks/qemu.d/50-virt-hostdev", "/sys/kernel/debug/dualport", "/run/chance", "/run/libvirt/qemu"
 FILE = "FILE"                                        # in a command: where its document is

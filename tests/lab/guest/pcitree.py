@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # pcitree.py ROOT IFNAME VFS: makes a sysfs below ROOT in which IFNAME is the netdev of a PF with VFS VFs, for VFs that
-# are no PCI devices. The PF is 0000:10:00.0, VF N is N after 0000:10:10.0, and IFNAME's own files are the real ones.
+# are no PCI devices. The PF is 0000:10:00.1, VF N is N after 0000:10:10.0, and IFNAME's own files are the real ones.
 import os
 import sys
 
 root, ifname, vfs = sys.argv[1], sys.argv[2], int(sys.argv[3])
-PF = "0000:10:00.0"
+PF = "0000:10:00.1"                                  # netdevsim calls its only port p1: that is a second function's
 
 
 def link(target, *path):
