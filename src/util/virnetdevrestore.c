@@ -157,8 +157,7 @@ restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
         rc = virtNetDevWriteAttr(host, vf, job->port, &job->before, attr, job->readable ? &job->now : NULL, &quirk,
                                  &reason);
     /* What a driver neither reports nor supports was not set by anybody. */
-    bool never = (rc == -EOPNOTSUPP || virtNetDevMayStay(&job->before, attr, rc)) && job->readable &&
-                 !virtNetdevHas(&job->now.netdev, attr);
+    bool never = rc == -EOPNOTSUPP && job->readable && !virtNetdevHas(&job->now.netdev, attr);
     g_clear_pointer(&job->refusals[attr], g_free);
     if (quirk && attr == VIRT_NETDEV_MAC)
         standIn(host, vf, job, quirk);
