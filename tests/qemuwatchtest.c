@@ -143,7 +143,7 @@ testOfOther(driftGuest *f, gconstpointer opaque)
         "<domstatus pid='7'><domain type='kvm' id='1'><name>d</name><uuid>d</uuid><devices><hostdev type='pci'>"
         "<source><address bus='1' slot='16' function='0'/></source></hostdev></devices></domain></domstatus>",
         "run/libvirt/qemu/d.xml");
-    fakeHostFile(f->fake, "qemu-system-x86", "proc/7/comm");
+    fakeHostFile(f->fake, "qemu-system-x86", "proc/7/exe");
     driftChangeVlan(driftVF(f, 1));
     driftLook(f, true);
     g_assert_nonnull(strstr(driftSentences->str, "is in use by domain 'd'"));

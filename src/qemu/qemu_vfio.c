@@ -15,7 +15,9 @@
 #include "util/virstatefile.h"
 #include "util/virvfio.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GUESTS_DIR "run/libvirt/qemu"
 
@@ -134,13 +136,14 @@ isOwner(const Guest *guest, const virtOwner *owner)
     return owner->uuid && g_strcmp0(guest->domain->uuid, owner->uuid) == 0;
 }
 
-/* Has the QEMU of @guest ended? Its file is still there when libvirt calls the hooks for that. */
+/* Has the QEMU of @guest ended? Its file is still there when libvirt calls the hooks for that. A process that waits to be
+ * reaped has ended, and no program any more (proc_pid_exe(5)). */
 static bool
 hasEnded(virtHost *host, const Guest *guest)
 {
-    g_autofree char *process = virtHostPath(host, "proc/%" G_GUINT64_FORMAT, guest->pid);
+    g_autofree char *program = virtHostPath(host, "proc/%" G_GUINT64_FORMAT "/exe", guest->pid);
 
-    return guest->pid > 0 && !g_file_test(process, G_FILE_TEST_EXISTS);
+    return guest->pid > 0 && access(program, F_OK) < 0 && errno == ENOENT;
 }
 
 /* The domain of @guests, but for @owner, that runs and has the device @name, or NULL. */
