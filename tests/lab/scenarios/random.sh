@@ -32,10 +32,10 @@ ok "a domain runs" virsh -q create vm.xml
 ok "its guest is up" l2_wait vm '^L2PING' 400
 sed -i 's/<hostdev\/>//g' next.xml; ok "another is defined" virsh -q define next.xml
 cat > pool.xml << X
-<network><name>pool</name><forward mode='hostdev' managed='yes'><pf dev='$(netdev "$PF1")'/></forward></network>
+<network><name>restarted</name><forward mode='hostdev' managed='yes'><pf dev='$(netdev "$PF1")'/></forward></network>
 X
-virsh -q net-define pool.xml; virsh -q net-start pool
-domain pooled "<interface type='network'><mac address='52:54:00:00:00:77'/><source network='pool'/></interface>" > pooled.xml
+virsh -q net-define pool.xml; virsh -q net-start restarted
+domain pooled "<interface type='network'><mac address='52:54:00:00:00:77'/><source network='restarted'/></interface>" > pooled.xml
 ok "a third has a VF of a network's" virsh -q create pooled.xml --paused
 if python3 /lab/guest/domains.py "${GUESTS:-5}" "$seed" "$PF3" > domains.log; then
   pass "the model and libvirt agree: $(cat domains.log)"
