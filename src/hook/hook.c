@@ -224,9 +224,10 @@ main(int argc, char **argv)
     host->warn = warnUser;
     if (g_str_equal(argv[2], "prepare") && g_str_equal(argv[3], "begin"))
         ok = (xml = readInput(&len, &error)) && prepare(host, argv[1], xml, len, &error);
-    else if (g_str_equal(argv[3], "end") && (g_str_equal(argv[2], "stopped") || g_str_equal(argv[2], "release")))
-        ok = release(host, argv[1], (xml = readInput(&len, NULL)), len, g_str_equal(argv[2], "release"), &error);
-    else if (g_str_equal(argv[2], "reconnect") && (xml = readInput(&len, &error)))
+    else if (g_str_equal(argv[3], "end") && (g_str_equal(argv[2], "stopped") || g_str_equal(argv[2], "release"))) {
+        xml = readInput(&len, NULL);
+        ok = release(host, argv[1], xml, len, g_str_equal(argv[2], "release"), &error);
+    } else if (g_str_equal(argv[2], "reconnect") && (xml = readInput(&len, &error)))
         lookAgain(host, xml, len);
     else if (error)
         virtHostWarn(host, "%s", error->message);
