@@ -81,9 +81,9 @@ leadsOn(Reader *r, const char *name, const char **attrs)
         return g_str_equal(name, "devices");
     case 2:
         r->isInterface = g_str_equal(name, "interface");
-        return r->isInterface ? isAttr(attrs, "type", "hostdev")
-                              : g_str_equal(name, "hostdev") && isAttr(attrs, "type", "pci") &&
-                                    isMissingOr(attrs, "mode", "subsystem");
+        if (r->isInterface)
+            return isAttr(attrs, "type", "hostdev");
+        return g_str_equal(name, "hostdev") && isAttr(attrs, "type", "pci") && isMissingOr(attrs, "mode", "subsystem");
     case 3:
         return g_str_equal(name, "source");
     default:

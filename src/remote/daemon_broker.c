@@ -230,10 +230,13 @@ countDone(virtDaemon *daemon, gpointer opaque)
 {
     g_autofree Count *count = opaque;
     virtDaemonClient *client = count->client;
-    g_autofree char *packet = count->error ? virtBrokerAnswerFormat(count->request.id, count->error)
-                                           : virtBrokerStatsFormat(count->request.id, &count->stats);
+    g_autofree char *packet = NULL;
 
     (void)daemon;
+    if (count->error)
+        packet = virtBrokerAnswerFormat(count->request.id, count->error);
+    else
+        packet = virtBrokerStatsFormat(count->request.id, &count->stats);
     g_clear_error(&count->error);
     sendAnswer(client, packet);
     g_free(g_queue_pop_head(&client->counts));
