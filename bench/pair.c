@@ -175,7 +175,7 @@ giveBack(const Job *job)
     g_autoptr(GError) error = NULL;
 
     setDelay(job->pf, "0");
-    if (!virtQemuHostdevRelease(host, owner, &error))
+    if (!virtQemuHostdevRelease(host, owner, NULL, &error))
         die("%s", error->message);
     talk(job->clear);
 }

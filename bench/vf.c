@@ -189,7 +189,7 @@ release(Bench *bench)
     g_autoptr(virtHost) host = virtHostNew(bench->root);
     g_autoptr(GError) error = NULL;
 
-    if (!virtQemuHostdevRelease(host, owner, &error))
+    if (!virtQemuHostdevRelease(host, owner, NULL, &error))
         die("%s", error->message);
     return true;
 }

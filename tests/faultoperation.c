@@ -234,7 +234,7 @@ release(fakeHost *fake, GError **error)
     g_autoptr(virtHost) host = faultHostNew();
     g_autoptr(virtOwner) a = virtOwnerNew("a", UUID_A);
 
-    return virtQemuHostdevRelease(host, a, error);
+    return virtQemuHostdevRelease(host, a, NULL, error);
 }
 
 static bool

@@ -377,7 +377,7 @@ tryStart(Fixture *f, const char *words)
 
     expect(ok, error, words, "start");
     if (ok)
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->c, NULL));
+        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->c, NULL, NULL));
     assertOthers(f);
 }
 
@@ -404,7 +404,7 @@ tryRelease(Fixture *f, const Change *change)
     g_autoptr(GError) error = NULL;
     bool ok;
 
-    ok = virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    ok = virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     expect(ok, error, change->release, "release");
     after = fakeHostDump(f->fake);
     if (change->warning && !hasWarning(f, change->warning))
@@ -426,7 +426,7 @@ testChange(Fixture *f, gconstpointer opaque)
     g_assert_true(hasRecord(f, 0) == (!change->goesBack && change->change != forget));
     if (change->back)
         change->back(f);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_false(hasRecord(f, 0));
     if (change->change == takeVFs) /* whoever makes VFs anew makes them as they were: not so here */
         return;
@@ -488,7 +488,7 @@ tryRecord(Fixture *f, const char *text, bool ownBefore)
     writeRecord(f, text);
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->c, wanted, NULL));
     g_ptr_array_set_size(f->fake->warnings, 0);
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL);
     now = fakeHostDump(f->fake);
     if (hasRecord(f, 0) && g_str_equal(now, set))
         g_assert_true(f->fake->warnings->len > 0 || !ownBefore);

@@ -331,7 +331,7 @@ testAnew(driftGuest *f, gconstpointer opaque)
     driftAssertTold("drift vlan 42 99\nenforced vlan 42 99\n");
     driftChangeVlan(driftVF(f, 1));
     driftLook(f, false);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     driftLook(f, false);
     driftStart(f, f->hostdev);
     driftChangeVlan(driftVF(f, 1));

@@ -24,10 +24,10 @@ testCycle(twoGuests *f, gconstpointer opaque)
     g_assert_no_error(error);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
     g_assert_cmpuint(virtNetdevListFind(record->before, 2)->vlan.id, ==, 7);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
 }
 
 /* Many VFs: each of both ports is read once before and once after, and written once; putting back costs the same. */
@@ -41,7 +41,7 @@ testFewRequests(twoGuests *f, gconstpointer opaque)
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->gets, ==, 4);
     g_assert_cmpuint(f->fake->sets, ==, 2);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->gets, ==, 8);
     g_assert_cmpuint(f->fake->sets, ==, 4);
@@ -66,7 +66,7 @@ testTwoPFs(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, "0000:02:00.0", 2, 0)->vlan, ==, 200);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->vlan, ==, 201);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -83,7 +83,7 @@ testRandomMac(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 1)->mac));
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpmem(fakeHostVF(f->fake, PF, 1, 0)->mac, 6, zero, 6);
     /* The host's driver never let go, so it has to probe again. */
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
@@ -103,7 +103,7 @@ testUnreported(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "finance");
     g_assert_cmphex(fakeHostVF(f->fake, PF, 1, 0)->instance[0], ==, 0x11);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "");
 }
 
@@ -136,14 +136,14 @@ testMoved(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     sets = f->fake->sets;
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "was VF 0 of PF " PF " and is now VF 1");
     g_clear_error(&error);
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "was VF 0 of PF " PF " and is now VF 1");
     g_assert_cmpuint(f->fake->sets, ==, sets);
     fakeHostSwapVFs(f->fake, PF, 0, 1);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -162,10 +162,10 @@ testLock(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     lock = virtStateLockTake(f->fake->host, PF, NULL);
     g_clear_error(&error);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, PF);
     g_clear_pointer(&lock, virtStateLockRelease);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -178,11 +178,11 @@ testBusyPF(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     f->fake->busy = G_MAXUINT;
     f->fake->slept = 0;
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->slept, >, 10 * G_USEC_PER_SEC);
     g_assert_cmpuint(f->fake->slept, <=, 15 * G_USEC_PER_SEC);
     f->fake->busy = 3; /* each lock anew */
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 

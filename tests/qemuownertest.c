@@ -19,9 +19,9 @@ testOwner(twoGuests *f, gconstpointer opaque)
     sets = f->fake->sets;
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "in use by domain 'a' (" UUID_A ")");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
     g_assert_cmpuint(f->fake->sets, ==, sets);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -35,7 +35,7 @@ testAgain(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -56,9 +56,9 @@ testGoneOwner(twoGuests *f, gconstpointer opaque)
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -78,7 +78,7 @@ testAgainWithLess(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -96,7 +96,7 @@ testByHandAgain(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, byHand, other, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "Give it back first: virt-hostdev release me");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -127,7 +127,7 @@ testByHandAgainRefused(twoGuests *f, gconstpointer opaque)
         g_assert_cmpint(now->phase, ==, VIRT_PHASE_ACTIVE);
     }
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -143,7 +143,7 @@ testByHandNeverGone(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, other, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'. Give it back with virt-hostdev release me, or");
     g_assert_false(virtOwnerEqual(byHand, f->a));
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -157,13 +157,13 @@ testRestoreInPart(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     f->fake->faultPort = 1;
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "port 1");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
     record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_RESTORING);
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -180,11 +180,11 @@ testLeftInPart(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "domain 'a'");
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     fakeHostHeal(f->fake);
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -198,11 +198,11 @@ testLateRelease(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
     seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -250,7 +250,7 @@ testLateMac(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName,
                  ((virtPort *)own->pdata[0])->ifname);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
     g_assert_cmpstr(unbound, ==, vfName);
 }
@@ -263,7 +263,7 @@ testGoneVF(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, NULL, "sys/bus/pci/devices/" PF "/virtfn0");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
     records = virtQemuRecordList(f->fake->host, NULL);
     g_assert_cmpuint(records->len, ==, 0);
@@ -282,7 +282,7 @@ testDamagedRecord(twoGuests *f, gconstpointer opaque)
     sets = f->fake->sets;
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "run/libvirt-hostdev");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->sets, ==, sets);
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
 }

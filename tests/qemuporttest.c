@@ -77,7 +77,7 @@ cycle(twoGuests *f, const char *shown, guint port)
     g_assert_no_error(error);
     assertSet(f, port, 43, other);
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
-    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -149,7 +149,7 @@ testMadeUp(twoGuests *f, gconstpointer opaque)
     g_assert_no_error(error);
     record = virtQemuRecordLoad(f->fake->host, name, NULL);
     g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 2)->mac));
-    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     bound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/bind");
     g_assert_cmpstr(bound, ==, name);
@@ -168,7 +168,7 @@ testCutOff(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
     fakeHostHeal(f->fake);
     g_clear_error(&error);
-    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }

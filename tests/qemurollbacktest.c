@@ -56,7 +56,7 @@ testRollbackFails(twoGuests *f, gconstpointer opaque)
         fakeHostHeal(f->fake);
         f->fake->judge = NULL;
         g_clear_error(&error);
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
         g_assert_no_error(error);
         guestsAssertAsBefore(f);
     }
@@ -75,7 +75,7 @@ testTogetherFails(twoGuests *f, gconstpointer opaque)
         g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
         g_assert_no_error(error);
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->vlan, ==, 203);
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
         g_assert_no_error(error);
         fakeHostHeal(f->fake);
         guestsAssertAsBefore(f);
@@ -140,7 +140,7 @@ testRecordRefused(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     g_autofree char *all = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 1));
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     sets = f->fake->sets;
 
     g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
@@ -179,7 +179,7 @@ testRecordFirst(twoGuests *f, gconstpointer opaque)
     f->fake->judgeOpaque = f->fake;
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(f->fake->attrs, ==, 16);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->attrs, ==, 32);
     guestsAssertAsBefore(f);
 }
@@ -195,7 +195,7 @@ testAgainFails(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
     /* The driver refuses this attribute from now on, so it did not go back either. */
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 

@@ -29,7 +29,7 @@ release(twoGuests *f)
 {
     g_autoptr(GError) error = NULL;
 
-    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -223,7 +223,7 @@ assertInUse(twoGuests *f, const char *part)
     g_clear_error(&error);
     virtQemuHostdevPrepare(f->fake->host, hand, wanted, &error);
     g_assert_no_error(error);
-    virtQemuHostdevRelease(f->fake->host, hand, &error);
+    virtQemuHostdevRelease(f->fake->host, hand, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -375,15 +375,36 @@ testOverride(twoGuests *f, gconstpointer opaque)
     assertBoundBack(f, VF0, VF0, "dualvf");
 }
 
-/* A libvirt that lives does it itself, right after its hook; and what was with vfio-pci before stays there. */
+/* A guest that QEMU ends has more than the libvirt of now knows of. */
+static void
+testDriverForgotten(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GError) error = NULL;
+
+    prepare(f, wanted);
+    fakeHostBindVFIO(f->fake, VF0);
+    fakeHostFile(f->fake, "vfio-pci\n", DEVICE "/driver_override");
+    virtQemuHostdevRelease(f->fake->host, f->a, none, &error);
+    g_assert_no_error(error);
+    assertBoundBack(f, VF0, VF0, "\n");
+    guestsAssertAsBefore(f);
+}
+
+/* A libvirt that lives gives back what it lists, right after its hook; and what was with vfio-pci before stays there. */
 static void
 testDriverStays(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autoptr(GArray) listed = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GError) error = NULL;
 
+    g_array_append_val(listed, ((virtHostdev *)wanted->pdata[0])->address);
     prepare(f, wanted);
     fakeHostBindVFIO(f->fake, VF0);
-    release(f);
+    virtQemuHostdevRelease(f->fake->host, f->a, listed, &error);
+    g_assert_no_error(error);
     assertBoundBack(f, "", "", "(null)\n");
     prepare(f, wanted);
     releaseOne(f);
@@ -407,7 +428,8 @@ main(int argc, char **argv)
         {"/unknown/shown", testShown},         {"/in-use/upper", testUpper},
         {"/in-use/address", testAddress},      {"/in-use/namespace", testNamespace},
         {"/lock/taken-down", testTakenDown},   {"/driver/comes-back", testDriver},
-        {"/driver/override", testOverride},    {"/driver/stays", testDriverStays},
+        {"/driver/override", testOverride},    {"/driver/forgotten", testDriverForgotten},
+        {"/driver/stays", testDriverStays},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

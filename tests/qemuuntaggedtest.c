@@ -61,7 +61,7 @@ stop(twoGuests *f)
 {
     g_autoptr(GError) error = NULL;
 
-    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -156,10 +156,10 @@ testSilent(twoGuests *f, gconstpointer opaque)
         f->fake->failErrno = errnos[i];
         virtQemuHostdevPrepare(f->fake->host, f->a, domain->hostdevs, &error);
         g_assert_no_error(error);
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL) == (errnos[i] == EOPNOTSUPP));
+        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL) == (errnos[i] == EOPNOTSUPP));
     }
     f->fake->refused = 0;
-    virtQemuHostdevRelease(f->fake->host, f->a, &error);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     records = virtQemuRecordList(f->fake->host, NULL);
     g_assert_cmpuint(records->len, ==, 0);

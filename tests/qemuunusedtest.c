@@ -166,7 +166,7 @@ static void
 leave(updateGuest *f)
 {
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     fakeHostHeal(f->fake);
 }
 
@@ -185,7 +185,7 @@ assertWaits(updateGuest *f, const char *user)
     g_assert_nonnull(strstr(waits, " waits: "));
     g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, user);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     updateAssertError(&error, VIRT_ERROR_REFUSED, user);
     g_ptr_array_add(list, updateNewHostdev(f->vf));
     g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
@@ -342,7 +342,7 @@ testPF(updateGuest *f, gconstpointer opaque)
     leave(f);
     g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a'");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
     setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
     g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
@@ -444,7 +444,7 @@ testOneLook(updateGuest *f, gconstpointer opaque)
     g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->host->passes, ==, passes + 1);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, &error));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->host->passes, ==, passes + 2);
 }

@@ -175,7 +175,7 @@ testBeforeGrows(updateGuest *f, gconstpointer opaque)
     f->fake->judge = NULL;
     after = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_cmpuint(virtNetdevListFind(after->before, 1)->link, ==, 1);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->link, ==, 1);
 }
 

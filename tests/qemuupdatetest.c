@@ -63,7 +63,7 @@ testDroppedRate(updateGuest *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     fakeHostVF(f->fake, PF, 2, 0)->maxRate = 0;
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL);
+    virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL);
     fakeHostVF(f->fake, PF, 2, 0)->maxRate = 0;
     updateAttach(f);
     f->fake->vlanNeedsNoRate = true;

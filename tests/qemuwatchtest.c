@@ -57,7 +57,7 @@ testReleasedMeanwhile(driftGuest *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) seen = virtQemuRecordList(f->fake->host, NULL);
 
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     virtQemuHostdevDrift(f->fake->host, seen, ended, NULL);
 }
 
@@ -232,7 +232,7 @@ testCounters(driftGuest *f, gconstpointer opaque)
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_REFUSALS), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ROLLBACKS), ==, 2);
     f->fake->refused = 0;
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RESTORED), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 2);
     file = fakeHostRead(f->fake, VIRT_STATE_DIR "/" PF VIRT_STATE_LOCK_SUFFIX);

@@ -148,7 +148,7 @@ updateReleaseAndCheck(updateGuest *f)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, &error));
+    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     updateAssertHardware(f, f->before);
 }

@@ -152,7 +152,7 @@ release(virtHost *host, const char *name, const char *xml, gsize len, bool last,
     if (!(uuid = uuidOf(domain, records, name)))
         return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
-    ok = virtQemuHostdevRelease(host, owner, error);
+    ok = virtQemuHostdevRelease(host, owner, domain ? domain->devices : NULL, error);
     if (last && domain)
         restoreWaiting(host, records, domain->devices);
     return ok;

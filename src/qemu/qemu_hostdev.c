@@ -520,7 +520,7 @@ rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problem
             g_ptr_array_add(problems, local);
     }
     virtQemuHostdevForgetUsers(host);
-    failed = virtQemuHostdevRestoreMany(host, records, true);
+    failed = virtQemuHostdevRestoreMany(host, records, NULL);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 

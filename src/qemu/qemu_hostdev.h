@@ -8,11 +8,11 @@
 /* qemu_hostdev.c */
 bool virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error);
 /* qemu_release.c */
-bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error);
+bool virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, const GArray *listed, GError **error);
 bool virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
 bool virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error);
-GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, bool libvirtBinds);
+GPtrArray *virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed);
 /* qemu_update.c */
 bool virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 bool virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen,

@@ -30,18 +30,19 @@ probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **erro
 }
 
 /* Give the VF back to the driver of the host that it had before. libvirt does so when it takes a VF from a guest, but
- * not if it died between binding it to vfio-pci and writing down that a guest has it. As long as the libvirt lives that
- * has asked for it, it does that itself.
+ * only one that it knows the guest to have: not if it died between binding it to vfio-pci and writing that down. As long
+ * as the libvirt lives that has asked for it, it does that itself.
  *
+ * @listed: those that libvirt knows the guest to have; NULL: none
  * @ret_bound: it was bound now, and so has probed
  */
 static bool
-bindBack(virtHost *host, const virtRecord *record, bool *ret_bound, GError **error)
+bindBack(virtHost *host, const virtRecord *record, const GArray *listed, bool *ret_bound, GError **error)
 {
     g_autofree char *driver = virtPCIGetDriver(host, &record->address);
 
     *ret_bound = false;
-    if (!record->driver || (driver && !virtPCIIsForGuests(driver)) || virtQemuRecordHasStarter(host, record))
+    if (!record->driver || (listed && virtPCIAddressIsIn(listed, &record->address)) || (driver && !virtPCIIsForGuests(driver)) || virtQemuRecordHasStarter(host, record))
         return true;
     if (!virtPCIBindBack(host, &record->address, record->driver, record->override, error))
         return false;
@@ -172,13 +173,13 @@ returnTogether(virtHost *host, const GPtrArray *items)
 }
 
 static bool
-returnOne(virtHost *host, const Return *item, bool libvirtBinds, GError **error)
+returnOne(virtHost *host, const Return *item, const GArray *listed, GError **error)
 {
     bool bound = false;
 
     if (item->vf) {
         if (!virtNetDevHostdevRestore(host, item->vf, item->record->before, error) ||
-            (!libvirtBinds && !bindBack(host, item->record, &bound, error)) ||
+            !bindBack(host, item->record, listed, &bound, error) ||
             (!bound && !probeAgain(host, item->record, item->resumed, error)))
             return false;
         virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
@@ -189,15 +190,15 @@ returnOne(virtHost *host, const Return *item, bool libvirtBinds, GError **error)
 
 /* Puts the VFs of @records back to what these remember, and forgets the records.
  *
- * @libvirtBinds: libvirt is about to give the VFs back to the host's drivers; else that is done here where it died
- *                before it could
+ * @listed: virtPCIAddress, the VFs that libvirt is about to give back to the host's drivers; NULL: none. The others' are
+ *          given back here where libvirt died before it could
  *
  * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
  * again. A VF that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its user's end.
  * Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
 GPtrArray *
-virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, bool libvirtBinds)
+virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) items = returnsNew(host, records);
@@ -209,7 +210,7 @@ virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, bool libvir
     for (guint i = 0; i < items->len; i++) {
         Return *item = items->pdata[i];
 
-        if (!item->problem && returnOne(host, item, libvirtBinds, &item->problem))
+        if (!item->problem && returnOne(host, item, listed, &item->problem))
             continue;
         /* What is tried again was counted the first time. */
         host->counts[VIRT_COUNT_REFUSALS] +=
@@ -230,7 +231,7 @@ virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
     g_autoptr(GPtrArray) problems = NULL;
 
     g_ptr_array_add(one, record);
-    problems = virtQemuHostdevRestoreMany(host, one, false);
+    problems = virtQemuHostdevRestoreMany(host, one, NULL);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -257,7 +258,7 @@ loadSame(virtHost *host, const virtRecord *seen, GError **error)
 /* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.
  * Adds a GError to @problems for each failure. */
 static void
-releasePF(virtHost *host, const GPtrArray *seen, bool libvirtBinds, GPtrArray *problems)
+releasePF(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArray *problems)
 {
     const virtRecord *first = seen->pdata[0];
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
@@ -285,13 +286,13 @@ releasePF(virtHost *host, const GPtrArray *seen, bool libvirtBinds, GPtrArray *p
         else if (local)
             g_ptr_array_add(problems, g_steal_pointer(&local));
     }
-    failed = virtQemuHostdevRestoreMany(host, records, libvirtBinds);
+    failed = virtQemuHostdevRestoreMany(host, records, listed);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
 /* Puts back the VFs of @seen (virtRecord), PF by PF; adds what goes wrong to @problems. */
 static void
-releaseMany(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
+releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArray *problems)
 {
     g_autoptr(GPtrArray) rest = g_ptr_array_copy((GPtrArray *)seen, NULL, NULL);
 
@@ -306,7 +307,7 @@ releaseMany(virtHost *host, const GPtrArray *seen, GPtrArray *problems)
 
             g_ptr_array_add(virtPCIAddressCompare(&record->pf, &first->pf) == 0 ? same : others, record);
         }
-        releasePF(host, same, true, problems);
+        releasePF(host, same, listed, problems);
         g_ptr_array_unref(rest);
         rest = g_steal_pointer(&others);
     }
@@ -336,7 +337,7 @@ virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
     g_ptr_array_add(one, (gpointer)seen);
-    releasePF(host, one, false, problems);
+    releasePF(host, one, NULL, problems);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -364,14 +365,16 @@ virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error)
     return false;
 }
 
-/* Puts back every VF that @owner has, whatever its XML says by now. libvirt is at work on that owner's domain, and
- * gives the VFs back to the host's drivers itself.
+/* Puts back every VF that @owner has, whatever its XML says by now.
+ *
+ * @listed: virtPCIAddress, those that libvirt has among the domain's devices, and gives back to the host's drivers
+ *          itself; NULL: none
  *
  * Goes on past failures; the error then names each VF that could not be put back, and each record that could not be
  * read and so may be @owner's. Releasing nothing succeeds.
  */
 bool
-virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error)
+virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, const GArray *listed, GError **error)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GPtrArray) records = virtQemuRecordListAll(host, problems, error);
@@ -383,6 +386,6 @@ virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, GError **error)
         if (virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner))
             g_ptr_array_add(its, records->pdata[i]);
     }
-    releaseMany(host, its, problems);
+    releaseMany(host, its, listed, problems);
     return reportAll(problems, error);
 }

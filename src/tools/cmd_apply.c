@@ -76,7 +76,7 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
                     argv[1]);
         return false;
     }
-    if (!virtQemuHostdevRelease(tool->host, owner, error))
+    if (!virtQemuHostdevRelease(tool->host, owner, NULL, error))
         return false;
     printf("%u VF%s put back for '%s'\n", n, n == 1 ? "" : "s", argv[1]);
     return true;
