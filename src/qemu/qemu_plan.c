@@ -204,27 +204,19 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *h
     }
 }
 
-/* Rows about one of @ports, which only the start will show: what all of them say now is what it says. */
+/* The rows from @end on are of another port than the same number before them: what both ports say now is what is said. */
 static void
-joinRows(GPtrArray *rows, guint first, const GArray *ports)
+joinRows(GPtrArray *rows, guint first, guint end)
 {
-    guint n = (rows->len - first) / ports->len;
+    for (guint i = first; i < end; i++) {
+        virtPlanRow *row = rows->pdata[i];
+        const virtPlanRow *other = rows->pdata[end + i - first];
 
-    for (guint i = 0; i < n; i++) {
-        virtPlanRow *row = rows->pdata[first + i];
-
-        for (guint p = 1; p < ports->len; p++) {
-            const virtPlanRow *other = rows->pdata[first + p * n + i];
-
-            if (g_strcmp0(row->from, other->from) != 0)
-                g_clear_pointer(&row->from, g_free);
-            row->differs |= other->differs;
-        }
-        row->port = 0;
-        row->ports = joinPorts(ports, " or ");
-        g_clear_pointer(&row->ifname, g_free);
+        if (g_strcmp0(row->from, other->from) != 0)
+            g_clear_pointer(&row->from, g_free);
+        row->differs |= other->differs;
     }
-    g_ptr_array_set_size(rows, (gint)(first + n));
+    g_ptr_array_set_size(rows, (gint)end);
 }
 
 /* @wanted is of one of @ports, the first of which a start tries; what keeps it from that is a problem, whichever it is.
@@ -236,7 +228,7 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) all = virtNetdevListNew();
     g_autoptr(GPtrArray) present = NULL;
-    guint first;
+    guint first, end;
 
     for (guint i = 0; i < ports->len; i++) {
         g_ptr_array_add(all, virtNetdevCopy(wanted));
@@ -251,10 +243,20 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *
         addProblem(rows, &vf->address, vf, wanted->port, error);
         return;
     }
-    first = rows->len;
-    for (guint i = 0; i < all->len; i++)
+    first = end = rows->len;
+    for (guint i = 0; i < all->len; i++) {
         addAttrs(host, rows, vf, all->pdata[i], present->pdata[i]);
-    joinRows(rows, first, ports);
+        if (i > 0)
+            joinRows(rows, first, end);
+        end = rows->len;
+    }
+    for (guint i = first; i < end; i++) {
+        virtPlanRow *row = rows->pdata[i];
+
+        row->port = 0;
+        row->ports = joinPorts(ports, " or ");
+        g_clear_pointer(&row->ifname, g_free);
+    }
 }
 
 /* Can what @left remembers be put back first, as far as reading tells? */
