@@ -155,7 +155,9 @@ def running(side):
     side.call("setMetadata, live", domain.setMetadata, libvirt.VIR_DOMAIN_METADATA_ELEMENT, MINE, "their", THEIRS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     side.call("XMLDesc, live metadata", domain.XMLDesc, 0)
     side.call("sendKey", domain.sendKey, 0, 50, [28], 1)
-    side.call("setLifecycleAction", domain.setLifecycleAction, libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART, 0)
+    # Not that of a poweroff: libvirt would take the destroy for one, and its thread that starts the guest again may come
+    # to the next guest of that name, and resume it.
+    side.call("setLifecycleAction", domain.setLifecycleAction, libvirt.VIR_DOMAIN_LIFECYCLE_CRASH, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART, 0)
     side.call("injectNMI", domain.injectNMI)
     side.call("destroy", domain.destroy)
     side.wrong("destroy, again", domain.destroy)
