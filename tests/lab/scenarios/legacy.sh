@@ -195,7 +195,9 @@ calls() {
   asked "domif-setlink" domif-setlink vm $GUEST down
   asked "domifaddr --source lease" domifaddr vm --source lease
   ip neigh replace 192.0.2.7 lladdr $GUEST dev "$(netdev "$PF1")" nud reachable
-  asked "domifaddr --source arp, when the host has seen the guest" domifaddr vm --source arp
+  if [[ $COLUMN = ours && $version = 9.0 ]]; then # libvirt's own failure; what is ours is seen with a newer one
+    like "libvirt 9.0 cannot read the neighbours" "$(refusal virsh -q domifaddr vm --source arp || true)" "wrong nlmsg len"
+  else asked "domifaddr --source arp, when the host has seen the guest" domifaddr vm --source arp; fi
   ip neigh del 192.0.2.7 dev "$(netdev "$PF1")"
 }
 asked() { # ROW VIRSH-COMMAND
