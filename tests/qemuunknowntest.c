@@ -244,6 +244,22 @@ testUpper(twoGuests *f, gconstpointer opaque)
     assertInUse(f, "its netdev enp1s16f0d1 is below br0.");
 }
 
+/* What is above a netdev cannot be read: that is not the same as nothing. */
+static void
+testUpperUnread(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autofree char *netdev = virtHostPath(f->fake->host, DEVICE "/net/enp1s16f0d1");
+    g_autofree char *aside = g_strconcat(netdev, "-aside", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(rename(netdev, aside), ==, 0);
+    g_assert_cmpint(symlink("enp1s16f0d1", netdev), ==, 0);
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    guestsAssertError(error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
+    guestsAssertAsBefore(f);
+}
+
 static void
 testAddress(twoGuests *f, gconstpointer opaque)
 {
@@ -426,6 +442,7 @@ main(int argc, char **argv)
         {"/unknown/untouched", testUntouched}, {"/unknown/same", testSame},
         {"/unknown/refused", testRefused},     {"/unknown/not-taken-away", testNotTakenAway},
         {"/unknown/shown", testShown},         {"/in-use/upper", testUpper},
+        {"/in-use/upper-unread", testUpperUnread},
         {"/in-use/address", testAddress},      {"/in-use/namespace", testNamespace},
         {"/lock/taken-down", testTakenDown},   {"/driver/comes-back", testDriver},
         {"/driver/override", testOverride},    {"/driver/forgotten", testDriverForgotten},

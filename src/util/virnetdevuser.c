@@ -66,12 +66,12 @@ readIPv6(virtHost *host, const char *ifname)
     return NULL;
 }
 
-/* The bridge, bond or other netdev that is above @ifname, or NULL. */
+/* The bridge, bond or other netdev that is above @ifname; NULL: none, or, with an error, it cannot be told. */
 static char *
-findUpper(virtHost *host, const char *vfName, const char *ifname)
+findUpper(virtHost *host, const char *vfName, const char *ifname, GError **error)
 {
     static const char prefix[] = "upper_";
-    g_autoptr(GPtrArray) names = virtHostListDir(host, NULL, PCI_DEVICE "/net/%s", vfName, ifname);
+    g_autoptr(GPtrArray) names = virtHostListDir(host, error, PCI_DEVICE "/net/%s", vfName, ifname);
     for (guint i = 0; names && i < names->len; i++)
         if (g_str_has_prefix(names->pdata[i], prefix))
             return g_strdup((const char *)names->pdata[i] + strlen(prefix));
@@ -81,7 +81,12 @@ findUpper(virtHost *host, const char *vfName, const char *ifname)
 static bool
 checkNetdev(virtHost *host, const virtVF *vf, const char *ifname, GError **error)
 {
-    g_autofree char *upper = findUpper(host, vf->name, ifname);
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *upper = findUpper(host, vf->name, ifname, &problem);
+    if (problem) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
     g_autofree char *address = upper ? NULL : host->readIPv4(host, ifname);
     if (!upper && !address)
         address = readIPv6(host, ifname);
@@ -143,9 +148,9 @@ describeNamespace(virtHost *host, const virtVF *vf)
 }
 
 static GPtrArray *
-listNetdevs(virtHost *host, const virtVF *vf)
+listNetdevs(virtHost *host, const virtVF *vf, GError **error)
 {
-    return virtHostListDir(host, NULL, PCI_DEVICE "/net", vf->name);
+    return virtHostListDir(host, error, PCI_DEVICE "/net", vf->name);
 }
 
 /* The driver of a VF that has no netdev in sight and should have one; NULL: all is as it should be. */
@@ -154,7 +159,7 @@ findDriver(virtHost *host, const virtVF *vf)
 {
     g_autofree char *driver = NULL;
     for (guint waited = 0; waited <= PROBE_TOTAL; waited += PROBE_DELAY) {
-        g_autoptr(GPtrArray) names = listNetdevs(host, vf);
+        g_autoptr(GPtrArray) names = listNetdevs(host, vf, NULL);
         g_free(driver);
         driver = virtPCIGetDriver(host, &vf->address);
         if ((names && names->len > 0) || !driver || hasNoNetdev(host, vf, driver))
@@ -166,7 +171,7 @@ findDriver(virtHost *host, const virtVF *vf)
 
 /* May the netdevs of @vf be taken from the host?
  *
- * Errors: VIRT_ERROR_BUSY, naming who has one.
+ * Errors: VIRT_ERROR_BUSY, naming who has one; VIRT_ERROR_HOST where that cannot be told.
  */
 bool
 virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
@@ -180,9 +185,9 @@ virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
             vf->name, vf->index, vf->pfName, driver, who);
         return false;
     }
-    g_autoptr(GPtrArray) names = listNetdevs(host, vf);
+    g_autoptr(GPtrArray) names = listNetdevs(host, vf, error);
     for (guint i = 0; names && i < names->len; i++)
         if (!checkNetdev(host, vf, names->pdata[i], error))
             return false;
-    return true;
+    return names != NULL;
 }
