@@ -6,6 +6,7 @@
 #include "util/virnetlink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -14,6 +15,8 @@
 #include <netlink/netlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define PF "0000:01:00.0"
 
@@ -450,6 +453,153 @@ testRealReason(void)
         g_assert_true(g_utf8_validate(reason, -1, NULL) && *reason);
 }
 
+/* --- A socket that is no kernel's, for answers as long as none has been yet --- */
+
+/* What is answered to the one request that comes. */
+typedef struct {
+    int fd;
+    guint16 type, flags;
+    gsize length; /* of the datagram, and of the one message in it */
+    int error;    /* of an NLMSG_ERROR */
+    guint reason; /* bytes of its extended ACK */
+} Answer;
+
+static gpointer
+giveAnswer(gpointer opaque)
+{
+    const Answer *answer = opaque;
+    g_autofree guint8 *bytes = g_malloc0(answer->length);
+    struct nlmsghdr request = {0}, *header = (struct nlmsghdr *)(void *)bytes;
+    struct nlmsgerr *body = nlmsg_data(header);
+    g_assert_cmpint(recv(answer->fd, &request, sizeof(request), 0), ==, sizeof(request));
+    header->nlmsg_len = (guint32)answer->length;
+    header->nlmsg_type = answer->type;
+    header->nlmsg_flags = answer->flags;
+    header->nlmsg_seq = request.nlmsg_seq;
+    if (answer->type == NLMSG_ERROR)
+        body->error = answer->error;
+    if (answer->reason) {
+        struct nlattr *attr = (struct nlattr *)(void *)(body + 1);
+        attr->nla_type = NLMSGERR_ATTR_MSG;
+        attr->nla_len = (guint16)(NLA_HDRLEN + answer->reason);
+        memset(nla_data(attr), 'x', answer->reason);
+    }
+    g_assert_cmpint(send(answer->fd, bytes, answer->length, 0), ==, (gssize)answer->length);
+    return NULL;
+}
+
+static void
+makePair(int ret[2])
+{
+    int size = 1024 * 1024;
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret), ==, 0);
+    setsockopt(ret[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+/* Ask for a link, or for a change, and be given @answer. */
+static int
+talkTo(Answer *answer, bool wantsReply, char **ret_reason)
+{
+    g_autoptr(virtHost) host = virtHostNew(NULL);
+    struct nl_msg *reply = NULL, *first = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
+    struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
+    int pair[2];
+    g_assert_cmpint(host->talk(host, first, &reply, NULL), ==, 0);
+    nlmsg_free(reply);
+    nlmsg_free(first);
+    makePair(pair);
+    g_assert_cmpint(dup2(pair[0], nl_socket_get_fd(host->socket)), >=, 0);
+    close(pair[0]);
+    answer->fd = pair[1];
+    GThread *thread = g_thread_new("kernel", giveAnswer, answer);
+    reply = NULL;
+    int rc = host->talk(host, request, wantsReply ? &reply : NULL, ret_reason);
+    g_thread_join(thread);
+    close(pair[1]);
+    nlmsg_free(request);
+    nlmsg_free(reply);
+    return rc;
+}
+
+static void
+testAnswerMax(void)
+{
+    static const struct {
+        bool wantsReply;
+        gsize most;
+        const char *message;
+    } cases[] = {
+        {true, 262144, "the kernel's answer has 262148 bytes, and at most 262144 are read"},
+        {false, 16384, "the kernel's answer has 16388 bytes, and at most 16384 are read"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *none = NULL, *reason = NULL;
+        guint16 type = cases[i].wantsReply ? RTM_NEWLINK : NLMSG_ERROR;
+        Answer most = {.type = type, .length = cases[i].most}, more = {.type = type, .length = cases[i].most + 4};
+        g_assert_cmpint(talkTo(&most, cases[i].wantsReply, &none), ==, 0);
+        g_assert_null(none);
+        g_assert_cmpint(talkTo(&more, cases[i].wantsReply, &reason), ==, -EMSGSIZE);
+        g_assert_cmpstr(reason, ==, cases[i].message);
+    }
+}
+
+/* The kernel's words are cut where they are no sentence any more. */
+static void
+testReasonMax(void)
+{
+    for (guint bytes = 200; bytes <= 201; bytes++) {
+        g_autofree char *reason = NULL;
+        Answer refusal = {.type = NLMSG_ERROR, .flags = NLM_F_ACK_TLVS | NLM_F_CAPPED, .length = 400};
+        refusal.error = -EPERM;
+        refusal.reason = bytes;
+        g_assert_cmpint(talkTo(&refusal, false, &reason), ==, -EPERM);
+        g_assert_cmpuint(strlen(reason), ==, 200);
+    }
+}
+
+static void
+countNews(const char *ifname, void *opaque)
+{
+    g_assert_cmpstr(ifname, ==, "lan0");
+    (*(guint *)opaque)++;
+}
+
+/* News of @length bytes. */
+static void
+sendNews(int fd, gsize length)
+{
+    g_autofree guint8 *bytes = g_malloc0(length);
+    struct nl_msg *news = virtNetlinkNewMessage(RTM_NEWLINK, 7);
+    nla_put_string(news, IFLA_IFNAME, "lan0");
+    memcpy(bytes, nlmsg_hdr(news), nlmsg_hdr(news)->nlmsg_len);
+    g_assert_cmpint(send(fd, bytes, length, 0), ==, (gssize)length);
+    nlmsg_free(news);
+}
+
+/* What is too long to be read may be news of anything. What comes in great numbers is read in several turns. */
+static void
+testWatchMax(void)
+{
+    int pair[2];
+    guint count = 0;
+    makePair(pair);
+    g_assert_cmpint(fcntl(pair[0], F_SETFL, O_NONBLOCK), ==, 0);
+    sendNews(pair[1], 32768);
+    g_assert_true(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_cmpuint(count, ==, 1);
+    sendNews(pair[1], 32769);
+    g_assert_false(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_cmpuint(count, ==, 1);
+    for (guint i = 0; i < 65; i++)
+        sendNews(pair[1], 128);
+    g_assert_true(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_cmpuint(count, ==, 65);
+    g_assert_true(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_cmpuint(count, ==, 66);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -469,6 +619,9 @@ main(int argc, char **argv)
     ADD("host-uuid", testHostUuid);
     g_test_add_func("/netlink/long-lists", testLongLists);
     g_test_add_func("/netlink/set-many", testSetMany);
+    g_test_add_func("/netlink/answer-max", testAnswerMax);
+    g_test_add_func("/netlink/reason-max", testReasonMax);
+    g_test_add_func("/netlink/watch-max", testWatchMax);
     g_test_add_func("/netlink/real/get", testRealGet);
     g_test_add_func("/netlink/real/stale", testRealStale);
     g_test_add_func("/netlink/real/set", testRealSet);

@@ -409,7 +409,7 @@ testFiles(void)
     g_assert_cmpstr(text, ==, page);
     fakeHostFile(fake, more, "page");
     g_assert_null(virtHostRead(fake->host, &error, "page"));
-    assertMessage(error, VIRT_ERROR_HOST, "File too large");
+    assertMessage(error, VIRT_ERROR_HOST, "it is longer than 4096 bytes");
     g_clear_error(&error);
     g_assert_null(virtHostRead(fake->host, &error, "%s", "nothing"));
     assertMessage(error, VIRT_ERROR_NOT_FOUND, "/nothing");

@@ -419,7 +419,7 @@ testManyProcesses(updateGuest *f, gconstpointer opaque)
     g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by process 4711");
     g_assert_null(virtHostListDir(f->fake->host, &error, "proc"));
-    updateAssertError(&error, VIRT_ERROR_HOST, "File too large");
+    updateAssertError(&error, VIRT_ERROR_HOST, "proc: it has more than 65536 entries");
 }
 
 /* One look at /proc is enough for all VFs of a start, and for all that is put back. */

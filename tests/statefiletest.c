@@ -282,7 +282,7 @@ testSizes(void)
     int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
     g_assert_cmpint(write(fd, "x", 1), ==, 1);
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_INVALID, "too long");
+    assertError(&error, VIRT_ERROR_INVALID, "it is longer than 262144 bytes");
     g_assert_cmpint(ftruncate(fd, 0), ==, 0);
     g_assert_cmpint(write(fd, "a\0b", 3), ==, 3);
     close(fd);
@@ -528,7 +528,12 @@ testTooMany(void)
         close(fd);
     }
     g_assert_null(virtStateFileList(fake->host, &error));
-    assertError(&error, VIRT_ERROR_HOST, "File too large");
+    assertError(&error, VIRT_ERROR_HOST, "it has more than 65536 records");
+    g_autofree char *one = virtHostPath(fake->host, VIRT_STATE_DIR "/1000:00:00.0");
+    g_assert_cmpint(unlink(one), ==, 0);
+    g_autoptr(GPtrArray) most = virtStateFileList(fake->host, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(most->len, ==, 65536);
 }
 
 int

@@ -137,13 +137,15 @@ readWhole(int fd, char *buffer, size_t size)
     }
 }
 
-/* A driver that has nothing to say of an attribute answers EOPNOTSUPP. */
+/* A driver that has nothing to say of an attribute answers EOPNOTSUPP.
+ * @excess: what EFBIG means, which only our own bounds give
+ */
 static void
-setUnread(const char *path, int number, GError **error)
+setUnread(const char *path, int number, const char *excess, GError **error)
 {
     bool missing = number == ENOENT || number == ENOTDIR || number == EOPNOTSUPP;
     g_set_error(error, VIRT_ERROR, missing ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST, "Cannot read %s: %s.", path,
-                g_strerror(number));
+                number == EFBIG ? excess : g_strerror(number));
 }
 
 static char *
@@ -156,7 +158,7 @@ readPath(const char *path, GError **error)
     if (fd >= 0)
         close(fd);
     if (n < 0) {
-        setUnread(path, saved, error);
+        setUnread(path, saved, "it is longer than " G_STRINGIFY(ATTRIBUTE_MAX) " bytes", error);
         return NULL;
     }
     buffer[n] = '\0';
@@ -285,7 +287,7 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
     va_end(args);
     ssize_t n = readlink(path, target, sizeof(target) - 1);
     if (n < 0) {
-        setUnread(path, errno, error);
+        setUnread(path, errno, NULL, error);
         return NULL;
     }
     target[n] = '\0';
@@ -326,7 +328,7 @@ virtHostListDir(virtHost *host, GError **error, const char *format, ...)
     if (dir)
         closedir(dir);
     if (problem && problem != ENOENT && problem != ENOTDIR) {
-        setUnread(path, problem, error);
+        setUnread(path, problem, "it has more than " G_STRINGIFY(DIRECTORY_MAX) " entries", error);
         return NULL;
     }
     g_ptr_array_sort(names, compareNames);

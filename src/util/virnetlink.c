@@ -30,9 +30,9 @@
 #define RECEIVE_BUFFER (1024 * 1024)
 /* The longest answer about one link: its VF list as above, as much again for port profiles, and its own attributes.
  * What is longer would be cut, and is then no valid message. */
-#define DATAGRAM_MAX (256 * 1024)
+#define DATAGRAM_MAX 262144 /* bytes */
 /* An ACK, or a refusal with the refused request (a page) and its reason. */
-#define ACK_MAX (16 * 1024)
+#define ACK_MAX 16384  /* bytes */
 #define REASON_MAX 200 /* bytes of an extended ACK; those in the kernel are a short sentence */
 
 static struct nl_sock *
@@ -151,8 +151,12 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
             continue;
         if (length < 0 && errno != EAGAIN)
             return -errno;
-        if (length > (ssize_t)max && sender.nl_pid == 0) /* 0: the kernel */
+        if (length > (ssize_t)max && sender.nl_pid == 0) { /* 0: the kernel */
+            if (ret_reason)
+                *ret_reason =
+                    g_strdup_printf("the kernel's answer has %zd bytes, and at most %zu are read", length, max);
             return -EMSGSIZE;
+        }
         if (length > 0 && length <= (ssize_t)max && sender.nl_pid == 0)
             rc = readDatagram(data, (int)length, seq, ret_reply, ret_reason);
         if (length <= 0)

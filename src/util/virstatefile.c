@@ -26,7 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LIST_MAX 65536
+#define LIST_MAX 65536 /* records: a PF has at most as many VFs, and no host has that many in all */
 
 static int
 errnoCode(int number)
@@ -187,9 +187,16 @@ readRecord(int fd, const char **ret_why, int *ret_code)
         return NULL;
     }
     g_autofree char *text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);
-    *ret_why = text ? "it is too long or holds a NUL" : "it cannot be read";
     *ret_code = text ? VIRT_ERROR_INVALID : VIRT_ERROR_HOST;
-    return text && len <= VIRT_STATE_MAX && strlen(text) == len ? g_steal_pointer(&text) : NULL;
+    if (!text)
+        *ret_why = "it cannot be read";
+    else if (len > VIRT_STATE_MAX)
+        *ret_why = "it is longer than " G_STRINGIFY(VIRT_STATE_MAX) " bytes";
+    else if (strlen(text) < len)
+        *ret_why = "it holds a NUL";
+    else
+        return g_steal_pointer(&text);
+    return NULL;
 }
 
 static char *
@@ -318,7 +325,8 @@ virtStateFileList(virtHost *host, GError **error)
         if (problem)
             g_propagate_error(error, g_steal_pointer(&problem));
         else
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list the state directory: %s.", g_strerror(errno));
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s.",
+                        host->root, g_strerror(errno));
         return NULL;
     }
     errno = 0;
@@ -328,7 +336,9 @@ virtStateFileList(virtHost *host, GError **error)
     int unread = names->len > LIST_MAX ? EFBIG : errno;
     closedir(dir);
     if (unread) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list the state directory: %s.", g_strerror(unread));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s.",
+                    host->root,
+                    unread == EFBIG ? "it has more than " G_STRINGIFY(LIST_MAX) " records" : g_strerror(unread));
         return NULL;
     }
     g_ptr_array_sort(names, compareNames);

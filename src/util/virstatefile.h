@@ -6,7 +6,7 @@
 #include "util/virhost.h"
 
 #define VIRT_STATE_DIR "run/libvirt-hostdev"
-#define VIRT_STATE_MAX (256 * 1024) /* bytes; a record of 16 ports is about 8 KiB */
+#define VIRT_STATE_MAX 262144 /* bytes; a record of 16 ports is about 8 KiB */
 
 #define VIRT_STATE_NAME_MAX 64     /* bytes: an address and a suffix */
 #define VIRT_STATE_SECTION "\n\n#" /* begins a part of a file that records share */
