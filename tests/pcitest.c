@@ -184,6 +184,16 @@ testRepresentors(void)
     assertPorts(fake, PF, "1:enp1s0f0");
 }
 
+/* The ports cannot be told, and why. */
+static void
+assertNoPorts(fakeHost *fake, const char *message)
+{
+    g_autoptr(GError) error = NULL;
+    virtPCIAddress address = parse(PF);
+    g_assert_null(virtPCIGetPorts(fake->host, &address, &error));
+    assertMessage(error, VIRT_ERROR_HOST, message);
+}
+
 static void
 testJunk(void)
 {
@@ -202,7 +212,35 @@ testJunk(void)
         g_assert_false(virtHostReadUInt(fake->host, 100, &value, &error, "sys/class/net/%s/dev_port", "enp1s0f0"));
         assertMessage(error, VIRT_ERROR_HOST, "expected a number up to 100");
         g_assert_cmpuint(value, ==, 5);
-        assertPorts(fake, PF, "1:enp1s0f0");
+        assertNoPorts(fake, "expected a number up to 65535");
+    }
+}
+
+/* What is one too many is an error, and not the first port. */
+static void
+testPortMax(void)
+{
+    static const struct {
+        const char *attribute, *most, *more, *ports, *message;
+    } cases[] = {
+        {"dev_port", "65535", "65536", "65536:enp1s0f0", "expected a number up to 65535"},
+        {"dev_id", "0xffff", "0x10000", "65536:enp1s0f0", "expected a number up to 65535"},
+        {"phys_port_name", "p65535", "p65536", "65536:enp1s0f0", "expected p and a number up to 65535"},
+        {"phys_port_name", "p65535", "p99999999999999999999", "65536:enp1s0f0", "expected p and a number up to 65535"},
+        {"phys_port_name", "pf65535vf0", "pf65536vf0", "", NULL},
+        {"ifindex", "2147483647", "2147483648", "1:enp1s0f0", "expected a number up to 2147483647"},
+        {"flags", "0xffffffff", "0x100000000", "1:enp1s0f0", "expected a number up to 4294967295"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(fakeHost) fake = fakeHostNew();
+        fakeHostAddDevice(fake, PF, 1, "igb");
+        fakeHostFile(fake, cases[i].most, "sys/class/net/enp1s0f0/%s", cases[i].attribute);
+        assertPorts(fake, PF, cases[i].ports);
+        fakeHostFile(fake, cases[i].more, "sys/class/net/enp1s0f0/%s", cases[i].attribute);
+        if (cases[i].message)
+            assertNoPorts(fake, cases[i].message);
+        else
+            assertPorts(fake, PF, cases[i].ports);
     }
 }
 
@@ -434,6 +472,7 @@ main(int argc, char **argv)
     g_test_add_func("/pci/ports-alone", testPortsAlone);
     g_test_add_func("/pci/representors", testRepresentors);
     g_test_add_func("/pci/junk", testJunk);
+    g_test_add_func("/pci/port-max", testPortMax);
     g_test_add_func("/pci/vf", testVF);
     g_test_add_func("/pci/vf-ports", testVFPorts);
     g_test_add_func("/pci/vf-port-of-one", testVFPortOfOne);

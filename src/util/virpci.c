@@ -72,7 +72,7 @@ takeDecimal(const char **text, guint64 *ret)
         return false;
     *ret = g_ascii_strtoull(*text, &end, 10);
     *text = end;
-    return *ret <= PORT_MAX;
+    return true;
 }
 
 /* [cN]pfN…: the netdev represents another function's port. */
@@ -111,13 +111,27 @@ readNet(Look *look, const char *ifname, const char *attribute)
     return text;
 }
 
-/* 0 also for what is no such number. */
+/* A number that is not understood is not taken for 0, which is some other port's. */
+static void
+setOdd(Look *look, const char *ifname, const char *attribute, const char *text, const char *expected, guint64 max)
+{
+    g_autofree char *shown = g_strescape(text, NULL);
+    g_autofree char *path = virtHostPath(look->host, PCI_DEVICE "/net/%s/%s", look->name, ifname, attribute);
+    if (!look->problem)
+        look->problem = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
+                                    "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT ".", path,
+                                    shown, expected, max);
+}
+
+/* 0 where the netdev does not have it. */
 static guint64
 readNetUInt(Look *look, const char *ifname, const char *attribute, guint64 max)
 {
     guint64 value = 0;
     g_autofree char *text = readNet(look, ifname, attribute);
-    return text && virtHostParseUInt(text, max, &value) ? value : 0;
+    if (text && !virtHostParseUInt(text, max, &value))
+        setOdd(look, ifname, attribute, text, "a number", max);
+    return value;
 }
 
 /* Read one netdev of the device; NULL when it is a representor or went away under us.
@@ -140,6 +154,8 @@ readNetdev(Look *look, const char *ifname, bool macs)
     netdev->devPort = readNetUInt(look, ifname, "dev_port", PORT_MAX);
     const char *p = phys ? phys : "";
     netdev->hasPhysPort = takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
+    if (netdev->physPort > PORT_MAX)
+        setOdd(look, ifname, "phys_port_name", phys, "p and a number", PORT_MAX);
     if (!macs)
         return netdev;
     netdev->port->addrAssignType = (guint)readNetUInt(look, ifname, "addr_assign_type", G_MAXUINT8);
@@ -341,7 +357,7 @@ virtPCIListPFs(virtHost *host)
         guint64 total = 0;
         const char *name = names->pdata[i];
         if (!virtPCIAddressParse(name, &address, NULL) ||
-            !virtHostReadUInt(host, VFS_MAX, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) || total == 0)
+            !virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) || total == 0)
             continue;
         g_autoptr(GPtrArray) netdevs = virtHostListDir(host, NULL, PCI_DEVICE "/net", name);
         if (netdevs && netdevs->len > 0)

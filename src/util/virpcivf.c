@@ -40,7 +40,7 @@ setNotVF(virtHost *host, const char *name, GError **error)
             error, VIRT_ERROR, VIRT_ERROR_HOST,
             "This host has no PCI device %s. lspci -D lists those there are; VFs appear when the PF's sriov_numvfs is written.",
             name);
-    else if (virtHostReadUInt(host, VFS_MAX, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0)
+    else if (virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0)
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
             "PCI device %s is a physical function, and only its virtual functions have settings. Name one of those; writing its sriov_numvfs makes them.",

@@ -93,7 +93,7 @@ findInDriver(virtHost *host, const virtVF *vf)
     if (g_strv_length(counts) < 2)
         return NULL;
     for (guint i = 0; i < 2; i++, first += count) {
-        if (!virtHostParseUInt(counts[i], VFS_MAX, &count))
+        if (!virtHostParseUInt(counts[i], G_MAXUINT32, &count))
             return NULL;
         if (vf->index >= first + count)
             continue;
