@@ -13,6 +13,7 @@ static const char *const requests[] = {
     "verify 3 " UUID,
     "prepare 7 " UUID " 0000:06:02.0",
     "update 8 " UUID " 10000:06:1f.7",
+    "check 9 " UUID " 0000:06:00.0",
     "stats 9 " UUID " 0000:06:02.0",
 };
 
@@ -38,6 +39,7 @@ static const char *const notRequests[] = {
     "begin 1 11111111-2222-3333-4444-55555555abc",
     "begin 1 11111111-2222-3333-4444-55555555abcde",
     "begin 1 g1111111-2222-3333-4444-55555555abcd",
+    "check 1 " UUID,
     "prepare 1 " UUID,
     "prepare 1 " UUID " ",
     "prepare 1 " UUID " 06:02.0",

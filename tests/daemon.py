@@ -743,6 +743,27 @@ def test_drift():
     start_daemon()
 
 
+def test_pf():
+    """A PF whose VFs are in use is not given to a guest that runs either; a device without VFs is nobody's business."""
+    stop_daemon()
+    os.makedirs("/run/sys/bus/pci/devices/0000:01:00.0", exist_ok=True)
+    os.makedirs("/run/sys/bus/pci/devices/0000:01:10.0", exist_ok=True)
+    os.symlink("../0000:01:10.0", "/run/sys/bus/pci/devices/0000:01:00.0/virtfn0")
+    by_hand(0, "somebody")
+    start_daemon("unshare", "--mount", "sh", "-c", 'mount --bind /run/sys /sys && exec "$@"', "sh")
+    client = Client()
+    got = client.do("check", 1, "0000:01:00.0")
+    has(got, "error 3 PF 0000:01:00.0 cannot be given to a guest")
+    has(got, "0000:01:10.0 by 'somebody'")
+    has(daemon_log(), "PF 0000:01:00.0 cannot be given")
+    same(client.do("check", 1, "0000:01:10.0"), "ok")
+    has(Client(SOCK_RO).do("check", 1, "0000:01:00.0"), "read-only")
+    os.unlink("/run/libvirt-hostdev/0000:01:10.0")
+    same(client.do("check", 1, "0000:01:00.0"), "ok")
+    stop_daemon()
+    start_daemon()
+
+
 def test_bad_filter():
     stop_daemon()
     configure(filter='"/run/no-such-filter"')

@@ -356,6 +356,46 @@ testDevicesOnly(void)
 }
 
 static void
+testDeviceAddress(void)
+{
+    static const char *const devices[] = {
+        "<hostdev mode='subsystem' type='pci'><source><address bus='6' slot='0x2'/></source><address bus='7'/></hostdev>",
+        "<!DOCTYPE hostdev [<!ENTITY b '6'>]><hostdev type='pci'><source><address bus='&b;' slot='2'/></source></hostdev>",
+        "<hostdev type='pci'><metadata/><source><address bus='6' slot='2'/></source><!--</metadata>--></hostdev>",
+        "<interface type='hostdev'><source><address type='pci' bus='6' slot='&#50;'/></source><mac/></interface>",
+        "<hostdev type='pci'><source><address bus='6' slot='2'/><address bus='9'/></source></hostdev>",
+    };
+    static const char *const others[] = {
+        "",
+        "nonsense",
+        "<hostdev type='pci'/>",
+        "<hostdev type='usb'><source><address bus='6' device='2'/></source></hostdev>",
+        "<hostdev mode='capabilities' type='pci'><source><address bus='6'/></source></hostdev>",
+        "<hostdev type='pci'><source><address bus='0x100'/></source></hostdev>",
+        "<hostdev type='pci'><address bus='6'/></hostdev>",
+        "<interface type='hostdev'><source><address type='usb' bus='6'/></source></interface>",
+        "<interface type='network'><source><address bus='6'/></source></interface>",
+        "<domain><devices><hostdev type='pci'><source><address bus='6'/></source></hostdev></devices></domain>",
+    };
+    g_autoptr(GString) wide = g_string_new("<hostdev type='pci'><source><address bus='6' slot='2'/></source>");
+    virtPCIAddress address;
+
+    for (guint i = 0; i < 300000; i++) /* more than a document of ours may have */
+        g_string_append(wide, "<a/>");
+    g_string_append(wide, "</hostdev>");
+    g_assert_true(virtDeviceFindAddress(wide->str, wide->len + 1, &address)); /* libvirt does not see a NUL behind it */
+    for (guint i = 0; i < G_N_ELEMENTS(devices); i++) {
+        if (!virtDeviceFindAddress(devices[i], strlen(devices[i]), &address) ||
+            virtPCIAddressCompare(&address, &(virtPCIAddress){0, 6, 2, 0}) != 0)
+            g_error("not found: %s", devices[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        if (virtDeviceFindAddress(others[i], strlen(others[i]), &address))
+            g_error("found: %s", others[i]);
+    }
+}
+
+static void
 testMentions(void)
 {
     g_assert_true(virtDomainMentionsUs("<netdev", 7));
@@ -392,6 +432,7 @@ main(int argc, char **argv)
     g_test_add_func("/domainconf/no-domain", testNoDomain);
     g_test_add_func("/domainconf/generate-mac", testGenerateMac);
     g_test_add_func("/domainconf/devices-only", testDevicesOnly);
+    g_test_add_func("/domainconf/device-address", testDeviceAddress);
     g_test_add_func("/domainconf/mentions", testMentions);
     g_test_add_func("/domainconf/escape", testEscape);
     return g_test_run();

@@ -24,7 +24,7 @@ REMOTE, QEMU, KEEPALIVE = 0x20008086, 0x20008087, 0x6B656570
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 OK, ERROR = 0, 1
 DEFINE, DUMPXML, ATTACH, DETACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 161, 264, 265, 379, 157
-DETACH_ALIAS, SAVE_FLAGS, UPDATE, DEFINE_XML = 392, 232, 174, 11
+DETACH_ALIAS, SAVE_FLAGS, UPDATE, DEFINE_XML, IS_ACTIVE = 392, 232, 174, 11, 150
 OURS = 0x80000000
 STRING_MAX = 4 << 20
 with open(FILTER, "rb") as program:
@@ -105,12 +105,12 @@ def receive_fd(sock):
 
 # ---- a filter ----
 
-def spawn(client, broker, path, log):
+def spawn(client, broker, path, log, *more):
     """virt-hostdev-filter as the daemon starts it, but with our own uid and rights."""
     high = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate([client, broker, log])]
     actions = [(os.POSIX_SPAWN_DUP2, high[0], 3), (os.POSIX_SPAWN_DUP2, high[1], 4), (os.POSIX_SPAWN_DUP2, high[2], 2),
                (os.POSIX_SPAWN_DUP2, high[2], 9)]  # one that is left open by mistake
-    pid = os.posix_spawn(FILTER, [FILTER, path], os.environ, file_actions=actions)
+    pid = os.posix_spawn(FILTER, [FILTER, path, *more], os.environ, file_actions=actions)
     for fd in high:
         os.close(fd)
     return pid
@@ -119,7 +119,7 @@ def spawn(client, broker, path, log):
 class Filter:
     """self.client, self.libvirt and self.broker are the other ends."""
 
-    def __init__(self, listening=True):
+    def __init__(self, listening=True, keep_interfaces=False):
         self.path = os.path.join(WORK, "libvirt-sock")
         if os.path.exists(self.path):
             os.unlink(self.path)
@@ -130,7 +130,7 @@ class Filter:
         self.log, log = os.pipe()
         if listening:
             listener.listen()
-        self.pid = spawn(client.fileno(), broker.fileno(), self.path, log)
+        self.pid = spawn(client.fileno(), broker.fileno(), self.path, log, *["keep-interfaces"] * keep_interfaces)
         client.close()
         broker.close()
         os.close(log)
@@ -484,6 +484,56 @@ def what_libvirt_has_decides():
             assert play(f, shown=[WITH_DEVICE]) == [DUMPXML, "end"]
             reply, code = f.answer()
             assert code == 55 and b"0000:06:02.0 already" in reply.payload, reply.payload
+
+
+PLAIN = HOSTDEV % ""
+OTHER_PLAIN = "<interface type='hostdev' managed='yes'><source><address type='pci' domain='0' bus='6' slot='2' function='0'/></source>%s</interface>"
+
+
+@case
+def plain_device_is_looked_at():
+    """A device that is not ours may be a PF: the broker says whether its VFs are in use, before libvirt gets the call."""
+    left = OTHER_PLAIN % "<model type='e1000'/><driver name='kvm'/>"
+    for device in (PLAIN, left):
+        for flags, resolves in ((1, False), (3, False), (0, True)):
+            for refused in (True, False):
+                with Filter(keep_interfaces=True) as f:
+                    f.client.sendall(message(ATTACH, serial=20, payload=domain() + string(device) + struct.pack(">I", flags)))
+                    permit(f)
+                    if resolves:
+                        call = read_message(f.libvirt)
+                        assert call.proc == IS_ACTIVE, call.data
+                        f.libvirt.sendall(message(IS_ACTIVE, REPLY, call.serial, payload=struct.pack(">I", 1)))
+                    verb, number, uuid, address = f.broker.recv(10000).decode().split()
+                    assert (verb, uuid, address) == ("check", UUID, "0000:06:02.0"), (verb, address)
+                    f.broker.send(f"error {number} 3 its VFs are in use".encode() if refused else f"ok {number}".encode())
+                    if refused:
+                        reply, code = f.answer()
+                        assert (reply.serial, code) == (20, 55) and b"its VFs are in use" in reply.payload, reply.payload
+                        f.call(1) # and libvirt has heard of nothing
+                        continue
+                    call = read_message(f.libvirt)
+                    assert call.payload == domain() + string(device) + struct.pack(">I", flags or 1), call.payload
+                    f.libvirt.sendall(message(ATTACH, REPLY, call.serial))
+                    assert read_message(f.client).data == message(ATTACH, REPLY, 20)
+
+
+@case
+def plain_device_that_is_not_looked_at():
+    """What is only stored, what is no PCI device of the host, and what a driver without metadata has."""
+    usb = "<hostdev mode='subsystem' type='usb'><source><address bus='6' device='2'/></source></hostdev>"
+    with Filter() as f:
+        f.call(ATTACH, domain() + string(PLAIN) + struct.pack(">I", 2))
+        for device in (usb, "<disk type='block'><source dev='/x'/></disk>", "nonsense"):
+            f.call(ATTACH, domain() + string(device) + struct.pack(">I", 1))
+        attach(f, device=PLAIN)
+        permit(f, (88, "access denied"))
+        assert f.answer()[1] == 88
+        attach(f, device=PLAIN)
+        permit(f, (3, "this function is not supported"))
+        call = read_message(f.libvirt)
+        assert call.proc == ATTACH and call.payload == domain() + string(PLAIN) + struct.pack(">I", 1), call.data
+        assert not select.select([f.broker], [], [], 0.1)[0]
 
 
 @case

@@ -70,6 +70,8 @@ char *virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError 
 /* The <hostdev> of a device document without its netdevs, as libvirt takes it; *ret_hostdev is what it was. NULL
  * without an error: no <hostdev>, or one without <netdev>: libvirt's alone. A misplaced <netdev> is an error. */
 char *virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_hostdev, GError **error);
+/* The host's PCI device that a device document gives to a guest, whether it has netdevs or not. */
+bool virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret);
 /* Does all that the device document @device says, but for netdevs, also stand at the same <hostdev> of @domain? What
  * differs is named in the error. */
 bool virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize domainLen, GError **error);

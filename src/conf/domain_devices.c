@@ -168,19 +168,18 @@ findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret
     *ret_to = to ? to + strlen(end) : xml + len;
 }
 
+/* Reads @xml up to @from, and from @to on. */
 static bool
-parse(Reader *r, const char *xml, gsize len, GError **error)
+parse(Reader *r, const char *xml, const char *from, const char *to, const char *end, GError **error)
 {
     XML_Parser expat = XML_ParserCreate(NULL); /* nothing that is looked for has a namespace */
-    const char *from, *to;
     bool ok;
 
-    findMetadata(xml, len, &from, &to);
     XML_SetUserData(expat, r);
     XML_SetElementHandler(expat, onStart, onEnd);
     XML_SetCharacterDataHandler(expat, onCharacters);
     ok = XML_Parse(expat, xml, (int)(from - xml), XML_FALSE) == XML_STATUS_OK &&
-         XML_Parse(expat, to, (int)(xml + len - to), XML_TRUE) == XML_STATUS_OK;
+         XML_Parse(expat, to, (int)(end - to), XML_TRUE) == XML_STATUS_OK;
     if (!ok)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "libvirt's XML of the domain cannot be read: %s",
                     XML_ErrorString(XML_GetErrorCode(expat)));
@@ -203,11 +202,36 @@ virtDomainParseDevices(const char *xml, gsize len, GError **error)
 {
     g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
     Reader r = {.domain = domain, .text = g_string_new(NULL)};
+    const char *from, *to;
     bool ok;
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
-    ok = parse(&r, xml, len, error);
+    findMetadata(xml, len, &from, &to);
+    ok = parse(&r, xml, from, to, xml + len, error);
     g_string_free(r.text, TRUE);
     return ok ? g_steal_pointer(&domain) : NULL;
+}
+
+/* Which PCI device of the host a device document gives to a guest: a <hostdev> or an <interface type='hostdev'>, with
+ * netdevs or without.
+ *
+ * @xml: what a client has written, which may be anything
+ * @ret: its address; of several, the first, as for libvirt
+ *
+ * Returns false where it gives none, or libvirt cannot read it.
+ */
+bool
+virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret)
+{
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GString) text = g_string_new(NULL);
+    virtDomain domain = {.devices = devices};
+    Reader r = {.domain = &domain, .text = text, .depth = 2, .inside = {true, true}}; /* as below <devices> */
+    const char *end = xml + strnlen(xml, len);                                        /* where it ends for libvirt */
+
+    if (!parse(&r, xml, end, end, end, NULL) || devices->len == 0)
+        return false;
+    *ret = g_array_index(devices, virtPCIAddress, 0);
+    return true;
 }

@@ -17,7 +17,8 @@ typedef struct {
 static const Verb verbs[] = {
     [VIRT_BROKER_BEGIN] = {"begin", false},   [VIRT_BROKER_PREPARE] = {"prepare", true},
     [VIRT_BROKER_UPDATE] = {"update", true},  [VIRT_BROKER_END] = {"end", false},
-    [VIRT_BROKER_VERIFY] = {"verify", false}, [VIRT_BROKER_STATS] = {"stats", true},
+    [VIRT_BROKER_VERIFY] = {"verify", false}, [VIRT_BROKER_CHECK] = {"check", true},
+    [VIRT_BROKER_STATS] = {"stats", true},
 };
 
 /* The word that stands for @verb in a packet, for messages too. */

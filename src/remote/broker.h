@@ -9,6 +9,8 @@
  *   end ID UUID               settle the domain and give its lock back; after prepare, an error tells what of the
  *                             attached device is not as it should be
  *   stats ID UUID ADDRESS     count what the domain's VF has received and sent; needs no lock
+ *   check ID UUID ADDRESS     say whether the domain may be given the PCI device, which is none that we set: no PF whose
+ *                             VFs are in use; needs no lock
  *   verify ID UUID            say whether the VFs of a domain that has just started were set; needs no begin
  *
  *   ok ID
@@ -38,6 +40,7 @@ typedef enum {
     VIRT_BROKER_UPDATE,
     VIRT_BROKER_END,
     VIRT_BROKER_VERIFY,
+    VIRT_BROKER_CHECK,
     VIRT_BROKER_STATS
 } virtBrokerVerb;
 
@@ -45,7 +48,7 @@ typedef struct {
     virtBrokerVerb verb;
     guint id;
     char uuid[37];          /* canonical, with dashes */
-    virtPCIAddress address; /* prepare, update, stats; in the daemon, end: what was prepared, all zero for nothing */
+    virtPCIAddress address; /* prepare, update, check, stats; in the daemon, end: what was prepared, all zero for nothing */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);

@@ -103,7 +103,7 @@ struct _virtDaemonClient {
     int broker;        /* our end; -1: closed, and the filter is being ended or has ended */
     guint source;      /* of broker */
     guint outstanding; /* requests not yet answered */
-    GQueue counts;     /* virtBrokerRequest: statistics it has asked for; the first is being read */
+    GQueue looks;      /* virtBrokerRequest: statistics and checks it has asked for; the first is under way */
     GPtrArray *holds;  /* locks that it holds or waits for: daemon_broker.c */
 };
 

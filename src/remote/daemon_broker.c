@@ -202,68 +202,87 @@ onGranted(virtDaemon *daemon, gpointer opaque)
     startRequest(hold, &begin);
 }
 
-/* ---- statistics ----
- * They change nothing and need no lock, so also who may only read has them. One at a time for a client: the kernel
- * keeps the whole host's network waiting while it asks a driver. */
+/* ---- looks ----
+ * Statistics and checks change nothing and need no lock. One at a time for a client: the kernel keeps the whole host's
+ * network waiting while it asks a driver. */
 
 typedef struct {
     virtDaemonClient *client;
     virtBrokerRequest request;
     virtNetdevStats stats;
     GError *error;
-} Count;
+} Look;
 
-static void startCount(virtDaemonClient *client);
+static void startLook(virtDaemonClient *client);
 
 static void
-runCount(virtDaemon *daemon, gpointer opaque)
+runLook(virtDaemon *daemon, gpointer opaque)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
-    Count *count = opaque;
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    Look *look = opaque;
 
     (void)daemon;
-    virtQemuHostdevGetStats(host, count->request.uuid, &count->request.address, &count->stats, &count->error);
+    if (look->request.verb == VIRT_BROKER_STATS) {
+        virtQemuHostdevGetStats(host, look->request.uuid, &look->request.address, &look->stats, &look->error);
+    } else {
+        g_array_append_val(devices, look->request.address);
+        virtQemuHostdevCheckPFs(host, devices, &look->error);
+    }
+}
+
+/* Who reads counters may do so often: only a device that is refused is news. */
+static void
+logLook(const Look *look)
+{
+    const virtBrokerRequest *request = &look->request;
+    const virtDaemonAbout about = {.uuid = request->uuid, .address = &request->address, .client = look->client};
+
+    if (request->verb == VIRT_BROKER_CHECK && look->error)
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "%s %s: %s", virtBrokerVerbName(request->verb),
+                      request->uuid, look->error->message);
 }
 
 static void
-countDone(virtDaemon *daemon, gpointer opaque)
+lookDone(virtDaemon *daemon, gpointer opaque)
 {
-    g_autofree Count *count = opaque;
-    virtDaemonClient *client = count->client;
+    g_autofree Look *look = opaque;
+    virtDaemonClient *client = look->client;
     g_autofree char *packet = NULL;
 
     (void)daemon;
-    if (count->error)
-        packet = virtBrokerAnswerFormat(count->request.id, count->error);
+    if (look->request.verb == VIRT_BROKER_STATS && !look->error)
+        packet = virtBrokerStatsFormat(look->request.id, &look->stats);
     else
-        packet = virtBrokerStatsFormat(count->request.id, &count->stats);
-    g_clear_error(&count->error);
+        packet = virtBrokerAnswerFormat(look->request.id, look->error);
+    logLook(look);
+    g_clear_error(&look->error);
     sendAnswer(client, packet);
-    g_free(g_queue_pop_head(&client->counts));
+    g_free(g_queue_pop_head(&client->looks));
     if (client->broker < 0)
-        g_queue_clear_full(&client->counts, g_free);
-    if (g_queue_is_empty(&client->counts))
+        g_queue_clear_full(&client->looks, g_free);
+    if (g_queue_is_empty(&client->looks))
         virtDaemonClientUnref(client);
     else
-        startCount(client);
+        startLook(client);
 }
 
 static void
-startCount(virtDaemonClient *client)
+startLook(virtDaemonClient *client)
 {
-    Count *count = g_new0(Count, 1);
+    Look *look = g_new0(Look, 1);
 
-    count->client = client;
-    count->request = *(const virtBrokerRequest *)g_queue_peek_head(&client->counts);
-    virtDaemonJobStart(client->daemon, runCount, countDone, count);
+    look->client = client;
+    look->request = *(const virtBrokerRequest *)g_queue_peek_head(&client->looks);
+    virtDaemonJobStart(client->daemon, runLook, lookDone, look);
 }
 
 static void
-queueCount(virtDaemonClient *client, const virtBrokerRequest *request)
+queueLook(virtDaemonClient *client, const virtBrokerRequest *request)
 {
-    g_queue_push_tail(&client->counts, g_memdup2(request, sizeof(*request)));
-    if (g_queue_get_length(&client->counts) == 1)
-        startCount(client);
+    g_queue_push_tail(&client->looks, g_memdup2(request, sizeof(*request)));
+    if (g_queue_get_length(&client->looks) == 1)
+        startLook(client);
 }
 
 /* ---- orphans ---- */
@@ -364,9 +383,11 @@ dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 
     client->outstanding++;
     if (request->verb == VIRT_BROKER_STATS)
-        queueCount(client, request);
+        queueLook(client, request);
     else if (client->readOnly)
         refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
+    else if (request->verb == VIRT_BROKER_CHECK)
+        queueLook(client, request);
     else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
         answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */
     else if (begins)

@@ -23,7 +23,7 @@ virtDaemonClientUnref(virtDaemonClient *client)
 {
     virtDaemon *daemon = client->daemon;
 
-    if (client->filter || client->broker >= 0 || client->holds->len || client->counts.length)
+    if (client->filter || client->broker >= 0 || client->holds->len || client->looks.length)
         return;
     g_hash_table_remove(daemon->clients, client);
     g_array_unref(client->groups);

@@ -6,6 +6,7 @@
  *
  *   attach   permit, begin, check that the device is not there, read metadata, write metadata, prepare the VF, the
  *            client's call without <netdev>, verify what is stored, end
+ *   plain    permit, check that it is no PF whose VFs are in use, the client's call: a PCI device that is not ours
  *   detach   permit, begin, the client's call, end
  *   update   permit, begin, read metadata, compare, write metadata, set the VF, end
  *
@@ -129,6 +130,11 @@ static const virtHeldStep attachSteps[] = {
     {virtStepDevice, VIRT_HELD_ALWAYS},        {virtStepVerify, VIRT_HELD_CONFIG},
     {virtStepClose, VIRT_HELD_ALWAYS},
 };
+static const virtHeldStep plainSteps[] = {{virtStepPermit, VIRT_HELD_ALWAYS},
+                                          {virtStepResolve, VIRT_HELD_ALWAYS},
+                                          {virtStepCheckPF, VIRT_HELD_LIVE},
+                                          {virtStepDevice, VIRT_HELD_ALWAYS},
+                                          {virtStepClose, VIRT_HELD_ALWAYS}};
 static const virtHeldStep detachSteps[] = {{virtStepPermit, VIRT_HELD_ALWAYS},
                                            {virtStepBegin, VIRT_HELD_ALWAYS},
                                            {virtStepDevice, VIRT_HELD_ALWAYS},
@@ -170,6 +176,35 @@ heldNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
     return held;
 }
 
+/* Of what is only stored, the hook looks at the next start. */
+static bool
+understandPlain(virtHeld *held)
+{
+    guint impact = held->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG);
+
+    held->next = plainSteps;
+    if (impact == VIR_DOMAIN_AFFECT_CONFIG || !virtDeviceFindAddress(held->xml, held->xmlLen, &held->plain))
+        return false;
+    held->stock = g_strndup(held->xml, held->xmlLen); /* with "current" spelled out: the domain may start meanwhile */
+    return true;
+}
+
+static bool
+understandAttach(virtHeld *held, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    held->next = attachSteps;
+    held->stock = virtHostdevToStock(held->xml, held->xmlLen, virtFilterFlags(held->filter), &held->hostdev, &local);
+    if (local)
+        g_propagate_error(error, g_steal_pointer(&local));
+    else if (!held->hostdev)
+        return understandPlain(held);
+    else
+        virtHostdevGenerateMacs(held->hostdev);
+    return held->stock;
+}
+
 /* Is the call one to hold? False without an error: it is libvirt's alone. */
 static bool
 understand(virtHeld *held, GError **error)
@@ -185,11 +220,7 @@ understand(virtHeld *held, GError **error)
             held->next = detachInterfaceSteps;
         return held->next;
     case VIRT_RPC_ATTACH:
-        held->next = attachSteps;
-        held->stock = virtHostdevToStock(held->xml, held->xmlLen, virtFilterFlags(held->filter), &held->hostdev, error);
-        if (held->hostdev)
-            virtHostdevGenerateMacs(held->hostdev);
-        return held->stock;
+        return understandAttach(held, error);
     case VIRT_RPC_UPDATE:
         held->next = updateSteps;
         held->stock = virtHostdevToStock(held->xml, held->xmlLen, VIRT_DOMAIN_INTERFACES, &held->hostdev, error);
@@ -203,7 +234,7 @@ understand(virtHeld *held, GError **error)
  *
  * @message: taken over where this returns true
  *
- * Returns false where the call is none of ours (a disk, a <hostdev> without <netdev>) and is to be forwarded. A
+ * Returns false where the call is none of ours (a disk, a <hostdev> that is only stored without <netdev>) and is to be forwarded. A
  * call whose document is wrong is answered at once.
  */
 bool

@@ -160,7 +160,6 @@ virtHeldAsk(virtHeld *held, virtBrokerVerb verb)
     virtBrokerRequest request = {.verb = verb};
 
     g_strlcpy(request.uuid, held->uuid, sizeof(request.uuid));
-    if (held->hostdev)
-        request.address = held->hostdev->address;
+    request.address = held->hostdev ? held->hostdev->address : held->plain;
     virtFilterAsk(held->filter, &request, answered, held);
 }

@@ -41,6 +41,7 @@ struct _virtHeld {
     guint flags;
 
     virtHostdev *hostdev;                 /* what the client wants; attach and update */
+    virtPCIAddress plain;                 /* attach of a device that is not ours: which */
     char *stock;                          /* the device without its netdevs; NULL: the call goes on as it came */
     GPtrArray *before[VIRT_HELD_TARGETS]; /* virtHostdev: our metadata as it was read */
     bool written[VIRT_HELD_TARGETS];
@@ -63,6 +64,7 @@ void virtStepBegin(virtHeld *held, virtHeldTarget target);
 void virtStepResolve(virtHeld *held, virtHeldTarget target);
 void virtStepFind(virtHeld *held, virtHeldTarget target);
 void virtStepCheckAbsent(virtHeld *held, virtHeldTarget target);
+void virtStepCheckPF(virtHeld *held, virtHeldTarget target);
 void virtStepReadMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepWriteMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepPrepare(virtHeld *held, virtHeldTarget target);

@@ -16,7 +16,7 @@
 #define PROC_GET_METADATA 265
 
 /* Before libvirt has said that this client may change the domain, nobody works for it. A driver that keeps no metadata
- * has no domain with netdevs, so a detach is then its alone. */
+ * has no domain with netdevs, so a detach and a plain device are then its alone. */
 static void
 gotPermission(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
@@ -492,6 +492,14 @@ void
 virtStepCheckAbsent(virtHeld *held, virtHeldTarget target)
 {
     askForXml(held, target, 0, gotDevices);
+}
+
+/* Have the broker look whether a device that is not ours may be given to a running guest: a PF would take its VFs from
+ * whoever has them, and libvirt takes it from its driver without asking anybody. A start is refused by the hook. */
+void
+virtStepCheckPF(virtHeld *held, virtHeldTarget target)
+{
+    virtHeldAsk(held, VIRT_BROKER_CHECK);
 }
 
 #define REWRITES_MAX 20 /* somebody who defines the domain that often meanwhile is out of order */
