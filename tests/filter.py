@@ -24,7 +24,7 @@ REMOTE, QEMU, KEEPALIVE = 0x20008086, 0x20008087, 0x6B656570
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 OK, ERROR = 0, 1
 DEFINE, DUMPXML, ATTACH, DETACH, SET_METADATA, GET_METADATA, METADATA_EVENT, LIB_VERSION = 350, 14, 160, 161, 264, 265, 379, 157
-DETACH_ALIAS, SAVE_FLAGS, UPDATE, DEFINE_XML, IS_ACTIVE = 392, 232, 174, 11, 150
+DETACH_ALIAS, SAVE_FLAGS, UPDATE, DEFINE_XML, IS_ACTIVE, REVERT = 392, 232, 174, 11, 150, 192
 OURS = 0x80000000
 STRING_MAX = 4 << 20
 with open(FILTER, "rb") as program:
@@ -365,12 +365,13 @@ def damaged_metadata():
 def started():
     """A client hears of its start when the broker has seen that the VFs are set; or that they are not."""
     uuid = bytes.fromhex(UUID.replace("-", ""))
-    for proc, payload, reply in ((9, domain(), b""), (196, domain() + bytes(4), domain()), (310, domain() + bytes(4), domain())):
+    for proc, payload, reply in ((9, domain(), b""), (196, domain() + bytes(4), domain()), (310, domain() + bytes(4), domain()),
+                                 (REVERT, string("snap") + domain() + bytes(4), b"")):
         for answer, code in (("ok %d", None), ("error %d 2 not set", 9), ("error %d 1 libvirt is away", None)):
             with Filter() as f:
                 f.client.sendall(message(proc, serial=7, payload=payload))
                 call = read_message(f.libvirt)
-                assert (call.proc, call.payload) == (proc, payload) and (call.serial >= OURS) == (proc == 9), call.data
+                assert (call.proc, call.payload) == (proc, payload) and (call.serial >= OURS) == (proc in (9, REVERT)), call.data
                 f.libvirt.sendall(message(proc, REPLY, call.serial, payload=reply))
                 verb, number = request(f)
                 assert verb == "verify" and uuid in payload

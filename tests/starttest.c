@@ -133,7 +133,7 @@ static void
 assertStart(Fixture *f, int code, bool destroys, guint times, guint64 counted)
 {
     virtDaemonConfig config = {.destroyUnprovisioned = destroys};
-    g_autoptr(GHashTable) ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     virtDaemon daemon = {.config = &config, .endedStarts = ended};
     g_autoptr(GError) error = NULL;
 
@@ -142,7 +142,8 @@ assertStart(Fixture *f, int code, bool destroys, guint times, guint64 counted)
         g_assert_error(error, VIRT_ERROR, code);
     virtDaemonStarted(&daemon, UUID_A);
     g_assert_cmpuint(destroyed, ==, times);
-    g_assert_true(virtDaemonStartWasEnded(&daemon, UUID_A) == (times > 0));
+    g_assert_true(virtDaemonStartTakeEnded(&daemon, UUID_A) == (times > 0));
+    g_assert_false(virtDaemonStartTakeEnded(&daemon, UUID_A)); /* told once */
     g_assert_cmpuint(countUnprovisioned(f), ==, counted);
 }
 
@@ -205,6 +206,25 @@ testOthers(Fixture *f, gconstpointer opaque)
     assertStart(f, VIRT_ERROR_REFUSED, true, 1, 1);
 }
 
+/* What nobody asks for is not kept: starts past us are, one after the other, of any number of domains. */
+static void
+testNotAsked(Fixture *f, gconstpointer opaque)
+{
+    virtDaemonConfig config = {.destroyUnprovisioned = true};
+    g_autoptr(GHashTable) ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    virtDaemon daemon = {.config = &config, .endedStarts = ended};
+    gint64 longAgo = g_get_monotonic_time() - 3600 * G_TIME_SPAN_SECOND;
+
+    for (guint i = 0; i < 100; i++)
+        g_hash_table_insert(ended, g_strdup_printf("%u", i), g_memdup2(&longAgo, sizeof(longAgo)));
+    g_assert_false(virtDaemonStartTakeEnded(&daemon, "1"));
+    g_assert_cmpuint(g_hash_table_size(ended), ==, 0);
+    g_hash_table_insert(ended, g_strdup("2"), g_memdup2(&longAgo, sizeof(longAgo)));
+    virtDaemonStarted(&daemon, UUID_A);
+    g_assert_cmpuint(g_hash_table_size(ended), ==, 1);
+    g_assert_true(virtDaemonStartTakeEnded(&daemon, UUID_A));
+}
+
 /* Metadata of a device that the guest has not, and a guest that has stopped meanwhile, mean nothing. */
 static void
 testNotThere(Fixture *f, gconstpointer opaque)
@@ -227,6 +247,7 @@ main(int argc, char **argv)
     ADD("by-hand", testByHand);
     ADD("unknown", testUnknown);
     ADD("others", testOthers);
+    ADD("not-asked", testNotAsked);
     ADD("not-there", testNotThere);
     return g_test_run();
 }

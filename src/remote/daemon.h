@@ -28,7 +28,7 @@ typedef struct {
     GHashTable *locks;    /* UUID → GQueue of who holds (head) or waits for the domain */
     GHashTable *settling; /* UUID → settle of our own that waits for the lock: daemon_watch.c */
     GHashTable *unsettled; /* UUID → what could not be settled and is tried again: daemon_watch.c */
-    GHashTable *endedStarts; /* UUIDs of domains whose last start was ended: daemon_start.c */
+    GHashTable *endedStarts; /* UUID → gint64, when the last start of that domain was ended: daemon_start.c */
     GThreadPool *workers;
     GThreadPool *patient; /* the few that may wait for libvirt */
     guint jobs;           /* under way in workers */
@@ -172,7 +172,7 @@ void virtDaemonSettleWaiting(virtDaemon *daemon); /* try all of those now */
 /* ---- daemon_start.c: were the VFs of a domain that has started set? ---- */
 
 bool virtDaemonStartVerify(virtDaemon *daemon, const char *uuid, GError **error); /* in a worker */
-bool virtDaemonStartWasEnded(virtDaemon *daemon, const char *uuid);               /* main loop */
+bool virtDaemonStartTakeEnded(virtDaemon *daemon, const char *uuid);              /* main loop */
 void virtDaemonStarted(virtDaemon *daemon, const char *uuid);                     /* main loop */
 
 /* ---- daemon_drift.c: what somebody else changes; main loop ---- */

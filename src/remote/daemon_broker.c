@@ -118,6 +118,16 @@ runRequest(virtDaemon *daemon, gpointer opaque)
         virtDaemonRequestRun(daemon, &hold->request, hold->barrier, &hold->error);
 }
 
+static bool
+wasUnset(const Hold *hold)
+{
+    if (hold->request.verb != VIRT_BROKER_VERIFY)
+        return false;
+    return g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_REFUSED) ||
+           (g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND) &&
+            virtDaemonStartTakeEnded(hold->client->daemon, hold->uuid));
+}
+
 /* Who begins or has a start verified has shown nothing here of what libvirt lets him read: why it failed is for the
  * log. */
 static void
@@ -125,11 +135,8 @@ answerHold(const Hold *hold)
 {
     const GError *error = hold->error;
     g_autoptr(GError) plain = NULL;
-    bool unset = g_error_matches(error, VIRT_ERROR, VIRT_ERROR_REFUSED) ||
-                 (g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND) &&
-                  virtDaemonStartWasEnded(hold->client->daemon, hold->uuid));
 
-    if (hold->request.verb == VIRT_BROKER_VERIFY && unset)
+    if (wasUnset(hold))
         plain = g_error_new_literal(
             VIRT_ERROR, VIRT_ERROR_REFUSED,
             "the netdevs of the domain's VFs were not set when it started, because libvirt has not run virt-hostdev-hook, so the domain is ended. \"virt-hostdev host-validate\" says what is wrong, the log of virthostdevd which VF it was.");

@@ -80,7 +80,7 @@ verifyAndFind(virtDaemon *daemon, const char *uuid, virtHostdev **ret_unset, GEr
 /* Whether all VFs of the domain @uuid were set, if it runs and has any of ours. In a worker, with the domain's lock.
  *
  * Errors: VIRT_ERROR_REFUSED where one was not; VIRT_ERROR_NOT_FOUND where it does not run, see
- * virtDaemonStartWasEnded(); others where that cannot be told.
+ * virtDaemonStartTakeEnded(); others where that cannot be told.
  */
 bool
 virtDaemonStartVerify(virtDaemon *daemon, const char *uuid, GError **error)
@@ -145,6 +145,25 @@ outcome(const Check *check)
     return check->problem ? "It could not be ended" : "It was ended.";
 }
 
+/* Only in this time may a client still ask whether its start was ended: libvirt answers it when it sends its event. */
+#define ASKED_WITHIN (30 * G_TIME_SPAN_SECOND)
+
+static gboolean
+isOver(gpointer uuid, gpointer ended, gpointer now)
+{
+    return *(gint64 *)now - *(gint64 *)ended > ASKED_WITHIN;
+}
+
+/* Starts that no client of ours has made are never asked for. */
+static void
+addEnded(virtDaemon *daemon, const char *uuid)
+{
+    gint64 now = g_get_monotonic_time();
+
+    g_hash_table_foreach_remove(daemon->endedStarts, isOver, &now);
+    g_hash_table_insert(daemon->endedStarts, g_strdup(uuid), g_memdup2(&now, sizeof(now)));
+}
+
 static void
 done(virtDaemon *daemon, gpointer opaque)
 {
@@ -160,7 +179,7 @@ done(virtDaemon *daemon, gpointer opaque)
                       "It cannot be told whether the VFs of domain %s, which has started, were set: %s", check->uuid,
                       check->error->message);
     if (check->unset && check->destroy && g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))
-        g_hash_table_add(daemon->endedStarts, g_strdup(check->uuid));
+        addEnded(daemon, check->uuid);
     virtDaemonUnlock(daemon, check->uuid);
     checkFree(check);
 }
@@ -172,12 +191,16 @@ onGranted(virtDaemon *daemon, gpointer opaque)
 }
 
 /* Was the last start of a domain that does not run one that was ended here? libvirt's event may have come before the
- * client's question. Main loop.
+ * client's question. Says so once: what the client does next (a revert that leaves the domain stopped) is no such
+ * start. Main loop.
  */
 bool
-virtDaemonStartWasEnded(virtDaemon *daemon, const char *uuid)
+virtDaemonStartTakeEnded(virtDaemon *daemon, const char *uuid)
 {
-    return g_hash_table_contains(daemon->endedStarts, uuid);
+    gint64 now = g_get_monotonic_time();
+
+    g_hash_table_foreach_remove(daemon->endedStarts, isOver, &now);
+    return g_hash_table_remove(daemon->endedStarts, uuid);
 }
 
 /* libvirt says that the domain has just started. Main loop.

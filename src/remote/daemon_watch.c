@@ -202,7 +202,7 @@ onGranted(virtDaemon *daemon, gpointer opaque)
 void
 virtDaemonWatchInit(virtDaemon *daemon)
 {
-    daemon->endedStarts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    daemon->endedStarts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     daemon->settling = g_hash_table_new(g_str_hash, g_str_equal);
     daemon->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unsettledFree);
 }

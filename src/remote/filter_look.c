@@ -99,7 +99,7 @@ virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **me
             *message = NULL;
         break;
     case VIRT_RPC_START:
-        if (virtFilterHoldStart(filter, header, *message))
+        if (virtFilterHoldStart(filter, proc, header, *message))
             *message = NULL;
         break;
     case VIRT_RPC_INTERFACE:
@@ -151,7 +151,7 @@ virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **m
         virtFilterGotReply(filter, header, *message);
         g_clear_pointer(message, g_byte_array_unref);
     } else if (proc->action == VIRT_RPC_STARTED) {
-        if (virtFilterHoldStarted(filter, header, *message))
+        if (virtFilterHoldStarted(filter, proc, header, *message))
             *message = NULL;
     } else if (proc->action == VIRT_RPC_METADATA_EVENT) {
         if (virtRpcIsOurMetadata(proc, (*message)->data, (*message)->len))

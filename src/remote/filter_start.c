@@ -4,6 +4,12 @@
  * libvirt first: the broker is asked only when libvirt has said that the client's start succeeded, and does no more
  * than look. Where it says that the VFs were not set, the client hears that in the place of libvirt's reply; where it
  * cannot tell, or the domain has none of ours, of libvirt's reply every byte stays.
+ *
+ * So it is where the call or its reply says which domain it was: a start, also of a saved domain, and a revert to a
+ * snapshot, which may leave it stopped. What is left has the broker's look after libvirt's event alone
+ * (daemon_start.c). A restore names a file, in which only libvirt may read. An incoming migration has that event when
+ * its guest has been made and before any of its memory has come, so it ends then, and the guest goes on where it was.
+ * After libvirt's "yes" to its last step the guest runs here, and a "no" in its place would have it run there too.
  */
 #include "remote/filter_priv.h"
 #include "util/virerror.h"
@@ -25,16 +31,15 @@ startFree(Start *start)
     g_free(start);
 }
 
-/* @message: taken over where this returns not NULL: it begins with a domain */
+/* @message: taken over where this returns not NULL */
 static Start *
-startNew(virtFilter *filter, const virtRpcHeader *header, GByteArray *message)
+startNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
     virtRpcDomain domain;
     Start *start;
 
-    virtXdrGetDomain(&xdr, &domain);
-    if (xdr.bad || virtFilterHeld(filter) >= VIRT_FILTER_HELD_MAX)
+    if (!virtRpcReadDomain(proc, message->data, message->len, &domain) ||
+        virtFilterHeld(filter) >= VIRT_FILTER_HELD_MAX)
         return NULL;
     start = g_new0(Start, 1);
     start->filter = filter;
@@ -71,9 +76,9 @@ verify(Start *start)
  * @message: taken over where this returns true; else it goes to the client as it is
  */
 bool
-virtFilterHoldStarted(virtFilter *filter, const virtRpcHeader *header, GByteArray *message)
+virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    Start *start = header->type == VIRT_RPC_REPLY ? startNew(filter, header, message) : NULL;
+    Start *start = header->type == VIRT_RPC_REPLY ? startNew(filter, proc, header, message) : NULL;
 
     if (start)
         verify(start);
@@ -103,9 +108,9 @@ gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message
  * @message: taken over where this returns true; else it goes to libvirt as it is
  */
 bool
-virtFilterHoldStart(virtFilter *filter, const virtRpcHeader *header, GByteArray *message)
+virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    Start *start = header->type == VIRT_RPC_CALL ? startNew(filter, header, message) : NULL;
+    Start *start = header->type == VIRT_RPC_CALL ? startNew(filter, proc, header, message) : NULL;
     GByteArray *call;
 
     if (!start)

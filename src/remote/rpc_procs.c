@@ -30,7 +30,10 @@
  * A layout ends with the last field that anybody here looks at.
  *
  * Not here: the replies to 213 and 302 (migrate begin), since XML stays in stock form between two hosts; 306 and 307
- * (finish, confirm), whose parameters may hold XML that libvirt no longer reads; and XML that never holds a domain. */
+ * (finish, confirm), whose parameters may hold XML that libvirt no longer reads; and XML that never holds a domain.
+ * Starts that have no row: 54 (restore), which says only in which file the domain is; 233 and 441, which do so too; and
+ * the replies to 63, 109, 217 and 307 (migrate finish). Told that these have failed, the other host lets its guest go
+ * on, while the one here has run already: see filter_start.c. */
 static const virtRpcProc procs[] = {
     {8, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dx"},                /* DOMAIN_ATTACH_DEVICE */
     {9, VIRT_RPC_CALL, VIRT_RPC_START, "d"},                  /* DOMAIN_CREATE */
@@ -48,6 +51,7 @@ static const virtRpcProc procs[] = {
     {174, VIRT_RPC_CALL, VIRT_RPC_UPDATE, "dxu"},             /* DOMAIN_UPDATE_DEVICE_FLAGS */
     {185, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_SNAPSHOT_CREATE_XML */
     {186, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SNAPSHOT_GET_XML_DESC */
+    {192, VIRT_RPC_CALL, VIRT_RPC_START, "sd"},               /* DOMAIN_REVERT_TO_SNAPSHOT: name of the snapshot */
     {196, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FLAGS */
     {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 14},   /* DOMAIN_MIGRATE_BEGIN3 */
     {214, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},        /* DOMAIN_MIGRATE_PREPARE3 */
@@ -409,6 +413,21 @@ virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, co
     return readFields(proc, message, len, xmls, &fields)
                ? rewrite(proc, message, len, &context, xmls, ret_message, error)
                : refuseUnread(proc, message, len, error);
+}
+
+/* The domain that @message, for which virtRpcProcFind() gave @proc, is about; its name lies in @message.
+ *
+ * Returns false where it cannot be read.
+ */
+bool
+virtRpcReadDomain(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret)
+{
+    virtRpcFields fields;
+
+    if (!readFields(proc, message, len, NULL, &fields))
+        return false;
+    *ret = fields.domain;
+    return true;
 }
 
 /* Read a call that names an interface.

@@ -53,6 +53,10 @@ bool virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize le
 /* A document in netdev form; rpc_shown.c. */
 char *virtRpcShow(const char *xml, gsize len, GError **error);
 
+/* ---- VIRT_RPC_START, VIRT_RPC_STARTED ---- */
+
+bool virtRpcReadDomain(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret);
+
 /* ---- VIRT_RPC_INTERFACE ---- */
 
 bool virtRpcReadInterface(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret_domain,
