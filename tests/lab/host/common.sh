@@ -88,9 +88,9 @@ isolated() {
 
 # alive NAME [MACHINE]: is the process that we noted as NAME in its run directory still ours and running?
 alive() {
-  local run=$LAB/${2:-$MACHINE}/run pid
-  pid=$(cat "$run/$1.pid" 2>/dev/null) && [[ $pid ]] || return 1
-  [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) = "$(readlink -f "$run")" ]]
+  local run=$LAB/${2:-$MACHINE}/run pid=''
+  read -r pid 2>/dev/null < "$run/$1.pid" || return 1
+  [[ $pid && /proc/$pid/cwd -ef $run ]]
 }
 
 # starved: sets STARVED to the milliseconds for which L1, since its start, wanted a processor of this machine and had none:

@@ -16,27 +16,26 @@ job_start() {
 # job_run JOB SECONDS: run the script on stdin in L1 and print its output as it comes; returns its exit code, or
 # 124 when it took longer than SECONDS of L1's own time and was killed, or 125 when L1 went away
 job_run() {
-  local dir=$SHARE/job/$1 shown=0 rc='' began=$SECONDS second='' lost
+  local dir=$SHARE/job/$1 out rc='' began=$SECONDS second='' lost
   starved; lost=$STARVED
   job_start "$1"
+  exec {out}< "$dir/out"
   # shellcheck disable=SC2064   # the job of now
   trap "order 'kill $1'; exit 130" INT TERM HUP
   until [[ $rc ]]; do
-    sleep 0.05
+    sleep 0.2                     # and no other program each time: L1 wants the processor that they take
     # the exit code first, the output after it: what a job wrote at its end is seen
     if [[ -e $dir/rc ]]; then rc=$(cat "$dir/rc")
     elif ! alive l1; then rc=125
     elif ((SECONDS - began - (STARVED - lost) / 1000 >= $2)); then order "kill $1"; rc=124; fi
     if [[ $second != "$SECONDS" ]]; then second=$SECONDS; starved; echo "$STARVED" > "$SHARE/starved"; fi # for waits in L1
-    show_new "$dir/out"
+    show_new "$out"
   done
+  exec {out}<&-
   trap - INT TERM HUP
   return "$rc"
 }
-show_new() { # FILE: print what came after the first $shown bytes
-  local size
-  size=$(stat -c %s "$1")
-  ((size > shown)) || return 0
-  tail -c +$((shown + 1)) "$1" | head -c $((size - shown))
-  shown=$size
+show_new() { # DESCRIPTOR: print what has come since
+  local new
+  while IFS= read -r -d '' -N 65536 -u "$1" new || [[ $new ]]; do printf %s "$new"; done
 }
