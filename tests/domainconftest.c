@@ -23,7 +23,8 @@ assertRefused(const char *xml, gsize len, const char *what)
     g_autoptr(virtDomain) domain = virtDomainParse(xml, len, NULL, 0, &parseError);
 
     g_assert_null(stock);
-    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+    g_assert_true(g_error_matches(error, VIRT_ERROR, VIRT_ERROR_INVALID) ||
+                  g_error_matches(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE));
     g_assert_cmpstr(error->message, ==, what);
     g_assert_null(domain);
     g_assert_cmpstr(parseError->message, ==, what);
@@ -49,10 +50,31 @@ testTooManyElements(void)
 {
     g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV "<netdev port='1'/>");
 
-    for (guint i = 0; i < VIRT_XML_NODES; i++)
+    for (guint i = 0; i < VIRT_XML_NODES_MAX; i++)
         g_string_append(xml, "<x/>");
     g_string_append(xml, TAIL);
     assertRefused(xml->str, xml->len, "line 9: the document has more than 262144 elements");
+}
+
+/* What libvirt wrote for a hook may be longer. */
+static void
+testWrittenMax(void)
+{
+    g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV TAIL);
+    gsize room = VIRT_XML_WRITTEN_MAX - xml->len;
+    g_autofree char *space = g_strnfill(room, ' ');
+    g_autoptr(virtDomain) most = NULL, more = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_string_append_len(xml, space, (gssize)room);
+    most = virtDomainParse(xml->str, xml->len, NULL, VIRT_DOMAIN_WRITTEN, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(most);
+    g_string_append_c(xml, ' ');
+    more = virtDomainParse(xml->str, xml->len, NULL, VIRT_DOMAIN_WRITTEN, &error);
+    g_assert_null(more);
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE);
+    g_assert_cmpstr(error->message, ==, "the document has 33554433 bytes, libvirt takes at most 33554432");
 }
 
 /* The stock form is the longer one. */
@@ -351,8 +373,8 @@ testDevicesOnly(void)
     for (guint i = 0; i < 300; i++)
         g_string_append_printf(attrs, " a%u='1'", i);
     assertDevicesBeside(attrs->str, "", 0, ">");
-    assertDevicesBeside(">", "<y/>", VIRT_XML_NODES + 1, "");
-    assertDevicesBeside(">", "<y>", VIRT_XML_DEPTH + 1, "");
+    assertDevicesBeside(">", "<y/>", VIRT_XML_NODES_MAX + 1, "");
+    assertDevicesBeside(">", "<y>", VIRT_XML_DEPTH_MAX + 1, "");
 }
 
 static void
@@ -420,6 +442,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/domainconf/too-large", testTooLarge);
     g_test_add_func("/domainconf/too-large-stored", testTooLargeStored);
+    g_test_add_func("/domainconf/written-max", testWrittenMax);
     g_test_add_func("/domainconf/too-many-elements", testTooManyElements);
     g_test_add_func("/domainconf/many-devices", testManyDevices);
     g_test_add_func("/domainconf/far-right", testFarRight);

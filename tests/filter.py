@@ -341,6 +341,26 @@ def metadata():
 
 
 @case
+def too_large_to_be_shown():
+    """A domain is not shown, nor its interface counted, as if it had no netdevs."""
+    wide = "<x:y xmlns:x='urn:x'%s/></metadata>" % "".join(f" a{n}=''" for n in range(257))
+    large = (OUR_INTERFACE % "").replace("</metadata>", wide)
+    with Filter() as f:
+        f.client.sendall(message(DUMPXML, serial=6, payload=domain() + bytes(4)))
+        read_message(f.libvirt)
+        f.libvirt.sendall(message(DUMPXML, REPLY_WITH_FDS, 6, payload=struct.pack(">I", 1) + string(large)))
+        send_fd(f.libvirt)
+        reply, code = f.answer()
+        assert (reply.proc, reply.serial, code) == (DUMPXML, 6, 27) and b"more than 256 attributes" in reply.payload, reply.data
+        f.call(1)
+    with Filter() as f:
+        named(f, STATS, xml=large)
+        reply, code = f.answer()
+        assert (reply.serial, code) == (20, 27) and b"more than 256 attributes" in reply.payload, reply.data
+        f.call(1)
+
+
+@case
 def damaged_metadata():
     """What of ours cannot be read may be removed, and nothing else."""
     good = f"<lh:hostdevs xmlns:lh='{NS}'><lh:hostdev><lh:source><lh:address bus='6'/></lh:source><lh:netdev port='1'/></lh:hostdev></lh:hostdevs>"

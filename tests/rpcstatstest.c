@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rpcmessage.h"
+#include "util/virerror.h"
 
 #define OURS(target)                                                                                                   \
     "<domain><name>vm1</name><metadata><lh:hostdevs xmlns:lh='" VIRT_NS "'><lh:hostdev><lh:source>"                    \
@@ -110,7 +111,7 @@ add(const GByteArray *reply, const char *xml)
     g_assert_true(g_array_index(records, virtRpcStats, 1).hasInterfaces);
     g_ptr_array_add(interfaces, NULL);
     g_ptr_array_add(interfaces, shown);
-    return virtRpcStatsWrite(reply->data, reply->len, records, interfaces);
+    return virtRpcStatsWrite(reply->data, reply->len, records, interfaces, NULL);
 }
 
 static void
@@ -122,6 +123,55 @@ testStats(void)
 
         g_assert_cmpmem(got->data, got->len, wanted->data, wanted->len);
     }
+}
+
+/* A reply of @size bytes about one domain, which has an interface with a name that libvirt does not know. */
+static GByteArray *
+fillReply(guint size, GError **error)
+{
+    g_autoptr(GByteArray) reply = virtRpcMessageNew(344, VIRT_RPC_REPLY, 5, VIRT_RPC_OK);
+    g_autoptr(GPtrArray) shown = list(OURS("<lh:target dev='tenant0'/>")), interfaces = g_ptr_array_new();
+    g_autoptr(GArray) records = NULL;
+    g_autofree char *filling = g_strnfill(1024 * 1024, 'x');
+
+    virtXdrPutUInt(reply, 1);
+    virtTestRpcPutDomain(reply);
+    virtXdrPutUInt(reply, 34);
+    putNumber(reply, "net.count", 2);
+    for (guint i = 0; i < 31; i++) {
+        virtXdrPutString(reply, "x", 1);
+        virtXdrPutUInt(reply, VIR_TYPED_PARAM_STRING);
+        virtXdrPutString(reply, filling, 1024 * 1024);
+    }
+    putNumber(reply, "y", 1);
+    virtXdrPutString(reply, "x", 1);
+    virtXdrPutUInt(reply, VIR_TYPED_PARAM_STRING);
+    virtXdrPutString(reply, filling, size - reply->len - 4);
+    g_assert_cmpuint(reply->len, ==, size);
+    g_assert_true(virtRpcMessageEnd(reply, NULL));
+    records = virtRpcStatsRead(reply->data, reply->len);
+    g_ptr_array_add(interfaces, shown);
+    return virtRpcStatsWrite(reply->data, reply->len, records, interfaces, error);
+}
+
+/* What does not fit any more is not told without those interfaces, as if there were none. */
+static void
+testStatsMax(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) small = fillReply(VIRT_RPC_MESSAGE_MAX - 1000, &error), most = NULL, more = NULL;
+    guint grown = small->len - (VIRT_RPC_MESSAGE_MAX - 1000);
+
+    g_assert_cmpuint(grown, >, 0);
+    most = fillReply(VIRT_RPC_MESSAGE_MAX - grown, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(most->len, ==, VIRT_RPC_MESSAGE_MAX);
+    more = fillReply(VIRT_RPC_MESSAGE_MAX - grown + 4, &error);
+    g_assert_null(more);
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE);
+    g_assert_nonnull(
+        strstr(error->message,
+               "would be 33554440 bytes long with all interfaces, and libvirt's messages have at most 33554436"));
 }
 
 /* An interface came or went between the two calls: what libvirt counted stands. */
@@ -185,6 +235,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rpcstats/shown", testShown);
     g_test_add_func("/rpcstats/stats", testStats);
+    g_test_add_func("/rpcstats/stats-max", testStatsMax);
     g_test_add_func("/rpcstats/disagreement", testDisagreement);
     g_test_add_func("/rpcstats/every-cut", testEveryCut);
     g_test_add_func("/rpcstats/calls", testCalls);

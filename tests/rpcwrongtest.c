@@ -28,10 +28,11 @@ checkCuts(guint32 proc, virtRpcType type, const char *fields, const char *xml)
         g_autoptr(GByteArray) part = g_byte_array_new_take(g_steal_pointer(&bytes), len);
         g_autoptr(GError) error = NULL;
         GByteArray *out = NULL;
-        bool ours = memmem(part->data, len, "<netdev", 7);
+        const char *sign = type == VIRT_RPC_REPLY ? VIRT_NS : "<netdev";
+        bool ours = memmem(part->data, len, sign, strlen(sign));
 
         cutTo(part, len);
-        g_assert_cmpint(virtRpcRewrite(row, part->data, len, 0, &out, &error), ==, !ours || type == VIRT_RPC_REPLY);
+        g_assert_cmpint(virtRpcRewrite(row, part->data, len, 0, &out, &error), ==, !ours);
         g_assert_null(out);
         g_assert_false(virtRpcIsOurMetadata(row, part->data, len));
     }
@@ -68,14 +69,23 @@ static void
 testParamsWrong(void)
 {
     g_autoptr(GByteArray) many = virtRpcMessageNew(441, VIRT_RPC_CALL, 1, VIRT_RPC_OK);
+    g_autoptr(GByteArray) most = virtRpcMessageNew(441, VIRT_RPC_CALL, 1, VIRT_RPC_OK);
+    g_autoptr(GByteArray) out = NULL;
     g_autoptr(GByteArray) unknown = virtRpcMessageNew(441, VIRT_RPC_CALL, 1, VIRT_RPC_OK);
     g_autoptr(GByteArray) quiet = virtRpcMessageNew(441, VIRT_RPC_CALL, 1, VIRT_RPC_OK);
 
+    virtXdrPutUInt(most, 64);
     virtXdrPutUInt(many, 65);
     for (guint i = 0; i < 65; i++)
         virtTestRpcPutParam(many, "dxml", VIR_TYPED_PARAM_STRING, NETDEV_XML);
+    for (guint i = 0; i < 64; i++)
+        virtTestRpcPutParam(most, "dxml", VIR_TYPED_PARAM_STRING, NETDEV_XML);
     virtRpcMessageEnd(many, NULL);
-    virtTestRpcRefuses(many, "Call 441");
+    virtRpcMessageEnd(most, NULL);
+    virtTestRpcRefuses(many, "or more than 64 parameters");
+    out = virtTestRpcRewrite(most);
+    g_assert_nonnull(out);
+    g_assert_null(memmem(out->data, out->len, "<netdev", 7));
 
     virtXdrPutUInt(unknown, 2);
     virtTestRpcPutParam(unknown, "dxml", VIR_TYPED_PARAM_STRING, NETDEV_XML);
@@ -174,6 +184,64 @@ testBrokenReply(void)
 }
 
 /* ---- limits ---- */
+
+/* A reply with netdevs in stock form, and beside them what somebody else may have in metadata. */
+static GByteArray *
+replyBeside(const char *more)
+{
+    g_autofree char *stock = virtDomainToStock(NETDEV_XML, strlen(NETDEV_XML), NULL, 0, NULL);
+    const char *end = strstr(stock, "</metadata>");
+    g_autofree char *before = g_strndup(stock, (gsize)(end - stock));
+    g_autofree char *xml = g_strconcat(before, more, end, NULL);
+
+    return virtTestRpcBuild(14, VIRT_RPC_REPLY, "x", xml);
+}
+
+/* @n times @part, a number of eight digits and @rest, between @before and @behind. */
+static char *
+repeat(const char *before, const char *part, const char *rest, guint n, const char *behind)
+{
+    GString *out = g_string_new(before);
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(out, "%s%08u%s", part, i, rest);
+    return g_string_free(g_string_append(out, behind), FALSE);
+}
+
+/* A domain that is too large to be read is not shown as if it had no netdevs. */
+static void
+testReplyMax(void)
+{
+    static const struct {
+        const char *before, *part, *rest, *behind;
+        guint most, more;
+        const char *needle;
+    } cases[] = {
+        {"<f:x xmlns:f='urn:f'><y", " a", "='1'", "/></f:x>", 256, 257, "has more than 256 attributes"},
+        {"<f:x xmlns:f='urn:f'>", "<y", "/>", "</f:x>", 262000, 262144, "has more than 262144 elements"},
+        {"", "<f:x xmlns:f='urn:f", "'>", "</f:x>", 254, 255, "are nested deeper than 256"},
+        {"<!--", "xxxxxxxx", "", "-->", 262000, 262144, "has a string of more than 4194304 bytes"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *most = repeat(cases[i].before, cases[i].part, cases[i].rest, cases[i].most, "");
+        g_autofree char *more = repeat(cases[i].before, cases[i].part, cases[i].rest, cases[i].more, "");
+        g_autoptr(GString) ends = g_string_new(cases[i].behind);
+        g_autoptr(GByteArray) reply = NULL, tooLarge = NULL, out = NULL;
+        g_autofree char *shown = NULL, *refused = NULL;
+
+        for (guint n = 1; !*cases[i].before && n < cases[i].most; n++)
+            g_string_append(ends, cases[i].behind);
+        shown = g_strconcat(most, ends->str, NULL);
+        refused = g_strconcat(more, ends->str, *cases[i].before ? "" : cases[i].behind, NULL);
+        reply = replyBeside(shown);
+        tooLarge = replyBeside(refused);
+        out = virtTestRpcRewrite(reply);
+        g_assert_nonnull(out);
+        g_assert_nonnull(memmem(out->data, out->len, "<netdev", 7));
+        virtTestRpcRefuses(tooLarge, cases[i].needle);
+    }
+}
 
 /* NETDEV_XML with white space behind it. */
 static char *
@@ -311,6 +379,7 @@ main(int argc, char **argv)
     g_test_add_func("/rpcwrong/xml-wrong", testXmlWrong);
     g_test_add_func("/rpcwrong/no-half", testNoHalf);
     g_test_add_func("/rpcwrong/broken-reply", testBrokenReply);
+    g_test_add_func("/rpcwrong/reply-max", testReplyMax);
     g_test_add_func("/rpcwrong/string-max", testStringMax);
     g_test_add_func("/rpcwrong/message-max", testMessageMax);
     g_test_add_func("/rpcwrong/fuzz", testFuzz);

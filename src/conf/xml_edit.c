@@ -6,7 +6,7 @@
 #include "conf/xml_tree.h"
 #include "util/virerror.h"
 
-#define INDENT_MAX 256 /* bytes; VIRT_XML_DEPTH levels of a column each */
+#define INDENT_MAX 256 /* bytes; VIRT_XML_DEPTH_MAX levels of a column each */
 
 typedef struct {
     gsize from, to; /* bytes [from, to) of the original are replaced */
@@ -112,10 +112,10 @@ virtXmlApplyTo(const virtXmlEdits *edits, const virtXmlDoc *doc, gsize from, gsi
     }
     g_string_append_len(out, doc->text + done, to - done);
     if (out->len > VIRT_XML_MAX || edits->grown > VIRT_XML_MAX) {
-        virtXmlError(doc, doc->root, error,
-                     "in the form libvirt keeps, the document would have %" G_GSIZE_FORMAT
-                     " bytes; it takes at most %d",
-                     MAX(out->len, edits->grown), VIRT_XML_MAX);
+        virtXmlTooLarge(doc, error,
+                        "in the form libvirt keeps, the document would have %" G_GSIZE_FORMAT
+                        " bytes; it takes at most %d",
+                        MAX(out->len, edits->grown), VIRT_XML_MAX);
         return NULL;
     }
     return g_string_free(g_steal_pointer(&out), FALSE);

@@ -109,12 +109,12 @@ virtXmlQuote(const char *value)
 }
 
 static void
-setError(const virtXmlDoc *doc, guint line, GError **error, const char *port, const char *sentence)
+setError(const virtXmlDoc *doc, guint line, int code, GError **error, const char *port, const char *sentence)
 {
     if (doc->file)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s:%u: %s%s", doc->file, line, port, sentence);
+        g_set_error(error, VIRT_ERROR, code, "%s:%u: %s%s", doc->file, line, port, sentence);
     else
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "line %u: %s%s", line, port, sentence);
+        g_set_error(error, VIRT_ERROR, code, "line %u: %s%s", line, port, sentence);
 }
 
 /* "port 2: " for what stands inside a <netdev port='2'>, "" elsewhere: a client that sends a document by RPC has no
@@ -145,7 +145,20 @@ virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, con
     va_start(args, format);
     sentence = g_strdup_vprintf(format, args);
     va_end(args);
-    setError(doc, node->line, error, port, sentence);
+    setError(doc, node->line, VIRT_ERROR_INVALID, error, port, sentence);
+}
+
+/* The same for a document that is, or would become, too large. */
+void
+virtXmlTooLarge(const virtXmlDoc *doc, GError **error, const char *format, ...)
+{
+    g_autofree char *sentence = NULL;
+    va_list args;
+
+    va_start(args, format);
+    sentence = g_strdup_vprintf(format, args);
+    va_end(args);
+    setError(doc, doc->root->line, VIRT_ERROR_TOO_LARGE, error, "", sentence);
 }
 
 /* What is wrong in a document that has no name, without the line; owned by @error. */
@@ -157,6 +170,15 @@ virtXmlErrorSentence(const GError *error)
     return sentence ? sentence + strlen(": ") : error->message;
 }
 
+static void
+builderStop(Builder *b, int code, const char *sentence)
+{
+    if (b->error)
+        return;
+    setError(b->doc, XML_GetCurrentLineNumber(b->expat), code, &b->error, "", sentence);
+    XML_StopParser(b->expat, XML_FALSE);
+}
+
 G_GNUC_PRINTF(2, 3)
 static void
 builderFail(Builder *b, const char *format, ...)
@@ -164,13 +186,10 @@ builderFail(Builder *b, const char *format, ...)
     g_autofree char *sentence = NULL;
     va_list args;
 
-    if (b->error)
-        return;
     va_start(args, format);
     sentence = g_strdup_vprintf(format, args);
     va_end(args);
-    setError(b->doc, XML_GetCurrentLineNumber(b->expat), &b->error, "", sentence);
-    XML_StopParser(b->expat, XML_FALSE);
+    builderStop(b, VIRT_ERROR_INVALID, sentence);
 }
 
 /* Take "URI\nname" or "name" apart. */
@@ -191,8 +210,8 @@ builderAddAttrs(Builder *b, virtXmlNode *node, const char **attrs)
 
     while (attrs[2 * count])
         count++;
-    if (count > VIRT_XML_ATTRS) {
-        builderFail(b, "an element has more than %d attributes", VIRT_XML_ATTRS);
+    if (count > VIRT_XML_ATTRS_MAX) {
+        builderStop(b, VIRT_ERROR_TOO_LARGE, "an element has more than " G_STRINGIFY(VIRT_XML_ATTRS_MAX) " attributes");
         return;
     }
     node->attrs = allocate(b->doc, count * sizeof(*node->attrs));
@@ -234,12 +253,12 @@ onStart(void *opaque, const char *name, const char **attrs)
 
     if (b->error)
         return;
-    if (++b->depth > VIRT_XML_DEPTH) {
-        builderFail(b, "elements are nested deeper than %d", VIRT_XML_DEPTH);
+    if (++b->depth > VIRT_XML_DEPTH_MAX) {
+        builderStop(b, VIRT_ERROR_TOO_LARGE, "elements are nested deeper than " G_STRINGIFY(VIRT_XML_DEPTH_MAX));
         return;
     }
-    if (++b->count > VIRT_XML_NODES) {
-        builderFail(b, "the document has more than %d elements", VIRT_XML_NODES);
+    if (++b->count > VIRT_XML_NODES_MAX) {
+        builderStop(b, VIRT_ERROR_TOO_LARGE, "the document has more than " G_STRINGIFY(VIRT_XML_NODES_MAX) " elements");
         return;
     }
     node = builderAdd(b, name);
@@ -380,7 +399,7 @@ virtXmlCheckText(const virtXmlDoc *doc, gsize max, GError **error)
     g_autofree char *where = doc->file ? g_strdup_printf("%s: ", doc->file) : g_strdup("");
 
     if (doc->len > max) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
                     "%sthe document has %" G_GSIZE_FORMAT " bytes, libvirt takes at most %" G_GSIZE_FORMAT, where,
                     doc->len, max);
         return false;
@@ -421,7 +440,7 @@ parse(const char *text, gsize len, gsize max, const char *file, GError **error)
  * @text: @len bytes; must live as long as what is returned
  * @file: name for messages, or NULL; must live as long as what is returned
  *
- * Returns the tree, or NULL with VIRT_ERROR_INVALID and the line.
+ * Returns the tree, or NULL with VIRT_ERROR_INVALID and the line, or VIRT_ERROR_TOO_LARGE and the bound.
  */
 virtXmlDoc *
 virtXmlParse(const char *text, gsize len, const char *file, GError **error)

@@ -14,9 +14,9 @@
 /* Bytes of what libvirt itself writes for a hook: what it has taken grows where it is escaped (' becomes &apos;) and
  * indented. As much as a message of its RPC may have (VIR_NET_MESSAGE_MAX). */
 #define VIRT_XML_WRITTEN_MAX (32 * 1024 * 1024)
-#define VIRT_XML_DEPTH 256    /* nested elements: what libxml2, and so libvirt, accepts */
-#define VIRT_XML_NODES 262144 /* elements: bounds the tree's memory to some 25 times the text */
-#define VIRT_XML_ATTRS 256    /* attributes of one element: libvirt's largest has about 20 */
+#define VIRT_XML_DEPTH_MAX 256    /* nested elements: what libxml2, and so libvirt, accepts */
+#define VIRT_XML_NODES_MAX 262144 /* elements: bounds the tree's memory to some 25 times the text */
+#define VIRT_XML_ATTRS_MAX 256    /* attributes of one element: libvirt's largest has about 20 */
 
 typedef struct {
     char *name; /* local name; prefixed and foreign attributes as "URI name" */
@@ -63,6 +63,7 @@ bool virtXmlIs(const virtXmlNode *node, const char *ns, const char *name);
 const char *virtXmlErrorSentence(const GError *error);
 void virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+void virtXmlTooLarge(const virtXmlDoc *doc, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 char *virtXmlQuote(const char *value);
 
 /* Edits, collected by position and applied in one pass; positions are those of the original text. */

@@ -162,7 +162,7 @@ readAnswer(const char *text, guint *ret_id, GError **ret_failure)
     if (n == 2)
         return g_str_equal(words[0], "ok");
     if (n != 4 || !g_str_equal(words[0], "error") ||
-        !g_ascii_string_to_unsigned(words[2], 10, 0, VIRT_ERROR_NOT_FOUND, &code, NULL))
+        !g_ascii_string_to_unsigned(words[2], 10, 0, VIRT_ERROR_TOO_LARGE, &code, NULL))
         return false;
     g_set_error_literal(ret_failure, VIRT_ERROR, (int)code, words[3]);
     return true;

@@ -93,9 +93,10 @@ askForXml(Named *named, const virtRpcDomain *domain, guint flags, virtFilterRepl
     virtFilterCall(named->filter, call, done, named);
 }
 
-/* The interfaces of the domain whose XML libvirt has sent; NULL where it has not, or where it cannot be read. */
+/* The interfaces of the domain whose XML libvirt has sent; NULL where it has not, or, with an error, where it cannot be
+ * read. */
 static GPtrArray *
-readShown(const virtRpcHeader *header, const GByteArray *message)
+readShown(const virtRpcHeader *header, const GByteArray *message, GError **error)
 {
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
     const char *xml;
@@ -103,7 +104,7 @@ readShown(const virtRpcHeader *header, const GByteArray *message)
 
     if (header->status != VIRT_RPC_OK || !(xml = virtXdrGetString(&xdr, &len)))
         return NULL;
-    return virtInterfaceListShown(xml, len, NULL);
+    return virtInterfaceListShown(xml, len, error);
 }
 
 /* ---- one interface ---- */
@@ -194,11 +195,16 @@ static void
 gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     Named *named = opaque;
-    g_autoptr(GPtrArray) list = header ? readShown(header, message) : NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = header ? readShown(header, message, &error) : NULL;
     const virtInterfaceShown *shown = list ? virtInterfaceListFind(list, named->name) : NULL;
 
     if (!header) {
         namedFree(named); /* libvirt is gone, and the client's connection with it */
+        return;
+    }
+    if (g_error_matches(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE)) {
+        finish(named, virtRpcErrorReply(named->proc->proc, named->header.serial, error));
         return;
     }
     for (guint i = 0; shown && i < G_N_ELEMENTS(answers); i++) {
@@ -237,8 +243,11 @@ static void
 gotOneOfMany(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     Named *named = opaque;
-    GPtrArray *list = header ? readShown(header, message) : NULL;
+    g_autoptr(GError) error = NULL;
+    GPtrArray *list = header ? readShown(header, message, &error) : NULL;
 
+    if (error) /* of one domain, whose owner may have made it so: the others are counted all the same */
+        virtFilterLog("The interfaces of a domain are counted as libvirt counts them: %s", error->message);
     if (list && list->len == 0)
         g_clear_pointer(&list, g_ptr_array_unref);
     g_ptr_array_add(named->interfaces, list);
@@ -251,12 +260,14 @@ gotOneOfMany(gpointer opaque, const virtRpcHeader *header, const GByteArray *mes
 static void
 finishStats(Named *named)
 {
-    GByteArray *reply = virtRpcStatsWrite(named->reply->data, named->reply->len, named->records, named->interfaces);
+    g_autoptr(GError) error = NULL;
+    GByteArray *reply =
+        virtRpcStatsWrite(named->reply->data, named->reply->len, named->records, named->interfaces, &error);
 
     if (reply)
         finish(named, reply);
     else
-        leave(named);
+        finish(named, virtRpcErrorReply(named->proc->proc, named->header.serial, error));
 }
 
 static void

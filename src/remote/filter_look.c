@@ -50,7 +50,7 @@ virtFilterLookAtCall(gpointer opaque, const virtRpcHeader *header, virtRpcFate *
     return true;
 }
 
-/* Answers a call instead of libvirt. */
+/* Answers a call instead of libvirt, or with something else than libvirt did. */
 static void
 refuseCall(virtFilter *filter, const virtRpcHeader *header, GByteArray **message, const GError *error)
 {
@@ -145,6 +145,7 @@ virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **m
 {
     virtFilter *filter = opaque;
     const virtRpcProc *proc = virtRpcProcFind(header);
+    g_autoptr(GError) problem = NULL;
     GByteArray *rewritten = NULL;
 
     if (isToUs(filter, header)) {
@@ -156,7 +157,9 @@ virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **m
     } else if (proc->action == VIRT_RPC_METADATA_EVENT) {
         if (virtRpcIsOurMetadata(proc, (*message)->data, (*message)->len))
             g_clear_pointer(message, g_byte_array_unref);
-    } else if (virtRpcRewrite(proc, (*message)->data, (*message)->len, 0, &rewritten, NULL) && rewritten) {
+    } else if (!virtRpcRewrite(proc, (*message)->data, (*message)->len, 0, &rewritten, &problem)) {
+        refuseCall(filter, header, message, problem);
+    } else if (rewritten) {
         g_byte_array_unref(*message);
         *message = rewritten;
     }

@@ -19,6 +19,7 @@ static const virtRpcErrorKind kinds[] = {
     /* As for a PCI device that another domain has. */
     [VIRT_ERROR_BUSY] = {VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU, "Requested operation is not valid: "},
     [VIRT_ERROR_NOT_FOUND] = {VIR_ERR_DEVICE_MISSING, VIR_FROM_QEMU, "device not found: "},
+    [VIRT_ERROR_TOO_LARGE] = {VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN, "XML error: "},
 };
 static const virtRpcErrorKind noMetadata = {VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN, "metadata not found: "};
 static const virtRpcErrorKind unsupported = {VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_QEMU, "unsupported configuration: "};

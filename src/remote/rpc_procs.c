@@ -324,17 +324,20 @@ rewrite(const virtRpcProc *proc, const guint8 *message, gsize len, const Context
 
 /* What becomes of a call that cannot be read. libvirt refuses what is malformed, in its own words, so it may have it.
  * But a newer libvirt may read more than we do, and would then drop a <netdev> without a word: a domain without its
- * settings. So where there may be one, we refuse. Stock form loses nothing on its way.
+ * settings. So where there may be one, we refuse. Stock form loses nothing on its way there; on its way back, the
+ * client would take a domain with netdevs for one without.
  */
 static bool
 refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError **error)
 {
-    if (!memmem(message, len, "<netdev", 7))
+    bool isReply = proc->action == VIRT_RPC_TO_NETDEV;
+
+    if (isReply ? !memmem(message, len, VIRT_NS, strlen(VIRT_NS)) : !memmem(message, len, "<netdev", 7))
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_INVALID,
-        "Call %u has <netdev> in it and cannot be read: it is cut off, has a string of more than %u bytes, or is newer than this virthostdevd. Use virt-hostdev(1).",
-        proc->proc, VIRT_RPC_STRING_MAX);
+        "%s %u has netdevs in it and cannot be read: it is cut off, has a string of more than %u bytes or more than %u parameters, or is newer than this virthostdevd. Use virt-hostdev(1).",
+        isReply ? "libvirt's reply to call" : "Call", proc->proc, VIRT_RPC_STRING_MAX, PARAMS_MAX);
     return false;
 }
 
@@ -344,9 +347,10 @@ refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError *
  * @flags: VIRT_DOMAIN_INTERFACES or 0
  * @ret_message: the rewritten one, which the caller frees; NULL where every byte of it stays
  *
- * Returns false with VIRT_ERROR_INVALID where a call's XML is wrong, would become longer than libvirt's limits allow,
- * or cannot be found. A reply never fails: when somebody has broken our metadata, the domain must still be shown to
- * the one who is to mend it, and is then shown as it is.
+ * Returns false with VIRT_ERROR_INVALID where a call's XML is wrong or cannot be found, VIRT_ERROR_TOO_LARGE where it
+ * is, or would become, larger than is read and written here. A reply fails where it is too large, or has something of
+ * ours and cannot be read. When somebody has broken our metadata, it does not: the domain must be shown to the one who
+ * is to mend it, and is then shown as it is.
  */
 bool
 virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
@@ -361,14 +365,16 @@ virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint 
     if (proc->action > VIRT_RPC_TO_NETDEV)
         return true;
     if (!readFields(proc, message, len, xmls, &fields))
-        return proc->action == VIRT_RPC_TO_NETDEV || refuseUnread(proc, message, len, error);
+        return refuseUnread(proc, message, len, error);
     if (rewrite(proc, message, len, &context, xmls, ret_message, &failure))
         return true;
-    if (proc->action == VIRT_RPC_TO_NETDEV) {
+    if (proc->action == VIRT_RPC_TO_NETDEV && !g_error_matches(failure, VIRT_ERROR, VIRT_ERROR_TOO_LARGE)) {
         g_warning("XML is shown in libvirt's own form: %s", failure->message);
         return true;
     }
     g_propagate_error(error, g_steal_pointer(&failure));
+    if (proc->action == VIRT_RPC_TO_NETDEV)
+        g_prefix_error(error, "The XML cannot be shown with its netdevs. Make it smaller at libvirt's own socket: ");
     return false;
 }
 

@@ -38,8 +38,8 @@ typedef struct {
 const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
 
 /* @ret_message: the rewritten message, or NULL where every byte of it stays. False with VIRT_ERROR_INVALID where
- * a call's XML is wrong, would not fit libvirt's limits any more, or is there but cannot be found. A reply never
- * fails. A call that libvirt will refuse anyway, and that has nothing of ours, is left to it. */
+ * a call's XML is wrong, or is there but cannot be found, and with VIRT_ERROR_TOO_LARGE where it does not fit any more:
+ * in replies too. A call that libvirt will refuse anyway, and that has nothing of ours, is left to it. */
 bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
                     GError **error);
 
@@ -72,7 +72,8 @@ typedef struct {
 } virtRpcStats;
 
 GArray *virtRpcStatsRead(const guint8 *message, gsize len);
-GByteArray *virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const GPtrArray *interfaces);
+GByteArray *virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const GPtrArray *interfaces,
+                              GError **error);
 
 /* Whether a METADATA_GUARD call or METADATA_EVENT is about our namespace. */
 bool virtRpcIsOurMetadata(const virtRpcProc *proc, const guint8 *message, gsize len);

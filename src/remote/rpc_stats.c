@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "remote/rpc_procs.h"
+#include "util/virerror.h"
 
 #define COUNT "net.count"
 #define NET "net."
@@ -200,10 +201,11 @@ putRecord(GByteArray *out, const guint8 *message, gsize len, const virtRpcStats 
  * @records: as virtRpcStatsRead() found them in @message
  * @interfaces: for each of them GPtrArray of virtInterfaceShown, or NULL where it stays as it is
  *
- * Returns a message, for g_byte_array_unref(); NULL where it would be longer than a message may be.
+ * Returns a message, for g_byte_array_unref(); NULL with VIRT_ERROR_TOO_LARGE where it would be longer than a message
+ * may be.
  */
 GByteArray *
-virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const GPtrArray *interfaces)
+virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const GPtrArray *interfaces, GError **error)
 {
     g_autoptr(GByteArray) out = g_byte_array_sized_new((guint)len);
     gsize copied = 0;
@@ -218,5 +220,11 @@ virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const
         copied = record->end;
     }
     g_byte_array_append(out, message + copied, (guint)(len - copied));
-    return virtRpcMessageEnd(out, NULL) ? g_steal_pointer(&out) : NULL;
+    if (virtRpcMessageEnd(out, NULL))
+        return g_steal_pointer(&out);
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
+        "The statistics would be %u bytes long with all interfaces, and libvirt's messages have at most %u. Ask for fewer domains or kinds of statistics at a time.",
+        out->len, VIRT_RPC_MESSAGE_MAX);
+    return NULL;
 }

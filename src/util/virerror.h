@@ -15,6 +15,7 @@ typedef enum {
     VIRT_ERROR_REFUSED,   /* the kernel or a driver refused or ignored a setting */
     VIRT_ERROR_BUSY,      /* somebody else owns it */
     VIRT_ERROR_NOT_FOUND, /* nothing there, and the caller may not mind */
+    VIRT_ERROR_TOO_LARGE, /* a document that is longer, deeper or wider than any that is read or written */
 } virtErrorCode;
 
 #define VIRT_ERROR (virtErrorQuark())
