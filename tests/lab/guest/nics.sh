@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The PFs and VFs of L1. An ADDR is a full PCI address, 0000:01:00.0; a PORT is dev_port + 1, as in <netdev port=>.
+# The PFs and VFs of L1. What is asked for often starts no program: under emulation that costs more than all it would do.
+# An ADDR is a full PCI address, 0000:01:00.0; a PORT is dev_port + 1, as in <netdev port=>.
 
 PCI=/sys/bus/pci/devices
 # shellcheck disable=SC2034   # for scenarios
 PF1=0000:01:00.0 PF2=0000:02:00.0 PF3=0000:03:00.0   # PF1 is on the wire; PF2 and PF3 are for dualport
 
 # driver ADDR: the driver's name, or "none"
-driver() { if [[ -e $PCI/$1/driver ]]; then basename "$(readlink "$PCI/$1/driver")"; else echo none; fi; }
+driver() { if [[ -e $PCI/$1/driver ]]; then target "$PCI/$1/driver"; else echo none; fi; }
+# target LINK: the name of the directory that it leads to; fails when there is none
+target() ( cd -P "$1" 2> /dev/null && echo "${PWD##*/}" )
 
 # netdev ADDR [PORT]: the name of that port's netdev; fails when there is none. Only dev_port tells ports apart: the
 # kernel lists a device's netdevs in no order, and names change when a driver is bound again.
 netdev() {
-  local dir
+  local dir port
   for dir in "$PCI/$1"/net/*; do
-    [[ $(cat "$dir/dev_port" 2>/dev/null) = $((${2:-1} - 1)) ]] || continue
-    basename "$dir"; return
+    read -r port 2> /dev/null < "$dir/dev_port" || continue
+    [[ $port = $((${2:-1} - 1)) ]] || continue
+    echo "${dir##*/}"; return
   done
   return 1
 }
 
-# vfaddr PF N: the ADDR of VF N
-vfaddr() { basename "$(readlink -e "$PCI/$1/virtfn$2")"; }
+# vfaddr PF N: the ADDR of VF N; an empty line when there is none
+vfaddr() { target "$PCI/$1/virtfn$2" || echo; }
 # vfinfo PF N [PORT]: what "ip link show" says of VF N through that port, without its number
 vfinfo() { ip -d link show "$(netdev "$1" "${3:-1}")" | sed -n "s/^ *vf $2 *//p"; }
 # vfget PF N FIELD [PORT]: one attribute, by its name in "ip -json link show"; as JSON
@@ -60,7 +64,7 @@ try_mac() {
   [[ $(cat "$PCI/$vf"/net/*/address) = "$3" && $(vfget "$1" "$2" address) = "\"$3\"" ]]
 }
 # up ADDR: bring each of its netdevs up (libvirt refuses a VF of a PF that is down)
-up() { local dir; for dir in "$PCI/$1"/net/*; do ip link set "$(basename "$dir")" up; done; }
+up() { local dir; for dir in "$PCI/$1"/net/*; do ip link set "${dir##*/}" up; done; }
 
 # igb_up PF N: the PF with igb, and N VFs with igbvf
 igb_up() {
@@ -105,31 +109,37 @@ netdevsim_vf() { printf '0000:%02x:%02x.%x\n' $(((0x1080 + $1) >> 8)) $(((0x1080
 # attribute of each VF through each port of its PF, and driver and netdevs of the VF itself. Keyed by PCI address and
 # port, for names change.
 snapshot_vfs() {
-  local pf
-  for pf in "$PCI"/*/sriov_numvfs; do
-    [[ $(cat "$pf") = 0 ]] || snapshot_pf "$(basename "$(dirname "$pf")")"
+  local dir many
+  for dir in "$PCI"/*/sriov_numvfs; do
+    read -r many < "$dir"; dir=${dir%/*}
+    [[ $many = 0 ]] || snapshot_pf "${dir##*/}"
   done
 }
-snapshot_pf() {
-  local pf=$1 dir n vf
+snapshot_pf() { # ADDR
+  local port dir n many vf mac assigned
   while read -r n dir; do
-    ip -d -j link show "$(basename "$dir")" | jq -cS --arg key "pf $pf port $((n + 1))" -r \
+    ip -d -j link show "${dir##*/}" | jq -cS --arg key "pf $1 port $((n + 1))" -r \
       '.[0].vfinfo_list[]? | "\($key) \(tojson)"'
-  done < <(ports "$pf")
-  for ((n = 0; n < $(cat "$PCI/$pf/sriov_numvfs"); n++)); do
-    vf=$(vfaddr "$pf" "$n")
+  done < <(ports "$1")
+  read -r many < "$PCI/$1/sriov_numvfs"
+  for ((n = 0; n < many; n++)); do
+    vf=$(vfaddr "$1" "$n")
     echo "vf $vf driver $(driver "$vf")"
-    ports "$vf" | while read -r port dir; do
-      echo "vf $vf port $((port + 1)) mac $(cat "$dir/address") assigned $(cat "$dir/addr_assign_type")"
-    done
+    while read -r port dir; do
+      mac='' assigned=''             # a netdev may go meanwhile
+      read -r mac < "$dir/address" || true; read -r assigned < "$dir/addr_assign_type" || true
+      echo "vf $vf port $((port + 1)) mac $mac assigned $assigned"
+    done < <(ports "$vf")
   done
 }
 # ports ADDR: "DEV_PORT DIRECTORY" of each netdev, in order
 ports() {
-  local dir
+  local dir port found=()
   for dir in "$PCI/$1"/net/*; do
-    [[ ! -e $dir/dev_port ]] || echo "$(cat "$dir/dev_port") $dir"
-  done | sort -n
+    read -r port 2> /dev/null < "$dir/dev_port" || continue
+    found[port]+="$port $dir"$'\n'
+  done
+  printf %s "${found[@]}"
 }
 
 cleanup_nics() {
