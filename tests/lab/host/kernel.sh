@@ -68,7 +68,7 @@ build_l2_kernel() {
   logged "$LAB/l2.log" in_tree sh -ec 'cd /usr/src/linux; make -s O=../l2 KCONFIG_ALLCONFIG=../l2/wanted allnoconfig
     for option in $(grep ^CONFIG ../l2/wanted); do grep -qx "$option" ../l2/.config || echo "not set: $option"; done
     make -s O=../l2 '"$jobs"' bzImage'
-  cp "$TREE/usr/src/l2/arch/x86/boot/bzImage" "$LAB/l2/vmlinuz"
+  cp --remove-destination "$TREE/usr/src/l2/arch/x86/boot/bzImage" "$LAB/l2/vmlinuz"
   say "L2's kernel: $(du -k "$LAB/l2/vmlinuz" | cut -f1) KB in $(elapsed "$since") s"
 }
 

@@ -74,7 +74,7 @@ mkdir -p "$RUN" "$SHARE"
 stop wire "$MACHINE"               # where L1 was killed and never taken down
 cd "$RUN" || exit                         # sockets and pipes by relative name: a socket's path may have 107 bytes
 rm -rf ./* "$SHARE"/{ready,job,starved,wire.log}
-mkdir "$SHARE/job"; cp "$LAB"/l2/{vmlinuz,initrd.img} "$SHARE/"; share_guest
+mkdir "$SHARE/job"; cp --remove-destination "$LAB"/l2/{vmlinuz,initrd.img} "$SHARE/"; share_guest
 trap 'stop l1 "$MACHINE"; stop wire "$MACHINE"' EXIT
 
 start wire python3 "$HERE/host/wire.py" wire.sock nic.sock "$SHARE/wire.log"
