@@ -561,6 +561,31 @@ def test_barrier():
     two.close()
 
 
+def test_what_is_no_part_of_the_lease():
+    """What the daemon does before a filter may begin and when it has ended: libvirt is busy with the domain meanwhile."""
+    stop_daemon()
+    configure(lease=2)
+    start_daemon()
+    pid = int(open("/run/libvirt/qemu/vm5.pid", encoding="ascii").read())
+    client = Client()
+    for verb in ("begin", "end"):
+        virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(1), "--live")
+        os.kill(pid, signal.SIGSTOP)
+        busy = subprocess.Popen(["virsh", "-q", "-c", "qemu+unix:///system?socket=" + STOCK, "send-key", "vm5", "KEY_A"])
+        until(lambda: "occupied" in virsh("domcontrol", "vm5"))
+        number = client.ask(verb, 5)
+        same(client.answer(number, 3.5), None)
+        os.kill(pid, signal.SIGCONT)
+        same(client.answer(number), "ok")
+        same(busy.wait(10), 0)
+    same(client.do("begin", 7), "ok")
+    same(client.read(4), None) # and in between it counts
+    until(lambda: not os.path.exists(f"/proc/{client.filter}"))
+    stop_daemon()
+    configure()
+    start_daemon()
+
+
 def test_event_stopped():
     """Whatever became of the hooks of its stop, and though the libvirt that has started it is still there."""
     record(1, 5, starter=libvirtd.pid)

@@ -23,7 +23,11 @@
  * asked "end" for all that it began, and the daemon first waits until libvirt is through with its calls.
  *
  * The daemon believes none of it: metadata and devices are read by itself, a VF that somebody else has is not
- * touched, and a lock that is held longer than VIRT_BROKER_LEASE is taken away together with the filter.
+ * touched, and a lock that is held longer than VIRT_BROKER_LEASE is taken away together with the filter. That time runs
+ * from the answer to begin to the arrival of end: what the daemon itself does there, it cannot be blamed for. In
+ * between all counts, also what libvirt and a network card take, or who asks again and again would have the domain for
+ * ever. Long calls of the client's do not, for the filter gives a call up that would have to wait for them
+ * (filter_ask.c): an error, and not the end of the connection.
  */
 #pragma once
 

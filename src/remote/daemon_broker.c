@@ -31,7 +31,7 @@ typedef struct {
     virtBrokerRequest request; /* the one under way; at first the begin */
     virtPCIAddress prepared;   /* what an attach has had set, for its end; all zero: nothing */
     bool granted, busy, barrier;
-    guint lease; /* timer; 0: none */
+    guint lease; /* timer; 0: none. While the filter owes something: from the answer to its begin to its end */
     GError *error;
 } Hold;
 
@@ -146,6 +146,20 @@ answerHold(const Hold *hold)
     answer(hold->client, hold->request.id, plain ? plain : error);
 }
 
+static gboolean
+onLease(gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtDaemonAbout about = aboutHold(hold);
+
+    hold->lease = 0;
+    virtDaemonLog(VIRT_LOG_LEASE, G_LOG_LEVEL_WARNING, &about,
+                  "The filter %d of client %d has kept domain %s for %u seconds: it is ended",
+                  (int)hold->client->filter, (int)hold->client->pid, hold->uuid, hold->client->daemon->config->lease);
+    virtDaemonClientKill(hold->client);
+    return G_SOURCE_REMOVE;
+}
+
 static void
 requestDone(virtDaemon *daemon, gpointer opaque)
 {
@@ -158,6 +172,8 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     hold->busy = false;
     if (hold->request.verb == VIRT_BROKER_PREPARE && !hold->error)
         hold->prepared = hold->request.address;
+    if (hold->request.verb == VIRT_BROKER_BEGIN && !hold->error)
+        hold->lease = g_timeout_add_seconds(daemon->config->lease, onLease, hold);
     /* NOT_FOUND is what an attach ends with that libvirt has refused: no news for anybody here. */
     if (hold->error && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         level = G_LOG_LEVEL_WARNING;
@@ -177,25 +193,13 @@ static void
 startRequest(Hold *hold, const virtBrokerRequest *request)
 {
     hold->request = *request;
-    if (request->verb == VIRT_BROKER_END)
+    if (request->verb == VIRT_BROKER_END) {
+        g_clear_handle_id(&hold->lease, g_source_remove);
         hold->request.address = hold->prepared;
+    }
     hold->busy = true;
     hold->barrier = hold->client->daemon->lookAgain;
     virtDaemonJobStart(hold->client->daemon, runRequest, requestDone, hold);
-}
-
-static gboolean
-onLease(gpointer opaque)
-{
-    Hold *hold = opaque;
-    const virtDaemonAbout about = aboutHold(hold);
-
-    hold->lease = 0;
-    virtDaemonLog(VIRT_LOG_LEASE, G_LOG_LEVEL_WARNING, &about,
-                  "The filter %d of client %d has kept domain %s for %u seconds: it is ended",
-                  (int)hold->client->filter, (int)hold->client->pid, hold->uuid, hold->client->daemon->config->lease);
-    virtDaemonClientKill(hold->client);
-    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -205,7 +209,6 @@ onGranted(virtDaemon *daemon, gpointer opaque)
     const virtBrokerRequest begin = hold->request;
 
     hold->granted = true;
-    hold->lease = g_timeout_add_seconds(daemon->config->lease, onLease, hold);
     startRequest(hold, &begin);
 }
 
