@@ -445,14 +445,14 @@ def held_attach():
         assert read_exact(f.client, len(ping)) == ping
         f.broker.send(b"ok " + number.encode())
         seen = play(f)
-        assert seen == [DUMPXML, GET_METADATA, SET_METADATA, "prepare", ATTACH, "end"], seen
+        assert seen == [DUMPXML, SET_METADATA, "prepare", ATTACH, "end"], seen
         assert read_message(f.client).data == message(ATTACH, REPLY, 20)
         f.call(1)
 
 
-def play(f, metadata=None, shown=(), ends=b"ok %d"):
-    """Be libvirt and the broker until the end: whose metadata that is, and what the domain is shown as each time; what
-    was asked, in order."""
+def play(f, shown=(), ends=b"ok %d", written=None):
+    """Be libvirt and the broker until the end: what the domain is shown as each time; what was asked, in order, and in
+    @written the metadata that was written."""
     seen, shown = [], list(shown)
     while not seen or seen[-1] != "end":
         if f.broker in select.select([f.broker, f.libvirt], [], [], 10)[0]:
@@ -463,12 +463,11 @@ def play(f, metadata=None, shown=(), ends=b"ok %d"):
         call = read_message(f.libvirt)
         assert call.serial >= OURS, call.data
         seen.append(call.proc)
-        if call.proc == GET_METADATA and not metadata:
-            f.libvirt.sendall(error_reply(call.proc, call.serial, 80, "metadata not found"))
-        elif call.proc in (GET_METADATA, DUMPXML):
-            text = metadata if call.proc == GET_METADATA else shown.pop(0) if shown else DOMAIN % ""
-            f.libvirt.sendall(message(call.proc, REPLY, call.serial, payload=string(text)))
+        if call.proc == DUMPXML:
+            f.libvirt.sendall(message(call.proc, REPLY, call.serial, payload=string(shown.pop(0) if shown else DOMAIN % "")))
         else:
+            if call.proc == SET_METADATA and written is not None:
+                written.append(call.payload)
             assert call.proc != ATTACH or b"<netdev" not in call.payload
             assert call.proc != SET_METADATA or MAC.encode() in call.payload, call.payload
             f.libvirt.sendall(message(call.proc, REPLY, call.serial))
@@ -496,8 +495,9 @@ def what_libvirt_has_decides():
     """An entry of metadata says nothing about the device: the VF is set, and metadata written, as for any other."""
     with Filter() as f:
         attach_until_begun(f)
-        seen = play(f, stored("52:54:00:00:00:99"))
-        assert seen == [DUMPXML, GET_METADATA, SET_METADATA, "prepare", ATTACH, "end"], seen
+        stale = (DOMAIN % "").replace("<memory>", "<metadata>" + stored("52:54:00:00:00:99") + "</metadata><memory>")
+        seen = play(f, shown=[stale])
+        assert seen == [DUMPXML, SET_METADATA, "prepare", ATTACH, "end"], seen
         assert read_message(f.client).data == message(ATTACH, REPLY, 20)
     for flags in (1, 2):
         with Filter() as f: # and a device that is there is refused before anything is written
@@ -570,8 +570,8 @@ def attached_is_verified():
 @case
 def stored_with_its_netdevs():
     """Who defines the domain anew takes the metadata away between two of our calls."""
-    begin = [DUMPXML, GET_METADATA, SET_METADATA, ATTACH, DUMPXML]
-    again = [GET_METADATA, SET_METADATA, DUMPXML]
+    begin = [DUMPXML, SET_METADATA, ATTACH, DUMPXML]
+    again = [SET_METADATA, DUMPXML]
     for shown, rounds, works in (([WITH_BOTH], 0, True), ([WITH_DEVICE, WITH_DEVICE, WITH_BOTH], 2, True), ([DOMAIN % ""], 0, True),
                                  ([WITH_BOTH.replace("01:02:03", "01:02:99")], 0, False), ([WITH_DEVICE] * 30, 20, False)):
         with Filter() as f:
@@ -583,6 +583,36 @@ def stored_with_its_netdevs():
             else:
                 reply, code = f.answer()
                 assert code == 55 and b"defined anew" in reply.payload, reply.payload
+
+
+OTHER = HOSTDEV.replace("bus='0x06'", "bus='0x07'") % ""
+OTHER_ENTRY = re.search("<lh:hostdev>.*</lh:hostdev>", stored("52:54:00:00:00:07").replace("bus='0x06'", "bus='0x07'")).group(0)
+
+
+@case
+def others_netdevs():
+    """Who defines the domain anew between our reading and our writing loses the netdevs of a new device: this is told.
+    Before or behind, they stay, and a device that never had any is nobody's loss."""
+    def both(entry, more=""):
+        return WITH_BOTH.replace("<lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'>", "<lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'>" + entry).replace(
+            "</devices>", more + "</devices>")
+    plain = DOMAIN % OTHER
+    known = plain.replace("<memory>", f"<metadata><lh:hostdevs xmlns:lh='{NS}'>{OTHER_ENTRY}</lh:hostdevs></metadata><memory>")
+    for shown, works, kept in (([DOMAIN % "", both("", OTHER)], False, [False]), ([plain, both("", OTHER)], True, [False]),
+                               ([known, both(OTHER_ENTRY, OTHER)], True, [True]),
+                               # behind: all of ours is gone, his is written again with ours
+                               ([DOMAIN % "", known.replace("</devices>", HOSTDEV % "" + "</devices>"), both(OTHER_ENTRY, OTHER)], True, [False, True]),
+                               ([DOMAIN % "", plain.replace("</devices>", HOSTDEV % "" + "</devices>"), both("", OTHER)], True, [False, False])):
+        with Filter() as f:
+            attach_until_begun(f, 2)
+            written = []
+            play(f, shown=shown, written=written)
+            assert [b"52:54:00:00:00:07" in text for text in written] == kept, (shown, written)
+            if works:
+                assert read_message(f.client).data == message(ATTACH, REPLY, 20), shown
+            else:
+                reply, code = f.answer()
+                assert code == 55 and b"0000:07:02.0, whose netdevs may be lost" in reply.payload, reply.payload
 
 
 @case
@@ -793,7 +823,7 @@ def interface_of_a_domain_without_ours():
         assert got == sent, got
 
 
-def update_interface(refusal, more=""):
+def update_interface(refusal, more="", meanwhile=""):
     """An update of the running and the stored interface, which in the stored definition is not managed; the steps, and the
     definitions that were stored. The broker says no at the end where @refusal says so."""
     stored = (OUR_INTERFACE % "").replace("managed='yes'", "managed='no'").replace("<metadata>", "<name>vm</name><metadata>")
@@ -821,7 +851,8 @@ def update_interface(refusal, more=""):
             if call.proc == GET_METADATA:
                 reply = string(entry)
             elif call.proc == DUMPXML:
-                reply = string(live[struct.unpack(">I", call.payload[-4:])[0]])
+                text = live[struct.unpack(">I", call.payload[-4:])[0]]
+                reply = string(text.replace("</devices>", meanwhile + "</devices>") if "update" in seen else text)
             elif call.proc == DEFINE_XML:
                 defined.append(call.string())
             f.libvirt.sendall(message(call.proc, REPLY, call.serial, payload=reply))
@@ -833,11 +864,13 @@ def update_of_a_stored_interface():
     guest's interface only shows stays."""
     begin = ["begin", GET_METADATA, GET_METADATA, DUMPXML, DUMPXML, DUMPXML, SET_METADATA, DEFINE_XML, "update"]
     seen, defined, reply, live = update_interface(False)
-    assert seen == [*begin, "end"] and reply.status == OK, (seen, reply.data)
+    assert seen == [*begin, DUMPXML, "end"] and reply.status == OK, (seen, reply.data)
     assert "managed='yes'" in defined[0] and "<!-- secret -->" in defined[0] and "<lh:tag id='42'" in defined[0], defined
     seen, defined, reply, live = update_interface(True)
     assert seen == [*begin, DEFINE_XML, SET_METADATA, "end"] and b"it does not" in reply.payload, (seen, reply.data)
     assert len(defined) == 2 and defined[1] == live[3], defined
+    seen, defined, reply, live = update_interface(False, meanwhile=OTHER)
+    assert seen == [*begin, DUMPXML, DEFINE_XML, SET_METADATA, "end"] and b"whose netdevs may be lost" in reply.payload, (seen, reply.data)
     seen, defined, reply, live = update_interface(False, "<model type='e1000'/>")
     assert "update" not in seen and not defined and b"<model> of an <interface>" in reply.payload, (seen, reply.data)
 

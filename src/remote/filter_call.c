@@ -4,11 +4,11 @@
  * Theory of operation. A held call is a row of steps. A step asks libvirt or the broker for one thing and returns;
  * the answer brings the next step. Meanwhile everything else on the connection flows.
  *
- *   attach   permit, begin, check that the device is not there, read metadata, write metadata, prepare the VF, the
+ *   attach   permit, begin, read the domain, which must not have the device, write metadata, prepare the VF, the
  *            client's call without <netdev>, verify what is stored, end
  *   plain    permit, check that it is no PF whose VFs are in use, the client's call: a PCI device that is not ours
  *   detach   permit, begin, the client's call, end
- *   update   permit, begin, read metadata, compare, write metadata, set the VF, end
+ *   update   permit, begin, read metadata, compare, write metadata, set the VF, verify what is stored, end
  *
  * Of a stored definition libvirt replaces an <interface> by the one that is given, and so an update does here: where
  * that is in more than its netdev, the definition is defined anew instead of its metadata. libvirt refuses any update
@@ -20,10 +20,11 @@
  * Calls to libvirt are made on the client's own connection. So libvirt decides with the client's rights, and it is
  * the first to be asked: the broker hears of a call when libvirt has said that this client may make it.
  *
- * Metadata and the list of devices are two calls, and who defines the domain anew between them replaces both without
- * anybody's lock. So what a domain has is decided by libvirt's list alone, metadata is written in any case, and at the
- * end both are read in one document: where the metadata has gone and the device has not, it is written again. For the
- * running domain the broker verifies: device, metadata, record, and the VF itself.
+ * Metadata and the list of devices are written by two calls, and who defines the domain anew between them, or before
+ * them, replaces both without anybody's lock. So what a domain has is decided by libvirt's list alone, metadata is
+ * written in any case, and before and behind both are read in one document. Where our metadata has gone and the device
+ * has not, it is written again; where another device has come and has none, it may be we who have overwritten it, and
+ * the client is told. For the running domain the broker verifies: device, metadata, record, and the VF itself.
  *
  * There is nearly no undoing here. "end" has the daemon compare what libvirt says the domain has with metadata,
  * records and VFs, and that takes back what a step has done for a device that did not arrive. It does so too when
@@ -123,9 +124,8 @@ leaveUnfound(virtHeld *held, virtHeldTarget target)
 
 static const virtHeldStep attachSteps[] = {
     {virtStepPermit, VIRT_HELD_ALWAYS},        {virtStepBegin, VIRT_HELD_ALWAYS},
-    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepCheckAbsent, VIRT_HELD_LIVE},
-    {virtStepCheckAbsent, VIRT_HELD_CONFIG},   {virtStepReadMetadata, VIRT_HELD_LIVE},
-    {virtStepReadMetadata, VIRT_HELD_CONFIG},  {virtStepWriteMetadata, VIRT_HELD_LIVE},
+    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepRead, VIRT_HELD_LIVE},
+    {virtStepRead, VIRT_HELD_CONFIG},          {virtStepWriteMetadata, VIRT_HELD_LIVE},
     {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepPrepare, VIRT_HELD_LIVE},
     {virtStepDevice, VIRT_HELD_ALWAYS},        {virtStepVerify, VIRT_HELD_CONFIG},
     {virtStepClose, VIRT_HELD_ALWAYS},
@@ -150,7 +150,8 @@ static const virtHeldStep updateSteps[] = {
     {virtStepReadMetadata, VIRT_HELD_CONFIG}, {leaveUnknown, VIRT_HELD_ALWAYS},
     {virtStepCompare, VIRT_HELD_LIVE},        {virtStepCompare, VIRT_HELD_CONFIG},
     {virtStepWriteMetadata, VIRT_HELD_LIVE},  {virtStepWriteMetadata, VIRT_HELD_CONFIG},
-    {virtStepUpdate, VIRT_HELD_LIVE},         {virtStepClose, VIRT_HELD_ALWAYS},
+    {virtStepUpdate, VIRT_HELD_LIVE},         {virtStepVerify, VIRT_HELD_CONFIG},
+    {virtStepClose, VIRT_HELD_ALWAYS},
 };
 
 /* ---- taking a call ---- */

@@ -28,6 +28,7 @@ virtHeldFree(virtHeld *held)
     g_free(held->replaced);
     for (virtHeldTarget target = 0; target < VIRT_HELD_TARGETS; target++)
         g_clear_pointer(&held->before[target], g_ptr_array_unref);
+    g_clear_pointer(&held->devices, g_array_unref);
     g_free(held);
 }
 

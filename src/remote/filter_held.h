@@ -44,6 +44,7 @@ struct _virtHeld {
     virtPCIAddress plain;                 /* attach of a device that is not ours: which */
     char *stock;                          /* the device without its netdevs; NULL: the call goes on as it came */
     GPtrArray *before[VIRT_HELD_TARGETS]; /* virtHostdev: our metadata as it was read */
+    GArray *devices;                      /* virtPCIAddress: what was stored had them when that was read */
     bool written[VIRT_HELD_TARGETS];
     bool prepared;  /* attach: the broker was asked to set the VF, so it verifies at the end */
     guint rewrites; /* attach: how often somebody else's define has taken the metadata away */
@@ -63,7 +64,7 @@ void virtStepLeave(virtHeld *held, virtHeldTarget target);
 void virtStepBegin(virtHeld *held, virtHeldTarget target);
 void virtStepResolve(virtHeld *held, virtHeldTarget target);
 void virtStepFind(virtHeld *held, virtHeldTarget target);
-void virtStepCheckAbsent(virtHeld *held, virtHeldTarget target);
+void virtStepRead(virtHeld *held, virtHeldTarget target);
 void virtStepCheckPF(virtHeld *held, virtHeldTarget target);
 void virtStepReadMetadata(virtHeld *held, virtHeldTarget target);
 void virtStepWriteMetadata(virtHeld *held, virtHeldTarget target);

@@ -84,6 +84,16 @@ virtStepResolve(virtHeld *held, virtHeldTarget target)
         virtHeldSend(held, virtHeldNewCall(held, PROC_IS_ACTIVE), gotActive);
 }
 
+/* Go on, or fail where there is an error; lent. */
+static void
+advanceUnless(virtHeld *held, const GError *error)
+{
+    if (error)
+        virtHeldFailWith(held, error);
+    else
+        virtHeldAdvance(held);
+}
+
 static GPtrArray *
 metadataOf(const GByteArray *message, GError **error)
 {
@@ -152,10 +162,36 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
     if (found && !held->stock)
         held->stock = virtHostdevFormatStock(found);
     g_clear_pointer(&found, virtHostdevFree);
-    if (error)
+    advanceUnless(held, error);
+}
+
+/* What libvirt has shown is what is written anew, and what it is compared with at the end: devices and netdevs of the
+ * same moment. */
+static void
+remember(virtHeld *held, virtHeldTarget target, const virtDomain *domain)
+{
+    g_clear_pointer(&held->before[target], g_ptr_array_unref);
+    held->before[target] = g_ptr_array_ref(domain->hostdevs);
+    if (target != VIRT_HELD_CONFIG)
+        return;
+    g_clear_pointer(&held->devices, g_array_unref);
+    held->devices = g_array_ref(domain->devices);
+}
+
+/* The domain that libvirt has sent; or NULL, and the call has failed. */
+static virtDomain *
+domainOf(virtHeld *held, const virtRpcHeader *header, const GByteArray *message)
+{
+    g_autoptr(GError) error = NULL;
+    virtDomain *domain;
+    gsize len;
+    const char *xml = xmlOf(held, header, message, &len);
+
+    if (!xml)
+        return NULL;
+    if (!(domain = virtDomainParse(xml, len, NULL, 0, &error)))
         virtHeldFailWith(held, error);
-    else
-        virtHeldAdvance(held);
+    return domain;
 }
 
 static void
@@ -364,16 +400,18 @@ static void
 gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtHeld *held = opaque;
+    g_autoptr(virtDomain) domain = domainOf(held, header, message);
     g_autoptr(GError) error = NULL;
+    const char *xml;
     gsize len;
-    const char *xml = xmlOf(held, header, message, &len);
 
-    if (!xml)
+    if (!domain)
         return;
-    if (isIn(held, xml, len, &error) && checkKept(held, &error))
-        virtHeldAdvance(held);
-    else
-        virtHeldFailWith(held, error);
+    remember(held, held->target, domain);
+    xml = xmlOf(held, header, message, &len);
+    if (isIn(held, xml, len, &error))
+        checkKept(held, &error);
+    advanceUnless(held, error);
 }
 
 /* The stored definition with the client's interface in the place of the one that it means. */
@@ -389,10 +427,7 @@ gotSecret(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
         return;
     held->replaced = g_strndup(xml, len);
     held->replacing = virtInterfaceReplace(xml, len, &held->source[VIRT_HELD_CONFIG], held->xml, held->xmlLen, &error);
-    if (held->replacing)
-        virtHeldAdvance(held);
-    else
-        virtHeldFailWith(held, error);
+    advanceUnless(held, error);
 }
 
 /* An interface that differs from the stored one in its netdev alone is a matter of metadata. What differs in more is
@@ -401,11 +436,14 @@ static void
 gotDefinition(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtHeld *held = opaque;
+    g_autoptr(virtDomain) domain = domainOf(held, header, message);
+    const char *xml;
     gsize len;
-    const char *xml = xmlOf(held, header, message, &len);
 
-    if (!xml)
+    if (!domain)
         return;
+    remember(held, VIRT_HELD_CONFIG, domain);
+    xml = xmlOf(held, header, message, &len);
     if (virtInterfaceIsSame(held->stock, strlen(held->stock), xml, len))
         virtHeldAdvance(held);
     else
@@ -433,32 +471,6 @@ virtStepUpdate(virtHeld *held, virtHeldTarget target)
 
 /* ---- is the device there? ---- */
 
-static bool
-hasDevice(const virtDomain *domain, const virtPCIAddress *address)
-{
-    for (guint i = 0; i < domain->devices->len; i++) {
-        if (virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, i), address) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The domain that libvirt has sent; or NULL, and the call has failed. */
-static virtDomain *
-domainOf(virtHeld *held, const virtRpcHeader *header, const GByteArray *message)
-{
-    g_autoptr(GError) error = NULL;
-    virtDomain *domain;
-    gsize len;
-    const char *xml = xmlOf(held, header, message, &len);
-
-    if (!xml)
-        return NULL;
-    if (!(domain = virtDomainParse(xml, len, NULL, 0, &error)))
-        virtHeldFailWith(held, error);
-    return domain;
-}
-
 static GError *
 deviceError(const virtHeld *held, const char *format)
 {
@@ -471,7 +483,7 @@ deviceError(const virtHeld *held, const char *format)
 }
 
 static void
-gotDevices(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+gotDomainToAttach(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtHeld *held = opaque;
     g_autoptr(virtDomain) domain = domainOf(held, header, message);
@@ -479,19 +491,18 @@ gotDevices(gpointer opaque, const virtRpcHeader *header, const GByteArray *messa
 
     if (!domain)
         return;
-    if (!hasDevice(domain, &held->hostdev->address)) {
-        virtHeldAdvance(held);
-        return;
-    }
-    error = deviceError(held, "already. To change its netdevs, use update-device");
-    virtHeldFailWith(held, error);
+    remember(held, held->target, domain);
+    if (virtPCIAddressIsIn(domain->devices, &held->hostdev->address))
+        error = deviceError(held, "already. To change its netdevs, use update-device");
+    advanceUnless(held, error);
 }
 
-/* The domain must not have the device of an attach: libvirt's list says so, whatever metadata does. */
+/* Read the domain, which must not have the device of an attach: libvirt's list says so, whatever metadata does. */
 void
-virtStepCheckAbsent(virtHeld *held, virtHeldTarget target)
+virtStepRead(virtHeld *held, virtHeldTarget target)
 {
-    askForXml(held, target, 0, gotDevices);
+    held->target = target;
+    askForXml(held, target, 0, gotDomainToAttach);
 }
 
 /* Have the broker look whether a device that is not ours may be given to a running guest: a PF would take its VFs from
@@ -504,37 +515,77 @@ virtStepCheckPF(virtHeld *held, virtHeldTarget target)
 
 #define REWRITES_MAX 20 /* somebody who defines the domain that often meanwhile is out of order */
 
-static const virtHeldStep rewriteSteps[] = {{virtStepReadMetadata, VIRT_HELD_CONFIG},
-                                            {virtStepWriteMetadata, VIRT_HELD_CONFIG},
-                                            {virtStepVerify, VIRT_HELD_CONFIG},
-                                            {virtStepClose, VIRT_HELD_ALWAYS}};
+static const virtHeldStep rewriteSteps[] = {
+    {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepVerify, VIRT_HELD_CONFIG}, {virtStepClose, VIRT_HELD_ALWAYS}};
+
+/* A device without netdevs that came with a definition between our reading and our writing has lost them to us, if it
+ * had any: what stood there, nobody knows any more.
+ *
+ * What cannot be seen: that such a definition gave new netdevs to a device that was there before (it has the old ones
+ * again, or none). And what an <interface> is replaced by takes a whole definition, as any other client's would.
+ */
+static GError *
+checkOthers(const virtHeld *held, const virtDomain *domain)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    for (guint i = 0; i < domain->devices->len; i++) {
+        const virtPCIAddress *address = &g_array_index(domain->devices, virtPCIAddress, i);
+
+        if (virtPCIAddressIsIn(held->devices, address) || virtHostdevListFind(domain->hostdevs, address) ||
+            virtPCIAddressCompare(address, &held->hostdev->address) == 0)
+            continue;
+        virtPCIAddressFormat(address, name);
+        return g_error_new(
+            VIRT_ERROR, VIRT_ERROR_BUSY,
+            "domain %s was defined anew meanwhile with the PCI device %s, whose netdevs may be lost: look at it with dumpxml, and if it has none and should, define the domain once more",
+            held->uuid, name);
+    }
+    return NULL;
+}
 
 /* Without the device, somebody has defined the domain anew since, and what he wrote counts. With it and without its
  * netdevs, he did so between our two calls. */
+static GError *
+checkAttached(const virtHeld *held, const virtDomain *domain)
+{
+    const virtHostdev *entry = virtHostdevListFind(domain->hostdevs, &held->hostdev->address);
+
+    if (!virtPCIAddressIsIn(domain->devices, &held->hostdev->address))
+        return NULL;
+    if (entry && virtNetdevListEqual(entry->netdevs, held->hostdev->netdevs))
+        return checkOthers(held, domain);
+    return deviceError(held, "now, but not with the netdevs that were asked for: it was defined anew meanwhile");
+}
+
+static bool
+hasLostEntry(const virtHeld *held, const virtDomain *domain)
+{
+    return virtPCIAddressIsIn(domain->devices, &held->hostdev->address) &&
+           !virtHostdevListFind(domain->hostdevs, &held->hostdev->address);
+}
+
 static void
 gotStored(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtHeld *held = opaque;
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomain) domain = domainOf(held, header, message);
     g_autoptr(GError) error = NULL;
-    const virtHostdev *entry;
 
-    if (!(domain = domainOf(held, header, message)))
+    if (!domain)
         return;
-    entry = virtHostdevListFind(domain->hostdevs, &held->hostdev->address);
-    if (!hasDevice(domain, &held->hostdev->address) ||
-        (entry && virtNetdevListEqual(entry->netdevs, held->hostdev->netdevs))) {
-        virtHeldAdvance(held);
-    } else if (!entry && held->rewrites++ < REWRITES_MAX) {
+    if (held->proc->action == VIRT_RPC_UPDATE) {
+        error = checkOthers(held, domain);
+    } else if (hasLostEntry(held, domain) && held->rewrites++ < REWRITES_MAX) {
+        remember(held, VIRT_HELD_CONFIG, domain);
         held->next = rewriteSteps;
-        virtHeldAdvance(held);
     } else {
-        error = deviceError(held, "now, but not with the netdevs that were asked for: it was defined anew meanwhile");
-        virtHeldFailWith(held, error);
+        error = checkAttached(held, domain);
     }
+    advanceUnless(held, error);
 }
 
-/* What is stored has to have the device and its netdevs, or neither. */
+/* What is stored has to have the device of an attach and its netdevs, or neither; and those of others. */
 void
 virtStepVerify(virtHeld *held, virtHeldTarget target)
 {
