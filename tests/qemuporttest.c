@@ -121,6 +121,49 @@ testBoth(twoGuests *f, gconstpointer opaque)
     cycle(f, "1", 1);
 }
 
+/* A port that the VF lacks is refused also where it already shows what is wanted, by start and plan. */
+static void
+testNothingToWrite(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) list = wantAny(f, 42);
+    virtNetdev *netdev = ((virtHostdev *)list->pdata[0])->netdevs->pdata[0];
+    g_autoptr(GPtrArray) rows = NULL;
+    g_autoptr(GError) error = NULL;
+
+    (void)opaque;
+    fakeHostOnlyPort(f->fake, PF, 0, 1);
+    fakeHostPhysPortIds(f->fake, PF);
+    netdev->port = 2;
+    netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    netdev->vlan.id = fakeHostVF(f->fake, PF, 2, 0)->vlan;
+    netdev->vlan.priority = fakeHostVF(f->fake, PF, 2, 0)->qos;
+    rows = virtQemuHostdevPlan(f->fake->host, f->a, list);
+    g_assert_false(((const virtPlanRow *)rows->pdata[0])->differs);
+    g_assert_cmpstr(((const virtPlanRow *)rows->pdata[rows->len - 1])->problem, ==,
+                    "<interface type='hostdev'>: VF 0 of PF " PF
+                    " (0000:01:10.0) has no port 2; it has 1. Name that instead.");
+    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+    guestsAssertError(error, VIRT_ERROR_HOST, ((const virtPlanRow *)rows->pdata[rows->len - 1])->problem);
+    guestsAssertAsBefore(f);
+}
+
+/* An <interface> is one netdev: it does not take the place of two, and the message says which is too many. */
+static void
+testUpdateOfTwo(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) both = guestsWant(f, 1, 0), one = wantAny(f, 43);
+    virtNetdev *netdev = ((virtHostdev *)one->pdata[0])->netdevs->pdata[0];
+    g_autoptr(GError) error = NULL;
+
+    (void)opaque;
+    virtQemuHostdevPrepare(f->fake->host, f->a, both, &error);
+    g_assert_no_error(error);
+    *netdev = *(const virtNetdev *)((const virtHostdev *)both->pdata[0])->netdevs->pdata[0];
+    netdev->port = VIRT_NETDEV_PORT_ANY;
+    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, one->pdata[0], &error));
+    guestsAssertError(error, VIRT_ERROR_INVALID, "Cannot take away port 2 ");
+}
+
 /* Its netdevs are not in sight: it has both, and the first is set. */
 static void
 testUnseen(twoGuests *f, gconstpointer opaque)
@@ -208,10 +251,16 @@ int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/port/listed", testListed},         {"/port/phys-port-id", testPhysPortId},
-        {"/port/redirected", testRedirected}, {"/port/both", testBoth},
-        {"/port/unseen", testUnseen},         {"/port/made-up", testMadeUp},
-        {"/port/cut-off", testCutOff},        {"/port/words", testWords},
+        {"/port/listed", testListed},
+        {"/port/phys-port-id", testPhysPortId},
+        {"/port/redirected", testRedirected},
+        {"/port/both", testBoth},
+        {"/port/nothing-to-write", testNothingToWrite},
+        {"/port/update-of-two", testUpdateOfTwo},
+        {"/port/unseen", testUnseen},
+        {"/port/made-up", testMadeUp},
+        {"/port/cut-off", testCutOff},
+        {"/port/words", testWords},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

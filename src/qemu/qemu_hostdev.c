@@ -567,6 +567,19 @@ stepsNew(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GErr
     return g_steal_pointer(&steps);
 }
 
+/* Has the VF the ports that are wanted of it? */
+static bool
+hasPorts(virtHost *host, const Step *step, GError **error)
+{
+    for (guint i = 0; i < step->netdevs->len; i++) {
+        if (virtQemuPortCheck(host, step->vf, ((const virtNetdev *)step->netdevs->pdata[i])->port, error))
+            continue;
+        virtQemuHostdevPrefix(error, step->hostdev);
+        return false;
+    }
+    return true;
+}
+
 /* Everything that may stand against it, before anything is changed. By hand, a VF is set for whoever uses its netdev.
  */
 static bool
@@ -577,7 +590,7 @@ makeReady(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GEr
     g_clear_pointer(&step->present, g_ptr_array_unref);
     return virtQemuHostdevCheckPorts(step->vf, step->hostdev, step->netdevs, error) &&
            claim(host, owner, began, step, error) && (!owner->uuid || virtVFCheckNetdevs(host, step->vf, error)) &&
-           readPresent(host, step, error);
+           readPresent(host, step, error) && hasPorts(host, step, error);
 }
 
 /* Take the VFs of @steps and set them, or none. */

@@ -27,6 +27,8 @@ void virtQemuHostdevCountUnprovisioned(virtHost *host, const virtHostdev *hostde
 GPtrArray *virtQemuPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *netdevs,
                                GArray **ret_maybe);
 GPtrArray *virtQemuPortFollow(const GPtrArray *netdevs, const GPtrArray *recorded);
+bool virtQemuPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error);
+char *virtQemuPortJoin(const GArray *ports, const char *last);
 /* qemu_vfio.c */
 bool virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);
 bool virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error);

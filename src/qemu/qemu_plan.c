@@ -93,47 +93,6 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
     virtQemuHostdevWarnUnknown(host, vf, present, wanted);
 }
 
-/* "1, 2 or 3" */
-static char *
-joinPorts(const GArray *ports, const char *last)
-{
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < ports->len; i++) {
-        const char *separator = i + 1 < ports->len ? ", " : last;
-
-        g_string_append_printf(text, "%s%u", i ? separator : "", g_array_index(ports, guint, i));
-    }
-    return g_string_free(text, FALSE);
-}
-
-static bool
-anyDiffers(const GPtrArray *rows, guint first)
-{
-    for (guint i = first; i < rows->len; i++) {
-        if (((const virtPlanRow *)rows->pdata[i])->differs)
-            return true;
-    }
-    return false;
-}
-
-/* Has the VF the PF's port? A start that has something to write there finds out by what the driver does with it. */
-static bool
-hasPort(virtHost *host, const virtVF *vf, guint port, GError **error)
-{
-    bool certain;
-    g_autoptr(GArray) ports = virtVFFindPorts(host, vf, &certain);
-    g_autofree char *names = joinPorts(ports, " and ");
-
-    for (guint i = 0; i < ports->len; i++) {
-        if (!certain || g_array_index(ports, guint, i) == port)
-            return true;
-    }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "VF %u of PF %s (%s) has no port %u; it has %s. Name that instead.",
-                vf->index, vf->pfName, vf->name, port, names);
-    return false;
-}
-
 /* The record that there is of a VF already. */
 typedef struct {
     virtRecord *record; /* NULL: none */
@@ -182,7 +141,6 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *h
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) present = NULL;
-    guint first;
 
     g_ptr_array_add(one, wanted);
     if (!virtQemuHostdevCheckPort(vf, wanted, &error)) {
@@ -196,9 +154,8 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *h
         addProblem(rows, &vf->address, vf, wanted->port, error);
         return;
     }
-    first = rows->len;
     addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
-    if (anyDiffers(rows, first) && !hasPort(host, vf, wanted->port, &error)) {
+    if (!virtQemuPortCheck(host, vf, wanted->port, &error)) {
         virtQemuHostdevPrefix(&error, hostdev);
         addProblem(rows, &vf->address, vf, wanted->port, error);
     }
@@ -254,7 +211,7 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *
         virtPlanRow *row = rows->pdata[i];
 
         row->port = 0;
-        row->ports = joinPorts(ports, " or ");
+        row->ports = virtQemuPortJoin(ports, " or ");
         g_clear_pointer(&row->ifname, g_free);
     }
 }

@@ -7,6 +7,7 @@
  * said so.
  */
 #include "qemu/qemu_hostdev.h"
+#include "util/virerror.h"
 
 /* The port at which @owner has the VF already; 0: it does not have it, or at several. */
 static guint
@@ -53,11 +54,51 @@ virtQemuPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, co
     return withPort(netdevs, port ? port : g_array_index(ports, guint, 0));
 }
 
-/* What is wanted of a VF whose record has @recorded, with a number for each port. For g_ptr_array_unref(). */
+/* Port numbers (guint) as "1, 2 or 3", with @last before the last of them. Caller frees. */
+char *
+virtQemuPortJoin(const GArray *ports, const char *last)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < ports->len; i++) {
+        const char *separator = i + 1 < ports->len ? ", " : last;
+
+        g_string_append_printf(text, "%s%u", i ? separator : "", g_array_index(ports, guint, i));
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Has @vf the port @port of its PF? Also where nothing would be written there: a record would say that it has. Where
+ * nobody says which ports the VF has, a write finds out, by what the driver does with it.
+ *
+ * Errors: VIRT_ERROR_HOST, naming the ports that it has.
+ */
+bool
+virtQemuPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error)
+{
+    g_autoptr(GArray) ports = NULL;
+    g_autofree char *names = NULL;
+    bool certain;
+
+    if (vf->ports->len == 1) /* of the PF: the VF has no other */
+        return true;
+    ports = virtVFFindPorts(host, vf, &certain);
+    for (guint i = 0; i < ports->len; i++) {
+        if (!certain || g_array_index(ports, guint, i) == port)
+            return true;
+    }
+    names = virtQemuPortJoin(ports, " and ");
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "VF %u of PF %s (%s) has no port %u; it has %s. Name that instead.",
+                vf->index, vf->pfName, vf->name, port, names);
+    return false;
+}
+
+/* What is wanted of a VF whose record has @recorded, with a number for each port: the first, where it has several, as
+ * at a start. For g_ptr_array_unref(). */
 GPtrArray *
 virtQemuPortFollow(const GPtrArray *netdevs, const GPtrArray *recorded)
 {
-    if (!virtNetdevListLeavesPort(netdevs) || recorded->len != 1)
+    if (!virtNetdevListLeavesPort(netdevs) || recorded->len == 0)
         return g_ptr_array_ref((GPtrArray *)netdevs);
     return withPort(netdevs, ((const virtNetdev *)recorded->pdata[0])->port);
 }
