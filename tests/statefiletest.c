@@ -536,12 +536,26 @@ testTooMany(void)
     g_assert_cmpuint(most->len, ==, 65536);
 }
 
+static void
+testNameMax(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *filling = g_strnfill(64 - strlen(NAME "-"), 'x');
+    g_autofree char *most = g_strconcat(NAME "-", filling, NULL), *more = g_strconcat(most, "x", NULL);
+    g_assert_cmpuint(strlen(most), ==, VIRT_STATE_NAME_MAX);
+    g_assert_true(virtStateNameCheck(most, &error));
+    g_assert_no_error(error);
+    g_assert_false(virtStateNameCheck(more, &error));
+    assertError(&error, VIRT_ERROR_INVALID, "it has more than 64 bytes");
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/state/whole", testWhole);
     g_test_add_func("/state/names", testNames);
+    g_test_add_func("/state/name-max", testNameMax);
     g_test_add_func("/state/directory", testDirectory);
     g_test_add_func("/state/descriptor-zero", testDescriptorZero);
     g_test_add_func("/state/not-ours", testNotOurs);

@@ -64,8 +64,13 @@ virtStateNameCheck(const char *name, GError **error)
     if (validName(name) && !g_str_has_suffix(name, VIRT_STATE_LOCK_SUFFIX))
         return true;
     g_autofree char *shown = g_strescape(name, NULL);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0.", shown);
+    if (strlen(name) > VIRT_STATE_NAME_MAX)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "\"%.80s\" cannot name a state file: it has more than " G_STRINGIFY(VIRT_STATE_NAME_MAX) " bytes.",
+                    shown);
+    else
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0.", shown);
     return false;
 }
 
