@@ -14,7 +14,7 @@
 #include "conf/xml_tree.h"
 #include "util/virerror.h"
 
-#define MAX_TRIES 2000 /* validations while searching, each of some milliseconds at most */
+#define TRIES_MAX 2000 /* validations while searching, each of some milliseconds at most */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNG, xmlRelaxNGFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlRelaxNGParserCtxt, xmlRelaxNGFreeParserCtxt)
@@ -103,7 +103,7 @@ typedef struct {
 static bool
 isValid(Search *search)
 {
-    return search->tries++ < MAX_TRIES && xmlRelaxNGValidateDoc(search->context, search->doc) == 0;
+    return search->tries++ < TRIES_MAX && xmlRelaxNGValidateDoc(search->context, search->doc) == 0;
 }
 
 /* Whether the document is valid without the element or attribute @node, which is put back. */

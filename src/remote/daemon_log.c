@@ -18,7 +18,7 @@ static const char *const messageIds[] = {
     [VIRT_LOG_UNPROVISIONED] = VIRT_MESSAGE_ID_UNPROVISIONED,
 };
 
-#define USER_LINES 50        /* warnings about the clients of one user, who must not fill the log, in .. */
+#define USER_LINES_MAX 50    /* warnings about the clients of one user, who must not fill the log, in .. */
 #define USER_MINUTE 60000000 /* .. so many microseconds */
 
 static gint maxLevel; /* GLogLevelFlags: the least urgent that is told; read from all threads */
@@ -89,8 +89,8 @@ mayTell(uid_t uid, bool *ret_last)
     if (now - told->since > USER_MINUTE)
         *told = (Told){.since = now};
     told->lines++;
-    may = told->lines <= USER_LINES;
-    *ret_last = told->lines == USER_LINES;
+    may = told->lines <= USER_LINES_MAX;
+    *ret_last = told->lines == USER_LINES_MAX;
     g_mutex_unlock(&lock);
     return may;
 }

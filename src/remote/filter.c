@@ -38,8 +38,8 @@
 #define FD_BROKER 4
 #define QUIET 3000   /* milliseconds after which memory is given back */
 #define LATER 500    /* milliseconds after which calls that wait for libvirt are looked at */
-#define LOG_LINE 800 /* bytes: journald shows that in one piece */
-#define LOG_LINES 50 /* of one client, who must not fill the log */
+#define LOG_LINE_MAX 800 /* bytes: journald shows that in one piece */
+#define LOG_LINES_MAX 50 /* of one client, who must not fill the log */
 
 enum { CLIENT, UPSTREAM, BROKER, SOCKETS };
 
@@ -55,14 +55,14 @@ virtFilterLog(const char *format, ...)
     g_autofree char *text = NULL, *shown = NULL, *line = NULL;
     va_list args;
 
-    if (++lines > LOG_LINES)
+    if (++lines > LOG_LINES_MAX)
         return;
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
     shown = g_strescape(text, "\"\\");
-    line = g_strdup_printf("virt-hostdev-filter: client of uid %u: %.*s%s\n", clientUid, LOG_LINE, shown,
-                           lines == LOG_LINES ? " (nothing more is logged of this one)" : "");
+    line = g_strdup_printf("virt-hostdev-filter: client of uid %u: %.*s%s\n", clientUid, LOG_LINE_MAX, shown,
+                           lines == LOG_LINES_MAX ? " (nothing more is logged of this one)" : "");
     if (write(STDERR_FILENO, line, strlen(line)) < 0)
         return; /* there is nobody else to tell */
 }

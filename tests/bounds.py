@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""bounds.py: whatever bounds something is named ..._MAX, and has a row here: its value, and the test that goes past it, or
+why there is none. A bound that is new, or has changed, is thereby looked at.
+
+SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+import glob
+import os
+import re
+import sys
+
+os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+PATTERN = re.compile(r"^\s*#\s*define\s+(\w*_MAX|MAX_\w+)\b(.*)", re.M)
+
+# file, name, value, and either a file of tests/ with a text in it or, without a file, the reason
+TABLE = [
+    ("util/virhost.c", "ATTRIBUTE_MAX", "4096", "pcitest.c", "it is longer than 4096 bytes"),
+    ("util/virhost.c", "DIRECTORY_MAX", "65536", "qemuunusedtest.c", "it has more than 65536 entries"),
+    ("util/virnetlink.c", "DATAGRAM_MAX", "262144", "netlinktest.c", "/netlink/answer-max"),
+    ("util/virnetlink.c", "ACK_MAX", "16384", "netlinktest.c", "/netlink/answer-max"),
+    ("util/virnetlink.c", "REASON_MAX", "200", "netlinktest.c", "/netlink/reason-max"),
+    ("util/virnetlinkwatch.c", "DATAGRAM_MAX", "32768", "netlinktest.c", "/netlink/watch-max"),
+    ("util/virnetlinkwatch.c", "READ_MAX", "64", "netlinktest.c", "/netlink/watch-max"),
+    ("util/virpci.c", "PORT_MAX", "65535", "pcitest.c", "/pci/port-max"),
+    ("util/virpcipriv.h", "VFS_MAX", "65535", None, "no PF can have more: the field has 16 bits"),
+    ("util/virstatecount.c", "FILE_MAX", "1024", None, "the compiler checks that all lines fit"),
+    ("util/virstatefile.c", "LIST_MAX", "65536", "statefiletest.c", "/state/too-many"),
+    ("util/virstatefile.h", "VIRT_STATE_MAX", "262144", "statefiletest.c", "/state/sizes"),
+    ("util/virstatefile.h", "VIRT_STATE_NAME_MAX", "64", "statefiletest.c", "/state/name-max"),
+    ("conf/domain_tree.h", "VIRT_INTERFACE_KEPT_MAX", "(VIRT_XML_MAX / 4)", "interfaceconftest.c", "/interfaceconf/kept-too-long"),
+    ("conf/netdev_conf.h", "VIRT_NETDEV_PORT_MAX", "128", "genericxml2xmlin/bad-interface-port-129.err", "1 to 128"),
+    ("conf/schema.c", "TRIES_MAX", "2000", None, "beyond it a message is less precise, and no document is taken"),
+    ("conf/xml_edit.c", "INDENT_MAX", "256", "domainconftest.c", "/domainconf/far-right"),
+    ("conf/xml_tree.h", "VIRT_XML_MAX", "(4 * 1024 * 1024)", "domainconftest.c", "/domainconf/too-large"),
+    ("conf/xml_tree.h", "VIRT_XML_WRITTEN_MAX", "(32 * 1024 * 1024)", "domainconftest.c", "/domainconf/written-max"),
+    ("conf/xml_tree.h", "VIRT_XML_DEPTH_MAX", "256", "rpcwrongtest.c", "/rpcwrong/reply-max"),
+    ("conf/xml_tree.h", "VIRT_XML_NODES_MAX", "262144", "rpcwrongtest.c", "/rpcwrong/reply-max"),
+    ("conf/xml_tree.h", "VIRT_XML_ATTRS_MAX", "256", "rpcwrongtest.c", "/rpcwrong/reply-max"),
+    ("qemu/qemu_log.c", "FIELDS_MAX", "16", None, "the fields are written out in one function, and are fewer"),
+    ("remote/broker.h", "VIRT_BROKER_PACKET_MAX", "8192", "brokertest.c", "/broker/answer/long"),
+    ("remote/daemon_broker.c", "OUTSTANDING_MAX", "64", "daemon.py", "def test_many_requests"),
+    ("remote/daemon_job.c", "PATIENT_MAX", "4", None, "threads: other jobs wait in a queue"),
+    ("remote/daemon_job.c", "WORKERS_MAX", "32", None, "threads: other jobs wait in a queue"),
+    ("remote/daemon_libvirt.c", "IDLE_MAX", "4", None, "connections: those beyond are closed, and opened again"),
+    ("remote/daemon_log.c", "USER_LINES_MAX", "50", "daemon.py", "def test_bounded_log"),
+    ("remote/filter.c", "LOG_LINE_MAX", "800", None, "the rest of a line in the log is cut off"),
+    ("remote/filter.c", "LOG_LINES_MAX", "50", None, "the last line that is logged says that it is"),
+    ("remote/filter.h", "VIRT_FILTER_HELD_MAX", "64", "filter.py", "def too_many_held"),
+    ("remote/filter_step.c", "REWRITES_MAX", "20", None, "untested: the call fails, and says what is stored"),
+    ("remote/rpc.h", "VIRT_RPC_FDS_MAX", "32u", "channeltest.c", '"count-33"'),
+    ("remote/rpc.h", "VIRT_RPC_MESSAGE_MAX", "(33554432u + 4u)", "rpcwrongtest.c", "/rpcwrong/message-max"),
+    ("remote/rpc.h", "VIRT_RPC_STRING_MAX", "4194304u", "rpcwrongtest.c", "/rpcwrong/string-max"),
+    ("remote/rpc_channel.c", "OURS_MAX", "(256u << 10)", None, "nothing is read from a peer that leaves more unread"),
+    ("remote/rpc_channel.c", "READ_MAX", "(256u << 10)", None, "a buffer: the rest is read next time"),
+    ("remote/rpc_out.c", "VECTOR_MAX", "16", None, "pieces of one write: the rest is written next time"),
+    ("remote/rpc_procs.c", "PARAMS_MAX", "64", "rpcwrongtest.c", "/rpcwrong/params-wrong"),
+]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+found = {}
+for path in sorted(glob.glob("src/**/*.[ch]", recursive=True)):
+    for name, value in PATTERN.findall(read(path)):
+        found[path[len("src/"):], name] = value.split("/*")[0].strip()
+rows = {(path, name): value for path, name, value, _, _ in TABLE}
+problems = [f"src/{path} has the bound {name}, and tests/bounds.py no row" for path, name in found if (path, name) not in rows]
+problems += [f"src/{path} has no bound {name}" for path, name in rows if (path, name) not in found]
+problems += [f"src/{path}: {name} is {found[path, name]}, and {value} was tested"
+             for (path, name), value in rows.items() if found.get((path, name), value) != value]
+problems += [f"src/{path}: {name} is not called ..._MAX" for path, name in found if name.startswith("MAX_")]
+for path, name, _, test, text in TABLE:
+    if test and (not os.path.exists(f"tests/{test}") or text not in read(f"tests/{test}")):
+        problems.append(f"tests/{test}, which is to test {name}, has no {text}")
+if len(rows) != len(TABLE):
+    problems.append("a bound has two rows")
+print("\n".join(problems) or f"{len(found)} bounds")
+sys.exit(bool(problems))
