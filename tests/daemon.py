@@ -870,7 +870,7 @@ def test_never_itself():
     os.symlink("/run/act-rw", "/run/act-alias")
     pid = activate()
     same(Client("/run/act-rw").hello, None)
-    until(lambda: "no socket other than our own at /run/act-alias" in daemon_log())
+    until(lambda: "no socket but those of virthostdevd at /run/act-alias" in daemon_log())
     os.kill(pid, signal.SIGTERM)
     same(os.waitpid(pid, 0)[1], 0)
     configure()

@@ -228,8 +228,8 @@ testMetadataWrong(void)
     static const struct {
         const char *xml, *what;
     } cases[] = {
-        {"<hostdev/>", "our metadata is a <hostdevs>, not a <hostdev>"},
-        {"<hostdevs xmlns='urn:x'/>", "our metadata is a <hostdevs>"},
+        {"<hostdev/>", "the metadata of libvirt-hostdev is a <hostdevs>, not a <hostdev>"},
+        {"<hostdevs xmlns='urn:x'/>", "the metadata of libvirt-hostdev is a <hostdevs>"},
         {"<hostdevs><x/></hostdevs>", "<hostdevs> has no child <x>"},
         {"<hostdevs>" ENTRY("") ENTRY("") "</hostdevs>", "names this device twice"},
         {"<hostdevs><hostdev>" SOURCE "</hostdev></hostdevs>", "lacks a <netdev>"},

@@ -294,7 +294,7 @@ virtDaemonConfigUpstream(const virtDaemonConfig *config, bool readOnly, GError *
     }
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                 "libvirt's %ssocket is not there%s%s. Start libvirtd or virtqemud, or set %s in virthostdevd.conf.",
-                readOnly ? "read-only " : "", given ? ": no socket other than our own at " : "", given ? given : "",
-                readOnly ? "upstream_ro" : "upstream");
+                readOnly ? "read-only " : "", given ? ": no socket but those of virthostdevd at " : "",
+                given ? given : "", readOnly ? "upstream_ro" : "upstream");
     return NULL;
 }

@@ -301,7 +301,7 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
         g_timeout_add_seconds(AGAIN, onLookAgain, daemon);
     } else if (look->uuids && look->connection == daemon->connections) {
         daemon->lookAgain = false;
-        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs or netdevs of ours",
+        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs that are set, or netdevs",
                       look->uuids->len);
     }
     g_clear_pointer(&look->uuids, g_ptr_array_unref);

@@ -79,7 +79,7 @@ complain(const virtHeld *held, const virtHostdev *found, virtHeldTarget target)
         return NULL;
     return g_error_new_literal(
         VIRT_ERROR, VIRT_ERROR_INVALID,
-        "no <interface> of this domain with that VF is ours, and libvirt's own know no port, spoofCheck, <guid>, priority and protocol: define the domain anew with them, or leave them out");
+        "no <interface> of this domain with that VF is kept by libvirt-hostdev, and libvirt's own know no port, spoofCheck, <guid>, priority and protocol: define the domain anew with them, or leave them out");
 }
 
 /* An <interface> to update that metadata does not know: libvirt has it, or nobody. */

@@ -34,7 +34,7 @@ checkLibvirt(virtTool *tool, bool *ret_unsure)
     if (!conn)
         return g_strdup(error->message);
     if (g_strcmp0(virConnectGetType(conn), "QEMU") != 0)
-        return g_strdup_printf("the connection is to %s. Only the QEMU driver calls our hook", virConnectGetType(conn));
+        return g_strdup_printf("the connection is to %s. Only the QEMU driver calls the hook", virConnectGetType(conn));
     if (virConnectGetLibVersion(conn, &version) < 0 || version < 9000000)
         return g_strdup_printf("libvirt %lu.%lu is older than 9.0. Upgrade it", version / 1000000,
                                version / 1000 % 1000);

@@ -20,7 +20,7 @@ const virtCommand virtCommands[] = {
     {"release", "NAME", "put back what apply has set", virtCmdRelease},
     {"status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus},
     {"restore", "[ADDRESS...]", "put back VFs whose owners are gone", virtCmdRestore},
-    {"revert", "DOMAIN|--all", "write domains back so that stock libvirt starts them without us", virtCmdRevert},
+    {"revert", "DOMAIN|--all", "write domains back so that stock libvirt starts them by itself", virtCmdRevert},
     {"enable", "", "put virthostdevd in front of libvirt's sockets", virtCmdEnable},
     {"disable", "", "give libvirt its sockets back", virtCmdDisable},
     {"host-validate", "", "check that this host can provision VFs", virtCmdHostValidate},

@@ -188,7 +188,7 @@ readRecord(int fd, const char **ret_why, int *ret_code)
     errno = 0;
     if (!virtStateFileIsOurs(fd)) {
         *ret_code = errno ? VIRT_ERROR_HOST : VIRT_ERROR_INVALID;
-        *ret_why = errno ? g_strerror(errno) : "it is no regular file of ours";
+        *ret_why = errno ? g_strerror(errno) : "it is no regular file that this user alone can write";
         return NULL;
     }
     g_autofree char *text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);

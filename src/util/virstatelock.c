@@ -36,7 +36,7 @@ openLock(virtHost *host, const char *name, GError **error)
     virtStateDirClose(host, dir);
     if (fd >= 0 && virtStateFileIsOurs(fd))
         return fd;
-    const char *why = fd < 0 ? g_strerror(saved) : "it is no regular file of ours";
+    const char *why = fd < 0 ? g_strerror(saved) : "it is no regular file that this user alone can write";
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
                 why);
     if (fd >= 0)
