@@ -45,7 +45,7 @@ TABLE = [
     ("remote/daemon_log.c", "USER_LINES_MAX", "50", "daemon.py", "def test_bounded_log"),
     ("remote/filter.c", "LOG_LINE_MAX", "800", None, "the rest of a line in the log is cut off"),
     ("remote/filter.c", "LOG_LINES_MAX", "50", None, "the last line that is logged says that it is"),
-    ("remote/filter.h", "VIRT_FILTER_HELD_MAX", "64", "filter.py", "def too_many_held"),
+    ("remote/filter.h", "VIRT_FILTER_HELD_MAX", "64", "filter_held.py", "def too_many_held"),
     ("remote/filter_step.c", "REWRITES_MAX", "20", None, "untested: the call fails, and says what is stored"),
     ("remote/rpc.h", "VIRT_RPC_FDS_MAX", "32u", "channeltest.c", '"count-33"'),
     ("remote/rpc.h", "VIRT_RPC_MESSAGE_MAX", "(33554432u + 4u)", "rpcwrongtest.c", "/rpcwrong/message-max"),
