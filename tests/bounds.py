@@ -46,7 +46,7 @@ TABLE = [
     ("remote/filter.c", "LOG_LINE_MAX", "800", None, "the rest of a line in the log is cut off"),
     ("remote/filter.c", "LOG_LINES_MAX", "50", None, "the last line that is logged says that it is"),
     ("remote/filter.h", "VIRT_FILTER_HELD_MAX", "64", "filter_held.py", "def too_many_held"),
-    ("remote/filter_step.c", "REWRITES_MAX", "20", None, "untested: the call fails, and says what is stored"),
+    ("remote/filter_step.c", "REWRITES_MAX", "20", "filter_held.py", "def stored_with_its_netdevs"),
     ("remote/rpc.h", "VIRT_RPC_FDS_MAX", "32u", "channeltest.c", '"count-33"'),
     ("remote/rpc.h", "VIRT_RPC_MESSAGE_MAX", "(33554432u + 4u)", "rpcwrongtest.c", "/rpcwrong/message-max"),
     ("remote/rpc.h", "VIRT_RPC_STRING_MAX", "4194304u", "rpcwrongtest.c", "/rpcwrong/string-max"),
