@@ -1,7 +1,7 @@
 /* brokertest.c: requests to the broker and its answers: there and back, and nothing else is taken
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "remote/broker.h"
+#include "rpc/broker.h"
 
 #include <string.h>
 

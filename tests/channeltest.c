@@ -1,7 +1,7 @@
 /* channeltest.c: messages and descriptors through two channels, in every size of piece, and what is refused
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "remote/rpc_channel.h"
+#include "rpc/rpc_channel.h"
 #include "util/virerror.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* confinetest.c: what a confined filter can still do, what it is refused, and what ends it
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "remote/filter_confine.h"
+#include "filter/filter_confine.h"
 
 #include <errno.h>
 #include <fcntl.h>

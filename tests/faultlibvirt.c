@@ -1,11 +1,11 @@
 /* faultlibvirt.c: a libvirt with two domains, for the daemon's and the tool's code as it is; its calls are steps
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * This program is not linked with libvirt: these are the calls that src/remote and src/tools make here, and what the
+ * This program is not linked with libvirt: these are the calls that src/daemon and src/tools make here, and what the
  * daemon's files need of their neighbours.
  */
 #include "faultstep.h"
-#include "remote/daemon.h"
+#include "daemon/daemon.h"
 #include "util/virerror.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "faulttest.h"
 #include "tools/tool.h"
 
-#include "remote/broker.h"
+#include "rpc/broker.h"
 #include "util/virstatefile.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of remote/daemon.h, which cannot be included beside tools/tool.h. */
+/* Of daemon/daemon.h, which cannot be included beside tools/tool.h. */
 typedef struct _virtDaemon virtDaemon;
 bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);
 bool virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);

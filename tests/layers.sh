@@ -1,9 +1,9 @@
 #!/bin/bash
-# layers.sh: includes go one way: util <- conf <- qemu <- remote <- hook, tools
+# layers.sh: includes go one way: util <- conf <- qemu <- rpc <- filter, daemon <- hook, tools
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -euo pipefail
 cd "$(dirname "$0")/.."
-declare -A rank=([util]=1 [conf]=2 [qemu]=3 [remote]=4 [hook]=5 [tools]=5)
+declare -A rank=([util]=1 [conf]=2 [qemu]=3 [rpc]=4 [filter]=5 [daemon]=5 [hook]=6 [tools]=6)
 bad=0 seen=0
 while IFS=: read -r file line; do
   from=$(cut -d/ -f2 <<< "$file")

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "conf/domain_conf.h"
-#include "remote/rpc_procs.h"
+#include "rpc/rpc_procs.h"
 
 #define HOSTDEV(netdevs)                                                                                               \
     "    <hostdev mode='subsystem' type='pci' managed='yes'>\n"                                                        \

@@ -5,7 +5,7 @@
  * faulttest.c; here none does, but the NIC may refuse a VLAN.
  */
 #include "faultstep.h"
-#include "remote/daemon.h"
+#include "daemon/daemon.h"
 #include "util/virerror.h"
 
 #include <string.h>

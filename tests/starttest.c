@@ -4,7 +4,7 @@
  * The daemon's own code on a made-up host, with faultlibvirt.c for libvirt.
  */
 #include "faultstep.h"
-#include "remote/daemon.h"
+#include "daemon/daemon.h"
 #include "util/virerror.h"
 
 #include <string.h>

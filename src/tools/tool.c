@@ -1,7 +1,7 @@
 /* tool.c: what the commands of virt-hostdev share: options, files, libvirt, tables
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "remote/daemon_config.h"
+#include "daemon/daemon_config.h"
 #include "tools/tool.h"
 #include "util/virerror.h"
 

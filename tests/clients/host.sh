@@ -121,8 +121,8 @@ listen = "$HOST_FRONT"
 listen_ro = "$HOST_FRONT-ro"
 filter = "$HOST_WORK/virt-hostdev-filter"
 C
-    install -m 0711 "$1/src/remote/virt-hostdev-filter" "$HOST_WORK/" # as it is installed
-    "$1/src/remote/virthostdevd" --config "$HOST_WORK/virthostdevd.conf" > "$HOSTDEVD_LOG" 2>&1 &
+    install -m 0711 "$1/src/filter/virt-hostdev-filter" "$HOST_WORK/" # as it is installed
+    "$1/src/daemon/virthostdevd" --config "$HOST_WORK/virthostdevd.conf" > "$HOSTDEVD_LOG" 2>&1 &
   fi
   host_wait 20 host_answers "$HOST_FRONT" || { cat "$HOSTDEVD_LOG"; return 1; }
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fuzz.h"
-#include "remote/broker.h"
+#include "rpc/broker.h"
 
 #include <string.h>
 

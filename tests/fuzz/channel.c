@@ -7,7 +7,7 @@
  * What must come out is worked out here from the whole stream; how it was cut may make no difference.
  */
 #include "fuzz.h"
-#include "remote/rpc_channel.h"
+#include "rpc/rpc_channel.h"
 #include "util/virerror.h"
 
 #include <poll.h>

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fuzz.h"
-#include "remote/daemon_config.h"
+#include "daemon/daemon_config.h"
 
 #include <string.h>
 

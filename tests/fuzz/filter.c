@@ -9,7 +9,7 @@
  */
 int virtFilterMain(int argc, char **argv);
 #define main virtFilterMain
-#include "remote/filter.c"
+#include "filter/filter.c"
 #undef main
 
 #include "fuzz.h"

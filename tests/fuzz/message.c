@@ -3,7 +3,7 @@
  */
 #include "conf/domain_conf.h"
 #include "fuzz.h"
-#include "remote/rpc_procs.h"
+#include "rpc/rpc_procs.h"
 
 #include <string.h>
 

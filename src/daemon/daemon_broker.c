@@ -1,0 +1,482 @@
+/* daemon_broker.c: filters ask, and a domain is one party's at a time
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A hold is one `begin`, from its arrival to the end of its lock:
+ *
+ *   waiting ──granted──► settling ──ok──► held ◄──► prepare, update
+ *      │                    │               └──end──► settling ──► unlocked
+ *      └──── libvirt gone, or settling failed: error ─────────────┘
+ *
+ * When the filter's process has ended, a waiting hold is forgotten, and one that has the lock becomes an orphan:
+ * whatever work is under way is let finish, then the domain is settled behind a barrier, as often as that takes, and
+ * unlocked. Until then nobody else may believe what the domain looks like: libvirt may still be working for the dead
+ * filter. Its socket's end is not the process's: whoever has closed it, or has passed a copy on, is ended.
+ */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUTSTANDING_MAX 64 /* requests of a filter not yet answered; also locks that it holds or waits for */
+#define SEND_BUFFER                                                                                                    \
+    (OUTSTANDING_MAX * VIRT_BROKER_PACKET_MAX * 2) /* bytes: all their answers, with the kernel's own                  \
+                                                    */
+
+typedef struct {
+    virtDaemonClient *client; /* lives as long as its holds */
+    char uuid[sizeof(((virtBrokerRequest *)NULL)->uuid)];
+    virtBrokerRequest request; /* the one under way; at first the begin */
+    virtPCIAddress prepared;   /* what an attach has had set, for its end; all zero: nothing */
+    bool granted, busy, barrier;
+    guint lease; /* timer; 0: none. While the filter owes something: from the answer to its begin to its end */
+    GError *error;
+} Hold;
+
+static void watch(virtDaemonClient *client);
+static void settleOrphan(Hold *hold);
+
+static virtDaemonAbout
+aboutHold(const Hold *hold)
+{
+    return (virtDaemonAbout){.uuid = hold->uuid, .client = hold->client};
+}
+
+static void
+holdFree(Hold *hold)
+{
+    virtDaemonClient *client = hold->client;
+
+    if (hold->lease)
+        g_source_remove(hold->lease);
+    g_clear_error(&hold->error);
+    g_ptr_array_remove_fast(client->holds, hold);
+    g_free(hold);
+    virtDaemonClientUnref(client);
+}
+
+static void
+release(Hold *hold)
+{
+    virtDaemon *daemon = hold->client->daemon;
+    g_autofree char *uuid = g_strdup(hold->uuid);
+
+    holdFree(hold);
+    virtDaemonUnlock(daemon, uuid);
+}
+
+/* ---- answers ---- */
+
+/* A filter that does not take its answers is no use to its client either. */
+static void
+sendAnswer(virtDaemonClient *client, const char *packet)
+{
+    const virtDaemonAbout about = {.client = client};
+    bool wasFull = client->outstanding == OUTSTANDING_MAX;
+
+    client->outstanding--;
+    if (client->broker < 0)
+        return;
+    if (send(client->broker, packet, strlen(packet), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE) {
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d does not take its answers: %s",
+                      (int)client->filter, g_strerror(errno));
+        virtDaemonClientKill(client);
+        return;
+    }
+    if (wasFull)
+        watch(client);
+}
+
+static void
+answer(virtDaemonClient *client, guint id, const GError *failure)
+{
+    g_autofree char *packet = virtBrokerAnswerFormat(id, failure);
+
+    sendAnswer(client, packet);
+}
+
+static void
+refuse(virtDaemonClient *client, const virtBrokerRequest *request, int code, const char *why)
+{
+    g_autoptr(GError) error = g_error_new(VIRT_ERROR, code, "Cannot work on domain %s: %s", request->uuid, why);
+
+    answer(client, request->id, error);
+}
+
+/* ---- work under a lock ---- */
+
+static void
+runRequest(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+
+    if (hold->request.verb == VIRT_BROKER_VERIFY)
+        virtDaemonStartVerify(daemon, hold->uuid, &hold->error);
+    else
+        virtDaemonRequestRun(daemon, &hold->request, hold->barrier, &hold->error);
+}
+
+static bool
+wasUnset(const Hold *hold)
+{
+    if (hold->request.verb != VIRT_BROKER_VERIFY)
+        return false;
+    return g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_REFUSED) ||
+           (g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND) &&
+            virtDaemonStartTakeEnded(hold->client->daemon, hold->uuid));
+}
+
+/* Who begins or has a start verified has shown nothing here of what libvirt lets him read: why it failed is for the
+ * log. */
+static void
+answerHold(const Hold *hold)
+{
+    const GError *error = hold->error;
+    g_autoptr(GError) plain = NULL;
+
+    if (wasUnset(hold))
+        plain = g_error_new_literal(
+            VIRT_ERROR, VIRT_ERROR_REFUSED,
+            "the netdevs of the domain's VFs were not set when it started, because libvirt has not run virt-hostdev-hook, so the domain is ended. \"virt-hostdev host-validate\" says what is wrong, the log of virthostdevd which VF it was.");
+    else if (error && (hold->request.verb == VIRT_BROKER_BEGIN || hold->request.verb == VIRT_BROKER_VERIFY))
+        plain = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
+                            "Cannot work on domain %s now: the log of virthostdevd says why. Try again.", hold->uuid);
+    answer(hold->client, hold->request.id, plain ? plain : error);
+}
+
+static gboolean
+onLease(gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtDaemonAbout about = aboutHold(hold);
+
+    hold->lease = 0;
+    virtDaemonLog(VIRT_LOG_LEASE, G_LOG_LEVEL_WARNING, &about,
+                  "The filter %d of client %d has kept domain %s for %u seconds: it is ended",
+                  (int)hold->client->filter, (int)hold->client->pid, hold->uuid, hold->client->daemon->config->lease);
+    virtDaemonClientKill(hold->client);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+requestDone(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtDaemonAbout about = aboutHold(hold);
+    bool over = hold->request.verb == VIRT_BROKER_END || hold->request.verb == VIRT_BROKER_VERIFY ||
+                (hold->request.verb == VIRT_BROKER_BEGIN && hold->error);
+    GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
+
+    hold->busy = false;
+    if (hold->request.verb == VIRT_BROKER_PREPARE && !hold->error)
+        hold->prepared = hold->request.address;
+    if (hold->request.verb == VIRT_BROKER_BEGIN && !hold->error)
+        hold->lease = g_timeout_add_seconds(daemon->config->lease, onLease, hold);
+    /* NOT_FOUND is what an attach ends with that libvirt has refused: no news for anybody here. */
+    if (hold->error && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        level = G_LOG_LEVEL_WARNING;
+    virtDaemonLog(VIRT_LOG_REQUEST, level, &about, "%s %s: %s", virtBrokerVerbName(hold->request.verb), hold->uuid,
+                  hold->error ? hold->error->message : "done");
+    answerHold(hold);
+    if (hold->request.verb == VIRT_BROKER_END && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        virtDaemonSettled(daemon, hold->uuid, hold->error);
+    g_clear_error(&hold->error);
+    if (!hold->client->filter)
+        settleOrphan(hold);
+    else if (over)
+        release(hold);
+}
+
+static void
+startRequest(Hold *hold, const virtBrokerRequest *request)
+{
+    hold->request = *request;
+    if (request->verb == VIRT_BROKER_END) {
+        g_clear_handle_id(&hold->lease, g_source_remove);
+        hold->request.address = hold->prepared;
+    }
+    hold->busy = true;
+    hold->barrier = hold->client->daemon->lookAgain;
+    virtDaemonJobStart(hold->client->daemon, runRequest, requestDone, hold);
+}
+
+static void
+onGranted(virtDaemon *daemon, gpointer opaque)
+{
+    Hold *hold = opaque;
+    const virtBrokerRequest begin = hold->request;
+
+    hold->granted = true;
+    startRequest(hold, &begin);
+}
+
+/* ---- looks ----
+ * Statistics and checks change nothing and need no lock. One at a time for a client: the kernel keeps the whole host's
+ * network waiting while it asks a driver. */
+
+typedef struct {
+    virtDaemonClient *client;
+    virtBrokerRequest request;
+    virtNetdevStats stats;
+    GError *error;
+} Look;
+
+static void startLook(virtDaemonClient *client);
+
+static void
+runLook(virtDaemon *daemon, gpointer opaque)
+{
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    Look *look = opaque;
+
+    (void)daemon;
+    if (look->request.verb == VIRT_BROKER_STATS) {
+        virtQemuHostdevGetStats(host, look->request.uuid, &look->request.address, &look->stats, &look->error);
+    } else {
+        g_array_append_val(devices, look->request.address);
+        virtQemuHostdevCheckPFs(host, devices, &look->error);
+    }
+}
+
+/* Who reads counters may do so often: only a device that is refused is news. */
+static void
+logLook(const Look *look)
+{
+    const virtBrokerRequest *request = &look->request;
+    const virtDaemonAbout about = {.uuid = request->uuid, .address = &request->address, .client = look->client};
+
+    if (request->verb == VIRT_BROKER_CHECK && look->error)
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "%s %s: %s", virtBrokerVerbName(request->verb),
+                      request->uuid, look->error->message);
+}
+
+static void
+lookDone(virtDaemon *daemon, gpointer opaque)
+{
+    g_autofree Look *look = opaque;
+    virtDaemonClient *client = look->client;
+    g_autofree char *packet = NULL;
+
+    (void)daemon;
+    if (look->request.verb == VIRT_BROKER_STATS && !look->error)
+        packet = virtBrokerStatsFormat(look->request.id, &look->stats);
+    else
+        packet = virtBrokerAnswerFormat(look->request.id, look->error);
+    logLook(look);
+    g_clear_error(&look->error);
+    sendAnswer(client, packet);
+    g_free(g_queue_pop_head(&client->looks));
+    if (client->broker < 0)
+        g_queue_clear_full(&client->looks, g_free);
+    if (g_queue_is_empty(&client->looks))
+        virtDaemonClientUnref(client);
+    else
+        startLook(client);
+}
+
+static void
+startLook(virtDaemonClient *client)
+{
+    Look *look = g_new0(Look, 1);
+
+    look->client = client;
+    look->request = *(const virtBrokerRequest *)g_queue_peek_head(&client->looks);
+    virtDaemonJobStart(client->daemon, runLook, lookDone, look);
+}
+
+static void
+queueLook(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    g_queue_push_tail(&client->looks, g_memdup2(request, sizeof(*request)));
+    if (g_queue_get_length(&client->looks) == 1)
+        startLook(client);
+}
+
+/* ---- orphans ---- */
+
+/* The lock goes over to those who settle it. */
+static void
+settleOrphan(Hold *hold)
+{
+    virtDaemon *daemon = hold->client->daemon;
+    g_autofree char *uuid = g_strdup(hold->uuid);
+
+    holdFree(hold);
+    virtDaemonSettleHeld(daemon, uuid);
+}
+
+/* Neither reads nor answers any more. Also for those who have a copy of the filter's end, there is nobody here. */
+void
+virtDaemonBrokerClose(virtDaemonClient *client)
+{
+    if (client->broker < 0)
+        return;
+    if (client->source)
+        g_source_remove(client->source); /* also from within its own callback */
+    client->source = 0;
+    shutdown(client->broker, SHUT_RDWR);
+    close(client->broker);
+    client->broker = -1;
+}
+
+/* The filter of @client has been reaped: what it held is settled, and @client may be freed. */
+void
+virtDaemonBrokerGone(virtDaemonClient *client)
+{
+    g_autoptr(GPtrArray) holds = g_ptr_array_copy(client->holds, NULL, NULL);
+
+    virtDaemonBrokerClose(client);
+    for (guint i = 0; i < holds->len; i++) {
+        Hold *hold = holds->pdata[i];
+
+        if (!hold->granted) {
+            virtDaemonLockForget(client->daemon, hold->uuid, hold);
+            holdFree(hold);
+        } else if (!hold->busy) {
+            settleOrphan(hold);
+        }
+    }
+    if (holds->len == 0)
+        virtDaemonClientUnref(client);
+}
+
+/* ---- requests ---- */
+
+/* The one hold that @client has or waits for of the domain. */
+static Hold *
+findHold(virtDaemonClient *client, const char *uuid)
+{
+    for (guint i = 0; i < client->holds->len; i++) {
+        Hold *hold = client->holds->pdata[i];
+
+        if (g_str_equal(hold->uuid, uuid))
+            return hold;
+    }
+    return NULL;
+}
+
+static void
+begin(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    Hold *hold;
+
+    if (!virtDaemonLibvirtIsUp(client->daemon)) {
+        refuse(client, request, VIRT_ERROR_HOST,
+               "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
+        return;
+    }
+    if (findHold(client, request->uuid)) {
+        refuse(client, request, VIRT_ERROR_BUSY, "it has been begun already");
+        return;
+    }
+    if (client->holds->len >= OUTSTANDING_MAX) {
+        refuse(client, request, VIRT_ERROR_BUSY,
+               "too many domains are being worked on for this connection. Try again.");
+        return;
+    }
+    hold = g_new0(Hold, 1);
+    hold->client = client;
+    hold->request = *request;
+    g_strlcpy(hold->uuid, request->uuid, sizeof(hold->uuid));
+    g_ptr_array_add(client->holds, hold);
+    virtDaemonLock(client->daemon, hold->uuid, client->uid, onGranted, hold);
+}
+
+static void
+dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
+    Hold *hold = begins ? NULL : findHold(client, request->uuid);
+
+    client->outstanding++;
+    if (request->verb == VIRT_BROKER_STATS)
+        queueLook(client, request);
+    else if (client->readOnly)
+        refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
+    else if (request->verb == VIRT_BROKER_CHECK)
+        queueLook(client, request);
+    else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
+        answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */
+    else if (begins)
+        begin(client, request);
+    else if (!hold || !hold->granted)
+        refuse(client, request, VIRT_ERROR_INVALID, "it has not been begun");
+    else if (hold->busy)
+        refuse(client, request, VIRT_ERROR_INVALID, "another request about it is under way");
+    else
+        startRequest(hold, request);
+}
+
+/* Reads one packet, so that no filter keeps others waiting. */
+static gboolean
+onPacket(gint fd, GIOCondition condition, gpointer opaque)
+{
+    virtDaemonClient *client = opaque;
+    const virtDaemonAbout about = {.client = client};
+    g_autoptr(GError) error = NULL;
+    char packet[VIRT_BROKER_PACKET_MAX + 1];
+    virtBrokerRequest request;
+    ssize_t len = condition & G_IO_IN ? recv(fd, packet, sizeof(packet), MSG_DONTWAIT) : 0;
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return G_SOURCE_CONTINUE;
+    if (len <= 0) {
+        virtDaemonClientKill(client);
+        return G_SOURCE_REMOVE;
+    }
+    if (!virtBrokerRequestParse(packet, (gsize)len, &request, &error)) {
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d of client %d is ended: %s",
+                      (int)client->filter, (int)client->pid, error->message);
+        virtDaemonClientKill(client);
+        return G_SOURCE_REMOVE;
+    }
+    dispatch(client, &request);
+    if (client->broker >= 0 && client->outstanding == OUTSTANDING_MAX)
+        watch(client);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Reads on, or, with as many requests as may be under way, waits for the filter's end only. */
+static void
+watch(virtDaemonClient *client)
+{
+    GIOCondition condition = client->outstanding < OUTSTANDING_MAX ? G_IO_IN | G_IO_HUP : G_IO_HUP;
+
+    if (client->source)
+        g_source_remove(client->source); /* also from within its own callback */
+    client->source = g_unix_fd_add(client->broker, condition, onPacket, client);
+}
+
+/* Listen to the filter of @client. */
+void
+virtDaemonBrokerAdd(virtDaemonClient *client)
+{
+    int size = SEND_BUFFER;
+
+    setsockopt(client->broker, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+    watch(client);
+}
+
+/* libvirt has gone: those who wait for a lock are told, since it may be long. */
+void
+virtDaemonBrokerDisconnected(virtDaemon *daemon)
+{
+    g_autoptr(GList) clients = g_hash_table_get_keys(daemon->clients);
+
+    for (GList *at = clients; at; at = at->next) {
+        virtDaemonClient *client = at->data;
+
+        for (guint i = client->holds->len; i-- > 0;) {
+            Hold *hold = client->holds->pdata[i];
+
+            if (hold->granted)
+                continue;
+            refuse(client, &hold->request, VIRT_ERROR_HOST, "the connection to libvirt is lost. Try again.");
+            virtDaemonLockForget(daemon, hold->uuid, hold);
+            holdFree(hold);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+/* daemon_request.c: what a filter has asked for is done, if what the daemon itself reads agrees
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/daemon.h"
+#include "qemu/qemu_drift.h"
+
+#include <string.h>
+
+static bool
+refuse(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain, const char *why)
+{
+    const virtDomain *known = domain->live ? domain->live : domain->config;
+    char address[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&request->address, address);
+    g_set_error(error, VIRT_ERROR, code, "Cannot set VF %s for domain '%s': %s", address,
+                known ? known->name : request->uuid, why);
+    return false;
+}
+
+/* What the live metadata says about the VF; NULL where nothing, and it is not to be touched. */
+static virtHostdev *
+findWanted(const virtBrokerRequest *request, const virtDaemonDomain *domain, GPtrArray *metadata, GError **error)
+{
+    virtHostdev *wanted = virtHostdevListFind(metadata, &request->address);
+
+    if (!wanted)
+        refuse(error, VIRT_ERROR_INVALID, request, domain, "its metadata names no netdevs for this device");
+    return wanted;
+}
+
+static bool
+prepare(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+        virtHostdev *wanted, GError **error)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+
+    if (virtDaemonDomainHas(domain->live, &request->address))
+        return refuse(error, VIRT_ERROR_INVALID, request, domain,
+                      "it has that device already. To change it, use update-device.");
+    g_ptr_array_add(one, wanted);
+    return virtQemuHostdevPrepare(host, owner, one, error);
+}
+
+static bool
+update(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+       const virtHostdev *wanted, GError **error)
+{
+    if (!virtDaemonDomainHas(domain->live, &request->address))
+        return refuse(error, VIRT_ERROR_INVALID, request, domain,
+                      "it has no such device. To add it, use attach-device.");
+    return virtQemuHostdevUpdate(host, owner, wanted, error);
+}
+
+static bool
+setVF(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
+{
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
+    g_autoptr(virtDaemonDomain) domain = conn ? virtDaemonDomainGet(conn, request->uuid, error) : NULL;
+    g_autoptr(GPtrArray) metadata = NULL;
+    g_autoptr(virtOwner) owner = NULL;
+    virtHostdev *wanted;
+
+    if (!domain)
+        return false;
+    if (!domain->live)
+        return refuse(error, VIRT_ERROR_INVALID, request, domain, "the domain is not running");
+    if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)) ||
+        !(wanted = findWanted(request, domain, metadata, error)))
+        return false;
+    owner = virtOwnerNew(domain->live->name, request->uuid);
+    if (request->verb == VIRT_BROKER_PREPARE)
+        return prepare(host, request, domain, owner, wanted, error);
+    return update(host, request, domain, owner, wanted, error);
+}
+
+/* ---- the end of an attach ---- */
+
+/* A virtDriftFunc: what keeps the VF from being as it was set; *opaque is a GString. */
+static void
+addDrift(virtHost *host, const virtDrift *drift, void *opaque)
+{
+    GString *wrong = opaque;
+
+    (void)host;
+    if (drift->problem)
+        g_string_append_printf(wrong, "it cannot be read: %s", drift->problem->message);
+    for (guint i = 0; i < drift->rows->len; i++) {
+        const virtPlanRow *row = drift->rows->pdata[i];
+
+        if (row->differs)
+            g_string_append_printf(wrong, "%sport %u: %s was set to %s and is now %s", wrong->len ? ", " : "",
+                                   row->port, row->title, row->to, row->from);
+    }
+}
+
+/* What is wrong with a device that libvirt has attached, empty: nothing. */
+static void
+addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wrong)
+{
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&request->address, name);
+    if (!entry) {
+        g_string_append(wrong, "the domain's metadata does not have its netdevs any more");
+        return;
+    }
+    if (!(record = virtQemuRecordLoad(host, name, &error))) {
+        g_string_append_printf(wrong, "it has no record, and will not be put back: %s", error->message);
+    } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
+               !virtNetdevListEqual(record->wanted, entry->netdevs)) {
+        g_string_append(wrong, "its record does not say what the domain's metadata does");
+    } else {
+        g_ptr_array_add(one, record);
+        virtQemuHostdevDrift(host, one, addDrift, wrong);
+    }
+}
+
+/* Are device, metadata, record and the VF itself as an attach has them when it is told to have worked? */
+static bool
+verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
+{
+    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
+    g_autoptr(virtDaemonDomain) domain = conn ? virtDaemonDomainGet(conn, request->uuid, error) : NULL;
+    g_autoptr(GPtrArray) metadata = NULL;
+    g_autoptr(GString) wrong = g_string_new(NULL);
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    if (!domain)
+        return false;
+    virtPCIAddressFormat(&request->address, name);
+    if (!domain->live || !virtDaemonDomainHas(domain->live, &request->address)) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+                    "VF %s is not among the devices of domain %s: it was put back", name, request->uuid);
+        return false;
+    }
+    if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
+        return false;
+    addWrong(request, virtHostdevListFind(metadata, &request->address), wrong);
+    if (wrong->len == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
+                "VF %s was attached to domain '%s', but %s. Detach it and attach it anew.", name, domain->live->name,
+                wrong->str);
+    return false;
+}
+
+static bool
+isNothing(const virtPCIAddress *address)
+{
+    const virtPCIAddress nothing = {0};
+
+    return virtPCIAddressCompare(address, &nothing) == 0;
+}
+
+/* Does what @request asks for.
+ * @barrier: begin only: whether libvirt may still be busy for somebody who is gone
+ *
+ * Errors: VIRT_ERROR_INVALID where the domain is not as asked, VIRT_ERROR_HOST where libvirt does not tell, and those
+ * of src/qemu. A VF left over that cannot be put back keeps nobody from beginning, but is told at the end; at the end
+ * of an attach it is only logged, and what is told is whether that device is as it should be.
+ */
+bool
+virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    bool again = false;
+
+    if (request->verb == VIRT_BROKER_PREPARE || request->verb == VIRT_BROKER_UPDATE)
+        return setVF(daemon, request, error);
+    virtDaemonSettle(daemon, request->uuid, barrier && request->verb == VIRT_BROKER_BEGIN, &again, &local);
+    if (request->verb == VIRT_BROKER_END && !isNothing(&request->address) &&
+        (!local || g_error_matches(local, VIRT_ERROR, VIRT_ERROR_REFUSED)))
+        return verifyAttached(daemon, request, error);
+    if (!local || (request->verb == VIRT_BROKER_BEGIN && g_error_matches(local, VIRT_ERROR, VIRT_ERROR_REFUSED)))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
+}

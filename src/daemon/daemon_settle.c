@@ -1,0 +1,360 @@
+/* daemon_settle.c: records, metadata and VFs of one domain are made to agree with what libvirt says
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One function for the end of a hot-plug, for an unplug, for a filter or a daemon that died, and for a domain that
+ * ended unnoticed. It knows nothing of what has gone before: libvirt's list of the domain's devices is the truth.
+ *
+ *   running   a record whose device is not there         is put back
+ *             a record that is not as the metadata says  follows it; where that fails, the metadata follows the record
+ *   not       a record                                   is put back
+ *   both      metadata about a device that is not there  is dropped, in the live and in the stored XML, each by itself
+ *
+ * Putting back comes first and needs the list of devices alone: metadata that cannot be read, whoever wrote it, keeps
+ * no VF from going back, and is complained about afterwards.
+ *
+ * Why that does not hurt a domain that is being started or stopped: records are listed before libvirt is asked. A
+ * domain that starts after the list has no record in it; one whose hook is at work is locked by libvirt until the
+ * hook has returned, then shows as running with its devices; and a record of a later start is not the one that was
+ * listed. The hook waits for the PF's lock and libvirt for the hook, so nothing here asks libvirt while it has that
+ * lock: only src/qemu's functions take it.
+ */
+#include "daemon/daemon.h"
+
+#include <string.h>
+
+typedef struct {
+    virtHost *host;
+    const char *uuid;
+    virtDaemonDomain *domain;
+    GPtrArray *records;  /* virtRecord of this domain, as they were before libvirt was asked */
+    bool recordsUnknown; /* they could not be listed */
+    GPtrArray *live;     /* our live metadata; NULL where there is none, or none that can be read */
+    bool liveChanged;
+    GString *failures;
+} Settle;
+
+static void
+settleFree(Settle *settle)
+{
+    virtHostFree(settle->host);
+    virtDaemonDomainFree(settle->domain);
+    if (settle->records)
+        g_ptr_array_unref(settle->records);
+    if (settle->live)
+        g_ptr_array_unref(settle->live);
+    g_string_free(settle->failures, TRUE);
+    g_free(settle);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settle, settleFree)
+
+static const char *
+nameOf(const Settle *settle)
+{
+    const virtDaemonDomain *domain = settle->domain;
+
+    if (domain->live || domain->config)
+        return domain->live ? domain->live->name : domain->config->name;
+    return settle->records->len ? ((virtRecord *)settle->records->pdata[0])->owner.name : settle->uuid;
+}
+
+static void
+addFailure(Settle *settle, const GError *error)
+{
+    g_string_append_printf(settle->failures, "%s%s", settle->failures->len ? "\n" : "", error->message);
+}
+
+static void
+say(const Settle *settle, GLogLevelFlags level, const virtPCIAddress *address, const char *what, const char *why)
+{
+    const virtDaemonAbout about = {.uuid = settle->uuid, .name = nameOf(settle), .address = address};
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(address, name);
+    virtDaemonLog(VIRT_LOG_SETTLE, level, &about, "Domain '%s', VF %s: %s%s%s", nameOf(settle), name, what,
+                  why ? ": " : "", why ? why : "");
+}
+
+/* Is @text, told about the VF at @address, another than what was last told about it? What cannot be mended is tried
+ * again and again, and is told once. NULL: it is well now. */
+static bool
+isNews(const Settle *settle, const virtPCIAddress *address, const char *text)
+{
+    static GMutex lock;
+    static GHashTable *told; /* "UUID ADDRESS" -> text, of this daemon's life */
+    char name[VIRT_PCI_ADDRESS_LEN];
+    bool news;
+
+    virtPCIAddressFormat(address, name);
+    g_autofree char *key = g_strdup_printf("%s %s", settle->uuid, name);
+    g_mutex_lock(&lock);
+    if (!told)
+        told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    news = g_strcmp0(g_hash_table_lookup(told, key), text) != 0;
+    if (text)
+        g_hash_table_insert(told, g_steal_pointer(&key), g_strdup(text));
+    else
+        g_hash_table_remove(told, key);
+    g_mutex_unlock(&lock);
+    return news;
+}
+
+/* ---- records ---- */
+
+static void
+putBack(Settle *settle, const virtRecord *record, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (virtQemuHostdevReleaseOne(settle->host, record, &error)) {
+        isNews(settle, &record->address, NULL);
+        say(settle, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
+        return;
+    }
+    say(settle, isNews(settle, &record->address, error->message) ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG,
+        &record->address, why, error->message);
+    addFailure(settle, error);
+}
+
+/* The metadata has promised what could not be set; it says again what is. */
+static void
+followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
+{
+    bool any = virtNetdevListLeavesPort(entry->netdevs);
+
+    g_ptr_array_unref(entry->netdevs);
+    entry->netdevs = virtNetdevListCopy(record->wanted);
+    if (any)
+        ((virtNetdev *)entry->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
+    if (entry->interface) /* what it has kept says the promised rate */
+        g_free(virtInterfaceDropKept(entry->interface, "bandwidth"));
+    settle->liveChanged = true;
+}
+
+/* A device without metadata keeps what it has: nobody asks for anything else. */
+static void
+followMetadata(Settle *settle, const virtRecord *record)
+{
+    virtHostdev *entry = virtHostdevListFind(settle->live, &record->address);
+    g_autoptr(GPtrArray) wanted = entry ? virtQemuPortFollow(entry->netdevs, record->wanted) : NULL;
+    g_autoptr(virtOwner) owner = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted)))
+        return;
+    owner = virtOwnerNew(nameOf(settle), settle->uuid);
+    if (virtQemuHostdevUpdateSeen(settle->host, owner, record, entry, &error)) {
+        say(settle, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
+        return;
+    }
+    addFailure(settle, error);
+    if (record->phase != VIRT_PHASE_ACTIVE) { /* what it wants is half way, and no user's words */
+        say(settle, G_LOG_LEVEL_WARNING, &record->address, "could not be set as the metadata says", error->message);
+        return;
+    }
+    say(settle, G_LOG_LEVEL_WARNING, &record->address,
+        "could not be set as the metadata says, so the metadata says again what is", error->message);
+    followRecord(settle, record, entry);
+}
+
+static bool
+isThere(const Settle *settle, const virtRecord *record)
+{
+    return settle->domain->live && virtDaemonDomainHas(settle->domain->live, &record->address);
+}
+
+static void
+putBackAll(Settle *settle)
+{
+    const char *why = settle->domain->live ? "the domain no longer has it" : "the domain no longer runs";
+
+    for (guint i = 0; i < settle->records->len; i++) {
+        if (!isThere(settle, settle->records->pdata[i]))
+            putBack(settle, settle->records->pdata[i], why);
+    }
+}
+
+/* ---- metadata ---- */
+
+/* Takes out of @metadata what the devices of @domain do not have. Returns the addresses, for g_array_unref(). */
+static GArray *
+dropStale(GPtrArray *metadata, const virtDomain *domain)
+{
+    GArray *dropped = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+
+    for (guint i = metadata->len; i-- > 0;) {
+        const virtHostdev *entry = metadata->pdata[i];
+
+        if (virtDaemonDomainHas(domain, &entry->address))
+            continue;
+        g_array_append_val(dropped, entry->address);
+        g_ptr_array_remove_index(metadata, i);
+    }
+    return dropped;
+}
+
+static void
+writeMetadata(Settle *settle, const GPtrArray *metadata, guint impact, const GArray *dropped)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!virtDaemonMetadataSet(settle->domain->dom, metadata, impact, &error)) {
+        addFailure(settle, error);
+        return;
+    }
+    for (guint i = 0; i < dropped->len; i++)
+        say(settle, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtPCIAddress, i),
+            "the metadata named it, the devices do not: dropped", NULL);
+}
+
+static bool
+hasStale(const GPtrArray *metadata, const virtDomain *domain)
+{
+    for (guint i = 0; i < metadata->len; i++) {
+        if (!virtDaemonDomainHas(domain, &((virtHostdev *)metadata->pdata[i])->address))
+            return true;
+    }
+    return false;
+}
+
+static bool
+hasRecord(const Settle *settle, const virtPCIAddress *address)
+{
+    for (guint i = 0; i < settle->records->len; i++) {
+        if (virtPCIAddressCompare(&((virtRecord *)settle->records->pdata[i])->address, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody knows what such a VF was before. Said once: it stays so until the domain stops. */
+static void
+warnUnrecorded(const Settle *settle)
+{
+    static GMutex lock;
+    static GHashTable *told; /* "UUID ADDRESS", of this daemon's life */
+
+    for (guint i = 0; i < settle->live->len; i++) {
+        const virtHostdev *entry = settle->live->pdata[i];
+        char address[VIRT_PCI_ADDRESS_LEN];
+
+        if (hasRecord(settle, &entry->address))
+            continue;
+        virtPCIAddressFormat(&entry->address, address);
+        g_mutex_lock(&lock);
+        if (!told)
+            told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        bool first = g_hash_table_add(told, g_strdup_printf("%s %s", settle->uuid, address));
+        g_mutex_unlock(&lock);
+        if (first)
+            say(settle, G_LOG_LEVEL_WARNING, &entry->address,
+                "it runs with this device, but what that was before is not recorded: it will not be put back", NULL);
+    }
+}
+
+static void
+settleLive(Settle *settle)
+{
+    g_autoptr(GArray) dropped = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!(settle->live = virtDaemonMetadataGet(settle->domain->dom, VIR_DOMAIN_AFFECT_LIVE, &error))) {
+        addFailure(settle, error);
+        return;
+    }
+    for (guint i = 0; i < settle->records->len; i++) {
+        if (isThere(settle, settle->records->pdata[i]))
+            followMetadata(settle, settle->records->pdata[i]);
+    }
+    dropped = dropStale(settle->live, settle->domain->live);
+    if (!settle->recordsUnknown)
+        warnUnrecorded(settle);
+    if (dropped->len > 0 || settle->liveChanged)
+        writeMetadata(settle, settle->live, VIR_DOMAIN_AFFECT_LIVE, dropped);
+}
+
+/* Anybody may define the domain anew meanwhile, without our lock: metadata that came with devices which our first look
+ * at it was too early for must stay, so a second look follows before anything is dropped. */
+static void
+settleConfig(Settle *settle)
+{
+    virDomainPtr dom = settle->domain->dom;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) metadata = virtDaemonMetadataGet(dom, VIR_DOMAIN_AFFECT_CONFIG, &error);
+    g_autoptr(virtDaemonDomain) now = NULL;
+    g_autoptr(GArray) dropped = NULL;
+
+    if (metadata && hasStale(metadata, settle->domain->config))
+        now = virtDaemonDomainGet(virDomainGetConnect(dom), settle->uuid, &error);
+    if (error)
+        addFailure(settle, error);
+    if (!now || !now->config)
+        return;
+    dropped = dropStale(metadata, now->config);
+    if (dropped->len > 0)
+        writeMetadata(settle, metadata, VIR_DOMAIN_AFFECT_CONFIG, dropped);
+}
+
+/* ---- all of it ---- */
+
+/* A record that cannot be read may be this domain's. */
+static void
+listRecords(Settle *settle)
+{
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(GError) error = NULL;
+
+    settle->records = virtQemuRecordListAll(settle->host, problems, &error);
+    settle->recordsUnknown = error || problems->len > 0;
+    if (error) {
+        addFailure(settle, error);
+        settle->records = g_ptr_array_new();
+    }
+    for (guint i = settle->records->len; i-- > 0;) {
+        if (g_strcmp0(((virtRecord *)settle->records->pdata[i])->owner.uuid, settle->uuid) != 0)
+            g_ptr_array_remove_index(settle->records, i);
+    }
+    for (guint i = 0; i < problems->len; i++)
+        addFailure(settle, problems->pdata[i]);
+}
+
+static bool
+settleWith(virConnectPtr conn, const char *uuid, GError **error)
+{
+    g_autoptr(Settle) settle = g_new0(Settle, 1);
+
+    settle->host = virtDaemonHostNew();
+    settle->uuid = uuid;
+    settle->failures = g_string_new(NULL);
+    listRecords(settle); /* before libvirt is asked */
+    if (!(settle->domain = virtDaemonDomainGet(conn, uuid, error)))
+        return false;
+    putBackAll(settle);
+    if (settle->domain->live && settle->domain->liveIsOurs)
+        settleLive(settle);
+    if (settle->domain->config && settle->domain->configIsOurs)
+        settleConfig(settle);
+    if (settle->failures->len == 0)
+        return true;
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, settle->failures->str);
+    return false;
+}
+
+/* Makes records, metadata and VFs of the domain @uuid agree with libvirt. The caller holds the domain's lock.
+ *
+ * @barrier: somebody may have died with a call under way in libvirt; wait for that first
+ * @ret_again: the barrier could not be passed: nothing was looked at, and nobody else may
+ *
+ * Errors: VIRT_ERROR_REFUSED where libvirt has told all, but not all could be mended; it stays recorded. Others where
+ * libvirt does not tell how things are; then nothing was changed.
+ */
+bool
+virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
+{
+    virConnectPtr conn = virtDaemonLibvirtBorrow(daemon, error);
+    bool ok;
+
+    *ret_again = barrier && !(conn && virtDaemonBarrier(conn, uuid, error));
+    ok = conn && !*ret_again && settleWith(conn, uuid, error);
+    virtDaemonLibvirtReturn(daemon, conn);
+    return ok;
+}

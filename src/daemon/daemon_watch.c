@@ -1,0 +1,322 @@
+/* daemon_watch.c: settling that nobody has asked for: after events, after each (re)connection to libvirt, and again
+ * where it could not be done
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whoever has settled a domain says here what came of it. What failed, for whatever reason, is tried again by itself:
+ * soon at first, then less and less often, without an end: either it is done, or somebody has taken the record away.
+ * The end of any domain may be what it waits for (the VF was another guest's), and so may libvirt's return: then all
+ * are tried at once.
+ */
+#include "daemon/daemon.h"
+
+#define AGAIN 5 /* seconds until a barrier that could not be passed is tried again */
+#define DELAY_FIRST 1    /* seconds until what failed is tried again, doubled up to */
+#define DELAY_LONGEST 60 /* seconds; also how long a fault may have been over unnoticed */
+
+/* ---- what failed ---- */
+
+typedef struct {
+    virtDaemon *daemon;
+    char *uuid;
+    char *told;  /* why, as it was told last */
+    guint tries; /* that have failed */
+    gint64 last; /* g_get_monotonic_time() of the last of them */
+    guint timer; /* until the next; 0: it is under way */
+} Unsettled;
+
+static void
+unsettledFree(gpointer opaque)
+{
+    Unsettled *unsettled = opaque;
+
+    if (unsettled->timer)
+        g_source_remove(unsettled->timer);
+    g_free(unsettled->uuid);
+    g_free(unsettled->told);
+    g_free(unsettled);
+}
+
+static gboolean
+onDelayOver(gpointer opaque)
+{
+    Unsettled *unsettled = opaque;
+
+    unsettled->timer = 0;
+    virtDaemonSettleSoon(unsettled->daemon, unsettled->uuid, false);
+    return G_SOURCE_REMOVE;
+}
+
+/* Tries again @delay seconds after the last try. */
+static void
+tryAfter(Unsettled *unsettled, guint delay)
+{
+    gint64 left = unsettled->last + delay * G_USEC_PER_SEC - g_get_monotonic_time();
+
+    if (unsettled->timer)
+        g_source_remove(unsettled->timer);
+    unsettled->timer = g_timeout_add((guint)(MAX(left, 0) / 1000), onDelayOver, unsettled);
+}
+
+static void
+failed(virtDaemon *daemon, const char *uuid, const GError *failure)
+{
+    Unsettled *unsettled = g_hash_table_lookup(daemon->unsettled, uuid);
+    const virtDaemonAbout about = {.uuid = uuid};
+    bool news;
+
+    if (!unsettled) {
+        unsettled = g_new0(Unsettled, 1);
+        unsettled->daemon = daemon;
+        unsettled->uuid = g_strdup(uuid);
+        g_hash_table_insert(daemon->unsettled, unsettled->uuid, unsettled);
+    }
+    news = g_strcmp0(unsettled->told, failure->message) != 0;
+    virtDaemonLog(VIRT_LOG_SETTLE, news ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about,
+                  "Domain %s is not settled (trying again): %s", uuid, failure->message);
+    g_free(unsettled->told);
+    unsettled->told = g_strdup(failure->message);
+    unsettled->last = g_get_monotonic_time();
+    tryAfter(unsettled, MIN((guint)DELAY_FIRST << MIN(unsettled->tries, 16), DELAY_LONGEST));
+    unsettled->tries++;
+}
+
+/* The domain was settled: @failure is NULL, and there is nothing left to do about it; or it could not be, and is tried
+ * again.
+ */
+void
+virtDaemonSettled(virtDaemon *daemon, const char *uuid, const GError *failure)
+{
+    const virtDaemonAbout about = {.uuid = uuid};
+
+    if (failure && !daemon->stopping)
+        failed(daemon, uuid, failure);
+    else if (!failure && g_hash_table_remove(daemon->unsettled, uuid))
+        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, &about, "Domain %s is settled now", uuid);
+}
+
+/* Something has changed that may be what they wait for. Events may be many: no domain is tried more than once a second.
+ */
+void
+virtDaemonSettleWaiting(virtDaemon *daemon)
+{
+    GHashTableIter iter;
+    gpointer unsettled;
+
+    g_hash_table_iter_init(&iter, daemon->unsettled);
+    while (g_hash_table_iter_next(&iter, NULL, &unsettled)) {
+        if (((Unsettled *)unsettled)->timer)
+            tryAfter(unsettled, DELAY_FIRST);
+    }
+}
+
+/* ---- one domain ---- */
+
+/* From being queued to the end of its lock. While it waits it is in daemon->settling, where more news of the same
+ * domain joins it. */
+typedef struct {
+    virtDaemon *daemon;
+    char *uuid;
+    bool barrier, again;
+    bool patient, moved; /* among those that may have to wait for libvirt; and has just come there */
+    GError *error;
+} Own;
+
+static void
+ownFree(Own *own)
+{
+    g_clear_error(&own->error);
+    g_free(own->uuid);
+    g_free(own);
+}
+
+/* Whether libvirt works on the domain, so that a call which takes its job may have to wait for up to 30 seconds. A
+ * glance that does not wait itself; what it misses keeps a worker from others for that long. */
+static bool
+isBusy(virtDaemon *daemon, const char *uuid)
+{
+    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, NULL);
+    g_autoptr(virDomain) dom = conn ? virDomainLookupByUUIDString(conn, uuid) : NULL;
+    virDomainControlInfo control;
+    virDomainJobInfo job;
+
+    if (!dom || virDomainIsActive(dom) != 1)
+        return false;
+    if (virDomainGetControlInfo(dom, &control, 0) == 0 && control.state != VIR_DOMAIN_CONTROL_OK)
+        return true;
+    return virDomainGetJobInfo(dom, &job) == 0 && job.type != VIR_DOMAIN_JOB_NONE;
+}
+
+static void
+run(virtDaemon *daemon, gpointer opaque)
+{
+    Own *own = opaque;
+
+    own->moved = own->barrier && !own->patient && isBusy(daemon, own->uuid);
+    own->patient |= own->moved;
+    if (own->moved)
+        return;
+    virtDaemonSettle(daemon, own->uuid, own->barrier, &own->again, &own->error);
+}
+
+static gboolean onAgain(gpointer opaque);
+
+static void
+done(virtDaemon *daemon, gpointer opaque)
+{
+    Own *own = opaque;
+
+    if (own->moved) {
+        virtDaemonJobStartPatient(daemon, run, done, own);
+        return;
+    }
+    virtDaemonSettled(daemon, own->uuid, own->error);
+    g_clear_error(&own->error);
+    if (own->again) {
+        g_timeout_add_seconds(AGAIN, onAgain, own);
+        return;
+    }
+    virtDaemonUnlock(daemon, own->uuid);
+    ownFree(own);
+}
+
+static gboolean
+onAgain(gpointer opaque)
+{
+    Own *own = opaque;
+
+    own->patient = false; /* it may be busy no longer */
+    virtDaemonJobStart(own->daemon, run, done, own);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+onGranted(virtDaemon *daemon, gpointer opaque)
+{
+    Own *own = opaque;
+
+    g_hash_table_remove(daemon->settling, own->uuid);
+    virtDaemonJobStart(daemon, run, done, own);
+}
+
+/* Before the first event can come. */
+void
+virtDaemonWatchInit(virtDaemon *daemon)
+{
+    daemon->endedStarts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    daemon->settling = g_hash_table_new(g_str_hash, g_str_equal);
+    daemon->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unsettledFree);
+}
+
+static Own *
+ownNew(virtDaemon *daemon, const char *uuid, bool barrier)
+{
+    Own *own = g_new0(Own, 1);
+
+    own->daemon = daemon;
+    own->uuid = g_strdup(uuid);
+    own->barrier = barrier;
+    return own;
+}
+
+/* Settles the domain, whose lock the caller had and gives over: somebody has died with it, perhaps with a call under
+ * way.
+ */
+void
+virtDaemonSettleHeld(virtDaemon *daemon, const char *uuid)
+{
+    virtDaemonJobStart(daemon, run, done, ownNew(daemon, uuid, true));
+}
+
+/* Settles the domain when its lock is free.
+ * @barrier: somebody may have died with a call under way; asked for once, it stays
+ */
+void
+virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier)
+{
+    Own *own = g_hash_table_lookup(daemon->settling, uuid);
+
+    if (daemon->stopping)
+        return;
+    if (own) {
+        own->barrier |= barrier;
+        return;
+    }
+    own = ownNew(daemon, uuid, barrier);
+    g_hash_table_insert(daemon->settling, own->uuid, own);
+    virtDaemonLock(daemon, own->uuid, VIRT_DAEMON_ITSELF, onGranted, own);
+}
+
+/* ---- after connecting ---- */
+
+typedef struct {
+    guint connection;
+    GPtrArray *uuids; /* NULL: could not be listed */
+    GError *error;
+} Look;
+
+static void
+addOwners(GPtrArray *uuids, const GPtrArray *records)
+{
+    for (guint i = 0; i < records->len; i++) {
+        const virtRecord *record = records->pdata[i];
+
+        if (record->owner.uuid && !g_ptr_array_find_with_equal_func(uuids, record->owner.uuid, g_str_equal, NULL))
+            g_ptr_array_add(uuids, g_strdup(record->owner.uuid));
+    }
+}
+
+static void
+lookAround(virtDaemon *daemon, gpointer opaque)
+{
+    Look *look = opaque;
+    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, &look->error);
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    g_autoptr(GPtrArray) records = conn ? virtQemuRecordList(host, &look->error) : NULL;
+
+    if (records && (look->uuids = virtDaemonListOurs(conn, &look->error)))
+        addOwners(look->uuids, records);
+}
+
+static gboolean
+onLookAgain(gpointer opaque)
+{
+    virtDaemon *daemon = opaque;
+
+    if (daemon->lookAgain && virtDaemonLibvirtIsUp(daemon))
+        virtDaemonSettleAll(daemon);
+    return G_SOURCE_REMOVE;
+}
+
+/* Once all are queued, whoever begins comes behind them. */
+static void
+lookedAround(virtDaemon *daemon, gpointer opaque)
+{
+    Look *look = opaque;
+
+    for (guint i = 0; look->uuids && i < look->uuids->len; i++)
+        virtDaemonSettleSoon(daemon, look->uuids->pdata[i], true);
+    if (look->error) {
+        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_WARNING, NULL, "Cannot look at all domains: %s",
+                      look->error->message);
+        g_timeout_add_seconds(AGAIN, onLookAgain, daemon);
+    } else if (look->uuids && look->connection == daemon->connections) {
+        daemon->lookAgain = false;
+        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs that are set, or netdevs",
+                      look->uuids->len);
+    }
+    g_clear_pointer(&look->uuids, g_ptr_array_unref);
+    g_clear_error(&look->error);
+    g_free(look);
+}
+
+/* Settles every domain that has metadata of ours, and every one that has a record, whether libvirt still knows it or
+ * not. What happened while nobody listened is thereby caught up with.
+ */
+void
+virtDaemonSettleAll(virtDaemon *daemon)
+{
+    Look *look = g_new0(Look, 1);
+
+    look->connection = daemon->connections;
+    virtDaemonJobStart(daemon, lookAround, lookedAround, look);
+}

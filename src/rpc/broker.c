@@ -1,0 +1,232 @@
+/* broker.c: requests of a filter to the daemon, and its answers, as text
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A packet is taken only as this file itself would write it: one spelling of each number, UUID and address, single
+ * blanks, nothing behind. So parsing ends with writing again and comparing, and no second grammar has to be kept.
+ */
+#include "rpc/broker.h"
+
+#include <string.h>
+
+/* What follows the ID. */
+typedef struct {
+    const char *name;
+    bool address;
+} Verb;
+
+static const Verb verbs[] = {
+    [VIRT_BROKER_BEGIN] = {"begin", false},   [VIRT_BROKER_PREPARE] = {"prepare", true},
+    [VIRT_BROKER_UPDATE] = {"update", true},  [VIRT_BROKER_END] = {"end", false},
+    [VIRT_BROKER_VERIFY] = {"verify", false}, [VIRT_BROKER_CHECK] = {"check", true},
+    [VIRT_BROKER_STATS] = {"stats", true},
+};
+
+/* The word that stands for @verb in a packet, for messages too. */
+const char *
+virtBrokerVerbName(virtBrokerVerb verb)
+{
+    return verbs[verb].name;
+}
+
+static bool
+parseVerb(const char *word, virtBrokerVerb *ret)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
+        if (g_str_equal(word, verbs[i].name)) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* 0 is nobody's: what a zeroed request or answer has. */
+static bool
+parseId(const char *word, guint *ret)
+{
+    guint64 id;
+
+    if (!g_ascii_string_to_unsigned(word, 10, 1, G_MAXUINT, &id, NULL))
+        return false;
+    *ret = (guint)id;
+    return true;
+}
+
+static bool
+isUuid(const char *word)
+{
+    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    if (strlen(word) != sizeof(shape) - 1)
+        return false;
+    for (guint i = 0; shape[i]; i++) {
+        if (shape[i] == 'x' ? !g_ascii_isxdigit(word[i]) || g_ascii_isupper(word[i]) : word[i] != '-')
+            return false;
+    }
+    return true;
+}
+
+/* @request as a packet; the caller frees it. Its length is that of the string: no NUL is sent.
+ */
+char *
+virtBrokerRequestFormat(const virtBrokerRequest *request)
+{
+    const Verb *verb = &verbs[request->verb];
+    char address[VIRT_PCI_ADDRESS_LEN];
+
+    if (!verb->address)
+        return g_strdup_printf("%s %u %s", verb->name, request->id, request->uuid);
+    virtPCIAddressFormat(&request->address, address);
+    return g_strdup_printf("%s %u %s %s", verb->name, request->id, request->uuid, address);
+}
+
+static bool
+readWords(char **words, virtBrokerRequest *ret)
+{
+    guint n = g_strv_length(words);
+
+    if (n < 3 || !parseVerb(words[0], &ret->verb) || !parseId(words[1], &ret->id) || !isUuid(words[2]))
+        return false;
+    g_strlcpy(ret->uuid, words[2], sizeof(ret->uuid));
+    if (!verbs[ret->verb].address)
+        return n == 3;
+    return n == 4 && virtPCIAddressParse(words[3], &ret->address, NULL);
+}
+
+/* Bytes of a peer in a message: escaped, and not too many. */
+static char *
+quote(const char *packet, gsize len)
+{
+    g_autofree char *text = g_strndup(packet, MIN(len, 80));
+
+    return g_strescape(text, NULL);
+}
+
+/* Reads a request of @len bytes, which need no NUL behind them.
+ *
+ * Errors: VIRT_ERROR_INVALID for anything but what virtBrokerRequestFormat() writes; @ret is then untouched.
+ */
+bool
+virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GError **error)
+{
+    virtBrokerRequest request = {0};
+
+    if (len <= VIRT_BROKER_PACKET_MAX) {
+        g_autofree char *text = g_strndup(packet, len);
+        g_auto(GStrv) words = g_strsplit(text, " ", 5);
+        g_autofree char *again = readWords(words, &request) ? virtBrokerRequestFormat(&request) : NULL;
+
+        if (again && strlen(again) == len && memcmp(again, packet, len) == 0) {
+            *ret = request;
+            return true;
+        }
+    }
+    g_autofree char *quoted = quote(packet, len);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no request to the broker", quoted);
+    return false;
+}
+
+/* The answer to request @id; the caller frees it.
+ * @failure: what went wrong, NULL for ok. Of an error of another domain only the text is told, as VIRT_ERROR_HOST.
+ *
+ * A text that would not fit a packet is cut between two characters.
+ */
+char *
+virtBrokerAnswerFormat(guint id, const GError *failure)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *answer = NULL;
+    const char *end;
+
+    if (!failure)
+        return g_strdup_printf("ok %u", id);
+    text = g_utf8_make_valid(failure->message, -1);
+    answer =
+        g_strdup_printf("error %u %d %s", id, failure->domain == VIRT_ERROR ? failure->code : VIRT_ERROR_HOST, text);
+    if (strlen(answer) > VIRT_BROKER_PACKET_MAX) {
+        g_utf8_validate(answer, VIRT_BROKER_PACKET_MAX, &end);
+        answer[end - answer] = '\0';
+    }
+    return g_steal_pointer(&answer);
+}
+
+static bool
+readAnswer(const char *text, guint *ret_id, GError **ret_failure)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", 4);
+    guint n = g_strv_length(words);
+    guint64 code;
+
+    if (n < 2 || !parseId(words[1], ret_id))
+        return false;
+    if (n == 2)
+        return g_str_equal(words[0], "ok");
+    if (n != 4 || !g_str_equal(words[0], "error") ||
+        !g_ascii_string_to_unsigned(words[2], 10, 0, VIRT_ERROR_TOO_LARGE, &code, NULL))
+        return false;
+    g_set_error_literal(ret_failure, VIRT_ERROR, (int)code, words[3]);
+    return true;
+}
+
+/* Reads an answer of @len bytes, which need no NUL behind them.
+ *
+ * @ret_failure: what the answer tells, NULL for ok; the caller frees it
+ *
+ * Errors: VIRT_ERROR_INVALID for anything but what virtBrokerAnswerFormat() writes; nothing is then returned.
+ */
+bool
+virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret_failure, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    guint id = 0;
+
+    if (len <= VIRT_BROKER_PACKET_MAX && g_utf8_validate_len(packet, len, NULL)) {
+        g_autofree char *text = g_strndup(packet, len);
+        g_autofree char *again = readAnswer(text, &id, &failure) ? virtBrokerAnswerFormat(id, failure) : NULL;
+
+        if (again && strlen(again) == len && memcmp(again, packet, len) == 0) {
+            *ret_id = id;
+            *ret_failure = g_steal_pointer(&failure);
+            return true;
+        }
+    }
+    g_autofree char *quoted = quote(packet, len);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no answer of the broker", quoted);
+    return false;
+}
+
+/* The answer to a request for statistics, where they can be told; the caller frees it.
+ */
+char *
+virtBrokerStatsFormat(guint id, const virtNetdevStats *stats)
+{
+    return g_strdup_printf("stats %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
+                           " %" G_GUINT64_FORMAT,
+                           id, stats->rxBytes, stats->rxPackets, stats->txBytes, stats->txPackets);
+}
+
+/* Reads such an answer. False for anything but what virtBrokerStatsFormat() writes; nothing is then returned.
+ */
+bool
+virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret)
+{
+    g_autofree char *text = g_strndup(packet, MIN(len, VIRT_BROKER_PACKET_MAX));
+    g_auto(GStrv) words = g_strsplit(text, " ", 7);
+    virtNetdevStats stats = {0};
+    guint64 *const numbers[] = {&stats.rxBytes, &stats.rxPackets, &stats.txBytes, &stats.txPackets};
+    g_autofree char *again = NULL;
+    guint id;
+
+    if (g_strv_length(words) != 2 + G_N_ELEMENTS(numbers) || !g_str_equal(words[0], "stats") || !parseId(words[1], &id))
+        return false;
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (!g_ascii_string_to_unsigned(words[2 + i], 10, 0, G_MAXUINT64, numbers[i], NULL))
+            return false;
+    }
+    again = virtBrokerStatsFormat(id, &stats);
+    if (strlen(again) != len || memcmp(again, packet, len) != 0)
+        return false;
+    *ret_id = id;
+    *ret = stats;
+    return true;
+}

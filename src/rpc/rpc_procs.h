@@ -1,0 +1,79 @@
+/* rpc_procs.h: the procedures that carry XML, and what is done to each
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "conf/domain_conf.h"
+#include "rpc/rpc.h"
+
+/* Metadata that never is: removing it, which changes nothing, asks whether a client may change a domain. */
+#define VIRT_RPC_NS_PERMISSION VIRT_NS ":permission"
+
+typedef enum {
+    VIRT_RPC_TO_STOCK,      /* a call: its XML is brought to stock form */
+    VIRT_RPC_TO_STOCK_LIKE, /* a call: its XML takes the place of a domain's, and must be like it: filter_like.c */
+    VIRT_RPC_MIGRATED,      /* a call: its XML comes from another host; only <netdev> is brought to stock form */
+    VIRT_RPC_TO_NETDEV,     /* a reply: its XML is shown as it was written; the last that virtRpcRewrite() is for */
+    VIRT_RPC_ATTACH,        /* a call about one device: see filter_call.c */
+    VIRT_RPC_DETACH,        /* by XML */
+    VIRT_RPC_DETACH_ALIAS,  /* by alias */
+    VIRT_RPC_UPDATE,
+    VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
+    VIRT_RPC_INTERFACE,      /* a call that names an interface: filter_interface.c */
+    VIRT_RPC_STATS,          /* a call for statistics of domains: filter_interface.c */
+    VIRT_RPC_START,          /* a call that starts a domain and whose reply is empty */
+    VIRT_RPC_STARTED,        /* a reply with the domain that was started: filter_start.c */
+    VIRT_RPC_METADATA_EVENT, /* a message: dropped where it is about our namespace */
+} virtRpcAction;
+
+typedef struct {
+    guint32 proc;
+    virtRpcType type; /* CALL, REPLY or MESSAGE; calls and replies with and without descriptors */
+    virtRpcAction action;
+    const char *layout; /* of the payload as far as anybody looks: see rpc_procs.c */
+    guint32 shows;      /* TO_STOCK_LIKE: the procedure that shows what the XML is to be like */
+} virtRpcProc;
+
+/* NULL: forward it without looking. Program and status are looked at too: only a REMOTE call, an OK reply. */
+const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
+
+/* @ret_message: the rewritten message, or NULL where every byte of it stays. False with VIRT_ERROR_INVALID where
+ * a call's XML is wrong, or is there but cannot be found, and with VIRT_ERROR_TOO_LARGE where it does not fit any more:
+ * in replies too. A call that libvirt will refuse anyway, and that has nothing of ours, is left to it. */
+bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
+                    GError **error);
+
+/* ---- VIRT_RPC_TO_STOCK_LIKE ---- */
+
+/* The call that shows what the XML of @message is to be like, for g_byte_array_unref(); NULL where it has no XML. */
+GByteArray *virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len);
+bool virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
+                        GByteArray **ret_message, GError **error);
+
+/* A document in netdev form; rpc_shown.c. */
+char *virtRpcShow(const char *xml, gsize len, GError **error);
+
+/* ---- VIRT_RPC_START, VIRT_RPC_STARTED ---- */
+
+bool virtRpcReadDomain(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret);
+
+/* ---- VIRT_RPC_INTERFACE ---- */
+
+bool virtRpcReadInterface(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcDomain *ret_domain,
+                          char **ret_name, guint *ret_flags);
+guint virtRpcInterfaceRoom(const guint8 *message, gsize len);
+
+/* ---- VIRT_RPC_STATS: rpc_stats.c ---- */
+
+typedef struct {
+    virtRpcDomain domain;
+    bool hasInterfaces;       /* they were asked for, and the domain runs */
+    gsize start, params, end; /* in the message */
+} virtRpcStats;
+
+GArray *virtRpcStatsRead(const guint8 *message, gsize len);
+GByteArray *virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const GPtrArray *interfaces,
+                              GError **error);
+
+/* Whether a METADATA_GUARD call or METADATA_EVENT is about our namespace. */
+bool virtRpcIsOurMetadata(const virtRpcProc *proc, const guint8 *message, gsize len);
