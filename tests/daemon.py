@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""daemon.py VIRTHOSTDEVD FILTERSCRIPT: clients, the broker and settling, in TAP: see daemonlib.py.
+"""daemon.py VIRTHOSTDEVD FILTERSCRIPT: clients, the broker and reconciling, in TAP: see daemonlib.py.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -226,7 +226,7 @@ def test_begin_tells_nothing():
     virsh("undefine", "vm9")
 
 
-def test_settle_config():
+def test_reconcile_config():
     define(3, named=[1, 2, 3], devices=[2])
     same(named(3), [1, 2, 3])
     record(9, 4)
@@ -246,7 +246,7 @@ def test_settle_config():
     client.close()
 
 
-def test_settle_live():
+def test_reconcile_live():
     record(1, 5)
     record(2, 6)
     virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(1, 2), "--live")
@@ -336,7 +336,7 @@ def test_event_stopped():
 def test_again():
     """What could not be done once is done later, and told once. The end of any domain is a reason to try at once."""
     def told():
-        return daemon_log().count(f"warning: Domain {UUID % 6} is not settled (trying again)")
+        return daemon_log().count(f"warning: Domain {UUID % 6} is not reconciled (trying again)")
     define(5)
     virsh("start", "vm5")
     define(6)
@@ -346,7 +346,7 @@ def test_again():
     until(told)
     os.chmod("/run/libvirt-hostdev", 0o700)
     until(lambda: not recorded(1))
-    until(lambda: f"Domain {UUID % 6} is settled now" in daemon_log())
+    until(lambda: f"Domain {UUID % 6} is reconciled now" in daemon_log())
     same(told(), 1)
     define(6)
     record(1, 6)

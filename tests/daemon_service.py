@@ -164,7 +164,7 @@ def test_stop():
 
 
 def test_killed():
-    """After kill -9: the sockets are replaced, and what was left is settled."""
+    """After kill -9: the sockets are replaced, and what was left is reconciled."""
     client = Client()
     until(lambda: client.do("begin", 7) == "ok")
     stop_daemon(signal.SIGKILL)

@@ -3,7 +3,7 @@
 Everything below /run, /etc/libvirt and /var is this test's own, and so are the processes: it runs in its own mount and
 pid namespaces. The filter is replaced by a script, run by FILTERSCRIPT, that does what the test says, so that identities can
 be looked at and the broker can be spoken to directly. There are no VFs: a record that names one which no longer exists
-is put back by being forgotten, and that is how settling shows. What happens to a real VF is the lab's to prove.
+is put back by being forgotten, and that is how reconciling shows. What happens to a real VF is the lab's to prove.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """

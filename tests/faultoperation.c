@@ -18,7 +18,7 @@
 /* Of daemon/daemon.h, which cannot be included beside tools/tool.h. */
 typedef struct _virtDaemon virtDaemon;
 bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);
-bool virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);
+bool virtDaemonReconcile(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);
 
 #define LINK_ENABLE 1
 
@@ -326,11 +326,11 @@ updateBack(fakeHost *fake, GError **error)
 }
 
 static bool
-settle(fakeHost *fake, GError **error)
+reconcile(fakeHost *fake, GError **error)
 {
     bool again;
 
-    return virtDaemonSettle(NULL, UUID_A, true, &again, error);
+    return virtDaemonReconcile(NULL, UUID_A, true, &again, error);
 }
 
 /* The guest has given VF 1 back. */
@@ -445,11 +445,11 @@ const faultOperation faultOperations[] = {
     {"update", startGuest, update, updateBack, {ATTACHED, ATTACHED}, {UPDATED, ATTACHED}, {ATTACHED, ATTACHED}},
     {"update, refused by the driver", startGuestAndRefuse, update, updateBack, {ATTACHED, ATTACHED},
      {ATTACHED, ATTACHED}, {ATTACHED, ATTACHED}, .mustFail = true},
-    {"attach by the daemon", beginAttach, attach, settle, {ATTACHED, AS_BEFORE}, {ATTACHED, ATTACHED},
+    {"attach by the daemon", beginAttach, attach, reconcile, {ATTACHED, AS_BEFORE}, {ATTACHED, ATTACHED},
      {ATTACHED, AS_BEFORE}},
-    {"detach by the daemon", unplug, settle, settle, {ATTACHED, ATTACHED}, {ATTACHED, AS_BEFORE},
+    {"detach by the daemon", unplug, reconcile, reconcile, {ATTACHED, ATTACHED}, {ATTACHED, AS_BEFORE},
      {ATTACHED, AS_BEFORE}, .putsBack = true},
-    {"reconcile with the metadata", changeMetadata, settle, settle, {ATTACHED, ATTACHED}, {UPDATED, ATTACHED},
+    {"reconcile with the metadata", changeMetadata, reconcile, reconcile, {ATTACHED, ATTACHED}, {UPDATED, ATTACHED},
      {UPDATED, ATTACHED}},
     {"restore", stopGuest, faultRestore, NULL, {ATTACHED, ATTACHED}, {AS_BEFORE, AS_BEFORE}, .putsBack = true},
     {"restore, libvirt away", stopGuestWithoutLibvirt, faultRestore, NULL, {ATTACHED, ATTACHED},

@@ -5,7 +5,7 @@
  * which it can go wrong, it runs again on a host made anew, in a process of its own, which may die of it. What outlives
  * the process (the kernel's table of VFs, the state directory, libvirt's idea of the guest) is judged here, by means of
  * our own: files by their names, VFs by the kernel's table, messages by their words. Then, in another process, the
- * daemon settles where it would; then the guest ends, and `virt-hostdev restore` runs; and then the host must be as it
+ * daemon reconciles where it would; then the guest ends, and `virt-hostdev restore` runs; and then the host must be as it
  * was before, without a record or anything else of the guest's.
  *
  *   D   done: success was reported, and all is as wanted
@@ -345,16 +345,16 @@ runOther(bool (*run)(fakeHost *host, GError **error), const char *what, GString 
 }
 
 static void
-settleLater(const faultOperation *operation, GString *why)
+reconcileLater(const faultOperation *operation, GString *why)
 {
-    faultLook wanted[2] = {operation->settled[0], operation->settled[1]};
+    faultLook wanted[2] = {operation->reconciled[0], operation->reconciled[1]};
 
-    runOther(operation->settle, "settling", why);
+    runOther(operation->reconcile, "reconciling", why);
     /* Where a VF cannot be set as the metadata says, the daemon makes the metadata say what is. */
     if (wanted[0] == UPDATED && strstr(faultState->guest.live, "'100'"))
         wanted[0] = ATTACHED;
     if (!bothLook(wanted))
-        complain(why, "settling did not help");
+        complain(why, "reconciling did not help");
 }
 
 /* The guest is gone, and so is libvirt. */
@@ -425,8 +425,8 @@ tryCase(const Case *c)
     else if (!dies)
         outcome = judgeReport(c->operation, why);
     checkOthers(why);
-    if (c->operation->settle && outcome != 'D')
-        settleLater(c->operation, why);
+    if (c->operation->reconcile && outcome != 'D')
+        reconcileLater(c->operation, why);
     if (dies || !bothLook(nothing)) /* else there is nothing to do */
         restoreLater(why);
     checkLeftovers(dies, why);

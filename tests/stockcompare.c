@@ -150,7 +150,7 @@ virtStockCompare(virConnectPtr conn, const char *xml, guint *ret_fate)
     g_autofree char *said = virtStockStore(conn, xml, 0);
     g_autofree char *refusal = said ? NULL : g_strdup(virGetLastErrorMessage());
     g_autofree char *stock = virtDomainToStock(xml, strlen(xml), NULL, FLAGS, &error);
-    g_autofree char *whenRefused = NULL, *settled = NULL;
+    g_autofree char *whenRefused = NULL, *reconciled = NULL;
     char *different;
 
     *ret_fate = 0;
@@ -165,6 +165,6 @@ virtStockCompare(virConnectPtr conn, const char *xml, guint *ret_fate)
     }
     if ((different = compareWritten(conn, xml, stock, said, ret_fate)))
         return different;
-    settled = virtStockStore(conn, said, 0);
-    return settled ? compareSaid(conn, settled, ret_fate) : NULL;
+    reconciled = virtStockStore(conn, said, 0);
+    return reconciled ? compareSaid(conn, reconciled, ret_fate) : NULL;
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A client connects to our socket; daemon_client.c starts a filter for it, and has no more to do with what is said.
- * Where a device is plugged, the filter asks daemon_broker.c, which has daemon_request.c and daemon_settle.c do in a
+ * Where a device is plugged, the filter asks daemon_broker.c, which has daemon_request.c and daemon_reconcile.c do in a
  * worker what the daemon itself has found to be right.
  */
 #include "config.h"

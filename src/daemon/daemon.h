@@ -26,8 +26,8 @@ typedef struct {
     GPtrArray *listeners; /* virtDaemonListener */
     GHashTable *clients;  /* virtDaemonClient, a set: those whose filter has not been reaped */
     GHashTable *locks;    /* UUID → GQueue of who holds (head) or waits for the domain */
-    GHashTable *settling; /* UUID → settle of our own that waits for the lock: daemon_watch.c */
-    GHashTable *unsettled; /* UUID → what could not be settled and is tried again: daemon_watch.c */
+    GHashTable *reconciling; /* UUID → reconcile of our own that waits for the lock: daemon_events.c */
+    GHashTable *unreconciled; /* UUID → what could not be reconciled and is tried again: daemon_events.c */
     GHashTable *endedStarts; /* UUID → gint64, when the last start of that domain was ended: daemon_start.c */
     GThreadPool *workers;
     GThreadPool *patient; /* the few that may wait for libvirt */
@@ -45,7 +45,7 @@ typedef enum {
     VIRT_LOG_START,         /* of the daemon, of connections to libvirt */
     VIRT_LOG_CLIENT,        /* a client came, or could not be served */
     VIRT_LOG_REQUEST,       /* what a filter asked for, and what came of it */
-    VIRT_LOG_SETTLE,        /* something did not agree and was made to, or could not be */
+    VIRT_LOG_RECONCILE,        /* something did not agree and was made to, or could not be */
     VIRT_LOG_LEASE,         /* a lock was taken away */
     VIRT_LOG_UNPROVISIONED, /* a guest was started with VFs that nobody had set */
     VIRT_LOG_WARNING,       /* what did not stop us */
@@ -118,7 +118,7 @@ void virtDaemonClientUnref(virtDaemonClient *client);
 
 void virtDaemonBrokerAdd(virtDaemonClient *client);
 void virtDaemonBrokerClose(virtDaemonClient *client);  /* nothing that comes from the filter counts any more */
-void virtDaemonBrokerGone(virtDaemonClient *client);   /* the process has ended: what it held is settled */
+void virtDaemonBrokerGone(virtDaemonClient *client);   /* the process has ended: what it held is reconciled */
 void virtDaemonBrokerDisconnected(virtDaemon *daemon); /* libvirt has gone: who waits for a lock need not wait */
 /* In a worker, with the domain's lock held. */
 bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);
@@ -154,20 +154,20 @@ bool virtDaemonMetadataSet(virDomainPtr dom, const GPtrArray *hostdevs, guint im
 bool virtDaemonBarrier(virConnectPtr conn, const char *uuid, GError **error);
 GPtrArray *virtDaemonListOurs(virConnectPtr conn, GError **error);
 
-/* ---- daemon_settle.c ---- */
+/* ---- daemon_reconcile.c ---- */
 
 /* In a worker, with the domain's lock held. */
-bool virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);
+bool virtDaemonReconcile(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);
 
-/* ---- daemon_watch.c: settling by ourselves; main loop ---- */
+/* ---- daemon_events.c: reconciling by ourselves; main loop ---- */
 
 void virtDaemonWatchInit(virtDaemon *daemon);
-void virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier); /* takes the lock itself */
-void virtDaemonSettleHeld(virtDaemon *daemon, const char *uuid);               /* takes the lock over */
-void virtDaemonSettleAll(virtDaemon *daemon);
-/* What came of settling a domain, whoever asked for it: a failure is tried again. */
-void virtDaemonSettled(virtDaemon *daemon, const char *uuid, const GError *failure);
-void virtDaemonSettleWaiting(virtDaemon *daemon); /* try all of those now */
+void virtDaemonReconcileSoon(virtDaemon *daemon, const char *uuid, bool barrier); /* takes the lock itself */
+void virtDaemonReconcileHeld(virtDaemon *daemon, const char *uuid);               /* takes the lock over */
+void virtDaemonReconcileAll(virtDaemon *daemon);
+/* What came of reconciling a domain, whoever asked for it: a failure is tried again. */
+void virtDaemonReconciled(virtDaemon *daemon, const char *uuid, const GError *failure);
+void virtDaemonReconcileWaiting(virtDaemon *daemon); /* try all of those now */
 
 /* ---- daemon_start.c: were the VFs of a domain that has started set? ---- */
 

@@ -3,12 +3,12 @@
  *
  * A hold is one `begin`, from its arrival to the end of its lock:
  *
- *   waiting ──granted──► settling ──ok──► held ◄──► prepare, update
- *      │                    │               └──end──► settling ──► unlocked
- *      └──── libvirt gone, or settling failed: error ─────────────┘
+ *   waiting ──granted──► reconciling ──ok──► held ◄──► prepare, update
+ *      │                    │               └──end──► reconciling ──► unlocked
+ *      └──── libvirt gone, or reconciling failed: error ─────────────┘
  *
  * When the filter's process has ended, a waiting hold is forgotten, and one that has the lock becomes an orphan:
- * whatever work is under way is let finish, then the domain is settled behind a barrier, as often as that takes, and
+ * whatever work is under way is let finish, then the domain is reconciled behind a barrier, as often as that takes, and
  * unlocked. Until then nobody else may believe what the domain looks like: libvirt may still be working for the dead
  * filter. Its socket's end is not the process's: whoever has closed it, or has passed a copy on, is ended.
  */
@@ -36,7 +36,7 @@ typedef struct {
 } Hold;
 
 static void watch(virtDaemonClient *client);
-static void settleOrphan(Hold *hold);
+static void reconcileOrphan(Hold *hold);
 
 static virtDaemonAbout
 aboutHold(const Hold *hold)
@@ -181,10 +181,10 @@ requestDone(virtDaemon *daemon, gpointer opaque)
                   hold->error ? hold->error->message : "done");
     answerHold(hold);
     if (hold->request.verb == VIRT_BROKER_END && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
-        virtDaemonSettled(daemon, hold->uuid, hold->error);
+        virtDaemonReconciled(daemon, hold->uuid, hold->error);
     g_clear_error(&hold->error);
     if (!hold->client->filter)
-        settleOrphan(hold);
+        reconcileOrphan(hold);
     else if (over)
         release(hold);
 }
@@ -297,15 +297,15 @@ queueLook(virtDaemonClient *client, const virtBrokerRequest *request)
 
 /* ---- orphans ---- */
 
-/* The lock goes over to those who settle it. */
+/* The lock goes over to those who reconcile it. */
 static void
-settleOrphan(Hold *hold)
+reconcileOrphan(Hold *hold)
 {
     virtDaemon *daemon = hold->client->daemon;
     g_autofree char *uuid = g_strdup(hold->uuid);
 
     holdFree(hold);
-    virtDaemonSettleHeld(daemon, uuid);
+    virtDaemonReconcileHeld(daemon, uuid);
 }
 
 /* Neither reads nor answers any more. Also for those who have a copy of the filter's end, there is nobody here. */
@@ -322,7 +322,7 @@ virtDaemonBrokerClose(virtDaemonClient *client)
     client->broker = -1;
 }
 
-/* The filter of @client has been reaped: what it held is settled, and @client may be freed. */
+/* The filter of @client has been reaped: what it held is reconciled, and @client may be freed. */
 void
 virtDaemonBrokerGone(virtDaemonClient *client)
 {
@@ -336,7 +336,7 @@ virtDaemonBrokerGone(virtDaemonClient *client)
             virtDaemonLockForget(client->daemon, hold->uuid, hold);
             holdFree(hold);
         } else if (!hold->busy) {
-            settleOrphan(hold);
+            reconcileOrphan(hold);
         }
     }
     if (holds->len == 0)

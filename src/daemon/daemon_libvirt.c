@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A thread opens the connection, waits until it closes, and opens it again. Events and keepalive come through our own
- * main loop: libvirt's default event loop is GLib's default context (vireventglib.c, since 6.0), and a thread of its own
- * for it would run our callbacks as well as libvirt's. Callbacks only queue, so that libvirt's locks are free again when
- * what they ask for is done.
+ * main loop: libvirt's default event loop is GLib's default context (vireventglib.c, since 6.0), and a thread of its
+ * own for it would run our callbacks as well as libvirt's. Callbacks only queue, so that libvirt's locks are free again
+ * when what they ask for is done.
  *
  * libvirtd, started by a socket, ends after some idle time; our connection keeps it from that.
  */
@@ -157,7 +157,7 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN]; /* events */
     bool stopped;                      /* the domain has ended, and lets go of what it had */
     bool started;
-    bool up;                           /* connections */
+    bool up; /* connections */
 } News;
 
 static gboolean
@@ -169,9 +169,9 @@ onDomainNews(gpointer opaque)
         virtDaemonStarted(news->daemon, news->uuid);
         return G_SOURCE_REMOVE;
     }
-    virtDaemonSettleSoon(news->daemon, news->uuid, false);
+    virtDaemonReconcileSoon(news->daemon, news->uuid, false);
     if (news->stopped)
-        virtDaemonSettleWaiting(news->daemon);
+        virtDaemonReconcileWaiting(news->daemon);
     return G_SOURCE_REMOVE;
 }
 
@@ -183,8 +183,8 @@ onConnectionNews(gpointer opaque)
     news->daemon->lookAgain = true;
     news->daemon->connections++;
     if (news->up) {
-        virtDaemonSettleAll(news->daemon);
-        virtDaemonSettleWaiting(news->daemon);
+        virtDaemonReconcileAll(news->daemon);
+        virtDaemonReconcileWaiting(news->daemon);
     } else {
         virtDaemonBrokerDisconnected(news->daemon);
     }
@@ -228,7 +228,7 @@ onLifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *o
         tellDomain(opaque, dom, false);
 }
 
-/* The alias does not say which device it was; settling finds out. */
+/* The alias does not say which device it was; reconciling finds out. */
 static void
 onDeviceRemoved(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque)
 {

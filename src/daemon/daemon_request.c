@@ -173,7 +173,7 @@ virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool 
 
     if (request->verb == VIRT_BROKER_PREPARE || request->verb == VIRT_BROKER_UPDATE)
         return setVF(daemon, request, error);
-    virtDaemonSettle(daemon, request->uuid, barrier && request->verb == VIRT_BROKER_BEGIN, &again, &local);
+    virtDaemonReconcile(daemon, request->uuid, barrier && request->verb == VIRT_BROKER_BEGIN, &again, &local);
     if (request->verb == VIRT_BROKER_END && !isNothing(&request->address) &&
         (!local || g_error_matches(local, VIRT_ERROR, VIRT_ERROR_REFUSED)))
         return verifyAttached(daemon, request, error);

@@ -175,7 +175,7 @@ done(virtDaemon *daemon, gpointer opaque)
                       check->error->message, outcome(check), check->problem ? ": " : "",
                       check->problem ? check->problem->message : "");
     else if (check->error && !g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
-        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_WARNING, &about,
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, &about,
                       "It cannot be told whether the VFs of domain %s, which has started, were set: %s", check->uuid,
                       check->error->message);
     if (check->unset && check->destroy && g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))

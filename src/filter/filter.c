@@ -15,7 +15,7 @@
  *   filter_like.c   calls that are held until the domain that they are about has been seen
  *   filter_ask.c    what these wait for
  *
- * How it ends. Without the broker, at once: the daemon settles what was under way. Without libvirt, as soon as the
+ * How it ends. Without the broker, at once: the daemon reconciles what was under way. Without libvirt, as soon as the
  * client has what libvirt said last. Without the client, as soon as libvirt has what the client said last and no
  * call is held any more.
  */
@@ -36,8 +36,8 @@
 
 #define FD_CLIENT 3
 #define FD_BROKER 4
-#define QUIET 3000   /* milliseconds after which memory is given back */
-#define LATER 500    /* milliseconds after which calls that wait for libvirt are looked at */
+#define QUIET 3000       /* milliseconds after which memory is given back */
+#define LATER 500        /* milliseconds after which calls that wait for libvirt are looked at */
 #define LOG_LINE_MAX 800 /* bytes: journald shows that in one piece */
 #define LOG_LINES_MAX 50 /* of one client, who must not fill the log */
 

@@ -235,8 +235,8 @@ understand(virtHeld *held, GError **error)
  *
  * @message: taken over where this returns true
  *
- * Returns false where the call is none of ours (a disk, a <hostdev> that is only stored without <netdev>) and is to be forwarded. A
- * call whose document is wrong is answered at once.
+ * Returns false where the call is none of ours (a disk, a <hostdev> that is only stored without <netdev>) and is to be
+ * forwarded. A call whose document is wrong is answered at once.
  */
 bool
 virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)

@@ -28,9 +28,9 @@ static const struct {
      * counts those on their way by user, and compares with this too (unix(7), ETOOMANYREFS): so some more. */
     {RLIMIT_NOFILE, 16 * VIRT_RPC_FDS_MAX},
 #ifndef __SANITIZE_ADDRESS__
-    /* In each direction a message of the greatest length (twice that while the array for it grows), what it is rewritten
-     * to, and one document as a tree: about a quarter of a GiB. Twice as much, for malloc() does not give all back. What
-     * all filters of a host may take together is in the unit, MemoryMax=. */
+    /* In each direction a message of the greatest length (twice that while the array for it grows), what it is
+     * rewritten to, and one document as a tree: about a quarter of a GiB. Twice as much, for malloc() does not give all
+     * back. What all filters of a host may take together is in the unit, MemoryMax=. */
     {RLIMIT_DATA, (rlim_t)16 * VIRT_RPC_MESSAGE_MAX},
 #endif
 };

@@ -35,8 +35,7 @@ bool virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArra
 
 /* ---- filter_start.c ---- */
 
-bool virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
-                         GByteArray *message);
+bool virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                            GByteArray *message);
 

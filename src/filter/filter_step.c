@@ -74,7 +74,7 @@ gotActive(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
         virtHeldAdvance(held);
 }
 
-/* "Current" is settled once: a domain that stops meanwhile must not have half of it live and half in its config. */
+/* "Current" is reconciled once: a domain that stops meanwhile must not have half of it live and half in its config. */
 void
 virtStepResolve(virtHeld *held, virtHeldTarget target)
 {
@@ -594,7 +594,7 @@ virtStepVerify(virtHeld *held, virtHeldTarget target)
 
 /* ---- closing ---- */
 
-/* Settling cannot tell what was written for a device that the domain has in any case: before an update. What was
+/* Reconciling cannot tell what was written for a device that the domain has in any case: before an update. What was
  * written for an attach goes when the device has not come. */
 static void
 putBack(virtHeld *held, virtHeldTarget target)
@@ -611,7 +611,7 @@ putBack(virtHeld *held, virtHeldTarget target)
 }
 
 /* libvirt has attached the device: a client that hears so can rely on the VF, too. After any other call a failure to
- * settle is the daemon's to log and to try again. */
+ * reconcile is the daemon's to log and to try again. */
 static void
 ended(gpointer opaque, const GError *failure)
 {

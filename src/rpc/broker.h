@@ -3,21 +3,21 @@
  *
  * Over a SOCK_SEQPACKET pair, a packet a request and a packet an answer, both text:
  *
- *   begin ID UUID             take the domain's lock; it is then settled
+ *   begin ID UUID             take the domain's lock; it is then reconciled
  *   prepare ID UUID ADDRESS   set the VF as the domain's live metadata says, before libvirt is asked to attach it
  *   update ID UUID ADDRESS    set an attached VF as the domain's live metadata says by now
- *   end ID UUID               settle the domain and give its lock back; after prepare, an error tells what of the
+ *   end ID UUID               reconcile the domain and give its lock back; after prepare, an error tells what of the
  *                             attached device is not as it should be
  *   stats ID UUID ADDRESS     count what the domain's VF has received and sent; needs no lock
- *   check ID UUID ADDRESS     say whether the domain may be given the PCI device, which is none that we set: no PF whose
- *                             VFs are in use; needs no lock
- *   verify ID UUID            say whether the VFs of a domain that has just started were set; needs no begin
+ *   check ID UUID ADDRESS     say whether the domain may be given the PCI device, which is none that we set: no PF
+ * whose VFs are in use; needs no lock verify ID UUID            say whether the VFs of a domain that has just started
+ * were set; needs no begin
  *
  *   ok ID
  *   stats ID N N N N          to stats: bytes and packets received, bytes and packets sent
  *   error ID CODE TEXT        CODE: a virtErrorCode
  *
- * ID is the filter's own number, 1 and up; several requests may be under way, about different domains. Settling
+ * ID is the filter's own number, 1 and up; several requests may be under way, about different domains. Reconciling
  * makes records, VFs and metadata agree with the devices that libvirt says the domain has: whatever a step has
  * done is thereby undone where the device did not arrive, or confirmed where it did. A filter that goes away has
  * asked "end" for all that it began, and the daemon first waits until libvirt is through with its calls.
@@ -51,8 +51,9 @@ typedef enum {
 typedef struct {
     virtBrokerVerb verb;
     guint id;
-    char uuid[37];          /* canonical, with dashes */
-    virtPCIAddress address; /* prepare, update, check, stats; in the daemon, end: what was prepared, all zero for nothing */
+    char uuid[37]; /* canonical, with dashes */
+    virtPCIAddress
+        address; /* prepare, update, check, stats; in the daemon, end: what was prepared, all zero for nothing */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);

@@ -155,7 +155,7 @@ begin(World *world, guint flags)
 
 /* Answer what was asked, until nothing is held. What is answered already is no reason to go. */
 static void
-settle(World *world)
+reconcile(World *world)
 {
     if (world->filter.upstreamOpen)
         loseUpstream(&world->filter);
@@ -203,7 +203,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     play(&world, data + 1, size - 1);
     checkStream(world.toClient, "the client");
     checkStream(world.toUpstream, "libvirt");
-    settle(&world);
+    reconcile(&world);
     end(&world);
     return 0;
 }

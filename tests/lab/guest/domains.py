@@ -174,7 +174,7 @@ class Guests:
             file.write(vfs.hostdev_xml(address, state[address][1] if verb == "detach" else ports))
         return [verb + "-device", "vm", "device.xml", "--live"], after, verb != "attach" or not state[address]
 
-    def settle(self, *states):
+    def reconcile(self, *states):
         """Which of the states has it come to? None: to none of them."""
         for seconds, restore in (30, False), (20, True):
             if restore:
@@ -200,7 +200,7 @@ class Guests:
         if now != running:
             self.said.append("  now there are %s" % now.split())
             return None
-        return self.settle(state)
+        return self.reconcile(state)
 
     def wait_for_plain(self, state):
         """A VF that "next" has left is written to when "plain", which has it meanwhile, has ended."""
@@ -218,7 +218,7 @@ class Guests:
         if any(codes) or under != left or not restored.returncode:
             self.said.append("  under plain: %s, was %s" % (under, left))
             return None
-        return self.settle({address: None if held and held[0] == "next" else held for address, held in state.items()})
+        return self.reconcile({address: None if held and held[0] == "next" else held for address, held in state.items()})
 
     def step(self, state):
         """One call, or what else happens on a host. Returns the state after it, or None: what is agrees with nothing."""
@@ -256,8 +256,8 @@ class Guests:
             self.said.append("  must %s" % ("succeed" if may else "be refused"))
             return None
         if who or knob:
-            return self.settle(state, after) if may or knob else self.settle(state)
-        return self.settle(after if may else state)
+            return self.reconcile(state, after) if may or knob else self.reconcile(state)
+        return self.reconcile(after if may else state)
 
     def knob(self, name):
         for pf in sorted({vf.pf for vf in self.world.vfs}):
@@ -281,7 +281,7 @@ class Guests:
             call("virsh", "-q", *words)
             if words[0] != "destroy" and mine:
                 state[mine[0]] = None
-        if self.settle(self.free) is None:
+        if self.reconcile(self.free) is None:
             count["divergences"] += 1
             print("FAIL at the end: %s" % found(self.world))
 

@@ -10,7 +10,7 @@ echo 0123456789abcdef0123456789abcdef > /etc/machine-id
 
 mask() { local unit; for unit; do ln -sf /dev/null "$units/$unit"; done; }
 # udev would load drivers and name netdevs, which is for scenarios to do.
-mask systemd-udevd.service systemd-udevd-{kernel,control,varlink}.socket systemd-udev-{trigger,settle}.service \
+mask systemd-udevd.service systemd-udevd-{kernel,control,varlink}.socket systemd-udev-{trigger,reconcile}.service \
   systemd-udev-load-credentials.service systemd-hwdb-update.service
 mask getty.target getty-static.service serial-getty@ttyS0.service autovt@.service systemd-ask-password-{console,wall}.path
 mask modprobe@.service cron.service systemd-{modules-load,machine-id-commit}.service ldconfig.service

@@ -43,9 +43,9 @@ bring_back() {
   esac
 }
 
-# settle: wait until they agree. libvirt that dies between giving the VF to vfio-pci and listing it for the guest leaves
+# reconcile: wait until they agree. libvirt that dies between giving the VF to vfio-pci and listing it for the guest leaves
 # it there; the host's driver gets it back with the settings.
-settle() { waitfor 60 agreed || true; }
+reconcile() { waitfor 60 agreed || true; }
 
 # crash WHO WHERE COMMAND...: run it in the background, kill WHO when it has come to WHERE, and look
 crash() {
@@ -57,7 +57,7 @@ crash() {
   point
   wait $! || true
   bring_back "$who"
-  settle
+  reconcile
   if state=$(agreed); then pass "$who killed at $where of $1: $state"
   else fail "$who killed at $where of $1" "$state"; fi
   waitfor 20 none_left || true
@@ -123,7 +123,7 @@ for who in filter daemon libvirt; do
   wait $! || true
   echo 0 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
   bring_back $who
-  settle
+  reconcile
   ok "they agree" agreed
   step "detach, $who killed"
   for where in "${detaching[@]}"; do

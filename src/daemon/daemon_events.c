@@ -1,15 +1,15 @@
-/* daemon_watch.c: settling that nobody has asked for: after events, after each (re)connection to libvirt, and again
+/* daemon_events.c: reconciling that nobody has asked for: after events, after each (re)connection to libvirt, and again
  * where it could not be done
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whoever has settled a domain says here what came of it. What failed, for whatever reason, is tried again by itself:
- * soon at first, then less and less often, without an end: either it is done, or somebody has taken the record away.
- * The end of any domain may be what it waits for (the VF was another guest's), and so may libvirt's return: then all
- * are tried at once.
+ * Whoever has reconciled a domain says here what came of it. What failed, for whatever reason, is tried again by
+ * itself: soon at first, then less and less often, without an end: either it is done, or somebody has taken the record
+ * away. The end of any domain may be what it waits for (the VF was another guest's), and so may libvirt's return: then
+ * all are tried at once.
  */
 #include "daemon/daemon.h"
 
-#define AGAIN 5 /* seconds until a barrier that could not be passed is tried again */
+#define AGAIN 5          /* seconds until a barrier that could not be passed is tried again */
 #define DELAY_FIRST 1    /* seconds until what failed is tried again, doubled up to */
 #define DELAY_LONGEST 60 /* seconds; also how long a fault may have been over unnoticed */
 
@@ -22,96 +22,96 @@ typedef struct {
     guint tries; /* that have failed */
     gint64 last; /* g_get_monotonic_time() of the last of them */
     guint timer; /* until the next; 0: it is under way */
-} Unsettled;
+} Unreconciled;
 
 static void
-unsettledFree(gpointer opaque)
+unreconciledFree(gpointer opaque)
 {
-    Unsettled *unsettled = opaque;
+    Unreconciled *unreconciled = opaque;
 
-    if (unsettled->timer)
-        g_source_remove(unsettled->timer);
-    g_free(unsettled->uuid);
-    g_free(unsettled->told);
-    g_free(unsettled);
+    if (unreconciled->timer)
+        g_source_remove(unreconciled->timer);
+    g_free(unreconciled->uuid);
+    g_free(unreconciled->told);
+    g_free(unreconciled);
 }
 
 static gboolean
 onDelayOver(gpointer opaque)
 {
-    Unsettled *unsettled = opaque;
+    Unreconciled *unreconciled = opaque;
 
-    unsettled->timer = 0;
-    virtDaemonSettleSoon(unsettled->daemon, unsettled->uuid, false);
+    unreconciled->timer = 0;
+    virtDaemonReconcileSoon(unreconciled->daemon, unreconciled->uuid, false);
     return G_SOURCE_REMOVE;
 }
 
 /* Tries again @delay seconds after the last try. */
 static void
-tryAfter(Unsettled *unsettled, guint delay)
+tryAfter(Unreconciled *unreconciled, guint delay)
 {
-    gint64 left = unsettled->last + delay * G_USEC_PER_SEC - g_get_monotonic_time();
+    gint64 left = unreconciled->last + delay * G_USEC_PER_SEC - g_get_monotonic_time();
 
-    if (unsettled->timer)
-        g_source_remove(unsettled->timer);
-    unsettled->timer = g_timeout_add((guint)(MAX(left, 0) / 1000), onDelayOver, unsettled);
+    if (unreconciled->timer)
+        g_source_remove(unreconciled->timer);
+    unreconciled->timer = g_timeout_add((guint)(MAX(left, 0) / 1000), onDelayOver, unreconciled);
 }
 
 static void
 failed(virtDaemon *daemon, const char *uuid, const GError *failure)
 {
-    Unsettled *unsettled = g_hash_table_lookup(daemon->unsettled, uuid);
+    Unreconciled *unreconciled = g_hash_table_lookup(daemon->unreconciled, uuid);
     const virtDaemonAbout about = {.uuid = uuid};
     bool news;
 
-    if (!unsettled) {
-        unsettled = g_new0(Unsettled, 1);
-        unsettled->daemon = daemon;
-        unsettled->uuid = g_strdup(uuid);
-        g_hash_table_insert(daemon->unsettled, unsettled->uuid, unsettled);
+    if (!unreconciled) {
+        unreconciled = g_new0(Unreconciled, 1);
+        unreconciled->daemon = daemon;
+        unreconciled->uuid = g_strdup(uuid);
+        g_hash_table_insert(daemon->unreconciled, unreconciled->uuid, unreconciled);
     }
-    news = g_strcmp0(unsettled->told, failure->message) != 0;
-    virtDaemonLog(VIRT_LOG_SETTLE, news ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about,
-                  "Domain %s is not settled (trying again): %s", uuid, failure->message);
-    g_free(unsettled->told);
-    unsettled->told = g_strdup(failure->message);
-    unsettled->last = g_get_monotonic_time();
-    tryAfter(unsettled, MIN((guint)DELAY_FIRST << MIN(unsettled->tries, 16), DELAY_LONGEST));
-    unsettled->tries++;
+    news = g_strcmp0(unreconciled->told, failure->message) != 0;
+    virtDaemonLog(VIRT_LOG_RECONCILE, news ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about,
+                  "Domain %s is not reconciled (trying again): %s", uuid, failure->message);
+    g_free(unreconciled->told);
+    unreconciled->told = g_strdup(failure->message);
+    unreconciled->last = g_get_monotonic_time();
+    tryAfter(unreconciled, MIN((guint)DELAY_FIRST << MIN(unreconciled->tries, 16), DELAY_LONGEST));
+    unreconciled->tries++;
 }
 
-/* The domain was settled: @failure is NULL, and there is nothing left to do about it; or it could not be, and is tried
- * again.
+/* The domain was reconciled: @failure is NULL, and there is nothing left to do about it; or it could not be, and is
+ * tried again.
  */
 void
-virtDaemonSettled(virtDaemon *daemon, const char *uuid, const GError *failure)
+virtDaemonReconciled(virtDaemon *daemon, const char *uuid, const GError *failure)
 {
     const virtDaemonAbout about = {.uuid = uuid};
 
     if (failure && !daemon->stopping)
         failed(daemon, uuid, failure);
-    else if (!failure && g_hash_table_remove(daemon->unsettled, uuid))
-        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, &about, "Domain %s is settled now", uuid);
+    else if (!failure && g_hash_table_remove(daemon->unreconciled, uuid))
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, &about, "Domain %s is reconciled now", uuid);
 }
 
 /* Something has changed that may be what they wait for. Events may be many: no domain is tried more than once a second.
  */
 void
-virtDaemonSettleWaiting(virtDaemon *daemon)
+virtDaemonReconcileWaiting(virtDaemon *daemon)
 {
     GHashTableIter iter;
-    gpointer unsettled;
+    gpointer unreconciled;
 
-    g_hash_table_iter_init(&iter, daemon->unsettled);
-    while (g_hash_table_iter_next(&iter, NULL, &unsettled)) {
-        if (((Unsettled *)unsettled)->timer)
-            tryAfter(unsettled, DELAY_FIRST);
+    g_hash_table_iter_init(&iter, daemon->unreconciled);
+    while (g_hash_table_iter_next(&iter, NULL, &unreconciled)) {
+        if (((Unreconciled *)unreconciled)->timer)
+            tryAfter(unreconciled, DELAY_FIRST);
     }
 }
 
 /* ---- one domain ---- */
 
-/* From being queued to the end of its lock. While it waits it is in daemon->settling, where more news of the same
+/* From being queued to the end of its lock. While it waits it is in daemon->reconciling, where more news of the same
  * domain joins it. */
 typedef struct {
     virtDaemon *daemon;
@@ -155,7 +155,7 @@ run(virtDaemon *daemon, gpointer opaque)
     own->patient |= own->moved;
     if (own->moved)
         return;
-    virtDaemonSettle(daemon, own->uuid, own->barrier, &own->again, &own->error);
+    virtDaemonReconcile(daemon, own->uuid, own->barrier, &own->again, &own->error);
 }
 
 static gboolean onAgain(gpointer opaque);
@@ -169,7 +169,7 @@ done(virtDaemon *daemon, gpointer opaque)
         virtDaemonJobStartPatient(daemon, run, done, own);
         return;
     }
-    virtDaemonSettled(daemon, own->uuid, own->error);
+    virtDaemonReconciled(daemon, own->uuid, own->error);
     g_clear_error(&own->error);
     if (own->again) {
         g_timeout_add_seconds(AGAIN, onAgain, own);
@@ -194,7 +194,7 @@ onGranted(virtDaemon *daemon, gpointer opaque)
 {
     Own *own = opaque;
 
-    g_hash_table_remove(daemon->settling, own->uuid);
+    g_hash_table_remove(daemon->reconciling, own->uuid);
     virtDaemonJobStart(daemon, run, done, own);
 }
 
@@ -203,8 +203,8 @@ void
 virtDaemonWatchInit(virtDaemon *daemon)
 {
     daemon->endedStarts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    daemon->settling = g_hash_table_new(g_str_hash, g_str_equal);
-    daemon->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unsettledFree);
+    daemon->reconciling = g_hash_table_new(g_str_hash, g_str_equal);
+    daemon->unreconciled = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, unreconciledFree);
 }
 
 static Own *
@@ -218,22 +218,22 @@ ownNew(virtDaemon *daemon, const char *uuid, bool barrier)
     return own;
 }
 
-/* Settles the domain, whose lock the caller had and gives over: somebody has died with it, perhaps with a call under
+/* Reconciles the domain, whose lock the caller had and gives over: somebody has died with it, perhaps with a call under
  * way.
  */
 void
-virtDaemonSettleHeld(virtDaemon *daemon, const char *uuid)
+virtDaemonReconcileHeld(virtDaemon *daemon, const char *uuid)
 {
     virtDaemonJobStart(daemon, run, done, ownNew(daemon, uuid, true));
 }
 
-/* Settles the domain when its lock is free.
+/* Reconciles the domain when its lock is free.
  * @barrier: somebody may have died with a call under way; asked for once, it stays
  */
 void
-virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier)
+virtDaemonReconcileSoon(virtDaemon *daemon, const char *uuid, bool barrier)
 {
-    Own *own = g_hash_table_lookup(daemon->settling, uuid);
+    Own *own = g_hash_table_lookup(daemon->reconciling, uuid);
 
     if (daemon->stopping)
         return;
@@ -242,7 +242,7 @@ virtDaemonSettleSoon(virtDaemon *daemon, const char *uuid, bool barrier)
         return;
     }
     own = ownNew(daemon, uuid, barrier);
-    g_hash_table_insert(daemon->settling, own->uuid, own);
+    g_hash_table_insert(daemon->reconciling, own->uuid, own);
     virtDaemonLock(daemon, own->uuid, VIRT_DAEMON_ITSELF, onGranted, own);
 }
 
@@ -283,7 +283,7 @@ onLookAgain(gpointer opaque)
     virtDaemon *daemon = opaque;
 
     if (daemon->lookAgain && virtDaemonLibvirtIsUp(daemon))
-        virtDaemonSettleAll(daemon);
+        virtDaemonReconcileAll(daemon);
     return G_SOURCE_REMOVE;
 }
 
@@ -294,14 +294,14 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
     Look *look = opaque;
 
     for (guint i = 0; look->uuids && i < look->uuids->len; i++)
-        virtDaemonSettleSoon(daemon, look->uuids->pdata[i], true);
+        virtDaemonReconcileSoon(daemon, look->uuids->pdata[i], true);
     if (look->error) {
-        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_WARNING, NULL, "Cannot look at all domains: %s",
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, NULL, "Cannot look at all domains: %s",
                       look->error->message);
         g_timeout_add_seconds(AGAIN, onLookAgain, daemon);
     } else if (look->uuids && look->connection == daemon->connections) {
         daemon->lookAgain = false;
-        virtDaemonLog(VIRT_LOG_SETTLE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs that are set, or netdevs",
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs that are set, or netdevs",
                       look->uuids->len);
     }
     g_clear_pointer(&look->uuids, g_ptr_array_unref);
@@ -309,11 +309,11 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
     g_free(look);
 }
 
-/* Settles every domain that has metadata of ours, and every one that has a record, whether libvirt still knows it or
+/* Reconciles every domain that has metadata of ours, and every one that has a record, whether libvirt still knows it or
  * not. What happened while nobody listened is thereby caught up with.
  */
 void
-virtDaemonSettleAll(virtDaemon *daemon)
+virtDaemonReconcileAll(virtDaemon *daemon)
 {
     Look *look = g_new0(Look, 1);
 

@@ -1,4 +1,4 @@
-/* daemon_settle.c: records, metadata and VFs of one domain are made to agree with what libvirt says
+/* daemon_reconcile.c: records, metadata and VFs of one domain are made to agree with what libvirt says
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * One function for the end of a hot-plug, for an unplug, for a filter or a daemon that died, and for a domain that
@@ -31,53 +31,53 @@ typedef struct {
     GPtrArray *live;     /* our live metadata; NULL where there is none, or none that can be read */
     bool liveChanged;
     GString *failures;
-} Settle;
+} Reconcile;
 
 static void
-settleFree(Settle *settle)
+reconcileFree(Reconcile *reconcile)
 {
-    virtHostFree(settle->host);
-    virtDaemonDomainFree(settle->domain);
-    if (settle->records)
-        g_ptr_array_unref(settle->records);
-    if (settle->live)
-        g_ptr_array_unref(settle->live);
-    g_string_free(settle->failures, TRUE);
-    g_free(settle);
+    virtHostFree(reconcile->host);
+    virtDaemonDomainFree(reconcile->domain);
+    if (reconcile->records)
+        g_ptr_array_unref(reconcile->records);
+    if (reconcile->live)
+        g_ptr_array_unref(reconcile->live);
+    g_string_free(reconcile->failures, TRUE);
+    g_free(reconcile);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settle, settleFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reconcile, reconcileFree)
 
 static const char *
-nameOf(const Settle *settle)
+nameOf(const Reconcile *reconcile)
 {
-    const virtDaemonDomain *domain = settle->domain;
+    const virtDaemonDomain *domain = reconcile->domain;
 
     if (domain->live || domain->config)
         return domain->live ? domain->live->name : domain->config->name;
-    return settle->records->len ? ((virtRecord *)settle->records->pdata[0])->owner.name : settle->uuid;
+    return reconcile->records->len ? ((virtRecord *)reconcile->records->pdata[0])->owner.name : reconcile->uuid;
 }
 
 static void
-addFailure(Settle *settle, const GError *error)
+addFailure(Reconcile *reconcile, const GError *error)
 {
-    g_string_append_printf(settle->failures, "%s%s", settle->failures->len ? "\n" : "", error->message);
+    g_string_append_printf(reconcile->failures, "%s%s", reconcile->failures->len ? "\n" : "", error->message);
 }
 
 static void
-say(const Settle *settle, GLogLevelFlags level, const virtPCIAddress *address, const char *what, const char *why)
+say(const Reconcile *reconcile, GLogLevelFlags level, const virtPCIAddress *address, const char *what, const char *why)
 {
-    const virtDaemonAbout about = {.uuid = settle->uuid, .name = nameOf(settle), .address = address};
+    const virtDaemonAbout about = {.uuid = reconcile->uuid, .name = nameOf(reconcile), .address = address};
     char name[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(address, name);
-    virtDaemonLog(VIRT_LOG_SETTLE, level, &about, "Domain '%s', VF %s: %s%s%s", nameOf(settle), name, what,
+    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain '%s', VF %s: %s%s%s", nameOf(reconcile), name, what,
                   why ? ": " : "", why ? why : "");
 }
 
 /* Is @text, told about the VF at @address, another than what was last told about it? What cannot be mended is tried
  * again and again, and is told once. NULL: it is well now. */
 static bool
-isNews(const Settle *settle, const virtPCIAddress *address, const char *text)
+isNews(const Reconcile *reconcile, const virtPCIAddress *address, const char *text)
 {
     static GMutex lock;
     static GHashTable *told; /* "UUID ADDRESS" -> text, of this daemon's life */
@@ -85,7 +85,7 @@ isNews(const Settle *settle, const virtPCIAddress *address, const char *text)
     bool news;
 
     virtPCIAddressFormat(address, name);
-    g_autofree char *key = g_strdup_printf("%s %s", settle->uuid, name);
+    g_autofree char *key = g_strdup_printf("%s %s", reconcile->uuid, name);
     g_mutex_lock(&lock);
     if (!told)
         told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -101,23 +101,23 @@ isNews(const Settle *settle, const virtPCIAddress *address, const char *text)
 /* ---- records ---- */
 
 static void
-putBack(Settle *settle, const virtRecord *record, const char *why)
+putBack(Reconcile *reconcile, const virtRecord *record, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
-    if (virtQemuHostdevReleaseOne(settle->host, record, &error)) {
-        isNews(settle, &record->address, NULL);
-        say(settle, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
+    if (virtQemuHostdevReleaseOne(reconcile->host, record, &error)) {
+        isNews(reconcile, &record->address, NULL);
+        say(reconcile, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
         return;
     }
-    say(settle, isNews(settle, &record->address, error->message) ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG,
+    say(reconcile, isNews(reconcile, &record->address, error->message) ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG,
         &record->address, why, error->message);
-    addFailure(settle, error);
+    addFailure(reconcile, error);
 }
 
 /* The metadata has promised what could not be set; it says again what is. */
 static void
-followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
+followRecord(Reconcile *reconcile, const virtRecord *record, virtHostdev *entry)
 {
     bool any = virtNetdevListLeavesPort(entry->netdevs);
 
@@ -127,49 +127,49 @@ followRecord(Settle *settle, const virtRecord *record, virtHostdev *entry)
         ((virtNetdev *)entry->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
     if (entry->interface) /* what it has kept says the promised rate */
         g_free(virtInterfaceDropKept(entry->interface, "bandwidth"));
-    settle->liveChanged = true;
+    reconcile->liveChanged = true;
 }
 
 /* A device without metadata keeps what it has: nobody asks for anything else. */
 static void
-followMetadata(Settle *settle, const virtRecord *record)
+followMetadata(Reconcile *reconcile, const virtRecord *record)
 {
-    virtHostdev *entry = virtHostdevListFind(settle->live, &record->address);
+    virtHostdev *entry = virtHostdevListFind(reconcile->live, &record->address);
     g_autoptr(GPtrArray) wanted = entry ? virtQemuPortFollow(entry->netdevs, record->wanted) : NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted)))
         return;
-    owner = virtOwnerNew(nameOf(settle), settle->uuid);
-    if (virtQemuHostdevUpdateSeen(settle->host, owner, record, entry, &error)) {
-        say(settle, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
+    owner = virtOwnerNew(nameOf(reconcile), reconcile->uuid);
+    if (virtQemuHostdevUpdateSeen(reconcile->host, owner, record, entry, &error)) {
+        say(reconcile, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
         return;
     }
-    addFailure(settle, error);
+    addFailure(reconcile, error);
     if (record->phase != VIRT_PHASE_ACTIVE) { /* what it wants is half way, and no user's words */
-        say(settle, G_LOG_LEVEL_WARNING, &record->address, "could not be set as the metadata says", error->message);
+        say(reconcile, G_LOG_LEVEL_WARNING, &record->address, "could not be set as the metadata says", error->message);
         return;
     }
-    say(settle, G_LOG_LEVEL_WARNING, &record->address,
+    say(reconcile, G_LOG_LEVEL_WARNING, &record->address,
         "could not be set as the metadata says, so the metadata says again what is", error->message);
-    followRecord(settle, record, entry);
+    followRecord(reconcile, record, entry);
 }
 
 static bool
-isThere(const Settle *settle, const virtRecord *record)
+isThere(const Reconcile *reconcile, const virtRecord *record)
 {
-    return settle->domain->live && virtDaemonDomainHas(settle->domain->live, &record->address);
+    return reconcile->domain->live && virtDaemonDomainHas(reconcile->domain->live, &record->address);
 }
 
 static void
-putBackAll(Settle *settle)
+putBackAll(Reconcile *reconcile)
 {
-    const char *why = settle->domain->live ? "the domain no longer has it" : "the domain no longer runs";
+    const char *why = reconcile->domain->live ? "the domain no longer has it" : "the domain no longer runs";
 
-    for (guint i = 0; i < settle->records->len; i++) {
-        if (!isThere(settle, settle->records->pdata[i]))
-            putBack(settle, settle->records->pdata[i], why);
+    for (guint i = 0; i < reconcile->records->len; i++) {
+        if (!isThere(reconcile, reconcile->records->pdata[i]))
+            putBack(reconcile, reconcile->records->pdata[i], why);
     }
 }
 
@@ -193,16 +193,16 @@ dropStale(GPtrArray *metadata, const virtDomain *domain)
 }
 
 static void
-writeMetadata(Settle *settle, const GPtrArray *metadata, guint impact, const GArray *dropped)
+writeMetadata(Reconcile *reconcile, const GPtrArray *metadata, guint impact, const GArray *dropped)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!virtDaemonMetadataSet(settle->domain->dom, metadata, impact, &error)) {
-        addFailure(settle, error);
+    if (!virtDaemonMetadataSet(reconcile->domain->dom, metadata, impact, &error)) {
+        addFailure(reconcile, error);
         return;
     }
     for (guint i = 0; i < dropped->len; i++)
-        say(settle, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtPCIAddress, i),
+        say(reconcile, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtPCIAddress, i),
             "the metadata named it, the devices do not: dropped", NULL);
 }
 
@@ -217,10 +217,10 @@ hasStale(const GPtrArray *metadata, const virtDomain *domain)
 }
 
 static bool
-hasRecord(const Settle *settle, const virtPCIAddress *address)
+hasRecord(const Reconcile *reconcile, const virtPCIAddress *address)
 {
-    for (guint i = 0; i < settle->records->len; i++) {
-        if (virtPCIAddressCompare(&((virtRecord *)settle->records->pdata[i])->address, address) == 0)
+    for (guint i = 0; i < reconcile->records->len; i++) {
+        if (virtPCIAddressCompare(&((virtRecord *)reconcile->records->pdata[i])->address, address) == 0)
             return true;
     }
     return false;
@@ -228,114 +228,114 @@ hasRecord(const Settle *settle, const virtPCIAddress *address)
 
 /* Nobody knows what such a VF was before. Said once: it stays so until the domain stops. */
 static void
-warnUnrecorded(const Settle *settle)
+warnUnrecorded(const Reconcile *reconcile)
 {
     static GMutex lock;
     static GHashTable *told; /* "UUID ADDRESS", of this daemon's life */
 
-    for (guint i = 0; i < settle->live->len; i++) {
-        const virtHostdev *entry = settle->live->pdata[i];
+    for (guint i = 0; i < reconcile->live->len; i++) {
+        const virtHostdev *entry = reconcile->live->pdata[i];
         char address[VIRT_PCI_ADDRESS_LEN];
 
-        if (hasRecord(settle, &entry->address))
+        if (hasRecord(reconcile, &entry->address))
             continue;
         virtPCIAddressFormat(&entry->address, address);
         g_mutex_lock(&lock);
         if (!told)
             told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        bool first = g_hash_table_add(told, g_strdup_printf("%s %s", settle->uuid, address));
+        bool first = g_hash_table_add(told, g_strdup_printf("%s %s", reconcile->uuid, address));
         g_mutex_unlock(&lock);
         if (first)
-            say(settle, G_LOG_LEVEL_WARNING, &entry->address,
+            say(reconcile, G_LOG_LEVEL_WARNING, &entry->address,
                 "it runs with this device, but what that was before is not recorded: it will not be put back", NULL);
     }
 }
 
 static void
-settleLive(Settle *settle)
+reconcileLive(Reconcile *reconcile)
 {
     g_autoptr(GArray) dropped = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!(settle->live = virtDaemonMetadataGet(settle->domain->dom, VIR_DOMAIN_AFFECT_LIVE, &error))) {
-        addFailure(settle, error);
+    if (!(reconcile->live = virtDaemonMetadataGet(reconcile->domain->dom, VIR_DOMAIN_AFFECT_LIVE, &error))) {
+        addFailure(reconcile, error);
         return;
     }
-    for (guint i = 0; i < settle->records->len; i++) {
-        if (isThere(settle, settle->records->pdata[i]))
-            followMetadata(settle, settle->records->pdata[i]);
+    for (guint i = 0; i < reconcile->records->len; i++) {
+        if (isThere(reconcile, reconcile->records->pdata[i]))
+            followMetadata(reconcile, reconcile->records->pdata[i]);
     }
-    dropped = dropStale(settle->live, settle->domain->live);
-    if (!settle->recordsUnknown)
-        warnUnrecorded(settle);
-    if (dropped->len > 0 || settle->liveChanged)
-        writeMetadata(settle, settle->live, VIR_DOMAIN_AFFECT_LIVE, dropped);
+    dropped = dropStale(reconcile->live, reconcile->domain->live);
+    if (!reconcile->recordsUnknown)
+        warnUnrecorded(reconcile);
+    if (dropped->len > 0 || reconcile->liveChanged)
+        writeMetadata(reconcile, reconcile->live, VIR_DOMAIN_AFFECT_LIVE, dropped);
 }
 
 /* Anybody may define the domain anew meanwhile, without our lock: metadata that came with devices which our first look
  * at it was too early for must stay, so a second look follows before anything is dropped. */
 static void
-settleConfig(Settle *settle)
+reconcileConfig(Reconcile *reconcile)
 {
-    virDomainPtr dom = settle->domain->dom;
+    virDomainPtr dom = reconcile->domain->dom;
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) metadata = virtDaemonMetadataGet(dom, VIR_DOMAIN_AFFECT_CONFIG, &error);
     g_autoptr(virtDaemonDomain) now = NULL;
     g_autoptr(GArray) dropped = NULL;
 
-    if (metadata && hasStale(metadata, settle->domain->config))
-        now = virtDaemonDomainGet(virDomainGetConnect(dom), settle->uuid, &error);
+    if (metadata && hasStale(metadata, reconcile->domain->config))
+        now = virtDaemonDomainGet(virDomainGetConnect(dom), reconcile->uuid, &error);
     if (error)
-        addFailure(settle, error);
+        addFailure(reconcile, error);
     if (!now || !now->config)
         return;
     dropped = dropStale(metadata, now->config);
     if (dropped->len > 0)
-        writeMetadata(settle, metadata, VIR_DOMAIN_AFFECT_CONFIG, dropped);
+        writeMetadata(reconcile, metadata, VIR_DOMAIN_AFFECT_CONFIG, dropped);
 }
 
 /* ---- all of it ---- */
 
 /* A record that cannot be read may be this domain's. */
 static void
-listRecords(Settle *settle)
+listRecords(Reconcile *reconcile)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GError) error = NULL;
 
-    settle->records = virtQemuRecordListAll(settle->host, problems, &error);
-    settle->recordsUnknown = error || problems->len > 0;
+    reconcile->records = virtQemuRecordListAll(reconcile->host, problems, &error);
+    reconcile->recordsUnknown = error || problems->len > 0;
     if (error) {
-        addFailure(settle, error);
-        settle->records = g_ptr_array_new();
+        addFailure(reconcile, error);
+        reconcile->records = g_ptr_array_new();
     }
-    for (guint i = settle->records->len; i-- > 0;) {
-        if (g_strcmp0(((virtRecord *)settle->records->pdata[i])->owner.uuid, settle->uuid) != 0)
-            g_ptr_array_remove_index(settle->records, i);
+    for (guint i = reconcile->records->len; i-- > 0;) {
+        if (g_strcmp0(((virtRecord *)reconcile->records->pdata[i])->owner.uuid, reconcile->uuid) != 0)
+            g_ptr_array_remove_index(reconcile->records, i);
     }
     for (guint i = 0; i < problems->len; i++)
-        addFailure(settle, problems->pdata[i]);
+        addFailure(reconcile, problems->pdata[i]);
 }
 
 static bool
-settleWith(virConnectPtr conn, const char *uuid, GError **error)
+reconcileWith(virConnectPtr conn, const char *uuid, GError **error)
 {
-    g_autoptr(Settle) settle = g_new0(Settle, 1);
+    g_autoptr(Reconcile) reconcile = g_new0(Reconcile, 1);
 
-    settle->host = virtDaemonHostNew();
-    settle->uuid = uuid;
-    settle->failures = g_string_new(NULL);
-    listRecords(settle); /* before libvirt is asked */
-    if (!(settle->domain = virtDaemonDomainGet(conn, uuid, error)))
+    reconcile->host = virtDaemonHostNew();
+    reconcile->uuid = uuid;
+    reconcile->failures = g_string_new(NULL);
+    listRecords(reconcile); /* before libvirt is asked */
+    if (!(reconcile->domain = virtDaemonDomainGet(conn, uuid, error)))
         return false;
-    putBackAll(settle);
-    if (settle->domain->live && settle->domain->liveIsOurs)
-        settleLive(settle);
-    if (settle->domain->config && settle->domain->configIsOurs)
-        settleConfig(settle);
-    if (settle->failures->len == 0)
+    putBackAll(reconcile);
+    if (reconcile->domain->live && reconcile->domain->liveIsOurs)
+        reconcileLive(reconcile);
+    if (reconcile->domain->config && reconcile->domain->configIsOurs)
+        reconcileConfig(reconcile);
+    if (reconcile->failures->len == 0)
         return true;
-    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, settle->failures->str);
+    g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, reconcile->failures->str);
     return false;
 }
 
@@ -348,13 +348,13 @@ settleWith(virConnectPtr conn, const char *uuid, GError **error)
  * libvirt does not tell how things are; then nothing was changed.
  */
 bool
-virtDaemonSettle(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
+virtDaemonReconcile(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error)
 {
     virConnectPtr conn = virtDaemonLibvirtBorrow(daemon, error);
     bool ok;
 
     *ret_again = barrier && !(conn && virtDaemonBarrier(conn, uuid, error));
-    ok = conn && !*ret_again && settleWith(conn, uuid, error);
+    ok = conn && !*ret_again && reconcileWith(conn, uuid, error);
     virtDaemonLibvirtReturn(daemon, conn);
     return ok;
 }

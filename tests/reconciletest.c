@@ -1,4 +1,4 @@
-/* settletest.c: a running domain whose metadata and VF do not agree, where the NIC refuses what would make them
+/* reconciletest.c: a running domain whose metadata and VF do not agree, where the NIC refuses what would make them
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The daemon's own code on a made-up host, with faultlibvirt.c for libvirt. That each step may fail is tested by
@@ -99,20 +99,20 @@ tearDown(Fixture *f, gconstpointer opaque)
 }
 
 static bool
-settle(GError **error)
+reconcile(GError **error)
 {
     bool again;
 
-    return virtDaemonSettle(NULL, UUID_A, true, &again, error);
+    return virtDaemonReconcile(NULL, UUID_A, true, &again, error);
 }
 
-/* That settling fails, and names the NIC's refusal. */
+/* That reconciling fails, and names the NIC's refusal. */
 static void
 assertRefused(void)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(settle(&error));
+    g_assert_false(reconcile(&error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
     g_assert_nonnull(strstr(error->message, "VLAN 300"));
 }
@@ -160,7 +160,7 @@ testRefused(Fixture *f, gconstpointer opaque)
     metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
     entry = metadata->pdata[0];
     g_assert_cmpstr(entry->interface->kept, ==, "<model type='virtio'/>");
-    g_assert_true(settle(NULL));
+    g_assert_true(reconcile(NULL));
 }
 
 /* What a record wants that was never reached is nobody's promise: the metadata stays, and is what is tried again. */
@@ -173,7 +173,7 @@ testCutOffRefused(Fixture *f, gconstpointer opaque)
     assertRefused();
     assertVlans(f, 300, 200, 100);
     fakeHostHeal(f->fake);
-    g_assert_true(settle(NULL));
+    g_assert_true(reconcile(NULL));
     assertVlans(f, 300, 300, 300);
 }
 
@@ -183,7 +183,7 @@ testCutOff(Fixture *f, gconstpointer opaque)
 {
     writeMetadata(newHostdev(f->vf, 300), NULL);
     cutUpdateOff(f, 300);
-    g_assert_true(settle(NULL));
+    g_assert_true(reconcile(NULL));
     assertVlans(f, 300, 300, 300);
 }
 
@@ -222,7 +222,7 @@ testDamaged(Fixture *f, gconstpointer opaque)
         }
         state.guest.has[0] = false;
         g_strlcpy(state.guest.live, texts[i], sizeof(state.guest.live));
-        g_assert_true(settle(&error) == (i > 0));
+        g_assert_true(reconcile(&error) == (i > 0));
         if (i == 0)
             g_assert_nonnull(strstr(error->message, "nonsense"));
         g_assert_null(virtQemuRecordLoad(f->fake->host, f->vf, NULL));
@@ -239,7 +239,7 @@ testDamagedHas(Fixture *f, gconstpointer opaque)
 
     g_strlcpy(state.guest.live, "<hostdevs xmlns='urn:libvirt-hostdev:1'><nonsense/></hostdevs>",
               sizeof(state.guest.live));
-    g_assert_false(settle(&error));
+    g_assert_false(reconcile(&error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
     record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_nonnull(record);
@@ -286,7 +286,7 @@ testAttached(Fixture *f, gconstpointer opaque)
     assertEnd(f, VIRT_ERROR_NOT_FOUND, "is not among the devices");
 }
 
-#define ADD(name, test) g_test_add("/settle/" name, Fixture, NULL, setUp, test, tearDown)
+#define ADD(name, test) g_test_add("/reconcile/" name, Fixture, NULL, setUp, test, tearDown)
 
 int
 main(int argc, char **argv)
