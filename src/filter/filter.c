@@ -10,10 +10,10 @@
  * confines itself, and then one loop moves bytes between three sockets.
  *
  *   rpc_channel.c   messages and descriptors, in and out
- *   filter_look.c   which messages are looked at, and what is done to them
+ *   filter_dispatch.c   which messages are looked at, and what is done to them
  *   filter_call.c   calls that are held while something is prepared
  *   filter_like.c   calls that are held until the domain that they are about has been seen
- *   filter_ask.c    what these wait for
+ *   filter_pending.c    what these wait for
  *
  * How it ends. Without the broker, at once: the daemon reconciles what was under way. Without libvirt, as soon as the
  * client has what libvirt said last. Without the client, as soon as libvirt has what the client said last and no
@@ -119,7 +119,7 @@ virtFilterForward(virtFilter *filter, GByteArray *message)
     virtRpcChannelSend(filter->upstream, message);
 }
 
-/* Why another call is not held; for g_error_free(). */
+/* Why another call is not job; for g_error_free(). */
 GError *
 virtFilterTooMany(void)
 {
@@ -372,8 +372,8 @@ main(int argc, char **argv)
         return 1;
     }
     virtFilterAskInit(&filter);
-    filter.client = virtRpcChannelNew(FD_CLIENT, virtFilterLookAtCall, virtFilterTakeCall, &filter);
-    filter.upstream = virtRpcChannelNew(upstream, virtFilterLookAtReply, virtFilterTakeReply, &filter);
+    filter.client = virtRpcChannelNew(FD_CLIENT, virtFilterOnCallHeader, virtFilterOnCall, &filter);
+    filter.upstream = virtRpcChannelNew(upstream, virtFilterOnReplyHeader, virtFilterOnReply, &filter);
     run(&filter);
     _exit(0); /* the kernel cleans up; exit handlers are of libraries, and nobody has looked what they call */
 }

@@ -30,7 +30,7 @@
  * records and VFs, and that takes back what a step has done for a device that did not arrive. It does so too when
  * this process dies, whichever step it was at.
  */
-#include "filter/filter_held.h"
+#include "filter/filter_job.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -64,18 +64,18 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
 
 /* What libvirt would drop of an <interface> to update, or look for in vain, is told here. NULL: nothing. */
 static GError *
-complain(const virtHeld *held, const virtHostdev *found, virtHeldTarget target)
+complain(const virtFilterJob *job, const virtHostdev *found, virtFilterTarget target)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
 
-    if (found && target == VIRT_HELD_LIVE && virtPCIAddressCompare(&found->address, &held->hostdev->address) != 0) {
+    if (found && target == VIRT_FILTER_LIVE && virtPCIAddressCompare(&found->address, &job->hostdev->address) != 0) {
         virtPCIAddressFormat(&found->address, name);
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_INVALID,
             "the <interface> with this MAC address is VF %s, and a running guest cannot be given another in its place: detach it and attach the new one, or change it with --config for the next start",
             name);
     }
-    if (found || !virtInterfaceTextMentionsUs(held->xml, held->xmlLen))
+    if (found || !virtInterfaceTextMentionsUs(job->xml, job->xmlLen))
         return NULL;
     return g_error_new_literal(
         VIRT_ERROR, VIRT_ERROR_INVALID,
@@ -84,148 +84,149 @@ complain(const virtHeld *held, const virtHostdev *found, virtHeldTarget target)
 
 /* An <interface> to update that metadata does not know: libvirt has it, or nobody. */
 static void
-leaveUnknown(virtHeld *held, virtHeldTarget target)
+leaveUnknown(virtFilterJob *job, virtFilterTarget target)
 {
     const virtHostdev *found = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!held->hostdev->interface) {
-        virtHeldAdvance(held);
+    if (!job->hostdev->interface) {
+        virtFilterJobNext(job);
         return;
     }
-    for (virtHeldTarget i = 0; i < VIRT_HELD_TARGETS && !error; i++) {
-        const virtHostdev *entry = held->before[i] ? findInterface(held->before[i], held->hostdev) : NULL;
+    for (virtFilterTarget i = 0; i < VIRT_FILTER_TARGETS && !error; i++) {
+        const virtHostdev *entry = job->before[i] ? findInterface(job->before[i], job->hostdev) : NULL;
 
         if (entry && (found = entry)) {
-            held->source[i] = entry->address;
-            error = complain(held, entry, i);
+            job->source[i] = entry->address;
+            error = complain(job, entry, i);
         }
     }
     if (!found)
-        error = complain(held, NULL, VIRT_HELD_ALWAYS);
+        error = complain(job, NULL, VIRT_FILTER_ALWAYS);
     if (error)
-        virtHeldFailWith(held, error);
+        virtFilterJobFailWith(job, error);
     else if (found)
-        virtHeldAdvance(held);
+        virtFilterJobNext(job);
     else
-        virtStepLeave(held, target);
+        virtFilterStepLeave(job, target);
 }
 
 static void
-leaveUnfound(virtHeld *held, virtHeldTarget target)
+leaveUnfound(virtFilterJob *job, virtFilterTarget target)
 {
-    if (held->stock)
-        virtHeldAdvance(held);
+    if (job->stock)
+        virtFilterJobNext(job);
     else
-        virtStepLeave(held, target);
+        virtFilterStepLeave(job, target);
 }
 
 /* ---- the rows ---- */
 
-static const virtHeldStep attachSteps[] = {
-    {virtStepPermit, VIRT_HELD_ALWAYS},        {virtStepBegin, VIRT_HELD_ALWAYS},
-    {virtStepResolve, VIRT_HELD_ALWAYS},       {virtStepRead, VIRT_HELD_LIVE},
-    {virtStepRead, VIRT_HELD_CONFIG},          {virtStepWriteMetadata, VIRT_HELD_LIVE},
-    {virtStepWriteMetadata, VIRT_HELD_CONFIG}, {virtStepPrepare, VIRT_HELD_LIVE},
-    {virtStepDevice, VIRT_HELD_ALWAYS},        {virtStepVerify, VIRT_HELD_CONFIG},
-    {virtStepClose, VIRT_HELD_ALWAYS},
+static const virtFilterStep attachSteps[] = {
+    {virtFilterStepPermit, VIRT_FILTER_ALWAYS},        {virtFilterStepBegin, VIRT_FILTER_ALWAYS},
+    {virtFilterStepResolve, VIRT_FILTER_ALWAYS},       {virtFilterStepRead, VIRT_FILTER_LIVE},
+    {virtFilterStepRead, VIRT_FILTER_CONFIG},          {virtFilterStepWriteMetadata, VIRT_FILTER_LIVE},
+    {virtFilterStepWriteMetadata, VIRT_FILTER_CONFIG}, {virtFilterStepPrepare, VIRT_FILTER_LIVE},
+    {virtFilterStepDevice, VIRT_FILTER_ALWAYS},        {virtFilterStepVerify, VIRT_FILTER_CONFIG},
+    {virtFilterStepClose, VIRT_FILTER_ALWAYS},
 };
-static const virtHeldStep plainSteps[] = {{virtStepPermit, VIRT_HELD_ALWAYS},
-                                          {virtStepResolve, VIRT_HELD_ALWAYS},
-                                          {virtStepCheckPF, VIRT_HELD_LIVE},
-                                          {virtStepDevice, VIRT_HELD_ALWAYS},
-                                          {virtStepClose, VIRT_HELD_ALWAYS}};
-static const virtHeldStep detachSteps[] = {{virtStepPermit, VIRT_HELD_ALWAYS},
-                                           {virtStepBegin, VIRT_HELD_ALWAYS},
-                                           {virtStepDevice, VIRT_HELD_ALWAYS},
-                                           {virtStepClose, VIRT_HELD_ALWAYS}};
-static const virtHeldStep detachInterfaceSteps[] = {
-    {virtStepResolve, VIRT_HELD_ALWAYS}, {virtStepFind, VIRT_HELD_LIVE},     {virtStepFind, VIRT_HELD_CONFIG},
-    {leaveUnfound, VIRT_HELD_ALWAYS},    {virtStepPermit, VIRT_HELD_ALWAYS}, {virtStepBegin, VIRT_HELD_ALWAYS},
-    {virtStepDevice, VIRT_HELD_ALWAYS},  {virtStepClose, VIRT_HELD_ALWAYS},
+static const virtFilterStep plainSteps[] = {{virtFilterStepPermit, VIRT_FILTER_ALWAYS},
+                                            {virtFilterStepResolve, VIRT_FILTER_ALWAYS},
+                                            {virtFilterStepCheckPF, VIRT_FILTER_LIVE},
+                                            {virtFilterStepDevice, VIRT_FILTER_ALWAYS},
+                                            {virtFilterStepClose, VIRT_FILTER_ALWAYS}};
+static const virtFilterStep detachSteps[] = {{virtFilterStepPermit, VIRT_FILTER_ALWAYS},
+                                             {virtFilterStepBegin, VIRT_FILTER_ALWAYS},
+                                             {virtFilterStepDevice, VIRT_FILTER_ALWAYS},
+                                             {virtFilterStepClose, VIRT_FILTER_ALWAYS}};
+static const virtFilterStep detachInterfaceSteps[] = {
+    {virtFilterStepResolve, VIRT_FILTER_ALWAYS}, {virtFilterStepFind, VIRT_FILTER_LIVE},
+    {virtFilterStepFind, VIRT_FILTER_CONFIG},    {leaveUnfound, VIRT_FILTER_ALWAYS},
+    {virtFilterStepPermit, VIRT_FILTER_ALWAYS},  {virtFilterStepBegin, VIRT_FILTER_ALWAYS},
+    {virtFilterStepDevice, VIRT_FILTER_ALWAYS},  {virtFilterStepClose, VIRT_FILTER_ALWAYS},
 };
-static const virtHeldStep updateSteps[] = {
-    {virtStepPermit, VIRT_HELD_ALWAYS},       {virtStepBegin, VIRT_HELD_ALWAYS},
-    {virtStepResolve, VIRT_HELD_ALWAYS},      {virtStepReadMetadata, VIRT_HELD_LIVE},
-    {virtStepReadMetadata, VIRT_HELD_CONFIG}, {leaveUnknown, VIRT_HELD_ALWAYS},
-    {virtStepCompare, VIRT_HELD_LIVE},        {virtStepCompare, VIRT_HELD_CONFIG},
-    {virtStepWriteMetadata, VIRT_HELD_LIVE},  {virtStepWriteMetadata, VIRT_HELD_CONFIG},
-    {virtStepUpdate, VIRT_HELD_LIVE},         {virtStepVerify, VIRT_HELD_CONFIG},
-    {virtStepClose, VIRT_HELD_ALWAYS},
+static const virtFilterStep updateSteps[] = {
+    {virtFilterStepPermit, VIRT_FILTER_ALWAYS},       {virtFilterStepBegin, VIRT_FILTER_ALWAYS},
+    {virtFilterStepResolve, VIRT_FILTER_ALWAYS},      {virtFilterStepReadMetadata, VIRT_FILTER_LIVE},
+    {virtFilterStepReadMetadata, VIRT_FILTER_CONFIG}, {leaveUnknown, VIRT_FILTER_ALWAYS},
+    {virtFilterStepCompare, VIRT_FILTER_LIVE},        {virtFilterStepCompare, VIRT_FILTER_CONFIG},
+    {virtFilterStepWriteMetadata, VIRT_FILTER_LIVE},  {virtFilterStepWriteMetadata, VIRT_FILTER_CONFIG},
+    {virtFilterStepUpdate, VIRT_FILTER_LIVE},         {virtFilterStepVerify, VIRT_FILTER_CONFIG},
+    {virtFilterStepClose, VIRT_FILTER_ALWAYS},
 };
 
 /* ---- taking a call ---- */
 
-static virtHeld *
+static virtFilterJob *
 heldNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    virtHeld *held = g_new0(virtHeld, 1);
+    virtFilterJob *job = g_new0(virtFilterJob, 1);
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
 
-    held->filter = filter;
-    held->proc = proc;
-    held->header = *header;
-    held->message = message;
-    virtXdrGetDomain(&xdr, &held->domain);
-    held->xml = virtXdrGetString(&xdr, &held->xmlLen); /* or the alias */
+    job->filter = filter;
+    job->proc = proc;
+    job->header = *header;
+    job->message = message;
+    virtXdrGetDomain(&xdr, &job->domain);
+    job->xml = virtXdrGetString(&xdr, &job->xmlLen); /* or the alias */
     /* The two oldest calls have no flags, and mean the running domain. */
-    held->flags = header->proc == PROC_ATTACH_DEVICE || header->proc == PROC_DETACH_DEVICE ? VIR_DOMAIN_AFFECT_LIVE
-                                                                                           : virtXdrGetUInt(&xdr);
-    virtRpcUuidFormat(held->domain.uuid, held->uuid);
+    job->flags = header->proc == PROC_ATTACH_DEVICE || header->proc == PROC_DETACH_DEVICE ? VIR_DOMAIN_AFFECT_LIVE
+                                                                                          : virtXdrGetUInt(&xdr);
+    virtRpcUuidFormat(job->domain.uuid, job->uuid);
     if (xdr.bad)
-        g_clear_pointer(&held, g_free);
-    return held;
+        g_clear_pointer(&job, g_free);
+    return job;
 }
 
 /* Of what is only stored, the hook looks at the next start. */
 static bool
-understandPlain(virtHeld *held)
+understandPlain(virtFilterJob *job)
 {
-    guint impact = held->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG);
+    guint impact = job->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG);
 
-    held->next = plainSteps;
-    if (impact == VIR_DOMAIN_AFFECT_CONFIG || !virtDeviceFindAddress(held->xml, held->xmlLen, &held->plain))
+    job->next = plainSteps;
+    if (impact == VIR_DOMAIN_AFFECT_CONFIG || !virtDeviceFindAddress(job->xml, job->xmlLen, &job->plain))
         return false;
-    held->stock = g_strndup(held->xml, held->xmlLen); /* with "current" spelled out: the domain may start meanwhile */
+    job->stock = g_strndup(job->xml, job->xmlLen); /* with "current" spelled out: the domain may start meanwhile */
     return true;
 }
 
 static bool
-understandAttach(virtHeld *held, GError **error)
+understandAttach(virtFilterJob *job, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
-    held->next = attachSteps;
-    held->stock = virtHostdevToStock(held->xml, held->xmlLen, virtFilterFlags(held->filter), &held->hostdev, &local);
+    job->next = attachSteps;
+    job->stock = virtHostdevToStock(job->xml, job->xmlLen, virtFilterFlags(job->filter), &job->hostdev, &local);
     if (local)
         g_propagate_error(error, g_steal_pointer(&local));
-    else if (!held->hostdev)
-        return understandPlain(held);
+    else if (!job->hostdev)
+        return understandPlain(job);
     else
-        virtHostdevGenerateMacs(held->hostdev);
-    return held->stock;
+        virtHostdevGenerateMacs(job->hostdev);
+    return job->stock;
 }
 
 /* Is the call one to hold? False without an error: it is libvirt's alone. */
 static bool
-understand(virtHeld *held, GError **error)
+understand(virtFilterJob *job, GError **error)
 {
-    switch (held->proc->action) {
+    switch (job->proc->action) {
     case VIRT_RPC_DETACH_ALIAS:
-        held->next = detachSteps;
+        job->next = detachSteps;
         return true;
     case VIRT_RPC_DETACH:
-        if (memmem(held->xml, held->xmlLen, "<hostdev", 8))
-            held->next = detachSteps;
-        else if (memmem(held->xml, held->xmlLen, "<interface", 10))
-            held->next = detachInterfaceSteps;
-        return held->next;
+        if (memmem(job->xml, job->xmlLen, "<hostdev", 8))
+            job->next = detachSteps;
+        else if (memmem(job->xml, job->xmlLen, "<interface", 10))
+            job->next = detachInterfaceSteps;
+        return job->next;
     case VIRT_RPC_ATTACH:
-        return understandAttach(held, error);
+        return understandAttach(job, error);
     case VIRT_RPC_UPDATE:
-        held->next = updateSteps;
-        held->stock = virtHostdevToStock(held->xml, held->xmlLen, VIRT_DOMAIN_INTERFACES, &held->hostdev, error);
-        return held->stock;
+        job->next = updateSteps;
+        job->stock = virtHostdevToStock(job->xml, job->xmlLen, VIRT_DOMAIN_INTERFACES, &job->hostdev, error);
+        return job->stock;
     default:
         return false;
     }
@@ -242,23 +243,23 @@ bool
 virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     g_autoptr(GError) error = NULL;
-    virtHeld *held = heldNew(filter, proc, header, message);
+    virtFilterJob *job = heldNew(filter, proc, header, message);
     bool ours = false;
 
-    if (!held)
+    if (!job)
         return false; /* libvirt will say what is wrong with it */
     virtFilterHeldAdd(filter);
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
         error = virtFilterTooMany();
-    else if ((ours = understand(held, &error)))
+    else if ((ours = understand(job, &error)))
         error = virtFilterDescriptors(message);
     if (error) {
-        virtHeldFailWith(held, error);
+        virtFilterJobFailWith(job, error);
     } else if (ours) {
-        virtHeldAdvance(held);
+        virtFilterJobNext(job);
     } else {
-        held->message = NULL;
-        virtHeldFree(held);
+        job->message = NULL;
+        virtFilterJobFree(job);
         return false;
     }
     return true;

@@ -71,7 +71,7 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
     likeFree(like); /* without a header libvirt is gone, and the client's connection with it */
 }
 
-/* The call is held; what was taken over goes with it. */
+/* The call is job; what was taken over goes with it. */
 static void
 begin(virtFilter *filter, GByteArray *call, Like *like, GError **error)
 {

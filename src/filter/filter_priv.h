@@ -26,12 +26,12 @@ struct _virtFilter {
 
 void virtFilterLog(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/* ---- filter_look.c: what is done with a message, in each direction; opaque is the filter ---- */
+/* ---- filter_dispatch.c: what is done with a message, in each direction; opaque is the filter ---- */
 
-bool virtFilterLookAtCall(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
-bool virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
-bool virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
-bool virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
+bool virtFilterOnCallHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
+bool virtFilterOnCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
+bool virtFilterOnReplyHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error);
+bool virtFilterOnReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error);
 
 /* ---- filter_start.c ---- */
 
@@ -44,7 +44,7 @@ bool virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const vi
 void virtFilterGuardMetadata(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                              GByteArray **message);
 
-/* ---- filter_ask.c: what is asked of libvirt and of the broker, and waited for ---- */
+/* ---- filter_pending.c: what is asked of libvirt and of the broker, and waited for ---- */
 
 void virtFilterAskInit(virtFilter *filter);
 void virtFilterSent(virtFilter *filter, const virtRpcHeader *header);

@@ -27,7 +27,7 @@
  * from the answer to begin to the arrival of end: what the daemon itself does there, it cannot be blamed for. In
  * between all counts, also what libvirt and a network card take, or who asks again and again would have the domain for
  * ever. Long calls of the client's do not, for the filter gives a call up that would have to wait for them
- * (filter_ask.c): an error, and not the end of the connection.
+ * (filter_pending.c): an error, and not the end of the connection.
  */
 #pragma once
 

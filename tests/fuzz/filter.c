@@ -149,8 +149,8 @@ begin(World *world, guint flags)
                      .toUpstream = g_byte_array_new(),
                      .asked = g_array_new(FALSE, FALSE, sizeof(guint))};
     virtFilterAskInit(&world->filter);
-    world->filter.client = virtRpcChannelNew(client[1], virtFilterLookAtCall, virtFilterTakeCall, &world->filter);
-    world->filter.upstream = virtRpcChannelNew(upstream[1], virtFilterLookAtReply, virtFilterTakeReply, &world->filter);
+    world->filter.client = virtRpcChannelNew(client[1], virtFilterOnCallHeader, virtFilterOnCall, &world->filter);
+    world->filter.upstream = virtRpcChannelNew(upstream[1], virtFilterOnReplyHeader, virtFilterOnReply, &world->filter);
 }
 
 /* Answer what was asked, until nothing is held. What is answered already is no reason to go. */

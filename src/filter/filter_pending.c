@@ -1,4 +1,4 @@
-/* filter_ask.c: what is asked of libvirt and of the broker, and waited for
+/* filter_pending.c: what is asked of libvirt and of the broker, and waited for
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A held call waits for one thing at a time, so there are never more questions than held calls (filter_call.c).

@@ -1,4 +1,4 @@
-/* filter_look.c: what is done with a message, in each direction
+/* filter_dispatch.c: what is done with a message, in each direction
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Only the few messages that have a row in rpc_procs.c are collected, and the replies to our own calls. All else is
@@ -30,7 +30,7 @@ checkType(const virtRpcHeader *header, guint types, GError **error)
 
 /* A virtRpcLookFunc for what a client sends. */
 bool
-virtFilterLookAtCall(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error)
+virtFilterOnCallHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error)
 {
     virtFilter *filter = opaque;
 
@@ -74,7 +74,7 @@ toStock(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
 
 /* A virtRpcTakeFunc for what a client sends. */
 bool
-virtFilterTakeCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error)
+virtFilterOnCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error)
 {
     virtFilter *filter = opaque;
     const virtRpcProc *proc = virtRpcProcFind(header);
@@ -127,7 +127,7 @@ isToUs(const virtFilter *filter, const virtRpcHeader *header)
 
 /* A virtRpcLookFunc for what libvirt sends. */
 bool
-virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error)
+virtFilterOnReplyHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFate *ret_fate, GError **error)
 {
     virtFilter *filter = opaque;
 
@@ -141,7 +141,7 @@ virtFilterLookAtReply(gpointer opaque, const virtRpcHeader *header, virtRpcFate 
 
 /* A virtRpcTakeFunc for what libvirt sends. */
 bool
-virtFilterTakeReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error)
+virtFilterOnReply(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error)
 {
     virtFilter *filter = opaque;
     const virtRpcProc *proc = virtRpcProcFind(header);
