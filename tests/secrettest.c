@@ -53,7 +53,7 @@ readAllWays(const char *xml)
     check(&error);
     reverted = virtDomainRevert(xml, len, &lost, &error);
     check(&error);
-    like = virtDomainToStockLike(xml, len, xml, len, &error);
+    like = virtDomainToStockABI(xml, len, xml, len, &error);
     check(&error);
     device = virtHostdevToStock(xml, len, 0, &hostdev, &error);
     virtHostdevFree(hostdev);

@@ -51,7 +51,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomain, virtDomainFree)
 bool virtDomainMentionsUs(const char *xml, gsize len);
 bool virtDomainConcernsUs(const char *xml, gsize len, guint flags);
 char *virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GError **error);
-char *virtDomainToStockLike(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
+char *virtDomainToStockABI(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
 
 /* How a device with netdevs is shown. */
 typedef enum {

@@ -84,7 +84,7 @@ bool virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, con
 void virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout);
 char *virtInterfaceListKept(const virtInterface *interface);
 
-/* ---- domain_like.c ---- */
+/* ---- domain_abi.c ---- */
 bool virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev);
 
 /* ---- domain_show.c ---- */

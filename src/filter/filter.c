@@ -12,7 +12,7 @@
  *   rpc_channel.c   messages and descriptors, in and out
  *   filter_dispatch.c   which messages are looked at, and what is done to them
  *   filter_call.c   calls that are held while something is prepared
- *   filter_like.c   calls that are held until the domain that they are about has been seen
+ *   filter_abi.c   calls that are held until the domain that they are about has been seen
  *   filter_pending.c    what these wait for
  *
  * How it ends. Without the broker, at once: the daemon reconciles what was under way. Without libvirt, as soon as the

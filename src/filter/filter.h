@@ -43,12 +43,12 @@ void virtFilterForward(virtFilter *filter, GByteArray *message);
 GError *virtFilterTooMany(void);
 GError *virtFilterDescriptors(const GByteArray *message);
 
-/* ---- filter_call.c, filter_like.c, filter_interface.c: calls that are held ---- */
+/* ---- filter_call.c, filter_abi.c, filter_interface.c: calls that are held ---- */
 
 /* Takes a call about a device (ATTACH, DETACH, DETACH_ALIAS, UPDATE), sees it through, and gives the client its one
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
 bool virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
-bool virtFilterHoldLike(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+bool virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                              GByteArray *message);
 /* A reply to a call of ours as one to the client's call of @header; for the caller to free. */

@@ -80,8 +80,8 @@ virtFilterOnCall(gpointer opaque, const virtRpcHeader *header, GByteArray **mess
     const virtRpcProc *proc = virtRpcProcFind(header);
 
     switch (proc->action) {
-    case VIRT_RPC_TO_STOCK_LIKE:
-        if (virtFilterHoldLike(filter, proc, header, *message))
+    case VIRT_RPC_TO_STOCK_ABI:
+        if (virtFilterHoldABI(filter, proc, header, *message))
             *message = NULL;
         break;
     case VIRT_RPC_TO_STOCK:

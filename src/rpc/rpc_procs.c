@@ -53,22 +53,22 @@ static const virtRpcProc procs[] = {
     {186, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SNAPSHOT_GET_XML_DESC */
     {192, VIRT_RPC_CALL, VIRT_RPC_START, "sd"},               /* DOMAIN_REVERT_TO_SNAPSHOT: name of the snapshot */
     {196, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FLAGS */
-    {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 14},   /* DOMAIN_MIGRATE_BEGIN3 */
+    {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", 14},   /* DOMAIN_MIGRATE_BEGIN3 */
     {214, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},        /* DOMAIN_MIGRATE_PREPARE3 */
     {215, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "shohx"},         /* DOMAIN_MIGRATE_PREPARE_TUNNEL3 */
-    {216, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 14},   /* DOMAIN_MIGRATE_PERFORM3 */
-    {232, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dsX", 14},  /* DOMAIN_SAVE_FLAGS */
-    {233, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "sX", 235},  /* DOMAIN_RESTORE_FLAGS */
+    {216, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", 14},   /* DOMAIN_MIGRATE_PERFORM3 */
+    {232, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dsX", 14},  /* DOMAIN_SAVE_FLAGS */
+    {233, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sX", 235},  /* DOMAIN_RESTORE_FLAGS */
     {235, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SAVE_IMAGE_GET_XML_DESC */
-    {236, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "sx", 235},  /* DOMAIN_SAVE_IMAGE_DEFINE_XML */
+    {236, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sx", 235},  /* DOMAIN_SAVE_IMAGE_DEFINE_XML */
     {256, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dipf"},         /* DOMAIN_SET_INTERFACE_PARAMETERS */
     {257, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "diuf"},         /* DOMAIN_GET_INTERFACE_PARAMETERS */
     {264, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtoon"},   /* DOMAIN_SET_METADATA: metadata, key, uri */
     {265, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtn"},     /* DOMAIN_GET_METADATA */
-    {302, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dp", 14},   /* DOMAIN_MIGRATE_BEGIN3_PARAMS */
+    {302, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", 14},   /* DOMAIN_MIGRATE_BEGIN3_PARAMS */
     {303, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE3_PARAMS */
     {304, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS */
-    {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dop", 14},  /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
+    {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dop", 14},  /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
     {309, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_CREATE_XML_WITH_FILES */
     {309, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
     {310, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FILES */
@@ -76,14 +76,14 @@ static const virtRpcProc procs[] = {
     {350, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_DEFINE_XML_FLAGS */
     {379, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: callback id */
     {388, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_MANAGED_SAVE_GET_XML_DESC */
-    {389, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dX", 388},  /* DOMAIN_MANAGED_SAVE_DEFINE_XML */
+    {389, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", 388},  /* DOMAIN_MANAGED_SAVE_DEFINE_XML */
     {392, VIRT_RPC_CALL, VIRT_RPC_DETACH_ALIAS, "dsu"},       /* DOMAIN_DETACH_DEVICE_ALIAS */
     {411, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_CHECKPOINT_CREATE_XML */
     {412, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_CHECKPOINT_GET_XML_DESC */
     {421, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dxX"},           /* DOMAIN_BACKUP_BEGIN: backup, checkpoint */
     {422, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_BACKUP_GET_XML_DESC */
-    {440, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "dp", 14},   /* DOMAIN_SAVE_PARAMS */
-    {441, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_LIKE, "p", 235},   /* DOMAIN_RESTORE_PARAMS */
+    {440, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", 14},   /* DOMAIN_SAVE_PARAMS */
+    {441, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "p", 235},   /* DOMAIN_RESTORE_PARAMS */
     {456, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dI"},           /* DOMAIN_ANNOUNCE_INTERFACE */
 };
 
@@ -271,7 +271,7 @@ convertText(const virtRpcProc *proc, const virtRpcXml *xml, const Context *conte
     if (proc->action == VIRT_RPC_TO_NETDEV)
         return virtRpcShow(xml->text, xml->len, error);
     if (context->domain && !xml->future)
-        return virtDomainToStockLike(xml->text, xml->len, context->domain, context->domainLen, error);
+        return virtDomainToStockABI(xml->text, xml->len, context->domain, context->domainLen, error);
     return virtDomainToStock(xml->text, xml->len, NULL, VIRT_DOMAIN_GENERATE_MAC | context->flags, error);
 }
 
@@ -408,7 +408,7 @@ virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len)
  * False with VIRT_ERROR_INVALID also where it differs in what a guest would notice.
  */
 bool
-virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
+virtRpcRewriteABI(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
                    GByteArray **ret_message, GError **error)
 {
     const Context context = {virtDomainMentionsUs(domain, domainLen) ? VIRT_DOMAIN_INTERFACES : 0, domain, domainLen};

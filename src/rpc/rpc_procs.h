@@ -10,13 +10,13 @@
 #define VIRT_RPC_NS_PERMISSION VIRT_NS ":permission"
 
 typedef enum {
-    VIRT_RPC_TO_STOCK,      /* a call: its XML is brought to stock form */
-    VIRT_RPC_TO_STOCK_LIKE, /* a call: its XML takes the place of a domain's, and must be like it: filter_like.c */
-    VIRT_RPC_MIGRATED,      /* a call: its XML comes from another host; only <netdev> is brought to stock form */
-    VIRT_RPC_TO_NETDEV,     /* a reply: its XML is shown as it was written; the last that virtRpcRewrite() is for */
-    VIRT_RPC_ATTACH,        /* a call about one device: see filter_call.c */
-    VIRT_RPC_DETACH,        /* by XML */
-    VIRT_RPC_DETACH_ALIAS,  /* by alias */
+    VIRT_RPC_TO_STOCK,     /* a call: its XML is brought to stock form */
+    VIRT_RPC_TO_STOCK_ABI, /* a call: its XML takes the place of a domain's, and must be like it: filter_abi.c */
+    VIRT_RPC_MIGRATED,     /* a call: its XML comes from another host; only <netdev> is brought to stock form */
+    VIRT_RPC_TO_NETDEV,    /* a reply: its XML is shown as it was written; the last that virtRpcRewrite() is for */
+    VIRT_RPC_ATTACH,       /* a call about one device: see filter_call.c */
+    VIRT_RPC_DETACH,       /* by XML */
+    VIRT_RPC_DETACH_ALIAS, /* by alias */
     VIRT_RPC_UPDATE,
     VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
     VIRT_RPC_INTERFACE,      /* a call that names an interface: filter_interface.c */
@@ -31,7 +31,7 @@ typedef struct {
     virtRpcType type; /* CALL, REPLY or MESSAGE; calls and replies with and without descriptors */
     virtRpcAction action;
     const char *layout; /* of the payload as far as anybody looks: see rpc_procs.c */
-    guint32 shows;      /* TO_STOCK_LIKE: the procedure that shows what the XML is to be like */
+    guint32 shows;      /* TO_STOCK_ABI: the procedure that shows what the XML is to be like */
 } virtRpcProc;
 
 /* NULL: forward it without looking. Program and status are looked at too: only a REMOTE call, an OK reply. */
@@ -43,12 +43,12 @@ const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
 bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
                     GError **error);
 
-/* ---- VIRT_RPC_TO_STOCK_LIKE ---- */
+/* ---- VIRT_RPC_TO_STOCK_ABI ---- */
 
 /* The call that shows what the XML of @message is to be like, for g_byte_array_unref(); NULL where it has no XML. */
 GByteArray *virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len);
-bool virtRpcRewriteLike(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
-                        GByteArray **ret_message, GError **error);
+bool virtRpcRewriteABI(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
+                       GByteArray **ret_message, GError **error);
 
 /* A document in netdev form; rpc_shown.c. */
 char *virtRpcShow(const char *xml, gsize len, GError **error);

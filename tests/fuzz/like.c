@@ -21,11 +21,11 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     if (memchr(data, 0, size))
         return 0;
     virtHostdevIsIn(text, len, domain, domainLen, NULL);
-    stored = virtDomainToStockLike(text, len, domain, domainLen, NULL);
+    stored = virtDomainToStockABI(text, len, domain, domainLen, NULL);
     if (!stored)
         return 0;
     fuzzXmlKept(input, stored, FUZZ_DEVICES, "in the domain's place");
-    again = virtDomainToStockLike(stored, strlen(stored), domain, domainLen, NULL);
+    again = virtDomainToStockABI(stored, strlen(stored), domain, domainLen, NULL);
     fuzzSame(again, stored, "in the domain's place, twice");
     return 0;
 }

@@ -50,7 +50,7 @@ checkLike(const virtRpcProc *proc, const guint8 *data, size_t size, const char *
 
     if (call && !virtRpcMessageEnd(call, NULL))
         fuzzFail("a question about a domain is too long");
-    if (virtRpcRewriteLike(proc, data, size, domain, strlen(domain), &message, NULL) && message)
+    if (virtRpcRewriteABI(proc, data, size, domain, strlen(domain), &message, NULL) && message)
         checkMessage(message, data, size);
     g_clear_pointer(&message, g_byte_array_unref);
 }
@@ -70,7 +70,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
         return 0;
     checkRewrite(proc, data, size, 0);
     checkRewrite(proc, data, size, VIRT_DOMAIN_INTERFACES);
-    if (proc->action == VIRT_RPC_TO_STOCK_LIKE)
+    if (proc->action == VIRT_RPC_TO_STOCK_ABI)
         checkLike(proc, data, size, domain);
     virtRpcIsOurMetadata(proc, data, size);
     reply = virtRpcErrorReply(header.proc, header.serial, &(GError){1, 1, domain});

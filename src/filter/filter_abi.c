@@ -1,4 +1,4 @@
-/* filter_like.c: calls whose XML takes the place of what a domain is: migration, saving, saved images
+/* filter_abi.c: calls whose XML takes the place of what a domain is: migration, saving, saved images
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Whether an interface in such a document is stored as a <hostdev>, and which MAC addresses it must have, only the
@@ -13,45 +13,46 @@ typedef struct {
     const virtRpcProc *proc;
     virtRpcHeader header;
     GByteArray *message; /* the client's call */
-} Like;
+} PendingABI;
 
 static void
-likeFree(Like *like)
+pendingFree(PendingABI *pending)
 {
-    virtFilterHeldDone(like->filter);
-    g_clear_pointer(&like->message, g_byte_array_unref);
-    g_free(like);
+    virtFilterHeldDone(pending->filter);
+    g_clear_pointer(&pending->message, g_byte_array_unref);
+    g_free(pending);
 }
 
 static void
-refuse(const Like *like, const GError *error)
+refuse(const PendingABI *pending, const GError *error)
 {
-    virtFilterReply(like->filter, virtRpcErrorReply(like->header.proc, like->header.serial, error));
+    virtFilterReply(pending->filter, virtRpcErrorReply(pending->header.proc, pending->header.serial, error));
 }
 
 static void
-forward(Like *like, const char *domain, gsize len)
+forward(PendingABI *pending, const char *domain, gsize len)
 {
     g_autoptr(GError) error = NULL;
     GByteArray *rewritten;
 
-    if (!virtRpcRewriteLike(like->proc, like->message->data, like->message->len, domain, len, &rewritten, &error))
-        refuse(like, error);
+    if (!virtRpcRewriteABI(pending->proc, pending->message->data, pending->message->len, domain, len, &rewritten,
+                           &error))
+        refuse(pending, error);
     else
-        virtFilterForward(like->filter, rewritten ? rewritten : g_steal_pointer(&like->message));
+        virtFilterForward(pending->filter, rewritten ? rewritten : g_steal_pointer(&pending->message));
 }
 
 /* A failure is the client's own: it may not see the domain, or there is none. */
 static void
-relay(const Like *like, const GByteArray *message)
+relay(const PendingABI *pending, const GByteArray *message)
 {
-    virtFilterReply(like->filter, virtFilterRelay(&like->header, message));
+    virtFilterReply(pending->filter, virtFilterRelay(&pending->header, message));
 }
 
 static void
 gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
-    Like *like = opaque;
+    PendingABI *pending = opaque;
     const char *xml;
     virtXdr xdr;
     gsize len;
@@ -59,26 +60,26 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
     if (header && header->status == VIRT_RPC_OK) {
         xdr = virtRpcMessageOpen(message->data, message->len);
         if ((xml = virtXdrGetString(&xdr, &len))) {
-            forward(like, xml, len);
+            forward(pending, xml, len);
         } else {
             g_autoptr(GError) error =
                 g_error_new(VIRT_ERROR, VIRT_ERROR_HOST, "libvirt's reply with the domain's XML cannot be read");
-            refuse(like, error);
+            refuse(pending, error);
         }
     } else if (header) {
-        relay(like, message);
+        relay(pending, message);
     }
-    likeFree(like); /* without a header libvirt is gone, and the client's connection with it */
+    pendingFree(pending); /* without a header libvirt is gone, and the client's connection with it */
 }
 
 /* The call is job; what was taken over goes with it. */
 static void
-begin(virtFilter *filter, GByteArray *call, Like *like, GError **error)
+begin(virtFilter *filter, GByteArray *call, PendingABI *pending, GError **error)
 {
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
         *error = virtFilterTooMany();
     else if (virtRpcMessageEnd(call, error))
-        virtFilterCall(filter, g_byte_array_ref(call), gotDomain, like);
+        virtFilterCall(filter, g_byte_array_ref(call), gotDomain, pending);
 }
 
 /* Whether the XML is right in itself: who made a mistake hears of it whatever the domain is like. */
@@ -99,25 +100,25 @@ isRight(const virtRpcProc *proc, const GByteArray *message, GError **error)
  * False where the call has no XML, or none that can be found: it is forwarded as it is.
  */
 bool
-virtFilterHoldLike(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GByteArray) call = virtRpcNewShowCall(proc, message->data, message->len);
-    Like *like;
+    PendingABI *pending;
 
     if (!call && isRight(proc, message, &error))
         return false;
-    like = g_new0(Like, 1);
-    like->filter = filter;
-    like->proc = proc;
-    like->header = *header;
-    like->message = message;
+    pending = g_new0(PendingABI, 1);
+    pending->filter = filter;
+    pending->proc = proc;
+    pending->header = *header;
+    pending->message = message;
     virtFilterHeldAdd(filter);
     if (!error && isRight(proc, message, &error) && !(error = virtFilterDescriptors(message)))
-        begin(filter, call, like, &error);
+        begin(filter, call, pending, &error);
     if (error) {
-        refuse(like, error);
-        likeFree(like);
+        refuse(pending, error);
+        pendingFree(pending);
     }
     return true;
 }

@@ -1,4 +1,4 @@
-/* domain_like.c: a document that is to take the place of a domain's own, as for migration or a saved image
+/* domain_abi.c: a document that is to take the place of a domain's own, as for migration or a saved image
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation: libvirt compares such a document with what the domain is, device by device, and refuses what a
@@ -240,7 +240,7 @@ sortDevices(Comparison *c, const virtDomainSite *domain)
  * VIRT_ERROR_INVALID, also where the document has other MAC addresses, or other netdevs, than the domain.
  */
 char *
-virtDomainToStockLike(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error)
+virtDomainToStockABI(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = NULL, old = NULL;
     g_autoptr(GPtrArray) sites = NULL, oldSites = NULL;
