@@ -52,7 +52,7 @@ TABLE = [
     ("rpc/rpc.h", "VIRT_RPC_STRING_MAX", "4194304u", "rpcwrongtest.c", "/rpcwrong/string-max"),
     ("rpc/rpc_channel.c", "OURS_MAX", "(256u << 10)", None, "nothing is read from a peer that leaves more unread"),
     ("rpc/rpc_channel.c", "READ_MAX", "(256u << 10)", None, "a buffer: the rest is read next time"),
-    ("rpc/rpc_out.c", "VECTOR_MAX", "16", None, "pieces of one write: the rest is written next time"),
+    ("rpc/rpc_sendqueue.c", "VECTOR_MAX", "16", None, "pieces of one write: the rest is written next time"),
     ("rpc/rpc_procs.c", "PARAMS_MAX", "64", "rpcwrongtest.c", "/rpcwrong/params-wrong"),
 ]
 

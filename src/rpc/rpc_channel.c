@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. A read takes whatever is there, up to READ_MAX. What is to be passed is not copied: the peer
- * gets *pieces* (rpc_out.c) that lie in the reader's buffer, and so the reader does not read again before the peer has
- * written them. That is all the back-pressure there is, and it bounds the memory. Several small messages that arrive
- * together are one piece; of a large one, each part goes on as it comes.
+ * gets *pieces* (rpc_sendqueue.c) that lie in the reader's buffer, and so the reader does not read again before the
+ * peer has written them. That is all the back-pressure there is, and it bounds the memory. Several small messages that
+ * arrive together are one piece; of a large one, each part goes on as it comes.
  *
  * Descriptors. A message of a type WITH_FDS has a count at the start of its payload, and behind it as many single
  * bytes, each with one descriptor; they are not in its length (virnetmessage.c, virNetSocketSendFD). To read ahead
@@ -12,7 +12,7 @@
  * forms a barrier"): the one that arrives belongs to the last byte read. tests/channeltest.c asks the running kernel.
  */
 #include "rpc/rpc_channel.h"
-#include "rpc/rpc_out.h"
+#include "rpc/rpc_sendqueue.h"
 #include "util/virerror.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ struct _virtRpcChannel {
     GByteArray *message;
     GArray *fds; /* int: what came with it */
 
-    virtRpcOut out;
+    virtRpcSendQueue out;
 };
 
 /* ---- reading ---- */
@@ -103,10 +103,10 @@ deliver(virtRpcChannel *channel, virtRpcChannel *peer, GError **error)
     if (!ok)
         g_clear_pointer(&message, g_byte_array_unref);
     if (message)
-        virtRpcOutGive(&peer->out, message);
+        virtRpcSendQueueAppend(&peer->out, message);
     for (guint i = 0; i < channel->fds->len; i++)
         if (message)
-            virtRpcOutGiveFd(&peer->out, g_array_index(channel->fds, int, i));
+            virtRpcSendQueueAppendFd(&peer->out, g_array_index(channel->fds, int, i));
         else
             close(g_array_index(channel->fds, int, i));
     g_array_set_size(channel->fds, 0);
@@ -120,7 +120,7 @@ endIfWhole(virtRpcChannel *channel, virtRpcChannel *peer, GError **error)
         return true;
     if (channel->collecting)
         return deliver(channel, peer, error);
-    virtRpcOutEndPassing(&peer->out);
+    virtRpcSendQueueEndPassing(&peer->out);
     return true;
 }
 
@@ -131,7 +131,7 @@ takeBytes(virtRpcChannel *channel, virtRpcChannel *peer, const guint8 *bytes, gs
     if (channel->collecting)
         g_byte_array_append(channel->message, bytes, len);
     else
-        virtRpcOutLend(&peer->out, bytes, len);
+        virtRpcSendQueueAppendBorrowed(&peer->out, bytes, len);
 }
 
 /* One of the bytes behind a message. @fd: what came with the read, if this is its last byte; is -1 afterwards. */
@@ -144,7 +144,7 @@ takeFd(virtRpcChannel *channel, virtRpcChannel *peer, int *fd, GError **error)
     if (channel->collecting)
         g_array_append_val(channel->fds, *fd);
     else
-        virtRpcOutGiveFd(&peer->out, *fd);
+        virtRpcSendQueueAppendFd(&peer->out, *fd);
     *fd = -1;
     return true;
 }
@@ -273,7 +273,7 @@ virtRpcChannelRead(virtRpcChannel *channel, virtRpcChannel *peer, bool *ret_open
 bool
 virtRpcChannelWrite(virtRpcChannel *channel, GError **error)
 {
-    return virtRpcOutWrite(&channel->out, channel->fd, error);
+    return virtRpcSendQueueWrite(&channel->out, channel->fd, error);
 }
 
 /* Put a whole message behind what already waits. It is sent by virtRpcChannelWrite(), and after the message that is
@@ -284,14 +284,14 @@ virtRpcChannelWrite(virtRpcChannel *channel, GError **error)
 void
 virtRpcChannelSend(virtRpcChannel *channel, GByteArray *message)
 {
-    virtRpcOutSend(&channel->out, message);
+    virtRpcSendQueueSend(&channel->out, message);
 }
 
 /* Forget what waits to be written, and from now on whatever comes: the other end has gone, or is given up. */
 void
 virtRpcChannelDiscard(virtRpcChannel *channel)
 {
-    virtRpcOutDiscard(&channel->out);
+    virtRpcSendQueueDiscard(&channel->out);
 }
 
 /* Is there nothing left to write? */
@@ -326,7 +326,7 @@ virtRpcChannelNew(int fd, virtRpcLookFunc look, virtRpcTakeFunc take, gpointer o
     channel->take = take;
     channel->opaque = opaque;
     channel->fds = g_array_new(FALSE, FALSE, sizeof(int));
-    virtRpcOutInit(&channel->out);
+    virtRpcSendQueueInit(&channel->out);
     return channel;
 }
 
@@ -338,7 +338,7 @@ virtRpcChannelFree(virtRpcChannel *channel)
 {
     if (!channel)
         return;
-    virtRpcOutClear(&channel->out);
+    virtRpcSendQueueClear(&channel->out);
     close(channel->fd);
     for (guint i = 0; i < channel->fds->len; i++)
         close(g_array_index(channel->fds, int, i));

@@ -50,7 +50,7 @@ GByteArray *virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, g
 bool virtRpcRewriteABI(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
                        GByteArray **ret_message, GError **error);
 
-/* A document in netdev form; rpc_shown.c. */
+/* A document in netdev form; rpc_cache.c. */
 char *virtRpcShow(const char *xml, gsize len, GError **error);
 
 /* ---- VIRT_RPC_START, VIRT_RPC_STARTED ---- */

@@ -1,4 +1,4 @@
-/* rpc_shown.c: documents in netdev form, and the last few of them remembered
+/* rpc_cache.c: documents in netdev form, and the last few of them remembered
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Who watches domains asks for the same documents again and again. What one becomes depends on nothing but its bytes,

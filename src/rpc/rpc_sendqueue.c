@@ -1,11 +1,11 @@
-/* rpc_out.c: what waits to be written to one end of a connection
+/* rpc_sendqueue.c: what waits to be written to one end of a connection
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A queue of pieces. Bytes that are only passed on stay where they were read and are lent; whole messages, and
  * descriptors, are given. Each descriptor goes in a sendmsg() of its own with its one byte, because libvirt reads the
  * message before it with read(), which would lose it.
  */
-#include "rpc/rpc_out.h"
+#include "rpc/rpc_sendqueue.h"
 #include "util/virerror.h"
 
 #include <errno.h>
@@ -35,13 +35,13 @@ pieceClear(gpointer data)
 }
 
 static Piece *
-firstPiece(const virtRpcOut *out)
+firstPiece(const virtRpcSendQueue *out)
 {
     return (Piece *)(gpointer)out->pieces->data;
 }
 
 static void
-append(virtRpcOut *out, Piece piece)
+append(virtRpcSendQueue *out, Piece piece)
 {
     if (out->discarding)
         pieceClear(&piece);
@@ -49,9 +49,9 @@ append(virtRpcOut *out, Piece piece)
         g_array_append_val(out->pieces, piece);
 }
 
-/* Make an empty one, for virtRpcOutClear(). */
+/* Make an empty one, for virtRpcSendQueueClear(). */
 void
-virtRpcOutInit(virtRpcOut *out)
+virtRpcSendQueueInit(virtRpcSendQueue *out)
 {
     out->pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
     g_array_set_clear_func(out->pieces, pieceClear);
@@ -60,16 +60,16 @@ virtRpcOutInit(virtRpcOut *out)
 
 /* Forget and close all that waits. */
 void
-virtRpcOutClear(virtRpcOut *out)
+virtRpcSendQueueClear(virtRpcSendQueue *out)
 {
-    virtRpcOutDiscard(out);
+    virtRpcSendQueueDiscard(out);
     g_array_unref(out->pieces);
 }
 
 /* Queue bytes that stay where they are until they are written. Those that follow each other in memory are one piece.
  */
 void
-virtRpcOutLend(virtRpcOut *out, const guint8 *bytes, gsize len)
+virtRpcSendQueueAppendBorrowed(virtRpcSendQueue *out, const guint8 *bytes, gsize len)
 {
     Piece *last = out->pieces->len ? firstPiece(out) + out->pieces->len - 1 : NULL;
 
@@ -82,14 +82,14 @@ virtRpcOutLend(virtRpcOut *out, const guint8 *bytes, gsize len)
 
 /* Queue a whole message, taken over. Not while another one is being passed. */
 void
-virtRpcOutGive(virtRpcOut *out, GByteArray *message)
+virtRpcSendQueueAppend(virtRpcSendQueue *out, GByteArray *message)
 {
     append(out, (Piece){.at = message->data, .len = message->len, .owner = message, .fd = -1});
 }
 
 /* Queue a descriptor, taken over. */
 void
-virtRpcOutGiveFd(virtRpcOut *out, int fd)
+virtRpcSendQueueAppendFd(virtRpcSendQueue *out, int fd)
 {
     static const guint8 zero;
 
@@ -97,14 +97,14 @@ virtRpcOutGiveFd(virtRpcOut *out, int fd)
 }
 
 static void
-giveOurs(virtRpcOut *out, GByteArray *message)
+giveOurs(virtRpcSendQueue *out, GByteArray *message)
 {
     append(out, (Piece){.at = message->data, .len = message->len, .owner = message, .ours = true, .fd = -1});
 }
 
 /* The message that was being passed is whole: now what waited for that. */
 void
-virtRpcOutEndPassing(virtRpcOut *out)
+virtRpcSendQueueEndPassing(virtRpcSendQueue *out)
 {
     GByteArray *message;
 
@@ -115,7 +115,7 @@ virtRpcOutEndPassing(virtRpcOut *out)
 
 /* Queue a message of our own, taken over: behind the one that is being passed. */
 void
-virtRpcOutSend(virtRpcOut *out, GByteArray *message)
+virtRpcSendQueueSend(virtRpcSendQueue *out, GByteArray *message)
 {
     if (!out->discarding)
         out->ours += message->len;
@@ -127,7 +127,7 @@ virtRpcOutSend(virtRpcOut *out, GByteArray *message)
 
 /* Forget what waits, and from now on whatever comes. */
 void
-virtRpcOutDiscard(virtRpcOut *out)
+virtRpcSendQueueDiscard(virtRpcSendQueue *out)
 {
     out->discarding = true;
     g_array_set_size(out->pieces, 0);
@@ -157,7 +157,7 @@ sendFd(int sock, const Piece *piece)
 
 /* As many pieces as go together; @ret_len: the bytes that were to be sent. */
 static gssize
-sendPieces(const virtRpcOut *out, int sock, gsize *ret_len)
+sendPieces(const virtRpcSendQueue *out, int sock, gsize *ret_len)
 {
     const Piece *pieces = firstPiece(out);
     struct iovec iov[VECTOR_MAX];
@@ -175,7 +175,7 @@ sendPieces(const virtRpcOut *out, int sock, gsize *ret_len)
 }
 
 static void
-removeSent(virtRpcOut *out, gsize sent)
+removeSent(virtRpcSendQueue *out, gsize sent)
 {
     guint done = 0;
 
@@ -192,20 +192,20 @@ removeSent(virtRpcOut *out, gsize sent)
         g_array_remove_range(out->pieces, 0, done);
 }
 
-/* Write what waits, as far as the other end takes it. One that has closed takes everything, as virtRpcOutDiscard()
- * has it: what it said before can still be read.
+/* Write what waits, as far as the other end takes it. One that has closed takes everything, as
+ * virtRpcSendQueueDiscard() has it: what it said before can still be read.
  *
  * Errors: VIRT_ERROR_HOST.
  */
 bool
-virtRpcOutWrite(virtRpcOut *out, int sock, GError **error)
+virtRpcSendQueueWrite(virtRpcSendQueue *out, int sock, GError **error)
 {
     while (out->pieces->len) {
         gsize len;
         gssize n = sendPieces(out, sock, &len);
 
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
-            virtRpcOutDiscard(out);
+            virtRpcSendQueueDiscard(out);
         } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write: %s.", strerror(errno));
             return false;
