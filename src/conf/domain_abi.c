@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 typedef struct {
     const virtXmlDoc *doc; /* the new document */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 /* Free @domain; NULL is allowed. */

@@ -124,7 +124,7 @@ typedef struct {
 GPtrArray *virtInterfaceListShown(const char *xml, gsize len, GError **error);
 const virtInterfaceShown *virtInterfaceListFind(const GPtrArray *list, const char *name);
 
-/* ---- interface_kept.c ---- */
+/* ---- interface_opaque.c ---- */
 
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */
 void virtInterfaceFree(virtInterface *interface);

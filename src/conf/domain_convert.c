@@ -4,7 +4,7 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 /* A lone device is converted inside of a domain like this, and taken out again. */
 #define LONE_BEGIN "<domain><devices>"

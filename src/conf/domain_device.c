@@ -4,7 +4,7 @@
  * A <hostdev> with its own <netdev> children, one whose netdevs are an entry of our metadata, and an <interface
  * type='hostdev'> all become the same virtHostdevSite.
  */
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 /* Free @opaque, a virtHostdevSite. */
 void

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 /* Free @hostdev; NULL is allowed. */

@@ -13,7 +13,7 @@
 #include <linux/if_link.h>
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 typedef enum {
     PART_HOSTDEV, /* a child of <hostdev> too, the same in both */

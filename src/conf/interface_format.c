@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 /* ---- values; for g_free(), NULL for one that libvirt drops ---- */
 

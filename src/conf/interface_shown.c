@@ -1,7 +1,7 @@
 /* interface_shown.c: the interfaces of a domain, as clients see them, and which of them libvirt does not know as such
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 #include "conf/xml_check.h"
 
 /* In the order of virtInterfaceRate. */

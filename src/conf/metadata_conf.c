@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 static const virtXmlRule metadataRules[] = {

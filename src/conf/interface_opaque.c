@@ -1,4 +1,4 @@
-/* interface_kept.c: what metadata remembers of an <interface> that became a <hostdev>
+/* interface_opaque.c: what metadata remembers of an <interface> that became a <hostdev>
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Two things: at which place among the domain's interfaces it stood, and its children that mean nothing to a VF, or
@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 /* What metadata keeps of an interface, as it may stand there itself. */
 static const virtXmlRule keptRules[] = {

@@ -1,4 +1,4 @@
-/* domain_tree.c: where in a document its domains, their PCI hostdevs and our metadata stand
+/* domain_locate.c: where in a document its domains, their PCI hostdevs and our metadata stand
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation: the tree is searched for domains, which may stand at the root or inside a snapshot, a
@@ -6,7 +6,7 @@
  * <hostdev> is joined with its own <netdev> children or with its entry (domain_device.c). Entries left over belong to
  * devices that were unplugged, and are not looked at again.
  */
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 
 static void
 domainSiteFree(gpointer opaque)

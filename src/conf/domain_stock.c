@@ -1,14 +1,14 @@
-/* domain_form.c: a document's stock form: netdevs out of the devices, into <metadata>
+/* domain_stock.c: a document's stock form: netdevs out of the devices, into <metadata>
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation: both ways (domain_show.c is the other), what is ours is cut out of the text and written anew at
- * its other place; all other bytes stay. An element is cut together with the white space before it, and put in together
- * with the white space that its new neighbours have before them, so that going there and back leaves no trace.
+ * Theory of operation: both ways (domain_format.c is the other), what is ours is cut out of the text and written anew
+ * at its other place; all other bytes stay. An element is cut together with the white space before it, and put in
+ * together with the white space that its new neighbours have before them, so that going there and back leaves no trace.
  */
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 #define PREFIX "lh:"

@@ -1,4 +1,4 @@
-/* domain_tree.h: where in a document its domains, their PCI hostdevs and our metadata stand
+/* domain_locate.h: where in a document its domains, their PCI hostdevs and our metadata stand
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Private to src/conf.
@@ -35,7 +35,7 @@ bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint 
                           virtHostdevSite **ret, GError **error);
 bool virtDomainDeviceMentionsUs(const virtXmlNode *node);
 
-/* ---- domain_tree.c ---- */
+/* ---- domain_locate.c ---- */
 bool virtDomainIs(const virtXmlNode *node);
 static inline bool
 virtDomainWantsInterfaces(guint flags)
@@ -49,7 +49,7 @@ GArray *virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *s
 const virtXmlNode *virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site,
                                              const virtPCIAddress *address);
 
-/* ---- domain_form.c ---- */
+/* ---- domain_stock.c ---- */
 bool virtHostdevSiteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
 char *virtDomainSitesToStock(const virtXmlDoc *doc, const GPtrArray *sites, GError **error);
 bool virtDomainSiteIsShared(const virtXmlDoc *doc, const virtDomainSite *site);
@@ -71,7 +71,7 @@ bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GEr
 /* ---- interface_format.c ---- */
 void virtInterfaceFormatChild(GString *out, const virtXmlNode *node);
 
-/* ---- interface_kept.c ---- */
+/* ---- interface_opaque.c ---- */
 
 /* The children of an interface that metadata may have to keep, as a list for virtXmlRule. */
 #define VIRT_INTERFACE_KEPT "mac bandwidth script downscript backenddomain target guest model backend tune link"
@@ -87,7 +87,7 @@ char *virtInterfaceListKept(const virtInterface *interface);
 /* ---- domain_abi.c ---- */
 bool virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev);
 
-/* ---- domain_show.c ---- */
+/* ---- domain_format.c ---- */
 bool virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev);
 bool virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
 char *virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error);

@@ -1,13 +1,13 @@
-/* domain_show.c: a document as users see it, made from its stock form; and other forms of it
+/* domain_format.c: a document as users see it, made from its stock form; and other forms of it
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation: as in domain_form.c, in the other direction. An <interface> moves: libvirt keeps its <hostdev>
+ * Theory of operation: as in domain_stock.c, in the other direction. An <interface> moves: libvirt keeps its <hostdev>
  * among the other hostdevs, and users look for it among the interfaces, where it stood when it was written.
  */
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "conf/domain_tree.h"
+#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 /* Put a hostdev's netdevs right after its <source>. */
