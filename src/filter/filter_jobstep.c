@@ -178,20 +178,26 @@ remember(virtFilterJob *job, virtFilterTarget target, const virtDomain *domain)
     job->devices = g_array_ref(domain->devices);
 }
 
+/* The domain of @xml, which libvirt has sent; or NULL, and the call has failed. */
+static virtDomain *
+domainIn(virtFilterJob *job, const char *xml, gsize len)
+{
+    g_autoptr(GError) error = NULL;
+    virtDomain *domain = virtDomainParse(xml, len, NULL, 0, &error);
+
+    if (!domain)
+        virtFilterJobFailWith(job, error);
+    return domain;
+}
+
 /* The domain that libvirt has sent; or NULL, and the call has failed. */
 static virtDomain *
 domainOf(virtFilterJob *job, const virtRpcHeader *header, const GByteArray *message)
 {
-    g_autoptr(GError) error = NULL;
-    virtDomain *domain;
     gsize len;
     const char *xml = xmlOf(job, header, message, &len);
 
-    if (!xml)
-        return NULL;
-    if (!(domain = virtDomainParse(xml, len, NULL, 0, &error)))
-        virtFilterJobFailWith(job, error);
-    return domain;
+    return xml ? domainIn(job, xml, len) : NULL;
 }
 
 static void
@@ -401,15 +407,14 @@ static void
 gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
-    g_autoptr(virtDomain) domain = domainOf(job, header, message);
-    g_autoptr(GError) error = NULL;
-    const char *xml;
     gsize len;
+    const char *xml = xmlOf(job, header, message, &len);
+    g_autoptr(virtDomain) domain = xml ? domainIn(job, xml, len) : NULL;
+    g_autoptr(GError) error = NULL;
 
     if (!domain)
         return;
     remember(job, job->target, domain);
-    xml = xmlOf(job, header, message, &len);
     if (isIn(job, xml, len, &error))
         checkKept(job, &error);
     advanceUnless(job, error);
@@ -437,14 +442,13 @@ static void
 gotDefinition(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
-    g_autoptr(virtDomain) domain = domainOf(job, header, message);
-    const char *xml;
     gsize len;
+    const char *xml = xmlOf(job, header, message, &len);
+    g_autoptr(virtDomain) domain = xml ? domainIn(job, xml, len) : NULL;
 
     if (!domain)
         return;
     remember(job, VIRT_FILTER_CONFIG, domain);
-    xml = xmlOf(job, header, message, &len);
     if (virtInterfaceIsSame(job->stock, strlen(job->stock), xml, len))
         virtFilterJobNext(job);
     else
