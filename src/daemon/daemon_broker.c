@@ -389,14 +389,13 @@ static void
 dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 {
     bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
+    bool looks = request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_CHECK;
     Hold *hold = begins ? NULL : findHold(client, request->uuid);
 
     client->outstanding++;
-    if (request->verb == VIRT_BROKER_STATS)
-        queueLook(client, request);
-    else if (client->readOnly)
+    if (client->readOnly && request->verb != VIRT_BROKER_STATS)
         refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
-    else if (request->verb == VIRT_BROKER_CHECK)
+    else if (looks)
         queueLook(client, request);
     else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
         answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */
