@@ -295,20 +295,24 @@ void
 virtFilterStepWriteMetadata(virtFilterJob *job, virtFilterTarget target)
 {
     g_autoptr(GPtrArray) hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
-    const virtHostdev *old;
+    const virtHostdev *old, *updated;
 
     if (target == VIRT_FILTER_CONFIG && job->replacing) {
         define(job, job->replacing, gotDefined);
         return;
     }
     old = virtHostdevListFind(job->before[target], &job->hostdev->address);
+    updated = job->proc->action == VIRT_RPC_UPDATE ? old : NULL;
     for (guint i = 0; i < job->before[target]->len; i++) {
         const virtHostdev *other = job->before[target]->pdata[i];
 
-        if (other != old)
+        if (other == updated)
+            g_ptr_array_add(hostdevs, completed(job->hostdev, updated));
+        else if (other != old)
             g_ptr_array_add(hostdevs, virtHostdevCopy(other));
     }
-    g_ptr_array_add(hostdevs, completed(job->hostdev, job->proc->action == VIRT_RPC_UPDATE ? old : NULL));
+    if (!updated)
+        g_ptr_array_add(hostdevs, completed(job->hostdev, NULL));
     job->written[target] = true;
     putMetadata(job, target, hostdevs);
 }
