@@ -9,7 +9,7 @@
  * process; all are ready before the clock runs. A round goes each way once, and before each, untimed, all VFs are given
  * back.
  */
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virerror.h"
 #include "util/virnetlink.h"
 
@@ -162,7 +162,7 @@ runOurs(const Job *job)
     g_autoptr(virtHost) host = virtHostNew("");
     g_autoptr(GError) error = NULL;
 
-    if (!virtQemuHostdevPrepare(host, owner, job->hostdevs, &error))
+    if (!virtProvisionPrepare(host, owner, job->hostdevs, &error))
         die("%s", error->message);
 }
 
@@ -175,7 +175,7 @@ giveBack(const Job *job)
     g_autoptr(GError) error = NULL;
 
     setDelay(job->pf, "0");
-    if (!virtQemuHostdevRelease(host, owner, NULL, &error))
+    if (!virtProvisionRelease(host, owner, NULL, &error))
         die("%s", error->message);
     talk(job->clear);
 }

@@ -9,7 +9,7 @@
  * once. Before each of them, untimed, all VFs are given other values, and after it they are looked at, so that no way
  * gains by doing nothing. Ratios are taken within a round before their median is taken over the rounds.
  */
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virnetlink.h"
 
 #include <errno.h>
@@ -177,7 +177,7 @@ runOurs(Bench *bench)
     g_autoptr(virtHost) host = virtHostNew(bench->root);
     g_autoptr(GError) error = NULL;
 
-    if (!virtQemuHostdevPrepare(host, owner, bench->hostdevs, &error))
+    if (!virtProvisionPrepare(host, owner, bench->hostdevs, &error))
         die("%s", error->message);
     return true;
 }
@@ -189,7 +189,7 @@ release(Bench *bench)
     g_autoptr(virtHost) host = virtHostNew(bench->root);
     g_autoptr(GError) error = NULL;
 
-    if (!virtQemuHostdevRelease(host, owner, NULL, &error))
+    if (!virtProvisionRelease(host, owner, NULL, &error))
         die("%s", error->message);
     return true;
 }
@@ -275,7 +275,7 @@ static const struct {
     double aim; /* how many times our time at least; 0 none */
 } ways[WAYS] = {
     [FLOOR] = {"floor: a request a VF", runFloor, 0},
-    [OURS] = {"virtQemuHostdevPrepare", runOurs, 0},
+    [OURS] = {"virtProvisionPrepare", runOurs, 0},
     [SINGLE] = {"ip, an attribute a call", runSingle, 100},
     [BATCH_ATTRS] = {"ip -batch, an attribute a line", runBatchAttrs, 5},
     [BATCH_VFS] = {"ip -batch, a VF a line", runBatchVFs, 5},

@@ -36,7 +36,7 @@ TABLE = [
     ("conf/xml_tree.h", "VIRT_XML_DEPTH_MAX", "256", "rpcwrongtest.c", "/rpcwrong/reply-max"),
     ("conf/xml_tree.h", "VIRT_XML_NODES_MAX", "262144", "rpcwrongtest.c", "/rpcwrong/reply-max"),
     ("conf/xml_tree.h", "VIRT_XML_ATTRS_MAX", "256", "rpcwrongtest.c", "/rpcwrong/reply-max"),
-    ("qemu/qemu_log.c", "FIELDS_MAX", "16", None, "the fields are written out in one function, and are fewer"),
+    ("hypervisor/provision_log.c", "FIELDS_MAX", "16", None, "the fields are written out in one function, and are fewer"),
     ("rpc/broker.h", "VIRT_BROKER_PACKET_MAX", "8192", "brokertest.c", "/broker/answer/long"),
     ("daemon/daemon_broker.c", "OUTSTANDING_MAX", "64", "daemon.py", "def test_many_requests"),
     ("daemon/daemon_job.c", "PATIENT_MAX", "4", None, "threads: other jobs wait in a queue"),

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-HEADER = "src/qemu/qemu_log.h"
+HEADER = "src/hypervisor/provision_log.h"
 CATALOG = "data/libvirt-hostdev.catalog"
 ID = r"\b[0-9a-f]{32}\b"
 count = bad = 0

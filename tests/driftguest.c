@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 
 /* ---- the driftJournal ---- */
@@ -110,7 +110,7 @@ driftStart(driftGuest *f, virtHostdev *hostdev)
     g_autoptr(GError) error = NULL;
 
     g_ptr_array_add(list, hostdev);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, list, &error));
     g_assert_no_error(error);
 }
 
@@ -127,7 +127,7 @@ setUp(driftGuest *f, gconstpointer opaque)
     f->a = virtOwnerNew("a", UUID_A);
     virtOwnerSetStarter(f->a, (guint64)getpid());
     f->hostdev = driftNewHostdev(f->vf);
-    f->watch = virtDriftWatchNew();
+    f->watch = virtDriftMonitorNew();
     f->now = 1000 * SECOND;
     driftStart(f, f->hostdev);
     fakeHostBindVFIO(f->fake, f->vf);
@@ -141,7 +141,7 @@ tearDown(driftGuest *f, gconstpointer opaque)
 {
     virtOwnerFree(f->a);
     virtHostdevFree(f->hostdev);
-    virtDriftWatchFree(f->watch);
+    virtDriftMonitorFree(f->watch);
     g_free(f->set);
     fakeHostFree(f->fake);
     g_string_free(driftJournal, TRUE);
@@ -154,7 +154,7 @@ driftLook(driftGuest *f, bool enforce)
     g_autoptr(GError) error = NULL;
 
     f->now += SECOND;
-    g_assert_true(virtDriftWatchLook(f->watch, f->fake->host, NULL, enforce, f->now, &error));
+    g_assert_true(virtDriftMonitorLook(f->watch, f->fake->host, NULL, enforce, f->now, &error));
     g_assert_no_error(error);
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "fakehost.h"
-#include "qemu/qemu_drift.h"
+#include "hypervisor/provision_drift.h"
 #include "util/virstatefile.h"
 
 #define PF "0000:01:00.0"
@@ -16,7 +16,7 @@ typedef struct {
     virtOwner *a;
     const char *vf; /* address of VF 0, which a's guest has */
     virtHostdev *hostdev;
-    virtDriftWatch *watch;
+    virtDriftMonitor *watch;
     gint64 now;
     char *set; /* dump: as we set it */
 } driftGuest;

@@ -171,7 +171,7 @@ giveOther(fakeHost *fake, guint64 starter)
     virtOwnerSetStarter(b, starter);
     addNetdev(hostdev->netdevs, 3, 1, 103);
     g_ptr_array_add(hostdevs, hostdev);
-    g_assert_true(virtQemuHostdevPrepare(host, b, hostdevs, NULL));
+    g_assert_true(virtProvisionPrepare(host, b, hostdevs, NULL));
 }
 
 fakeHost *
@@ -225,7 +225,7 @@ prepareThese(fakeHost *fake, guint n, bool starts, GError **error)
 
     if (starts)
         virtOwnerSetStarter(a, (guint64)getpid());
-    return virtQemuHostdevPrepare(host, a, hostdevs, error);
+    return virtProvisionPrepare(host, a, hostdevs, error);
 }
 
 static bool
@@ -234,7 +234,7 @@ release(fakeHost *fake, GError **error)
     g_autoptr(virtHost) host = faultHostNew();
     g_autoptr(virtOwner) a = virtOwnerNew("a", UUID_A);
 
-    return virtQemuHostdevRelease(host, a, NULL, error);
+    return virtProvisionRelease(host, a, NULL, error);
 }
 
 static bool
@@ -304,7 +304,7 @@ update(fakeHost *fake, GError **error)
     g_autoptr(virtOwner) a = virtOwnerNew("a", UUID_A);
     g_autoptr(GPtrArray) hostdevs = newHostdevs(fake, 1, true);
 
-    return virtQemuHostdevUpdate(host, a, hostdevs->pdata[0], error);
+    return virtProvisionUpdate(host, a, hostdevs->pdata[0], error);
 }
 
 static void
@@ -322,7 +322,7 @@ updateBack(fakeHost *fake, GError **error)
     g_autoptr(virtOwner) a = virtOwnerNew("a", UUID_A);
     g_autoptr(GPtrArray) hostdevs = newHostdevs(fake, 1, false);
 
-    return virtQemuHostdevUpdate(host, a, hostdevs->pdata[0], error);
+    return virtProvisionUpdate(host, a, hostdevs->pdata[0], error);
 }
 
 static bool
@@ -377,7 +377,7 @@ leaveOne(fakeHost *fake)
     g_autoptr(virtOwner) gone = virtOwnerNew("c", "33333333-2222-3333-4444-555555555555");
     g_autoptr(GPtrArray) hostdevs = newHostdevs(fake, 1, false);
 
-    g_assert_true(virtQemuHostdevPrepare(host, gone, hostdevs, NULL));
+    g_assert_true(virtProvisionPrepare(host, gone, hostdevs, NULL));
 }
 
 static bool
@@ -390,7 +390,7 @@ prepareOthers(fakeHost *fake, GError **error)
 
     addNetdev(others->netdevs, 3, 1, 100);
     g_ptr_array_add(hostdevs, others);
-    return virtQemuHostdevPrepare(host, a, hostdevs, error);
+    return virtProvisionPrepare(host, a, hostdevs, error);
 }
 
 /* Domain b is only being started: nothing tells of it but the process that does that. */

@@ -5,7 +5,7 @@
 
 #include "faultstep.h"
 
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 
 #define FAULT_PF "0000:01:00.0"
 

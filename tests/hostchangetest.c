@@ -5,7 +5,7 @@
  * and a ends. Then the change is taken back where it can be, and a is released again.
  */
 #include "fakehost.h"
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "testfiles.h"
 #include "util/virerror.h"
 #include "util/virstatefile.h"
@@ -89,10 +89,10 @@ setUp(Fixture *f, gconstpointer opaque)
     theirs = newHostdevs(f, 3, 1, 300);
     f->wanted = newHostdevs(f, 0, 1, 100);
     f->changed = newHostdevs(f, 0, 1, 200);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
     f->before = fakeHostDump(f->fake);
     f->others = dumpOthers(f->fake);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, f->wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, f->wanted, NULL));
     f->record = fakeHostRead(f->fake, VIRT_STATE_DIR "/%s", fakeHostVFAddress(f->fake, PF, 0));
 }
 
@@ -373,11 +373,11 @@ tryStart(Fixture *f, const char *words)
 {
     g_autoptr(GPtrArray) wanted = newHostdevs(f, 0, 2, 400);
     g_autoptr(GError) error = NULL;
-    bool ok = virtQemuHostdevPrepare(f->fake->host, f->c, wanted, &error);
+    bool ok = virtProvisionPrepare(f->fake->host, f->c, wanted, &error);
 
     expect(ok, error, words, "start");
     if (ok)
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->c, NULL, NULL));
+        g_assert_true(virtProvisionRelease(f->fake->host, f->c, NULL, NULL));
     assertOthers(f);
 }
 
@@ -389,7 +389,7 @@ tryUpdate(Fixture *f, const char *words)
     g_autoptr(GError) error = NULL;
     bool ok;
 
-    ok = virtQemuHostdevUpdate(f->fake->host, f->a, f->changed->pdata[0], &error);
+    ok = virtProvisionUpdate(f->fake->host, f->a, f->changed->pdata[0], &error);
     expect(ok, error, words, "update");
     after = fakeHostDump(f->fake);
     g_assert_true(words == NULL || g_str_equal(before, after));
@@ -404,7 +404,7 @@ tryRelease(Fixture *f, const Change *change)
     g_autoptr(GError) error = NULL;
     bool ok;
 
-    ok = virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    ok = virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     expect(ok, error, change->release, "release");
     after = fakeHostDump(f->fake);
     if (change->warning && !hasWarning(f, change->warning))
@@ -426,7 +426,7 @@ testChange(Fixture *f, gconstpointer opaque)
     g_assert_true(hasRecord(f, 0) == (!change->goesBack && change->change != forget));
     if (change->back)
         change->back(f);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_false(hasRecord(f, 0));
     if (change->change == takeVFs) /* whoever makes VFs anew makes them as they were: not so here */
         return;
@@ -465,7 +465,7 @@ testMovedMeanwhile(Fixture *f, gconstpointer opaque)
         bool ok;
 
         held = virtStateLockTake(f->fake->host, PF, NULL);
-        ok = virtQemuHostdevPrepare(f->fake->host, f->c, wanted, &error);
+        ok = virtProvisionPrepare(f->fake->host, f->c, wanted, &error);
         expect(ok, error, words, "start");
         fakeHostSwapVFs(f->fake, PF, 0, moved);
         after = fakeHostDump(f->fake);
@@ -486,9 +486,9 @@ tryRecord(Fixture *f, const char *text, bool ownBefore)
     fakeVF ports[2] = {*fakeHostVF(f->fake, PF, 1, 0), *fakeHostVF(f->fake, PF, 2, 0)};
 
     writeRecord(f, text);
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->c, wanted, NULL));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->c, wanted, NULL));
     g_ptr_array_set_size(f->fake->warnings, 0);
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL);
+    virtProvisionRelease(f->fake->host, f->a, NULL, NULL);
     now = fakeHostDump(f->fake);
     if (hasRecord(f, 0) && g_str_equal(now, set))
         g_assert_true(f->fake->warnings->len > 0 || !ownBefore);

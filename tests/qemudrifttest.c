@@ -231,25 +231,25 @@ static void
 testPhases(driftGuest *f, gconstpointer opaque)
 {
     static const virtPhase phases[] = {VIRT_PHASE_SETTING, VIRT_PHASE_RESTORING, VIRT_PHASE_ACTIVE};
-    g_autoptr(GPtrArray) records = virtQemuRecordList(f->fake->host, NULL);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(f->fake->host, NULL);
     virtRecord *record = records->pdata[0];
     guint compared = 0;
 
     driftChangeVlan(driftVF(f, 1));
     for (guint i = 0; i < G_N_ELEMENTS(phases); i++) {
         g_assert_cmpuint(compared, ==, 0);
-        g_assert_true(virtQemuRecordSave(f->fake->host, record, phases[i], NULL));
+        g_assert_true(virtProvisionRecordSave(f->fake->host, record, phases[i], NULL));
         driftLook(f, true);
         if (phases[i] != VIRT_PHASE_ACTIVE)
             driftAssertTold("");
         else
             driftAssertTold("drift vlan 42 99\nenforced vlan 42 99\n");
         driftChangeVlan(driftVF(f, 1));
-        virtQemuHostdevDrift(f->fake->host, records, countCompared, &compared);
+        virtProvisionDrift(f->fake->host, records, countCompared, &compared);
     }
     g_assert_cmpuint(compared, ==, 1);
     record->owner.pid = record->owner.start = 0;
-    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
+    g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     driftLook(f, true);
     driftAssertTold("");
     fakeHostFile(f->fake, UUID_A, "run/libvirt/qemu/a.xml");
@@ -286,7 +286,7 @@ testFight(driftGuest *f, gconstpointer opaque)
     }
     g_assert_cmpuint(driftVF(f, 1)->vlan, ==, 99);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ENFORCED), ==, VIRT_WATCH_TRIES);
-    virtDriftWatchForgive(f->watch);
+    virtDriftMonitorForgive(f->watch);
     driftLook(f, true);
     driftAssertTold("enforced vlan 42 99\n");
     driftAssertAsSet(f);
@@ -295,7 +295,7 @@ testFight(driftGuest *f, gconstpointer opaque)
         driftLook(f, true);
     }
     g_assert_cmpuint(driftVF(f, 1)->vlan, ==, 99);
-    virtDriftWatchForgive(f->watch); /* also what was tried just now */
+    virtDriftMonitorForgive(f->watch); /* also what was tried just now */
     driftLook(f, true);
     driftAssertAsSet(f);
 }
@@ -324,14 +324,14 @@ testAnew(driftGuest *f, gconstpointer opaque)
     }
     g_assert_cmpuint(driftVF(f, 1)->vlan, ==, 99);
     virtNetdevListFind(f->hostdev->netdevs, 1)->spoofcheck = 1;
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->hostdev, &error));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->hostdev, &error));
     driftChangeVlan(driftVF(f, 1));
     driftForget();
     driftLook(f, true);
     driftAssertTold("drift vlan 42 99\nenforced vlan 42 99\n");
     driftChangeVlan(driftVF(f, 1));
     driftLook(f, false);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     driftLook(f, false);
     driftStart(f, f->hostdev);
     driftChangeVlan(driftVF(f, 1));

@@ -1,7 +1,7 @@
 /* qemuhostdevtest.c: prepare, release and plan of whole domains, on a made-up host
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 #include "twoguests.h"
 #include "util/virstatefile.h"
 
@@ -15,19 +15,19 @@ testCycle(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
     g_autoptr(virtRecord) record = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 200);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->mac[3], ==, 0xaa);
-    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
+    record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
     g_assert_no_error(error);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
     g_assert_cmpuint(virtNetdevListFind(record->before, 2)->vlan.id, ==, 7);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
 }
 
 /* Many VFs: each of both ports is read once before and once after, and written once; putting back costs the same. */
@@ -37,11 +37,11 @@ testFewRequests(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) wanted = guestsWant(f, 4, 0xaa);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->gets, ==, 4);
     g_assert_cmpuint(f->fake->sets, ==, 2);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->gets, ==, 8);
     g_assert_cmpuint(f->fake->sets, ==, 4);
@@ -63,10 +63,10 @@ testTwoPFs(twoGuests *f, gconstpointer opaque)
     wanted = guestsWant(f, 2, 0xaa);
     other = wanted->pdata[0];
     g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, "0000:02:00.0", 0), &other->address, NULL));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, "0000:02:00.0", 2, 0)->vlan, ==, 200);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->vlan, ==, 201);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -80,10 +80,10 @@ testRandomMac(twoGuests *f, gconstpointer opaque)
     const guint8 zero[6] = {0};
 
     fakeHostRandomMac(f->fake, PF, 1, 0, "2e:11:22:33:44:55");
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
-    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
+    record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 1)->mac));
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpmem(fakeHostVF(f->fake, PF, 1, 0)->mac, 6, zero, 6);
     /* The host's driver never let go, so it has to probe again. */
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
@@ -100,10 +100,10 @@ testUnreported(twoGuests *f, gconstpointer opaque)
     f->fake->profiles = true;
     g_strlcpy(netdev->profileid, "finance", sizeof(netdev->profileid));
     netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "finance");
     g_assert_cmphex(fakeHostVF(f->fake, PF, 1, 0)->instance[0], ==, 0x11);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "");
 }
 
@@ -115,12 +115,12 @@ testChecks(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     ((virtNetdev *)last->netdevs->pdata[1])->port = 3;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "port 3");
     g_clear_error(&error);
     ((virtNetdev *)last->netdevs->pdata[1])->port = 2;
     fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "is down. Bring it up first: ip link set");
     g_assert_cmpuint(f->fake->sets, ==, 0);
     guestsAssertAsBefore(f);
@@ -133,17 +133,17 @@ testMoved(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
     guint sets;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     sets = f->fake->sets;
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "was VF 0 of PF " PF " and is now VF 1");
     g_clear_error(&error);
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "was VF 0 of PF " PF " and is now VF 1");
     g_assert_cmpuint(f->fake->sets, ==, sets);
     fakeHostSwapVFs(f->fake, PF, 0, 1);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -155,17 +155,17 @@ testLock(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
     g_autoptr(virtStateLock) lock = virtStateLockTake(f->fake->host, PF, NULL);
 
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, PF);
     g_assert_cmpuint(f->fake->gets, ==, 0);
     g_clear_pointer(&lock, virtStateLockRelease);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     lock = virtStateLockTake(f->fake->host, PF, NULL);
     g_clear_error(&error);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, PF);
     g_clear_pointer(&lock, virtStateLockRelease);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -175,14 +175,14 @@ testBusyPF(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 4, 0xaa);
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     f->fake->busy = G_MAXUINT;
     f->fake->slept = 0;
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->slept, >, 10 * G_USEC_PER_SEC);
     g_assert_cmpuint(f->fake->slept, <=, 15 * G_USEC_PER_SEC);
     f->fake->busy = 3; /* each lock anew */
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -190,7 +190,7 @@ static void
 testPlan(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    g_autoptr(GPtrArray) rows = virtProvisionPlan(f->fake->host, f->a, wanted);
     const virtPlanRow *row = rows->pdata[3];
 
     g_assert_cmpuint(rows->len, ==, 4);
@@ -214,13 +214,13 @@ testPlanProblems(twoGuests *f, gconstpointer opaque)
     guint problems = 0, sets;
 
     virtOwnerSetStarter(f->b, (guint64)getpid());
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, mine, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->b, mine, NULL));
     sets = f->fake->sets;
     fakeHostVF(f->fake, PF, 1, 0)->trust = G_MAXUINT32;
     trusting->trust = 1;
     trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
     fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
-    rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    rows = virtProvisionPlan(f->fake->host, f->a, wanted);
     for (guint i = 0; i < rows->len; i++)
         problems += ((virtPlanRow *)rows->pdata[i])->problem != NULL;
     /* VF 0: owner, trust, port 2 down; VF 1: port 2 down */
@@ -245,7 +245,7 @@ testForeseen(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, "0000:02:00.0", 0), &one->address, NULL));
     trusting->trust = 1;
     trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
-    rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    rows = virtProvisionPlan(f->fake->host, f->a, wanted);
     for (guint i = 0; i < rows->len; i++) {
         const virtPlanRow *row = rows->pdata[i];
 
@@ -254,7 +254,7 @@ testForeseen(twoGuests *f, gconstpointer opaque)
             g_assert_cmpstr(row->problem, ==, "mlx4_core: trust is not supported (Linux 6.12, mellanox/mlx4/cmd.c)");
     }
     g_assert_cmpuint(problems, ==, 1);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, "0000:02:00.0", 1, 0)->trust, ==, 1);
 }
 

@@ -15,13 +15,13 @@ testOwner(twoGuests *f, gconstpointer opaque)
     guint sets;
 
     virtOwnerSetStarter(f->a, (guint64)getpid());
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, mine, NULL));
     sets = f->fake->sets;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "in use by domain 'a' (" UUID_A ")");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
     g_assert_cmpuint(f->fake->sets, ==, sets);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -32,10 +32,10 @@ testAgain(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) first = guestsWant(f, 1, 0xaa);
     g_autoptr(GPtrArray) second = guestsWant(f, 2, 0xcc);
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -49,16 +49,16 @@ testGoneOwner(twoGuests *f, gconstpointer opaque)
 
     virtOwnerSetStarter(f->a, (guint64)getpid());
     f->a->start++;
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, mine, NULL));
     fakeHostFile(f->fake, "<domstatus><domain><uuid>" UUID_A "</uuid></domain></domstatus>", "run/libvirt/qemu/a.xml");
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "domain 'a'");
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -73,12 +73,12 @@ testAgainWithLess(twoGuests *f, gconstpointer opaque)
     virtOwnerSetStarter(f->a, (guint64)getpid());
     ((virtNetdev *)less->netdevs->pdata[0])->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     g_ptr_array_remove_index(less->netdevs, 1);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -91,12 +91,12 @@ testByHandAgain(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) other = guestsWant(f, 1, 0xbb);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, first, NULL));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, first, NULL));
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, byHand, other, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, byHand, first, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, byHand, first, NULL));
+    g_assert_false(virtProvisionPrepare(f->fake->host, byHand, other, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "Give it back first: virt-hostdev release me");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -109,7 +109,7 @@ testByHandAgainRefused(twoGuests *f, gconstpointer opaque)
     g_autofree char *present = NULL;
     g_autofree char *after = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, byHand, wanted, NULL));
     fakeHostVF(f->fake, PF, 1, 0)->vlan = 43; /* somebody else's doing */
     fakeHostVF(f->fake, PF, 2, 0)->vlan = 44;
     present = fakeHostDump(f->fake);
@@ -117,17 +117,17 @@ testByHandAgainRefused(twoGuests *f, gconstpointer opaque)
         guint failAttr = f->fake->failAttr;
         g_autoptr(virtRecord) now = NULL;
 
-        g_assert_false(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
+        g_assert_false(virtProvisionPrepare(f->fake->host, byHand, wanted, NULL));
         fakeHostHeal(f->fake);
         f->fake->failAttr = failAttr;
         g_clear_pointer(&after, g_free);
         after = fakeHostDump(f->fake);
         g_assert_cmpstr(after, ==, present);
-        now = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+        now = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
         g_assert_cmpint(now->phase, ==, VIRT_PHASE_ACTIVE);
     }
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -139,11 +139,11 @@ testByHandNeverGone(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, byHand, wanted, NULL));
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, other, wanted, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, byHand, wanted, NULL));
+    g_assert_false(virtProvisionPrepare(f->fake->host, other, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'. Give it back with virt-hostdev release me, or");
     g_assert_false(virtOwnerEqual(byHand, f->a));
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, byHand, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -154,16 +154,16 @@ testRestoreInPart(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
     g_autoptr(virtRecord) record = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     f->fake->faultPort = 1;
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "port 1");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
-    record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_RESTORING);
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -176,15 +176,15 @@ testLeftInPart(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     virtOwnerSetStarter(f->a, (guint64)getpid());
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, mine, NULL));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "domain 'a'");
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -196,13 +196,13 @@ testLateRelease(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) theirs = guestsWant(f, 1, 0xbb);
     g_autoptr(virtRecord) seen = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, mine, NULL));
-    seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, theirs, NULL));
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, mine, NULL));
+    seen = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -215,23 +215,23 @@ testLateReleaseSameOwner(twoGuests *f, gconstpointer opaque)
     g_autoptr(virtRecord) seen = NULL;
 
     virtOwnerSetStarter(f->a, (guint64)getpid());
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
-    seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
+    seen = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
     virtRecordFree(seen);
-    seen = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    seen = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     seen->owner.start++;
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
     seen->owner.start--;
     seen->owner.pid++;
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
     seen->owner.pid--;
     seen->phase = VIRT_PHASE_SETTING; /* of the same start */
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, seen, NULL));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -247,10 +247,10 @@ testLateMac(twoGuests *f, gconstpointer opaque)
 
     for (guint port = 1; port <= 2; port++)
         memcpy(fakeHostVF(f->fake, PF, port, 0)->mac, (const guint8[6]){0x52, 0x54, 0, 0, 0, 0x10}, 6);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName,
                  ((virtPort *)own->pdata[0])->ifname);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
     g_assert_cmpstr(unbound, ==, vfName);
 }
@@ -261,11 +261,11 @@ testGoneVF(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
     g_autoptr(GPtrArray) records = NULL;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, NULL, "sys/bus/pci/devices/" PF "/virtfn0");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
-    records = virtQemuRecordList(f->fake->host, NULL);
+    records = virtProvisionRecordList(f->fake->host, NULL);
     g_assert_cmpuint(records->len, ==, 0);
 }
 
@@ -277,12 +277,12 @@ testDamagedRecord(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
     guint sets;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, "<hostdev phase='act", "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 0));
     sets = f->fake->sets;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "run/libvirt-hostdev");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->sets, ==, sets);
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
 }
@@ -299,14 +299,14 @@ testStats(twoGuests *f, gconstpointer opaque)
     g_ptr_array_remove_index(hostdev->netdevs, 0); /* port 2 alone */
     fakeHostVF(f->fake, PF, 1, 0)->stats.rxBytes = 1;
     fakeHostVF(f->fake, PF, 2, 0)->stats = (virtNetdevStats){1000, 10, 2000, 20};
-    g_assert_false(virtQemuHostdevGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
+    g_assert_false(virtProvisionGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
     guestsAssertError(error, VIRT_ERROR_NOT_FOUND, "");
     g_clear_error(&error);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
-    g_assert_true(virtQemuHostdevGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
     g_assert_cmpuint(stats.rxBytes, ==, 1000);
     g_assert_cmpuint(stats.txPackets, ==, 20);
-    g_assert_false(virtQemuHostdevGetStats(f->fake->host, UUID_B, &hostdev->address, &stats, &error));
+    g_assert_false(virtProvisionGetStats(f->fake->host, UUID_B, &hostdev->address, &stats, &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "has no VF");
 }
 

@@ -9,7 +9,7 @@
  * where nothing says which ports a VF has, that it lacks one. Then a start may fail where plan has foreseen nothing.
  */
 #include "fakehost.h"
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 #include "util/virnetdevhostdev.h"
 
 #include <linux/if_link.h>
@@ -307,7 +307,7 @@ makePast(Round *r)
         return;
     r->had = own;
     list = makeWishes(r);
-    if (!virtQemuHostdevPrepare(r->fake->host, owner, list, NULL))
+    if (!virtProvisionPrepare(r->fake->host, owner, list, NULL))
         g_string_append(r->story, "or failed to get them; ");
     else if (once(r, 3, "and runs"))
         setRunning(r, owner, list->pdata[0]);
@@ -478,14 +478,14 @@ static GPtrArray *
 readRunning(const Round *r, const virtHostdev *hostdev)
 {
     g_autoptr(virtVF) vf = virtVFLookup(r->fake->host, &hostdev->address, NULL);
-    g_autoptr(virtRecord) record = vf ? virtQemuRecordLoad(r->fake->host, vf->name, NULL) : NULL;
+    g_autoptr(virtRecord) record = vf ? virtProvisionRecordLoad(r->fake->host, vf->name, NULL) : NULL;
     GPtrArray *present;
 
-    if (!record || !virtQemuRecordHasGuest(r->fake->host, record) || record->phase == VIRT_PHASE_RESTORING)
+    if (!record || !virtProvisionRecordHasGuest(r->fake->host, record) || record->phase == VIRT_PHASE_RESTORING)
         return NULL;
     present = virtNetDevHostdevRead(r->fake->host, vf, NULL, NULL);
     if (present)
-        virtQemuHostdevBelieve(record->wanted, present);
+        virtProvisionBelieve(record->wanted, present);
     return present;
 }
 
@@ -500,7 +500,7 @@ compareRows(const Round *r, guint32 seed, const GPtrArray *rows, const GPtrArray
         g_autoptr(virtRecord) record = NULL;
 
         virtPCIAddressFormat(&hostdev->address, name);
-        record = virtQemuRecordLoad(r->fake->host, name, NULL);
+        record = virtProvisionRecordLoad(r->fake->host, name, NULL);
         g_assert_nonnull(record);
         n += compareRecord(r, seed, rows, record, running->pdata[i]);
     }
@@ -561,13 +561,13 @@ testRound(guint32 seed)
     makeRound(&r, seed);
     wishes = makeWishes(&r);
     before = fakeHostDump(r.fake);
-    rows = virtQemuHostdevPlan(r.fake->host, r.a, wishes);
+    rows = virtProvisionPlan(r.fake->host, r.a, wishes);
     after = fakeHostDump(r.fake);
     g_assert_cmpstr(before, ==, after);
     for (guint i = 0; i < wishes->len; i++)
         g_ptr_array_add(running, readRunning(&r, wishes->pdata[i]));
     problem = firstProblem(rows);
-    ok = virtQemuHostdevPrepare(r.fake->host, r.a, wishes, &error);
+    ok = virtProvisionPrepare(r.fake->host, r.a, wishes, &error);
     if (ok && problem)
         fail(&r, seed, rows, "plan foresees '%s', and the start succeeds", problem);
     if (!ok && !problem && !r.stubborn && !isUpToDriver(&r, wishes))

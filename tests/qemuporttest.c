@@ -1,7 +1,7 @@
 /* qemuporttest.c: interfaces that leave their port to the device, on a made-up host
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 #include "twoguests.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ wantAny(twoGuests *f, guint vlan)
 static void
 assertPlan(twoGuests *f, const GPtrArray *list, const char *shown)
 {
-    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, list);
+    g_autoptr(GPtrArray) rows = virtProvisionPlan(f->fake->host, f->a, list);
 
     g_assert_cmpuint(rows->len, ==, 2);
     for (guint i = 0; i < rows->len; i++) {
@@ -44,7 +44,7 @@ assertSet(twoGuests *f, guint port, guint vlan, const GPtrArray *list)
 {
     const GPtrArray *wanted = ((const virtHostdev *)list->pdata[0])->netdevs;
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(record->phase, ==, VIRT_PHASE_ACTIVE);
@@ -64,20 +64,20 @@ cycle(twoGuests *f, const char *shown, guint port)
     g_autoptr(GError) error = NULL;
 
     assertPlan(f, list, shown);
-    virtQemuHostdevPrepare(f->fake->host, f->a, list, &error);
+    virtProvisionPrepare(f->fake->host, f->a, list, &error);
     g_assert_no_error(error);
     assertSet(f, port, 42, list);
-    virtQemuHostdevUpdate(f->fake->host, f->a, other->pdata[0], &error);
+    virtProvisionUpdate(f->fake->host, f->a, other->pdata[0], &error);
     g_assert_no_error(error);
     assertSet(f, port, 43, other);
     /* Set once more while it runs, where nothing goes back first: the record knows the port. */
     fakeHostFile(f->fake, "<domain type='kvm'><name>a</name><uuid>" UUID_A "</uuid></domain>",
                  "run/libvirt/qemu/a.xml");
-    virtQemuHostdevPrepare(f->fake->host, f->a, other, &error);
+    virtProvisionPrepare(f->fake->host, f->a, other, &error);
     g_assert_no_error(error);
     assertSet(f, port, 43, other);
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -137,12 +137,12 @@ testNothingToWrite(twoGuests *f, gconstpointer opaque)
     netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     netdev->vlan.id = fakeHostVF(f->fake, PF, 2, 0)->vlan;
     netdev->vlan.priority = fakeHostVF(f->fake, PF, 2, 0)->qos;
-    rows = virtQemuHostdevPlan(f->fake->host, f->a, list);
+    rows = virtProvisionPlan(f->fake->host, f->a, list);
     g_assert_false(((const virtPlanRow *)rows->pdata[0])->differs);
     g_assert_cmpstr(((const virtPlanRow *)rows->pdata[rows->len - 1])->problem, ==,
                     "<interface type='hostdev'>: VF 0 of PF " PF
                     " (0000:01:10.0) has no port 2; it has 1. Name that instead.");
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, ((const virtPlanRow *)rows->pdata[rows->len - 1])->problem);
     guestsAssertAsBefore(f);
 }
@@ -156,11 +156,11 @@ testUpdateOfTwo(twoGuests *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     (void)opaque;
-    virtQemuHostdevPrepare(f->fake->host, f->a, both, &error);
+    virtProvisionPrepare(f->fake->host, f->a, both, &error);
     g_assert_no_error(error);
     *netdev = *(const virtNetdev *)((const virtHostdev *)both->pdata[0])->netdevs->pdata[0];
     netdev->port = VIRT_NETDEV_PORT_ANY;
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, one->pdata[0], &error));
+    g_assert_false(virtProvisionUpdate(f->fake->host, f->a, one->pdata[0], &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "Cannot take away port 2 ");
 }
 
@@ -188,11 +188,11 @@ testMadeUp(twoGuests *f, gconstpointer opaque)
     fakeHostOnlyPort(f->fake, PF, 0, 2);
     fakeHostPhysPortIds(f->fake, PF);
     fakeHostRandomMac(f->fake, PF, 2, 0, "02:11:22:33:44:55");
-    virtQemuHostdevPrepare(f->fake->host, f->a, list, &error);
+    virtProvisionPrepare(f->fake->host, f->a, list, &error);
     g_assert_no_error(error);
-    record = virtQemuRecordLoad(f->fake->host, name, NULL);
+    record = virtProvisionRecordLoad(f->fake->host, name, NULL);
     g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 2)->mac));
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     bound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/bind");
     g_assert_cmpstr(bound, ==, name);
@@ -208,10 +208,10 @@ testCutOff(twoGuests *f, gconstpointer opaque)
     (void)opaque;
     fakeHostOnlyPort(f->fake, PF, 0, 2);
     f->fake->failAttr = 3; /* MAC and VLAN go to port 2; then nothing can be put back any more */
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, &error));
     fakeHostHeal(f->fake);
     g_clear_error(&error);
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -237,8 +237,8 @@ testWords(twoGuests *f, gconstpointer opaque)
         netdev->port = i / 2 == 3 ? 3 : plain ? 1 : VIRT_NETDEV_PORT_ANY;
         if (plain)
             g_clear_pointer(&hostdev->interface, virtInterfaceFree);
-        rows = virtQemuHostdevPlan(f->fake->host, f->a, list);
-        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+        rows = virtProvisionPlan(f->fake->host, f->a, list);
+        g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, &error));
         g_assert_cmpstr(((virtPlanRow *)rows->pdata[0])->problem, ==, error->message);
         g_assert_true(g_str_has_prefix(error->message, plain ? "<hostdev>: " : "<interface type='hostdev'>: "));
         g_assert_null(strstr(error->message, plain ? "<interface" : "<hostdev"));

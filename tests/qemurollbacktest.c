@@ -19,7 +19,7 @@ testRollback(twoGuests *f, gconstpointer opaque)
         g_autofree char *device = g_strdup(fakeHostVFAddress(f->fake, PF, (n - 1) / 2 % 4));
 
         f->fake->failAttr = n;
-        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+        g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
         guestsAssertError(error, VIRT_ERROR_REFUSED, device);
         fakeHostHeal(f->fake);
         guestsAssertAsBefore(f);
@@ -50,13 +50,13 @@ testRollbackFails(twoGuests *f, gconstpointer opaque)
 
         f->fake->judge = refuseAll;
         f->fake->judgeOpaque = &allowed;
-        g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+        g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
         if (n > 0)
             guestsAssertError(error, VIRT_ERROR_REFUSED, "Putting back failed too");
         fakeHostHeal(f->fake);
         f->fake->judge = NULL;
         g_clear_error(&error);
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
         g_assert_no_error(error);
         guestsAssertAsBefore(f);
     }
@@ -72,10 +72,10 @@ testTogetherFails(twoGuests *f, gconstpointer opaque)
     for (guint n = 1; n <= 4; n++) { /* two to set, two to put back */
         f->fake->busy = n <= 2 ? n : 0;
         f->fake->failRequest = n;
-        g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+        g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
         g_assert_no_error(error);
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->vlan, ==, 203);
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
         g_assert_no_error(error);
         fakeHostHeal(f->fake);
         guestsAssertAsBefore(f);
@@ -100,7 +100,7 @@ testIgnoredLast(twoGuests *f, gconstpointer opaque)
 
     f->fake->judge = dropLast;
     f->fake->judgeOpaque = f->fake;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "VLAN 203 on port 2 (VF 3");
     guestsAssertError(error, VIRT_ERROR_REFUSED, "the driver acknowledged it");
     f->fake->judge = NULL;
@@ -123,7 +123,7 @@ testUnsupported(twoGuests *f, gconstpointer opaque)
     f->fake->failErrno = EOPNOTSUPP;
     trusting->trust = 1;
     trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "trust yes on port 2");
     g_assert_null(strstr(error->message, "Putting back failed"));
     guestsAssertAsBefore(f);
@@ -138,9 +138,9 @@ testRecordRefused(twoGuests *f, gconstpointer opaque)
     struct rlimit old, small;
     guint sets;
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_autofree char *all = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 1));
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     sets = f->fake->sets;
 
     g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
@@ -148,7 +148,7 @@ testRecordRefused(twoGuests *f, gconstpointer opaque)
     small.rlim_cur = strlen(all) - 100;
     signal(SIGXFSZ, SIG_IGN);
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
-    bool ok = virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error);
+    bool ok = virtProvisionPrepare(f->fake->host, f->a, wanted, &error);
     g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &old), ==, 0);
     g_assert_false(ok);
     guestsAssertError(error, VIRT_ERROR_HOST, "File too large");
@@ -162,7 +162,7 @@ demandRecord(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fake
 {
     fakeHost *fake = opaque;
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(fake->host, fakeHostVFAddress(fake, PF, vf), &error);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(fake->host, fakeHostVFAddress(fake, PF, vf), &error);
 
     g_assert_no_error(error);
     g_assert_nonnull(virtNetdevListFind(record->before, port));
@@ -177,9 +177,9 @@ testRecordFirst(twoGuests *f, gconstpointer opaque)
 
     f->fake->judge = demandRecord;
     f->fake->judgeOpaque = f->fake;
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(f->fake->attrs, ==, 16);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->attrs, ==, 32);
     guestsAssertAsBefore(f);
 }
@@ -190,12 +190,12 @@ testAgainFails(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) first = guestsWant(f, 1, 0xaa);
     g_autoptr(GPtrArray) second = guestsWant(f, 1, 0xcc);
 
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, first, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
     f->fake->failAttr = 2;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, second, NULL));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     /* The driver refuses this attribute from now on, so it did not go back either. */
     fakeHostHeal(f->fake);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 

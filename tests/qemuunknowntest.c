@@ -3,8 +3,8 @@
  */
 #include "twoguests.h"
 
-#include "qemu/qemu_drift.h"
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_drift.h"
+#include "hypervisor/provision_plan.h"
 #include "util/virerror.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ prepare(twoGuests *f, const GPtrArray *wanted)
 {
     g_autoptr(GError) error = NULL;
 
-    virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error);
+    virtProvisionPrepare(f->fake->host, f->a, wanted, &error);
     g_assert_no_error(error);
 }
 
@@ -29,7 +29,7 @@ release(twoGuests *f)
 {
     g_autoptr(GError) error = NULL;
 
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -154,7 +154,7 @@ testRefused(twoGuests *f, gconstpointer opaque)
 
     bindBeforehand(f, MADE_UP);
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "Cannot set MAC address");
     assertMac(f, MADE_UP);
 }
@@ -195,14 +195,14 @@ testShown(twoGuests *f, gconstpointer opaque)
     guint looked = 0;
 
     bindBeforehand(f, MADE_UP);
-    rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    rows = virtProvisionPlan(f->fake->host, f->a, wanted);
     g_assert_cmpstr(((virtPlanRow *)rows->pdata[0])->from, ==, "? (" MADE_UP " is shown)");
     g_assert_true(((virtPlanRow *)rows->pdata[0])->differs);
     g_assert_null(((virtPlanRow *)rows->pdata[0])->problem);
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
     prepare(f, wanted);
-    records = virtQemuRecordList(f->fake->host, NULL);
-    virtQemuHostdevDrift(f->fake->host, records, assertSetRows, &looked);
+    records = virtProvisionRecordList(f->fake->host, NULL);
+    virtProvisionDrift(f->fake->host, records, assertSetRows, &looked);
     g_assert_cmpuint(looked, ==, 1);
 }
 
@@ -212,18 +212,18 @@ static void
 assertInUse(twoGuests *f, const char *part)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, wanted);
+    g_autoptr(GPtrArray) rows = virtProvisionPlan(f->fake->host, f->a, wanted);
     g_autoptr(virtOwner) hand = virtOwnerNew("by hand", NULL);
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, part);
     g_assert_cmpstr(((virtPlanRow *)rows->pdata[0])->problem, ==, error->message);
     guestsAssertAsBefore(f);
     g_clear_error(&error);
-    virtQemuHostdevPrepare(f->fake->host, hand, wanted, &error);
+    virtProvisionPrepare(f->fake->host, hand, wanted, &error);
     g_assert_no_error(error);
-    virtQemuHostdevRelease(f->fake->host, hand, NULL, &error);
+    virtProvisionRelease(f->fake->host, hand, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -255,7 +255,7 @@ testUpperUnread(twoGuests *f, gconstpointer opaque)
 
     g_assert_cmpint(rename(netdev, aside), ==, 0);
     g_assert_cmpint(symlink("enp1s16f0d1", netdev), ==, 0);
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "Too many levels of symbolic links");
     guestsAssertAsBefore(f);
 }
@@ -332,7 +332,7 @@ testTakenDown(twoGuests *f, gconstpointer opaque)
     waiting = f;
     theirs = virtStateLockTake(other, PF, NULL);
     f->fake->host->sleep = takeDownAndUnlock;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, wanted, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "the PF's netdev enp1s0f0d1 is down");
     guestsAssertAsBefore(f);
 }
@@ -343,11 +343,11 @@ testTakenDown(twoGuests *f, gconstpointer opaque)
 static void
 releaseOne(twoGuests *f)
 {
-    g_autoptr(GPtrArray) records = virtQemuRecordList(f->fake->host, NULL);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(f->fake->host, NULL);
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpuint(records->len, ==, 1);
-    virtQemuHostdevReleaseOne(f->fake->host, records->pdata[0], &error);
+    virtProvisionReleaseOne(f->fake->host, records->pdata[0], &error);
     g_assert_no_error(error);
 }
 
@@ -402,7 +402,7 @@ testDriverForgotten(twoGuests *f, gconstpointer opaque)
     prepare(f, wanted);
     fakeHostBindVFIO(f->fake, VF0);
     fakeHostFile(f->fake, "vfio-pci\n", DEVICE "/driver_override");
-    virtQemuHostdevRelease(f->fake->host, f->a, none, &error);
+    virtProvisionRelease(f->fake->host, f->a, none, &error);
     g_assert_no_error(error);
     assertBoundBack(f, VF0, VF0, "\n");
     guestsAssertAsBefore(f);
@@ -419,7 +419,7 @@ testDriverStays(twoGuests *f, gconstpointer opaque)
     g_array_append_val(listed, ((virtHostdev *)wanted->pdata[0])->address);
     prepare(f, wanted);
     fakeHostBindVFIO(f->fake, VF0);
-    virtQemuHostdevRelease(f->fake->host, f->a, listed, &error);
+    virtProvisionRelease(f->fake->host, f->a, listed, &error);
     g_assert_no_error(error);
     assertBoundBack(f, "", "", "(null)\n");
     prepare(f, wanted);

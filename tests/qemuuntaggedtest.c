@@ -3,8 +3,8 @@
  *
  * Stock libvirt writes VLAN 0 then, and lets it be where the card refuses. VF 0 has VLAN 7 on port 2, set by hand.
  */
-#include "qemu/qemu_drift.h"
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_drift.h"
+#include "hypervisor/provision_plan.h"
 #include "twoguests.h"
 
 #include <errno.h>
@@ -51,7 +51,7 @@ start(twoGuests *f, const virtDomain *domain)
     g_autoptr(GError) error = NULL;
 
     virtOwnerSetStarter(f->a, (guint64)getpid()); /* nobody compares what is left of a domain that has gone */
-    virtQemuHostdevPrepare(f->fake->host, f->a, domain->hostdevs, &error);
+    virtProvisionPrepare(f->fake->host, f->a, domain->hostdevs, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->mac[5], ==, 3);
 }
@@ -61,7 +61,7 @@ stop(twoGuests *f)
 {
     g_autoptr(GError) error = NULL;
 
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -76,10 +76,10 @@ countDrift(virtHost *host, const virtDrift *drift, void *opaque)
 static guint
 drifted(twoGuests *f)
 {
-    g_autoptr(GPtrArray) records = virtQemuRecordList(f->fake->host, NULL);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(f->fake->host, NULL);
     guint n = 0;
 
-    virtQemuHostdevDrift(f->fake->host, records, countDrift, &n);
+    virtProvisionDrift(f->fake->host, records, countDrift, &n);
     return n;
 }
 
@@ -87,7 +87,7 @@ static void
 testUntagged(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(virtDomain) domain = parseInterface(f, MAC);
-    g_autoptr(GPtrArray) rows = virtQemuHostdevPlan(f->fake->host, f->a, domain->hostdevs);
+    g_autoptr(GPtrArray) rows = virtProvisionPlan(f->fake->host, f->a, domain->hostdevs);
     const virtPlanRow *row = rows->pdata[1];
 
     g_assert_cmpuint(rows->len, ==, 2);
@@ -154,14 +154,14 @@ testSilent(twoGuests *f, gconstpointer opaque)
     f->fake->refused = VLAN;
     for (guint i = 0; i < G_N_ELEMENTS(errnos); i++) {
         f->fake->failErrno = errnos[i];
-        virtQemuHostdevPrepare(f->fake->host, f->a, domain->hostdevs, &error);
+        virtProvisionPrepare(f->fake->host, f->a, domain->hostdevs, &error);
         g_assert_no_error(error);
-        g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL) == (errnos[i] == EOPNOTSUPP));
+        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL) == (errnos[i] == EOPNOTSUPP));
     }
     f->fake->refused = 0;
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error);
+    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
-    records = virtQemuRecordList(f->fake->host, NULL);
+    records = virtProvisionRecordList(f->fake->host, NULL);
     g_assert_cmpuint(records->len, ==, 0);
 }
 
@@ -174,13 +174,13 @@ testRefused(twoGuests *f, gconstpointer opaque)
 
     f->fake->refused = VLAN;
     f->fake->failErrno = EIO;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, domain->hostdevs, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, domain->hostdevs, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "Cannot set VLAN none");
     guestsAssertError(error, VIRT_ERROR_REFUSED, "<interface> without <vlan>");
     guestsAssertAsBefore(f);
     f->fake->refused = 0;
     f->fake->ignored = VLAN;
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, domain->hostdevs, &ignored));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, domain->hostdevs, &ignored));
     guestsAssertError(ignored, VIRT_ERROR_REFUSED, "VLAN none");
     guestsAssertAsBefore(f);
 }
@@ -194,15 +194,15 @@ testUpdate(twoGuests *f, gconstpointer opaque)
 
     start(f, tagged);
     f->fake->refused = VLAN;
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, plain->hostdevs->pdata[0], &error));
+    g_assert_false(virtProvisionUpdate(f->fake->host, f->a, plain->hostdevs->pdata[0], &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "VLAN");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 42);
     g_clear_error(&error);
     f->fake->refused = 0;
-    virtQemuHostdevUpdate(f->fake->host, f->a, plain->hostdevs->pdata[0], &error);
+    virtProvisionUpdate(f->fake->host, f->a, plain->hostdevs->pdata[0], &error);
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 0);
-    virtQemuHostdevUpdate(f->fake->host, f->a, tagged->hostdevs->pdata[0], &error);
+    virtProvisionUpdate(f->fake->host, f->a, tagged->hostdevs->pdata[0], &error);
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 42);
     stop(f);

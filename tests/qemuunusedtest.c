@@ -1,7 +1,7 @@
 /* qemuunusedtest.c: VFs that strangers have, by libvirt's files or open descriptors, on a made-up host
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 #include "updateguest.h"
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ refuseStart(updateGuest *f, const char *name, const char *part)
     guint sets = f->fake->sets;
 
     g_ptr_array_add(list, updateNewHostdev(name));
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->b, list, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, part);
     g_assert_cmpuint(f->fake->sets, ==, sets);
     updateAssertHardware(f, f->attached);
@@ -70,21 +70,21 @@ testStranger(updateGuest *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     makeLink(f, "/dev/vfio/devices/vfio3", "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     fakeHostFile(f->fake, "", "sys/bus/pci/devices/%s/vfio-dev/vfio3/dev", name);
     fakeHostFile(f->fake, "", "dev/vfio/noiommu-17");
     for (guint i = 0; i < G_N_ELEMENTS(targets); i++) {
         makeLink(f, targets[i], "proc/4711/fd/10");
-        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+        g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
         g_assert_nonnull(strstr(error->message, "by process 4711 (qemu?[2J), which has /dev/vfio/"));
         updateAssertError(&error, VIRT_ERROR_BUSY, name);
         refuseStart(f, name, "by process 4711");
     }
     /* Of a process that came and went only its directory is left. */
     fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     g_assert_cmpuint(f->fake->warnings->len, ==, 0);
 }
 
@@ -95,10 +95,10 @@ testStrangerUnbound(updateGuest *f, gconstpointer opaque)
     const char *name = fakeHostVFAddress(f->fake, PF, 2);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     makeLink(f, "../../../kernel/iommu_groups/18", "sys/bus/pci/devices/%s/iommu_group", name);
     makeLink(f, "/dev/vfio/18", "proc/4711/fd/10");
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
 }
 
 /* Where there is a record, that says who has the VF, or the rest of its group; unless its owner is gone: then it is not
@@ -107,7 +107,7 @@ static void
 testStrangerRecorded(updateGuest *f, gconstpointer opaque)
 {
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
@@ -116,10 +116,10 @@ testStrangerRecorded(updateGuest *f, gconstpointer opaque)
     refuseStart(f, f->vf, "by domain 'a'");
     /* The group's other device has a record: it is that one's owner who has the group open. */
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
-    g_assert_true(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     /* But not where that owner has gone. */
     record->owner.pid = 0;
-    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
+    g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     refuseStart(f, f->vf, "by process 4711");
     refuseStart(f, name, "by process 4711");
     updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->old);
@@ -166,7 +166,7 @@ static void
 leave(updateGuest *f)
 {
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     fakeHostHeal(f->fake);
 }
 
@@ -174,21 +174,21 @@ leave(updateGuest *f)
 static void
 assertWaits(updateGuest *f, const char *user)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_autofree char *dump = fakeHostDump(f->fake);
-    g_autofree char *waits = virtQemuHostdevWaits(f->fake->host, record);
+    g_autofree char *waits = virtProvisionWaits(f->fake->host, record);
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     g_autoptr(GError) error = NULL;
     guint sets = f->fake->sets;
 
     g_assert_nonnull(strstr(waits, user));
     g_assert_nonnull(strstr(waits, " waits: "));
-    g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    g_assert_false(virtProvisionReleaseOne(f->fake->host, record, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, user);
-    g_assert_false(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     updateAssertError(&error, VIRT_ERROR_REFUSED, user);
     g_ptr_array_add(list, updateNewHostdev(f->vf));
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->b, list, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, user);
     g_assert_cmpuint(f->fake->sets, ==, sets);
     updateAssertHardware(f, dump);
@@ -199,15 +199,15 @@ assertWaits(updateGuest *f, const char *user)
 static void
 assertGoesBack(updateGuest *f)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
-    g_autofree char *waits = virtQemuHostdevWaits(f->fake->host, record);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autofree char *waits = virtProvisionWaits(f->fake->host, record);
     g_autoptr(GError) error = NULL;
 
     g_assert_null(waits);
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, record, &error));
     g_assert_no_error(error);
     updateAssertHardware(f, f->before);
-    g_assert_null(virtQemuRecordLoad(f->fake->host, f->vf, NULL));
+    g_assert_null(virtProvisionRecordLoad(f->fake->host, f->vf, NULL));
 }
 
 /* The VF was given to another domain, in whatever way. */
@@ -260,7 +260,7 @@ testWaitsInGroup(updateGuest *f, gconstpointer opaque)
 
     makeStranger(f);
     g_ptr_array_add(list, updateNewHostdev(second));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, list, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, list, NULL));
     makeLink(f, "../../../kernel/iommu_groups/17", "sys/bus/pci/devices/%s/iommu_group", f->vf);
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
     leave(f);
@@ -273,7 +273,7 @@ testWaitsInGroup(updateGuest *f, gconstpointer opaque)
 static void
 testOwnGuestHasIt(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
@@ -281,7 +281,7 @@ testOwnGuestHasIt(updateGuest *f, gconstpointer opaque)
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
     setStatus(f, "a", STATUS(UUID_A, "a", HOSTDEV));
     makeLink(f, "/dev/vfio/17", "proc/4242/fd/10");
-    g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    g_assert_false(virtProvisionReleaseOne(f->fake->host, record, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "in use by process 4242");
     updateAssertHardware(f, f->attached);
     updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->old);
@@ -290,7 +290,7 @@ testOwnGuestHasIt(updateGuest *f, gconstpointer opaque)
         f, "a",
         STATUS(UUID_A, "a",
                "<hostdev type='pci'><source><address bus='0x01' slot='0x10' function='0x2'/></source></hostdev>"));
-    g_assert_true(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, record, &error));
     g_assert_no_error(error);
     updateAssertHardware(f, f->before);
 }
@@ -311,7 +311,7 @@ testUpdateUnderOther(updateGuest *f, gconstpointer opaque)
     setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
     updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "but is in use by domain 'd'");
     setStatus(f, "d", NULL);
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, NULL));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, NULL));
     updateAssertAllChanged(f);
 }
 
@@ -329,33 +329,33 @@ testPF(updateGuest *f, gconstpointer opaque)
     makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
     g_assert_true(virtPCIAddressParse(f->vf, &address, NULL));
     g_array_append_val(devices, address); /* a VF is nobody's PF */
-    g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_true(virtProvisionCheckPFs(f->fake->host, devices, &error));
     g_array_set_size(devices, 0);
     g_assert_true(virtPCIAddressParse(PF, &address, NULL));
     g_array_append_val(devices, address);
-    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     g_assert_nonnull(strstr(error->message, "PF " PF " cannot be given to a guest"));
     g_assert_nonnull(strstr(error->message, second));
     g_assert_nonnull(strstr(error->message, "by process 4711"));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a' (" UUID_A ")");
     fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
     leave(f);
-    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a'");
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
-    g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionCheckPFs(f->fake->host, devices, &error));
     setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
-    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'd'");
     setStatus(f, "d", NULL);
     g_assert_true(virtPCIAddressParse(f->vf, &address, NULL));
     g_array_append_val(devices, address);
-    g_assert_false(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by this domain itself");
     /* VFIO gives the PF itself away without taking its VFs. */
     g_assert_cmpint(unlink(link), ==, 0);
     makeLink(f, "../../../bus/pci/drivers/vfio-pci", "sys/bus/pci/devices/" PF "/driver");
-    g_assert_true(virtQemuHostdevCheckPFs(f->fake->host, devices, &error));
+    g_assert_true(virtProvisionCheckPFs(f->fake->host, devices, &error));
 }
 
 /* The plan says what the hook refuses. */
@@ -368,7 +368,7 @@ testPlanPF(updateGuest *f, gconstpointer opaque)
 
     g_assert_true(virtPCIAddressParse(PF, &address, NULL));
     g_array_append_val(devices, address);
-    virtQemuHostdevPlanPFs(f->fake->host, rows, devices);
+    virtProvisionPlanPFs(f->fake->host, rows, devices);
     g_assert_cmpuint(rows->len, ==, 1);
     g_assert_nonnull(strstr(((virtPlanRow *)rows->pdata[0])->problem, "cannot be given to a guest"));
 }
@@ -382,23 +382,23 @@ testCannotBeTold(updateGuest *f, gconstpointer opaque)
     static const char *const texts[] = {"", "<domstatus pid='1'><domain id='1'><devices><hostdev/>",
                                         "<domstatus><domain id='1'><hostdev></domain></domstatus>"};
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_autofree char *proc = virtHostPath(f->fake->host, "proc");
     g_autofree char *away = virtHostPath(f->fake->host, "away");
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         setStatus(f, "d", texts[i]);
-        g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+        g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
         updateAssertError(&error, VIRT_ERROR_HOST, "Cannot tell whether somebody has VF");
-        g_assert_false(virtQemuHostdevReleaseOne(f->fake->host, record, &error));
+        g_assert_false(virtProvisionReleaseOne(f->fake->host, record, &error));
         updateAssertError(&error, VIRT_ERROR_HOST, "qemu/d.xml cannot be read");
     }
     updateAssertHardware(f, f->attached);
     setStatus(f, "d", NULL);
     makeStranger(f);
     g_assert_cmpint(rename(proc, away), ==, 0);
-    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     updateAssertError(&error, VIRT_ERROR_HOST, "/proc: No such file or directory");
 }
 
@@ -416,7 +416,7 @@ testManyProcesses(updateGuest *f, gconstpointer opaque)
 
         g_assert_cmpint(mkdir(path, 0755), ==, 0);
     }
-    g_assert_false(virtQemuHostdevCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by process 4711");
     g_assert_null(virtHostListDir(f->fake->host, &error, "proc"));
     updateAssertError(&error, VIRT_ERROR_HOST, "proc: it has more than 65536 entries");
@@ -441,10 +441,10 @@ testOneLook(updateGuest *f, gconstpointer opaque)
         g_ptr_array_add(list, updateNewHostdev(name));
     }
     passes = f->fake->host->passes;
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->b, list, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->b, list, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->host->passes, ==, passes + 1);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->b, NULL, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->host->passes, ==, passes + 2);
 }

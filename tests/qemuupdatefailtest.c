@@ -16,7 +16,7 @@ testRollback(updateGuest *f, gconstpointer opaque)
     guint n = 1;
 
     updateChangeAll(f);
-    for (f->fake->failAttr = n; !virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error); f->fake->failAttr = n) {
+    for (f->fake->failAttr = n; !virtProvisionUpdate(f->fake->host, f->a, f->new, &error); f->fake->failAttr = n) {
         updateAssertError(&error, VIRT_ERROR_REFUSED, "(VF 0 of enp1s0f0");
         fakeHostHeal(f->fake);
         updateAssertHardware(f, f->attached);
@@ -42,7 +42,7 @@ testRequests(updateGuest *f, gconstpointer opaque)
         f->fake->failRequest = n;
         if (n == 1)
             updateChangeAll(f);
-        done = virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error);
+        done = virtProvisionUpdate(f->fake->host, f->a, f->new, &error);
         fakeHostHeal(f->fake);
         updateAssertRecord(f, VIRT_PHASE_ACTIVE, done ? f->new : f->old);
         if (!done)
@@ -78,15 +78,15 @@ testRollbackFails(updateGuest *f, gconstpointer opaque)
 
         f->fake->judge = refuseAfter;
         f->fake->judgeOpaque = &allowed;
-        g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
-        record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+        g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
+        record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
         g_assert_cmpint(record->phase, ==, n >= 3 ? VIRT_PHASE_SETTING : VIRT_PHASE_ACTIVE);
         if (n >= 3)
             g_assert_nonnull(strstr(error->message, "Going back failed too: Cannot restore"));
         updateAssertError(&error, VIRT_ERROR_REFUSED, "VF 0");
         fakeHostHeal(f->fake);
         if (next) {
-            g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, next, &error));
+            g_assert_true(virtProvisionUpdate(f->fake->host, f->a, next, &error));
             updateAssertRecord(f, VIRT_PHASE_ACTIVE, next);
         }
         if (next == f->old)
@@ -114,7 +114,7 @@ crash(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wan
 
     if (c->onDisk)
         return EIO;
-    record = virtQemuRecordLoad(c->f->fake->host, c->f->vf, NULL);
+    record = virtProvisionRecordLoad(c->f->fake->host, c->f->vf, NULL);
     g_assert_nonnull(record);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_SETTING);
     g_assert_true(virtNetdevHas(virtNetdevListFind(record->before, port), attr));
@@ -136,12 +136,12 @@ testCrash(updateGuest *f, gconstpointer opaque)
 
         f->fake->judge = crash;
         f->fake->judgeOpaque = &c;
-        g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, NULL));
+        g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->new, NULL));
         g_assert_nonnull(c.onDisk);
         fakeHostHeal(f->fake);
         fakeHostFile(f->fake, c.onDisk, "run/libvirt-hostdev/%s", f->vf);
         if (next) {
-            g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, next, &error));
+            g_assert_true(virtProvisionUpdate(f->fake->host, f->a, next, &error));
             g_assert_no_error(error);
             updateAssertRecord(f, VIRT_PHASE_ACTIVE, next);
         }
@@ -159,23 +159,23 @@ testCrash(updateGuest *f, gconstpointer opaque)
 static void
 testBeforeGrows(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(virtRecord) after = NULL;
     Crash c = {f, G_MAXINT, NULL};
 
     virtNetdevListFind(record->before, 1)->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
-    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
+    g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     fakeHostVF(f->fake, PF, 1, 0)->link = 1;
     updateChangeAll(f);
     f->fake->judge = crash;
     f->fake->judgeOpaque = &c;
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, NULL));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, NULL));
     updateNetdev(f->new, 1)->link = 0;
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, NULL));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, NULL));
     f->fake->judge = NULL;
-    after = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    after = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_cmpuint(virtNetdevListFind(after->before, 1)->link, ==, 1);
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->link, ==, 1);
 }
 
@@ -187,7 +187,7 @@ testIgnored(updateGuest *f, gconstpointer opaque)
 
     updateChangeAll(f);
     f->fake->ignored = VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     updateAssertError(&error, VIRT_ERROR_REFUSED, "link state");
     fakeHostHeal(f->fake);
     updateAssertHardware(f, f->attached);
@@ -221,14 +221,14 @@ testDiskFull(updateGuest *f, gconstpointer opaque)
 
     updateChangeAll(f);
     f->fake->judge = fillDisk;
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     setDiskFull(false);
     fakeHostHeal(f->fake);
     updateAssertError(&error, VIRT_ERROR_HOST, "The record could not be corrected");
     updateAssertHardware(f, f->attached);
-    record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_SETTING);
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     updateAssertAllChanged(f);
     updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->new);
     updateReleaseAndCheck(f);

@@ -13,14 +13,14 @@ testUpdate(updateGuest *f, gconstpointer opaque)
     g_autofree char *log = NULL;
 
     updateChangeAll(f);
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     g_assert_no_error(error);
     updateAssertAllChanged(f);
     updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->new);
     log = fakeHostTakeLog(f->fake);
     g_assert_null(strstr(log, "mac"));
     g_assert_cmpuint(f->fake->attrs, ==, 5);
-    record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_cmpuint(record->owner.pid, ==, getpid());
     g_assert_cmpuint(virtNetdevListFind(record->before, 2)->vlan.id, ==, 7);
     updateReleaseAndCheck(f);
@@ -31,7 +31,7 @@ testNothingToDo(updateGuest *f, gconstpointer opaque)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     g_assert_cmpuint(f->fake->sets, ==, 0);
     updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->old);
     updateAssertHardware(f, f->attached);
@@ -45,12 +45,12 @@ testDropped(updateGuest *f, gconstpointer opaque)
 
     updateNetdev(f->new, 2)->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     for (guint i = 0; i < 2; i++) {
-        g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+        g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->qos, ==, 5);
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
         updateAssertRecord(f, VIRT_PHASE_ACTIVE, f->new);
-        g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->old, &error));
+        g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->old, &error));
         updateAssertHardware(f, f->attached);
     }
     updateReleaseAndCheck(f);
@@ -63,13 +63,13 @@ testDroppedRate(updateGuest *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     fakeHostVF(f->fake, PF, 2, 0)->maxRate = 0;
-    virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL);
+    virtProvisionRelease(f->fake->host, f->a, NULL, NULL);
     fakeHostVF(f->fake, PF, 2, 0)->maxRate = 0;
     updateAttach(f);
     f->fake->vlanNeedsNoRate = true;
     updateNetdev(f->new, 2)->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH);
     updateNetdev(f->new, 2)->vlan.id = 43;
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 43);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->maxRate, ==, 0);
@@ -83,11 +83,11 @@ testGuestsMac(updateGuest *f, gconstpointer opaque)
 
     fakeHostVF(f->fake, PF, 1, 0)->mac[5] = 0x77;
     updateNetdev(f->new, 1)->vlan.id = 42;
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->new, &error));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[5], ==, 0x77);
     g_assert_cmpuint(f->fake->attrs, ==, 1);
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, f->old, &error));
+    g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->old, &error));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[5], ==, 0x77);
     fakeHostHeal(f->fake);
     updateReleaseAndCheck(f);
@@ -123,10 +123,10 @@ testFixed(updateGuest *f, gconstpointer opaque)
 static void
 testAddedPort(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     g_ptr_array_remove_index(record->wanted, 1);
-    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
+    g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     g_free(f->record);
     f->record = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", f->vf);
     updateRefuse(f, f->a, f->new, VIRT_ERROR_INVALID, "Cannot add port 2");
@@ -135,7 +135,7 @@ testAddedPort(updateGuest *f, gconstpointer opaque)
 static void
 testRefused(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     virtHostdev *other = updateNewHostdev(fakeHostVFAddress(f->fake, PF, 1));
 
     updateChangeAll(f);
@@ -147,7 +147,7 @@ testRefused(updateGuest *f, gconstpointer opaque)
     fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
     updateRefuse(f, f->a, f->new, VIRT_ERROR_HOST, "is down");
     fakeHostFile(f->fake, "0x1003\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
-    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_RESTORING, NULL));
+    g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_RESTORING, NULL));
     g_free(f->record);
     f->record = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", f->vf);
     updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "is being put back");

@@ -27,7 +27,7 @@ updateMeanwhile(gulong microseconds)
         return;
     g_clear_pointer(&held, virtStateLockRelease);
     virtNetdevListFind(updated->hostdev->netdevs, 1)->vlan.id = 77;
-    g_assert_true(virtQemuHostdevUpdate(host, updated->a, updated->hostdev, &error));
+    g_assert_true(virtProvisionUpdate(host, updated->a, updated->hostdev, &error));
     g_assert_no_error(error);
 }
 
@@ -55,10 +55,10 @@ ended(virtHost *host, const virtDrift *drift, void *opaque)
 static void
 testReleasedMeanwhile(driftGuest *f, gconstpointer opaque)
 {
-    g_autoptr(GPtrArray) seen = virtQemuRecordList(f->fake->host, NULL);
+    g_autoptr(GPtrArray) seen = virtProvisionRecordList(f->fake->host, NULL);
 
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
-    virtQemuHostdevDrift(f->fake->host, seen, ended, NULL);
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    virtProvisionDrift(f->fake->host, seen, ended, NULL);
 }
 
 /* A PF that is being worked on is not looked at, and what was told is not forgotten. */
@@ -90,15 +90,15 @@ testHints(driftGuest *f, gconstpointer opaque)
     driftChangeVlan(driftVF(f, 1));
     g_hash_table_add(pfs, (gpointer) "0000:02:00.0");
     f->fake->gets = 0;
-    g_assert_true(virtDriftWatchLook(f->watch, f->fake->host, pfs, false, f->now, NULL));
+    g_assert_true(virtDriftMonitorLook(f->watch, f->fake->host, pfs, false, f->now, NULL));
     driftAssertTold("");
     g_assert_cmpuint(f->fake->gets, ==, 0);
     g_hash_table_add(pfs, (gpointer)PF);
-    g_assert_true(virtDriftWatchLook(f->watch, f->fake->host, pfs, false, f->now, NULL));
+    g_assert_true(virtDriftMonitorLook(f->watch, f->fake->host, pfs, false, f->now, NULL));
     driftAssertTold("drift vlan 42 99\n");
     g_assert_cmpuint(f->fake->gets, ==, 2); /* a port once, however many VFs */
     g_hash_table_remove_all(pfs);
-    g_assert_true(virtDriftWatchLook(f->watch, f->fake->host, pfs, false, f->now, NULL));
+    g_assert_true(virtDriftMonitorLook(f->watch, f->fake->host, pfs, false, f->now, NULL));
     driftLook(f, false);
     driftAssertTold("");
 }
@@ -219,20 +219,20 @@ testCounters(driftGuest *f, gconstpointer opaque)
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 1);
     f->fake->busy = 1;
     virtNetdevListFind(f->hostdev->netdevs, 1)->vlan.id = 77;
-    g_assert_true(virtQemuHostdevUpdate(f->fake->host, f->a, f->hostdev, NULL));
+    g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->hostdev, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RETRIES), ==, 1);
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtQemuHostdevPrepare(f->fake->host, f->a, list, NULL));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_REFUSALS), ==, 1);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ROLLBACKS), ==, 1);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RESTORED), ==, 1);
     virtNetdevListFind(f->hostdev->netdevs, 1)->vlan.id = 78;
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, f->a, f->hostdev, NULL));
+    g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->hostdev, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_REFUSALS), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ROLLBACKS), ==, 2);
     f->fake->refused = 0;
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RESTORED), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 2);
     file = fakeHostRead(f->fake, VIRT_STATE_DIR "/" PF VIRT_STATE_LOCK_SUFFIX);

@@ -86,7 +86,7 @@ setUp(Fixture *f, gconstpointer opaque)
     fakeHostAddPF(f->fake, PF, 1, 4, "dual");
     f->vf = fakeHostVFAddress(f->fake, PF, 0);
     g_ptr_array_add(list, newHostdev(f->vf, 100));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, owner, list, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, owner, list, NULL));
     faultLibvirtInit(f->fake, PF);
     memset(&state, 0, sizeof(state));
     state.guest.running = state.guest.has[0] = true;
@@ -122,7 +122,7 @@ static void
 assertVlans(Fixture *f, guint inMetadata, guint inRecord, guint inKernel)
 {
     g_autoptr(GPtrArray) metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     g_assert_nonnull(metadata);
     g_assert_nonnull(record);
@@ -136,10 +136,10 @@ assertVlans(Fixture *f, guint inMetadata, guint inRecord, guint inKernel)
 static void
 cutUpdateOff(Fixture *f, guint16 vlan)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     ((virtNetdev *)record->wanted->pdata[0])->vlan.id = vlan;
-    g_assert_true(virtQemuRecordSave(f->fake->host, record, VIRT_PHASE_SETTING, NULL));
+    g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_SETTING, NULL));
 }
 
 /* ---- tests ---- */
@@ -225,7 +225,7 @@ testDamaged(Fixture *f, gconstpointer opaque)
         g_assert_true(reconcile(&error) == (i > 0));
         if (i == 0)
             g_assert_nonnull(strstr(error->message, "nonsense"));
-        g_assert_null(virtQemuRecordLoad(f->fake->host, f->vf, NULL));
+        g_assert_null(virtProvisionRecordLoad(f->fake->host, f->vf, NULL));
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
     }
 }
@@ -241,7 +241,7 @@ testDamagedHas(Fixture *f, gconstpointer opaque)
               sizeof(state.guest.live));
     g_assert_false(reconcile(&error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
-    record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_nonnull(record);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
 }
@@ -269,7 +269,7 @@ static void
 testAttached(Fixture *f, gconstpointer opaque)
 {
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 0);
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     fakeHostFile(f->fake, UUID_A, "run/libvirt/qemu/a.xml");
     writeMetadata(newHostdev(f->vf, 100), NULL);
@@ -280,7 +280,7 @@ testAttached(Fixture *f, gconstpointer opaque)
     state.guest.live[0] = '\0';
     assertEnd(f, VIRT_ERROR_REFUSED, "metadata does not have its netdevs");
     writeMetadata(newHostdev(f->vf, 100), NULL);
-    g_assert_true(virtQemuRecordRemove(f->fake->host, record, NULL));
+    g_assert_true(virtProvisionRecordRemove(f->fake->host, record, NULL));
     assertEnd(f, VIRT_ERROR_REFUSED, "it has no record");
     state.guest.has[0] = false;
     assertEnd(f, VIRT_ERROR_NOT_FOUND, "is not among the devices");

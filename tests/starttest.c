@@ -154,7 +154,7 @@ prepare(Fixture *f, const char *uuid)
     g_autoptr(virtOwner) owner = virtOwnerNew("a", uuid);
 
     g_ptr_array_add(list, newHostdev(f->vf, 100));
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, owner, list, NULL));
+    g_assert_true(virtProvisionPrepare(f->fake->host, owner, list, NULL));
 }
 
 static void

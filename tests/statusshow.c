@@ -47,7 +47,7 @@ give(fakeHost *fake, guint vf, const char *name, const char *uuid, guint64 start
 
     virtOwnerSetStarter(owner, starter);
     g_ptr_array_add(list, newHostdev(fakeHostVFAddress(fake, PF, vf)));
-    g_assert_true(virtQemuHostdevPrepare(fake->host, owner, list, &error));
+    g_assert_true(virtProvisionPrepare(fake->host, owner, list, &error));
     g_assert_no_error(error);
 }
 

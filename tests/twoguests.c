@@ -57,7 +57,7 @@ void
 guestsAssertAsBefore(twoGuests *f)
 {
     g_autofree char *now = fakeHostDump(f->fake);
-    g_autoptr(GPtrArray) records = virtQemuRecordList(f->fake->host, NULL);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(f->fake->host, NULL);
 
     g_assert_cmpstr(now, ==, f->before);
     g_assert_nonnull(records);

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "fakehost.h"
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virerror.h"
 
 #define PF "0000:01:00.0"

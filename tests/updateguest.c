@@ -35,7 +35,7 @@ updateAttach(updateGuest *f)
     g_autoptr(GError) error = NULL;
 
     g_ptr_array_add(list, f->old);
-    g_assert_true(virtQemuHostdevPrepare(f->fake->host, f->a, list, &error));
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, list, &error));
     g_assert_no_error(error);
 }
 
@@ -131,7 +131,7 @@ updateAssertHardware(updateGuest *f, const char *dump)
 void
 updateAssertRecord(updateGuest *f, virtPhase phase, const virtHostdev *wanted)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     g_assert_cmpint(record->phase, ==, phase);
     g_assert_cmpuint(record->wanted->len, ==, wanted->netdevs->len);
@@ -148,7 +148,7 @@ updateReleaseAndCheck(updateGuest *f)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtQemuHostdevRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     updateAssertHardware(f, f->before);
 }
@@ -167,7 +167,7 @@ updateRefuse(updateGuest *f, const virtOwner *owner, const virtHostdev *hostdev,
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(virtQemuHostdevUpdate(f->fake->host, owner, hostdev, &error));
+    g_assert_false(virtProvisionUpdate(f->fake->host, owner, hostdev, &error));
     updateAssertError(&error, code, part);
     assertUntouched(f);
 }

@@ -9,7 +9,7 @@
 
 #include "rpc/broker.h"
 #include "daemon/daemon_config.h"
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 
 #include <libvirt/libvirt.h>
 

@@ -234,10 +234,10 @@ runLook(virtDaemon *daemon, gpointer opaque)
 
     (void)daemon;
     if (look->request.verb == VIRT_BROKER_STATS) {
-        virtQemuHostdevGetStats(host, look->request.uuid, &look->request.address, &look->stats, &look->error);
+        virtProvisionGetStats(host, look->request.uuid, &look->request.address, &look->stats, &look->error);
     } else {
         g_array_append_val(devices, look->request.address);
-        virtQemuHostdevCheckPFs(host, devices, &look->error);
+        virtProvisionCheckPFs(host, devices, &look->error);
     }
 }
 

@@ -6,7 +6,7 @@
  * of the time, since reading a PF's VFs keeps everybody else from the host's network.
  */
 #include "daemon/daemon.h"
-#include "qemu/qemu_drift.h"
+#include "hypervisor/provision_drift.h"
 #include "util/virnetlink.h"
 
 #include <glib-unix.h>
@@ -16,11 +16,11 @@
 
 struct _virtDaemonDrift {
     virtDaemon *daemon;
-    virtHost *host;        /* for the main loop */
-    virtDriftWatch *watch; /* the worker's while one is at work */
-    GHashTable *hints;     /* PCI addresses of PFs, a set */
-    bool all;              /* and all others */
-    bool forgive;          /* virtDriftWatchForgive() first */
+    virtHost *host;          /* for the main loop */
+    virtDriftMonitor *watch; /* the worker's while one is at work */
+    GHashTable *hints;       /* PCI addresses of PFs, a set */
+    bool all;                /* and all others */
+    bool forgive;            /* virtDriftMonitorForgive() first */
     bool running;
     guint soon, slow; /* timers; 0: none */
     gint64 took;      /* microseconds, the last look */
@@ -47,8 +47,8 @@ run(virtDaemon *daemon, gpointer opaque)
     (void)daemon;
     host->warn = NULL; /* records that cannot be read are told where they are needed, not each time */
     if (look->forgive)
-        virtDriftWatchForgive(look->drift->watch);
-    virtDriftWatchLook(look->drift->watch, host, look->pfs, look->enforce, began, &look->error);
+        virtDriftMonitorForgive(look->drift->watch);
+    virtDriftMonitorLook(look->drift->watch, host, look->pfs, look->enforce, began, &look->error);
     look->took = g_get_monotonic_time() - began;
 }
 
@@ -174,7 +174,7 @@ virtDaemonDriftInit(virtDaemon *daemon)
     daemon->drift = drift;
     drift->daemon = daemon;
     drift->host = virtDaemonHostNew();
-    drift->watch = virtDriftWatchNew();
+    drift->watch = virtDriftMonitorNew();
     drift->hints = newSet();
     if (fd >= 0)
         g_unix_fd_add(fd, G_IO_IN, onNews, drift);

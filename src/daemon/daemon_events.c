@@ -271,7 +271,7 @@ lookAround(virtDaemon *daemon, gpointer opaque)
     Look *look = opaque;
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, &look->error);
     g_autoptr(virtHost) host = virtDaemonHostNew();
-    g_autoptr(GPtrArray) records = conn ? virtQemuRecordList(host, &look->error) : NULL;
+    g_autoptr(GPtrArray) records = conn ? virtProvisionRecordList(host, &look->error) : NULL;
 
     if (records && (look->uuids = virtDaemonListOurs(conn, &look->error)))
         addOwners(look->uuids, records);

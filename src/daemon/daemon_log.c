@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "daemon/daemon.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision_log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ virtDaemonLogSetLevel(guint level)
     g_atomic_int_set(&maxLevel, (gint)levels[level - 1]);
 }
 
-/* From here on all of GLib's log, ours and that of src/qemu, goes through our writer. */
+/* From here on all of GLib's log, ours and that of src/hypervisor, goes through our writer. */
 void
 virtDaemonLogInit(guint level)
 {

@@ -16,7 +16,7 @@
  * domain that starts after the list has no record in it; one whose hook is at work is locked by libvirt until the
  * hook has returned, then shows as running with its devices; and a record of a later start is not the one that was
  * listed. The hook waits for the PF's lock and libvirt for the hook, so nothing here asks libvirt while it has that
- * lock: only src/qemu's functions take it.
+ * lock: only src/hypervisor's functions take it.
  */
 #include "daemon/daemon.h"
 
@@ -105,7 +105,7 @@ putBack(Reconcile *reconcile, const virtRecord *record, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
-    if (virtQemuHostdevReleaseOne(reconcile->host, record, &error)) {
+    if (virtProvisionReleaseOne(reconcile->host, record, &error)) {
         isNews(reconcile, &record->address, NULL);
         say(reconcile, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
         return;
@@ -135,14 +135,14 @@ static void
 followMetadata(Reconcile *reconcile, const virtRecord *record)
 {
     virtHostdev *entry = virtHostdevListFind(reconcile->live, &record->address);
-    g_autoptr(GPtrArray) wanted = entry ? virtQemuPortFollow(entry->netdevs, record->wanted) : NULL;
+    g_autoptr(GPtrArray) wanted = entry ? virtProvisionPortFollow(entry->netdevs, record->wanted) : NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted)))
         return;
     owner = virtOwnerNew(nameOf(reconcile), reconcile->uuid);
-    if (virtQemuHostdevUpdateSeen(reconcile->host, owner, record, entry, &error)) {
+    if (virtProvisionUpdateSeen(reconcile->host, owner, record, entry, &error)) {
         say(reconcile, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
         return;
     }
@@ -303,7 +303,7 @@ listRecords(Reconcile *reconcile)
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GError) error = NULL;
 
-    reconcile->records = virtQemuRecordListAll(reconcile->host, problems, &error);
+    reconcile->records = virtProvisionRecordListAll(reconcile->host, problems, &error);
     reconcile->recordsUnknown = error || problems->len > 0;
     if (error) {
         addFailure(reconcile, error);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "daemon/daemon.h"
-#include "qemu/qemu_drift.h"
+#include "hypervisor/provision_drift.h"
 
 #include <string.h>
 
@@ -39,7 +39,7 @@ prepare(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain
         return refuse(error, VIRT_ERROR_INVALID, request, domain,
                       "it has that device already. To change it, use update-device.");
     g_ptr_array_add(one, wanted);
-    return virtQemuHostdevPrepare(host, owner, one, error);
+    return virtProvisionPrepare(host, owner, one, error);
 }
 
 static bool
@@ -49,7 +49,7 @@ update(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain 
     if (!virtDaemonDomainHas(domain->live, &request->address))
         return refuse(error, VIRT_ERROR_INVALID, request, domain,
                       "it has no such device. To add it, use attach-device.");
-    return virtQemuHostdevUpdate(host, owner, wanted, error);
+    return virtProvisionUpdate(host, owner, wanted, error);
 }
 
 static bool
@@ -110,14 +110,14 @@ addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wr
         g_string_append(wrong, "the domain's metadata does not have its netdevs any more");
         return;
     }
-    if (!(record = virtQemuRecordLoad(host, name, &error))) {
+    if (!(record = virtProvisionRecordLoad(host, name, &error))) {
         g_string_append_printf(wrong, "it has no record, and will not be put back: %s", error->message);
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
                !virtNetdevListEqual(record->wanted, entry->netdevs)) {
         g_string_append(wrong, "its record does not say what the domain's metadata does");
     } else {
         g_ptr_array_add(one, record);
-        virtQemuHostdevDrift(host, one, addDrift, wrong);
+        virtProvisionDrift(host, one, addDrift, wrong);
     }
 }
 
@@ -162,8 +162,8 @@ isNothing(const virtPCIAddress *address)
  * @barrier: begin only: whether libvirt may still be busy for somebody who is gone
  *
  * Errors: VIRT_ERROR_INVALID where the domain is not as asked, VIRT_ERROR_HOST where libvirt does not tell, and those
- * of src/qemu. A VF left over that cannot be put back keeps nobody from beginning, but is told at the end; at the end
- * of an attach it is only logged, and what is told is whether that device is as it should be.
+ * of src/hypervisor. A VF left over that cannot be put back keeps nobody from beginning, but is told at the end; at the
+ * end of an attach it is only logged, and what is told is whether that device is as it should be.
  */
 bool
 virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error)

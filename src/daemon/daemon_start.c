@@ -20,7 +20,7 @@ findUnset(virtHost *host, const virtOwner *owner, const GPtrArray *metadata, con
 
         if (live && !virtDaemonDomainHas(live, &entry->address))
             continue;
-        if (!virtQemuHostdevVerify(host, owner, entry, error))
+        if (!virtProvisionVerify(host, owner, entry, error))
             return entry;
     }
     return NULL;
@@ -132,7 +132,7 @@ run(virtDaemon *daemon, gpointer opaque)
     if (verifyAndFind(daemon, check->uuid, &check->unset, &check->error) || !check->unset ||
         !g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))
         return;
-    virtQemuHostdevCountUnprovisioned(host, check->unset);
+    virtProvisionCountUnprovisioned(host, check->unset);
     if (check->destroy)
         destroy(check);
 }

@@ -170,7 +170,7 @@ tellRates(Named *named, const virtInterfaceShown *shown)
 static void
 refuseRates(Named *named, const virtInterfaceShown *shown)
 {
-    /* libvirt's own words, from src/qemu/qemu_driver.c */
+    /* libvirt's own words, from src/hypervisor/qemu_driver.c */
     finish(named, virtRpcUnsupportedReply(named->proc->proc, named->header.serial,
                                           "setting bandwidth on interfaces of type 'hostdev' is not implemented yet"));
 }

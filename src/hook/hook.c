@@ -15,8 +15,8 @@
  * libvirt waits for us without a time-out and would deadlock if we called it.
  */
 #include "config.h"
-#include "qemu/qemu_drift.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision_drift.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 
 #include <locale.h>
@@ -63,7 +63,7 @@ checkPFs(virtHost *host, const char *xml, gsize len, GError **error)
     if (!memmem(xml, len, "hostdev", strlen("hostdev")))
         return true;
     domain = virtDomainParseDevices(xml, len, error);
-    return domain && virtQemuHostdevCheckPFs(host, domain->devices, error);
+    return domain && virtProvisionCheckPFs(host, domain->devices, error);
 }
 
 /* What is not read to its end may have netdevs: it is not the same as a domain without. */
@@ -95,7 +95,7 @@ prepare(virtHost *host, const char *name, const char *xml, gsize len, GError **e
     }
     owner = virtOwnerNew(name, domain->uuid);
     virtOwnerSetStarter(owner, (guint64)getppid());
-    return virtQemuHostdevPrepare(host, owner, domain->hostdevs, error);
+    return virtProvisionPrepare(host, owner, domain->hostdevs, error);
 }
 
 /* The UUID of the domain @name: what its XML says or, where that cannot be read, what a record does. NULL: it is no
@@ -123,8 +123,8 @@ restoreWaiting(virtHost *host, const GPtrArray *records, const GArray *devices)
         const virtRecord *record = records->pdata[i];
         g_autoptr(GError) error = NULL;
 
-        if (virtPCIAddressIsIn(devices, &record->address) && virtQemuRecordIsLeft(host, record) &&
-            !virtQemuHostdevReleaseOne(host, record, &error))
+        if (virtPCIAddressIsIn(devices, &record->address) && virtProvisionRecordIsLeft(host, record) &&
+            !virtProvisionReleaseOne(host, record, &error))
             virtHostWarn(host, "%s", error->message);
     }
 }
@@ -138,7 +138,7 @@ restoreWaiting(virtHost *host, const GPtrArray *records, const GArray *devices)
 static bool
 release(virtHost *host, const char *name, const char *xml, gsize len, bool last, GError **error)
 {
-    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(host, error);
     g_autoptr(virtDomain) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autofree char *uuid = NULL;
@@ -152,7 +152,7 @@ release(virtHost *host, const char *name, const char *xml, gsize len, bool last,
     if (!(uuid = uuidOf(domain, records, name)))
         return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
-    ok = virtQemuHostdevRelease(host, owner, domain ? domain->devices : NULL, error);
+    ok = virtProvisionRelease(host, owner, domain ? domain->devices : NULL, error);
     if (last && domain)
         restoreWaiting(host, records, domain->devices);
     return ok;
@@ -168,7 +168,7 @@ sayDrift(virtHost *host, const virtDrift *drift, void *opaque)
         const virtPlanRow *row = drift->rows->pdata[i];
 
         if (row->differs)
-            virtQemuDriftLog(drift, row);
+            virtDriftLog(drift, row);
     }
 }
 
@@ -193,7 +193,7 @@ lookAgain(virtHost *host, const char *xml, gsize len)
         virtRecord *record;
 
         virtPCIAddressFormat(&hostdev->address, vfName);
-        if ((record = virtQemuRecordLoad(host, vfName, &local)))
+        if ((record = virtProvisionRecordLoad(host, vfName, &local)))
             g_ptr_array_add(records, record);
         else
             virtHostWarn(
@@ -201,7 +201,7 @@ lookAgain(virtHost *host, const char *xml, gsize len)
                 "Domain '%s' runs with VF %s, but what that VF was before is not recorded (%s): it will not be put back",
                 domain->name, vfName, local->message);
     }
-    virtQemuHostdevDrift(host, records, sayDrift, NULL);
+    virtProvisionDrift(host, records, sayDrift, NULL);
 }
 
 int

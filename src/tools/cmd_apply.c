@@ -50,7 +50,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
         return false;
     }
     owner = virtOwnerNew(name ? name : domain->name, NULL);
-    if (!virtQemuHostdevPrepare(tool->host, owner, domain->hostdevs, error))
+    if (!virtProvisionPrepare(tool->host, owner, domain->hostdevs, error))
         return false;
     printf("%u VF%s set for '%s'\n", domain->hostdevs->len, domain->hostdevs->len == 1 ? "" : "s", owner->name);
     return true;
@@ -66,7 +66,7 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
     if (!virtToolOptions(tool, NULL, &argc, &argv, 1, 1, error))
         return false;
     owner = virtOwnerNew(argv[1], NULL);
-    if (!(records = virtQemuRecordList(tool->host, error)))
+    if (!(records = virtProvisionRecordList(tool->host, error)))
         return false;
     for (guint i = 0; i < records->len; i++)
         n += virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner);
@@ -76,7 +76,7 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
                     argv[1]);
         return false;
     }
-    if (!virtQemuHostdevRelease(tool->host, owner, NULL, error))
+    if (!virtProvisionRelease(tool->host, owner, NULL, error))
         return false;
     printf("%u VF%s put back for '%s'\n", n, n == 1 ? "" : "s", argv[1]);
     return true;

@@ -120,13 +120,13 @@ static char *
 checkRecords(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) records = virtQemuRecordList(tool->host, &error);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(tool->host, &error);
     guint gone = 0;
 
     if (!records)
         return g_strdup(error->message);
     for (guint i = 0; i < records->len; i++)
-        gone += virtQemuRecordIsLeft(tool->host, records->pdata[i]);
+        gone += virtProvisionRecordIsLeft(tool->host, records->pdata[i]);
     return gone == 0
                ? NULL
                : g_strdup_printf(

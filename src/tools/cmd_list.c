@@ -21,7 +21,7 @@ typedef void (*Visit)(const Place *place, void *opaque);
 static char *
 ownerOf(virtHost *host, const char *vfName)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(host, vfName, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, vfName, NULL);
 
     return record ? g_strdup(record->owner.name) : NULL;
 }
@@ -99,10 +99,10 @@ static void
 warnWaiting(virtHost *host)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
-    g_autoptr(GPtrArray) records = virtQemuRecordList(host, NULL);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(host, NULL);
 
     for (guint i = 0; records && i < records->len; i++) {
-        g_autofree char *waits = virtQemuHostdevWaits(host, records->pdata[i]);
+        g_autofree char *waits = virtProvisionWaits(host, records->pdata[i]);
 
         if (waits)
             virtHostWarn(host, "%s", waits);

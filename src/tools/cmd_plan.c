@@ -59,8 +59,8 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
     if (!domain)
         return false;
     owner = virtOwnerNew(domain->name ? domain->name : argv[1], domain->uuid);
-    rows = virtQemuHostdevPlan(tool->host, owner, domain->hostdevs);
-    virtQemuHostdevPlanPFs(tool->host, rows, domain->devices);
+    rows = virtProvisionPlan(tool->host, owner, domain->hostdevs);
+    virtProvisionPlanPFs(tool->host, rows, domain->devices);
     problems = printPlan(tool, rows);
     if (problems == 0)
         return true;

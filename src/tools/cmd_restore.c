@@ -21,8 +21,8 @@ isGone(virtTool *tool, virConnectPtr conn, const virtRecord *record)
     else if (conn && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
         active = 0;
     if (active < 0)
-        return virtQemuRecordIsLeft(tool->host, record);
-    return active == 0 && !virtQemuRecordHasGuest(tool->host, record);
+        return virtProvisionRecordIsLeft(tool->host, record);
+    return active == 0 && !virtProvisionRecordHasGuest(tool->host, record);
 }
 
 static bool
@@ -50,7 +50,7 @@ checkAddresses(virtHost *host, int argc, char **argv, GError **error)
         if (!virtPCIAddressParse(argv[i], &address, error))
             return false;
         virtPCIAddressFormat(&address, name);
-        record = virtQemuRecordLoad(host, name, &local);
+        record = virtProvisionRecordLoad(host, name, &local);
         if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
                         "Nothing is recorded about %s: nobody has it, so there is nothing to put back", name);
@@ -81,9 +81,9 @@ restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
         printf("%s left to %s, which still has it\n", name, owner);
         return;
     }
-    if (forget && virtQemuHostdevForget(tool->host, record, &local))
+    if (forget && virtProvisionForget(tool->host, record, &local))
         printf("%s forgotten: it keeps the settings that it has, and is no longer put back\n", name);
-    else if (!forget && virtQemuHostdevReleaseOne(tool->host, record, &local))
+    else if (!forget && virtProvisionReleaseOne(tool->host, record, &local))
         printf("%s put back as it was before %s\n", name, owner);
     else
         addFailure(failures, local);
@@ -114,7 +114,7 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(GString) failures = g_string_new(NULL);
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) || !checkForget(forget, argc, error) ||
-        !(records = virtQemuRecordListAll(tool->host, problems, error)) ||
+        !(records = virtProvisionRecordListAll(tool->host, problems, error)) ||
         !checkAddresses(tool->host, argc, argv, error))
         return false;
     if (records->len > 0 && !force)

@@ -1,7 +1,7 @@
 /* cmd_status.c: virt-hostdev status: who has which VF, and what somebody else has changed
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_drift.h"
+#include "hypervisor/provision_drift.h"
 #include "tools/tool.h"
 #include "util/virstatefile.h"
 
@@ -99,7 +99,7 @@ ownerState(virtHost *host, const virtRecord *record, const char *waits)
         return "waits";
     if (!record->owner.uuid)
         return "by hand";
-    return virtQemuRecordIsLeft(host, record) ? "gone" : "running";
+    return virtProvisionRecordIsLeft(host, record) ? "gone" : "running";
 }
 
 static struct libscols_line *
@@ -146,7 +146,7 @@ static void
 addRecord(virtHost *host, const virtDrift *drift, void *opaque)
 {
     Status *status = opaque;
-    g_autofree char *waits = virtQemuHostdevWaits(host, drift->record);
+    g_autofree char *waits = virtProvisionWaits(host, drift->record);
     struct libscols_line *parent = addVF(host, status, drift, waits);
 
     if (waits)
@@ -154,7 +154,7 @@ addRecord(virtHost *host, const virtDrift *drift, void *opaque)
     if (drift->problem)
         virtHostWarn(host, "%s", drift->problem->message);
     for (guint i = 0; drift->vf && i < drift->record->before->len; i++)
-        virtQemuHostdevWarnUnknown(
+        virtProvisionWarnUnknown(
             host, drift->vf, drift->record->before->pdata[i],
             virtNetdevListFind(drift->record->wanted, ((virtNetdev *)drift->record->before->pdata[i])->port));
     for (guint i = 0; i < drift->rows->len; i++)
@@ -182,10 +182,11 @@ virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(GString) json = g_string_new(NULL);
     Status status = {.tool = tool, .json = json};
 
-    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !(records = virtQemuRecordList(tool->host, error)))
+    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) ||
+        !(records = virtProvisionRecordList(tool->host, error)))
         return false;
     status.table = tool->json ? NULL : newTable(tool);
-    virtQemuHostdevDrift(tool->host, records, addRecord, &status);
+    virtProvisionDrift(tool->host, records, addRecord, &status);
     if (tool->json)
         printJson(tool->host, json);
     else

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "qemu/qemu_hostdev.h"
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision.h"
+#include "hypervisor/provision_plan.h"
 
 #include <libsmartcols/libsmartcols.h>
 #include <libvirt/libvirt.h>

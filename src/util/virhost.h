@@ -55,7 +55,7 @@ struct _virtHost {
     GHashTable *links;  /* virnetlinkvf.c: netdevs with their VF lists, until the next RTM_SETLINK */
     int stateDir;       /* virstatefile.c: the directory, verified; -1: not opened */
     GHashTable *opened; /* virvfio.c: files below /dev/vfio that processes have open */
-    GPtrArray *guests;  /* qemu_vfio.c: the domains that run */
+    GPtrArray *guests;  /* provision_users.c: the domains that run */
 
     guint passes; /* through /proc, since the host was made: what a test counts */
 };

@@ -5,7 +5,7 @@
  * refused, 0: none) and what comes on standard input. After all, the host must be as it was before.
  */
 #include "fuzz.h"
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "world.h"
 
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  */
 #include "fakehost.h"
 #include "fuzz.h"
-#include "qemu/qemu_record.h"
+#include "hypervisor/provision_record.h"
 #include "util/virstatefile.h"
 
 #include <fcntl.h>
@@ -63,10 +63,10 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
         g_assert_true(virtStateFileWrite(fake->host, NAME, "", NULL));
     }
     writeState(fake->host, data, size);
-    loaded = virtQemuRecordLoad(fake->host, NAME, NULL);
+    loaded = virtProvisionRecordLoad(fake->host, NAME, NULL);
     if (loaded && !record && !strstr(text, VIRT_STATE_SECTION)) /* sections are put together */
         fuzzFail("read from a file, it is a record, and else it is not");
-    all = virtQemuRecordList(fake->host, NULL);
+    all = virtProvisionRecordList(fake->host, NULL);
     g_ptr_array_set_size(fake->warnings, 0);
     if (record)
         checkRecord(record);

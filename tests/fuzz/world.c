@@ -3,7 +3,7 @@
  */
 #include "world.h"
 #include "fakekernel.h"
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,7 @@ void
 fuzzWorldRestore(void)
 {
     g_autoptr(virtHost) host = fuzzWorldHost();
-    g_autoptr(GPtrArray) records = virtQemuRecordList(host, NULL);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(host, NULL);
     g_autofree char *now = NULL;
 
     fake->failAttr = 0;
@@ -66,7 +66,7 @@ fuzzWorldRestore(void)
     for (guint i = 0; i < records->len; i++) {
         g_autoptr(GError) error = NULL;
 
-        if (!virtQemuHostdevReleaseOne(host, records->pdata[i], &error))
+        if (!virtProvisionReleaseOne(host, records->pdata[i], &error))
             fuzzFail("not put back: %s", error->message);
     }
     now = fakeHostDump(fake);

@@ -1,4 +1,4 @@
-/* qemu_drift.c: what was set against what is there now
+/* provision_drift.c: what was set against what is there now
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. We change VFs under their PF's lock, and write down first what they shall say. So with the lock
@@ -8,8 +8,8 @@
  *
  * Compared is what was asked for and the driver reports. A MAC address is not, while the guest may choose its own.
  */
-#include "qemu/qemu_drift.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision_drift.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
@@ -82,8 +82,8 @@ compare(virtHost *host, virtDrift *drift)
 
     drift->vf = virtVFLookup(host, &record->address, &drift->problem);
     if (drift->vf)
-        virtQemuHostdevSetInstance(drift->vf, &record->owner);
-    if (!drift->vf || !virtQemuHostdevIsRecorded(drift->vf, record, &drift->problem))
+        virtProvisionSetInstance(drift->vf, &record->owner);
+    if (!drift->vf || !virtProvisionIsRecorded(drift->vf, record, &drift->problem))
         return;
     drift->present = virtNetDevHostdevRead(host, drift->vf, record->wanted, &drift->problem);
     if (!drift->present)
@@ -94,7 +94,7 @@ compare(virtHost *host, virtDrift *drift)
         /* What the record says was set is no guess, and what is shown otherwise is not it. */
         virtNetdevListFind(drift->present, wanted->port)->unknown &= ~wanted->present;
     }
-    drift->compared = record->phase == VIRT_PHASE_ACTIVE && !virtQemuRecordIsLeft(host, record);
+    drift->compared = record->phase == VIRT_PHASE_ACTIVE && !virtProvisionRecordIsLeft(host, record);
     for (guint i = 0; i < record->wanted->len; i++)
         comparePort(host, drift, record->wanted->pdata[i]);
 }
@@ -131,7 +131,7 @@ lookAtVF(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *opaqu
     GError *problem = NULL;
 
     virtPCIAddressFormat(&seen->address, name);
-    record = virtQemuRecordLoad(host, name, &problem);
+    record = virtProvisionRecordLoad(host, name, &problem);
     if (record)
         tell(host, record, NULL, func, opaque);
     else if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
@@ -168,7 +168,7 @@ lookAtPF(virtHost *host, const virtPCIAddress *pf, const GPtrArray *seen, virtDr
  * The caller has no virtHostReads open: what others have changed since would go unseen.
  */
 void
-virtQemuHostdevDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque)
+virtProvisionDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque)
 {
     for (guint i = 0; i < seen->len; i++) {
         const virtPCIAddress *pf = &((const virtRecord *)seen->pdata[i])->pf;
@@ -183,10 +183,10 @@ virtQemuHostdevDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, 
 
 /* Tell the journal about a setting that differs. */
 void
-virtQemuDriftLog(const virtDrift *drift, const virtPlanRow *row)
+virtDriftLog(const virtDrift *drift, const virtPlanRow *row)
 {
-    virtQemuLog(VIRT_MESSAGE_ID_DRIFT, G_LOG_LEVEL_WARNING, drift->record, row,
-                "Somebody else has changed port %u (VF %u of %s, %s), which '%s' has: %s was set to %s and is now %s",
-                row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->to,
-                row->from);
+    virtProvisionLog(
+        VIRT_MESSAGE_ID_DRIFT, G_LOG_LEVEL_WARNING, drift->record, row,
+        "Somebody else has changed port %u (VF %u of %s, %s), which '%s' has: %s was set to %s and is now %s",
+        row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->to, row->from);
 }

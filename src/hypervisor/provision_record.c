@@ -1,7 +1,7 @@
-/* qemu_record.c: who has which VF, remembered on disk
+/* provision_record.c: who has which VF, remembered on disk
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_record.h"
+#include "hypervisor/provision_record.h"
 #include "util/virerror.h"
 #include "util/virstatefile.h"
 
@@ -89,7 +89,7 @@ warnUnknown(virtHost *host, const virtRecord *record, const char *why)
  * gone, over restarts of its daemon too. One that is there and cannot be read may be the owner's.
  */
 bool
-virtQemuRecordHasGuest(virtHost *host, const virtRecord *record)
+virtProvisionRecordHasGuest(virtHost *host, const virtRecord *record)
 {
     const virtOwner *owner = &record->owner;
     g_autofree char *path = NULL;
@@ -107,7 +107,7 @@ virtQemuRecordHasGuest(virtHost *host, const virtRecord *record)
 
 /* Is the process that started the owner of @record still there, as far as can be told? */
 bool
-virtQemuRecordHasStarter(virtHost *host, const virtRecord *record)
+virtProvisionRecordHasStarter(virtHost *host, const virtRecord *record)
 {
     guint64 start = processStart(record->owner.pid);
 
@@ -126,20 +126,20 @@ virtQemuRecordHasStarter(virtHost *host, const virtRecord *record)
  * answer is no: a running guest's VF must not be taken because files cannot be opened just now.
  */
 bool
-virtQemuRecordIsLeft(virtHost *host, const virtRecord *record)
+virtProvisionRecordIsLeft(virtHost *host, const virtRecord *record)
 {
     const virtOwner *owner = &record->owner;
 
-    if (!owner->uuid || virtQemuRecordHasGuest(host, record))
+    if (!owner->uuid || virtProvisionRecordHasGuest(host, record))
         return false;
-    return record->phase == VIRT_PHASE_RESTORING || !virtQemuRecordHasStarter(host, record);
+    return record->phase == VIRT_PHASE_RESTORING || !virtProvisionRecordHasStarter(host, record);
 }
 
 /* Is @record still the one that was @seen, not that of a later owner or of a later start of the same one, whose libvirt
  * may be the same process? The phase says nothing here: a change that was under way when it was seen is the same
  * guest's. */
 bool
-virtQemuRecordIsSame(const virtRecord *seen, const virtRecord *record)
+virtProvisionRecordIsSame(const virtRecord *seen, const virtRecord *record)
 {
     return virtOwnerEqual(&seen->owner, &record->owner) && seen->owner.pid == record->owner.pid &&
            seen->owner.start == record->owner.start && seen->began == record->began;
@@ -169,7 +169,7 @@ copyOwner(virtOwner *to, const virtOwner *from)
  * @wanted: virtNetdev, copied
  */
 virtRecord *
-virtQemuRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted)
+virtProvisionRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted)
 {
     virtRecord *record = g_new0(virtRecord, 1);
 
@@ -188,7 +188,7 @@ virtQemuRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const
  * A record that cannot be read is an error of its own: a VF whose past is unknown is nobody's to change.
  */
 virtRecord *
-virtQemuRecordLoad(virtHost *host, const char *vfName, GError **error)
+virtProvisionRecordLoad(virtHost *host, const char *vfName, GError **error)
 {
     g_autofree char *file = virtHostPath(host, VIRT_STATE_DIR "/%s", vfName);
     g_autofree char *text = virtStateFileRead(host, vfName, error);
@@ -244,10 +244,11 @@ filesAdd(Files *files, const virtRecord *record, const char *text)
 }
 
 /* Write @records (virtRecord) as being in @phase, each whole, all on disk when this succeeds.
- * @ret: what was written, from the first on, also when it fails; for virtQemuRecordMarkBatch(). May be NULL
+ * @ret: what was written, from the first on, also when it fails; for virtProvisionRecordMarkBatch(). May be NULL
  */
 bool
-virtQemuRecordSaveMany(virtHost *host, const GPtrArray *records, virtPhase phase, virtStateBatch *ret, GError **error)
+virtProvisionRecordSaveMany(virtHost *host, const GPtrArray *records, virtPhase phase, virtStateBatch *ret,
+                            GError **error)
 {
     g_auto(Files) files;
 
@@ -263,19 +264,19 @@ virtQemuRecordSaveMany(virtHost *host, const GPtrArray *records, virtPhase phase
 }
 
 bool
-virtQemuRecordSave(virtHost *host, virtRecord *record, virtPhase phase, GError **error)
+virtProvisionRecordSave(virtHost *host, virtRecord *record, virtPhase phase, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
 
     g_ptr_array_add(one, record);
-    return virtQemuRecordSaveMany(host, one, phase, NULL, error);
+    return virtProvisionRecordSaveMany(host, one, phase, NULL, error);
 }
 
 /* Note in the files of @records (virtRecord) that @phase has come; nothing else of them is written. A mark may be lost
  * in a crash: the phase before it is then still true enough to go on from.
  */
 bool
-virtQemuRecordMarkMany(virtHost *host, const GPtrArray *records, virtPhase phase, GError **error)
+virtProvisionRecordMarkMany(virtHost *host, const GPtrArray *records, virtPhase phase, GError **error)
 {
     g_auto(Files) files;
 
@@ -291,11 +292,11 @@ virtQemuRecordMarkMany(virtHost *host, const GPtrArray *records, virtPhase phase
     return virtStateFileAppendMany(host, files.files, files.count, error);
 }
 
-/* The same for all of @records, which virtQemuRecordSaveMany() has just written as @batch.
+/* The same for all of @records, which virtProvisionRecordSaveMany() has just written as @batch.
  */
 bool
-virtQemuRecordMarkBatch(virtHost *host, const GPtrArray *records, const virtStateBatch *batch, virtPhase phase,
-                        GError **error)
+virtProvisionRecordMarkBatch(virtHost *host, const GPtrArray *records, const virtStateBatch *batch, virtPhase phase,
+                             GError **error)
 {
     for (guint i = 0; i < records->len; i++)
         ((virtRecord *)records->pdata[i])->phase = phase;
@@ -303,7 +304,7 @@ virtQemuRecordMarkBatch(virtHost *host, const GPtrArray *records, const virtStat
 }
 
 bool
-virtQemuRecordRemove(virtHost *host, const virtRecord *record, GError **error)
+virtProvisionRecordRemove(virtHost *host, const virtRecord *record, GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
 
@@ -319,7 +320,7 @@ virtQemuRecordRemove(virtHost *host, const virtRecord *record, GError **error)
  * Returns (transfer full): virtRecord, or NULL when the directory itself cannot be read.
  */
 GPtrArray *
-virtQemuRecordListAll(virtHost *host, GPtrArray *problems, GError **error)
+virtProvisionRecordListAll(virtHost *host, GPtrArray *problems, GError **error)
 {
     g_autoptr(GPtrArray) names = virtStateFileList(host, error);
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
@@ -328,7 +329,7 @@ virtQemuRecordListAll(virtHost *host, GPtrArray *problems, GError **error)
         return NULL;
     for (guint i = 0; i < names->len; i++) {
         g_autoptr(GError) local = NULL;
-        virtRecord *record = virtQemuRecordLoad(host, names->pdata[i], &local);
+        virtRecord *record = virtProvisionRecordLoad(host, names->pdata[i], &local);
 
         if (record)
             g_ptr_array_add(records, record);
@@ -343,10 +344,10 @@ virtQemuRecordListAll(virtHost *host, GPtrArray *problems, GError **error)
 /* The same; all that is left out is told through the host's warnings.
  */
 GPtrArray *
-virtQemuRecordList(virtHost *host, GError **error)
+virtProvisionRecordList(virtHost *host, GError **error)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    GPtrArray *records = virtQemuRecordListAll(host, problems, error);
+    GPtrArray *records = virtProvisionRecordListAll(host, problems, error);
 
     for (guint i = 0; i < problems->len; i++)
         virtHostWarn(host, "%s", ((GError *)problems->pdata[i])->message);

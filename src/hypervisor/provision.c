@@ -1,4 +1,4 @@
-/* qemu_hostdev.c: prepare a domain's VFs
+/* provision.c: prepare a domain's VFs
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. A start is a list of steps, one a VF, and goes through phases, each of them over all steps:
@@ -10,8 +10,8 @@
  * Changes to one PF's VFs exclude each other by that PF's lock. A start that spans PFs takes their locks in
  * address order, so two starts cannot wait for each other in a circle.
  */
-#include "qemu/qemu_hostdev.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
@@ -51,7 +51,7 @@ stepFree(Step *step)
  * would have no link. libvirt refuses it too and does not bring it up; neither do we.
  */
 bool
-virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error)
+virtProvisionCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error)
 {
     const virtPort *port = virtVFGetPort(vf, wanted->port, error);
 
@@ -70,7 +70,7 @@ virtQemuHostdevCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **er
 /* May @owner take the VF of @record?
  */
 bool
-virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error)
+virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
 
@@ -91,7 +91,7 @@ virtQemuHostdevCheckOwner(const virtOwner *owner, const virtRecord *record, GErr
 
 /* Settings of @vf will be @owner's: the 16 bytes of its UUID, which an 802.1Qbh switch is told. */
 void
-virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner)
+virtProvisionSetInstance(virtVF *vf, const virtOwner *owner)
 {
     guint n = 0;
 
@@ -109,33 +109,33 @@ virtQemuHostdevSetInstance(virtVF *vf, const virtOwner *owner)
 
 /* Say before @error which element of the document it is about, as its user wrote it. */
 void
-virtQemuHostdevPrefix(GError **error, const virtHostdev *hostdev)
+virtProvisionPrefix(GError **error, const virtHostdev *hostdev)
 {
     g_prefix_error(error, "%s: ", hostdev->interface ? "<interface type='hostdev'>" : "<hostdev>");
 }
 
 /* Find the VF of @hostdev. Returns it ready for settings of @owner's. */
 virtVF *
-virtQemuHostdevLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+virtProvisionLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
 {
     virtVF *vf = virtVFLookup(host, &hostdev->address, error);
 
     if (vf)
-        virtQemuHostdevSetInstance(vf, owner);
+        virtProvisionSetInstance(vf, owner);
     else
-        virtQemuHostdevPrefix(error, hostdev);
+        virtProvisionPrefix(error, hostdev);
     return vf;
 }
 
 /* Can the ports of @netdevs be used, which @hostdev wants of @vf?
  */
 bool
-virtQemuHostdevCheckPorts(const virtVF *vf, const virtHostdev *hostdev, const GPtrArray *netdevs, GError **error)
+virtProvisionCheckPorts(const virtVF *vf, const virtHostdev *hostdev, const GPtrArray *netdevs, GError **error)
 {
     for (guint i = 0; i < netdevs->len; i++) {
-        if (virtQemuHostdevCheckPort(vf, netdevs->pdata[i], error))
+        if (virtProvisionCheckPort(vf, netdevs->pdata[i], error))
             continue;
-        virtQemuHostdevPrefix(error, hostdev);
+        virtProvisionPrefix(error, hostdev);
         return false;
     }
     return true;
@@ -148,16 +148,16 @@ look(virtHost *host, const virtOwner *owner, Step *step, GError **error)
     g_clear_pointer(&step->netdevs, g_ptr_array_unref);
     g_clear_pointer(&step->maybe, g_array_unref);
     g_clear_pointer(&step->vf, virtVFFree);
-    step->vf = virtQemuHostdevLookup(host, owner, step->hostdev, error);
+    step->vf = virtProvisionLookup(host, owner, step->hostdev, error);
     if (!step->vf)
         return false;
-    step->netdevs = virtQemuPortResolve(host, owner, step->vf, step->hostdev->netdevs, &step->maybe);
-    return virtQemuHostdevCheckPorts(step->vf, step->hostdev, step->netdevs, error);
+    step->netdevs = virtProvisionPortResolve(host, owner, step->vf, step->hostdev->netdevs, &step->maybe);
+    return virtProvisionCheckPorts(step->vf, step->hostdev, step->netdevs, error);
 }
 
 /* Is @vf, which was looked up before its PF's lock was waited for, still at its index? */
 bool
-virtQemuHostdevIsStill(virtHost *host, const virtVF *vf, GError **error)
+virtProvisionIsStill(virtHost *host, const virtVF *vf, GError **error)
 {
     guint index;
 
@@ -210,7 +210,7 @@ lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
 
         if (lock)
             g_ptr_array_add(locks, lock);
-        if ((first && !lock) || ((first || last) && !virtQemuHostdevIsStill(host, vfOf(sorted, i), error)))
+        if ((first && !lock) || ((first || last) && !virtProvisionIsStill(host, vfOf(sorted, i), error)))
             return NULL;
     }
     return g_steal_pointer(&locks);
@@ -220,7 +220,7 @@ lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
 
 /* What the kernel does not report (a port profile, a GUID) is taken as "none", so that putting back clears it. */
 void
-virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted)
+virtProvisionCompleteBefore(virtNetdev *before, const virtNetdev *wanted)
 {
     static const virtNetdev none = {.present = ~0u};
 
@@ -235,7 +235,7 @@ virtQemuHostdevCompleteBefore(virtNetdev *before, const virtNetdev *wanted)
  * @wanted: NULL where it is set already
  */
 void
-virtQemuHostdevWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *before, const virtNetdev *wanted)
+virtProvisionWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *before, const virtNetdev *wanted)
 {
     const virtPort *port = virtVFGetPort(vf, before->port, NULL);
     g_autofree char *driver = NULL;
@@ -264,13 +264,13 @@ rememberBefore(virtHost *host, Step *step)
         if (!before) {
             before = virtNetdevCopy(virtNetdevListFind(step->present, wanted->port));
             g_ptr_array_add(step->record->before, before);
-            virtQemuHostdevWarnUnknown(host, step->vf, before, wanted);
+            virtProvisionWarnUnknown(host, step->vf, before, wanted);
             /* Then it says nothing any more that it is the one that is shown. */
             if (virtNetdevIsUnknown(before, VIRT_NETDEV_MAC) && virtNetdevHas(wanted, VIRT_NETDEV_MAC) &&
                 virtNetdevEqualAttr(before, wanted, VIRT_NETDEV_MAC))
                 memset(before->mac, 0, sizeof(before->mac));
         }
-        virtQemuHostdevCompleteBefore(before, wanted);
+        virtProvisionCompleteBefore(before, wanted);
     }
     for (guint i = 0; step->maybe && i < step->maybe->len; i++) {
         guint port = g_array_index(step->maybe, guint, i);
@@ -283,7 +283,7 @@ rememberBefore(virtHost *host, Step *step)
 
 /* Is @vf still the one that @record speaks of? What the record knows would be wrong for another. */
 bool
-virtQemuHostdevIsRecorded(const virtVF *vf, const virtRecord *record, GError **error)
+virtProvisionIsRecorded(const virtVF *vf, const virtRecord *record, GError **error)
 {
     char pfName[VIRT_PCI_ADDRESS_LEN];
 
@@ -303,17 +303,17 @@ static bool
 isOver(virtHost *host, const virtOwner *owner, const virtRecord *old)
 {
     if (!virtOwnerEqual(owner, &old->owner))
-        return virtQemuRecordIsLeft(host, old);
+        return virtProvisionRecordIsLeft(host, old);
     if (old->phase == VIRT_PHASE_RESTORING)
         return true;
-    return owner->uuid ? !virtQemuRecordHasGuest(host, old) : old->phase == VIRT_PHASE_SETTING;
+    return owner->uuid ? !virtProvisionRecordHasGuest(host, old) : old->phase == VIRT_PHASE_SETTING;
 }
 
 /* May @owner go on with @old, and the same VF? By hand only where nothing changes: whoever has it may be using it. */
 static bool
 checkOld(const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted, const virtRecord *old, GError **error)
 {
-    if (!virtQemuHostdevCheckOwner(owner, old, error))
+    if (!virtProvisionCheckOwner(owner, old, error))
         return false;
     if (owner->uuid || virtNetdevListEqual(old->wanted, wanted))
         return true;
@@ -331,19 +331,19 @@ checkOld(const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted, cons
  * Errors: VIRT_ERROR_BUSY, which names who has it; others where that cannot be told.
  */
 bool
-virtQemuHostdevMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted,
-                       virtRecord **ret_old, bool *ret_over, GError **error)
+virtProvisionMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted,
+                     virtRecord **ret_old, bool *ret_over, GError **error)
 {
     g_autoptr(virtRecord) old = NULL;
 
-    if (virtStateFileExists(host, vf->name) && !(old = virtQemuRecordLoad(host, vf->name, error)))
+    if (virtStateFileExists(host, vf->name) && !(old = virtProvisionRecordLoad(host, vf->name, error)))
         return false;
     *ret_over = old && isOver(host, owner, old);
     if (old && !*ret_over && !checkOld(owner, vf, wanted, old, error))
         return false;
-    if (old && !virtQemuHostdevIsRecorded(vf, old, error))
+    if (old && !virtProvisionIsRecorded(vf, old, error))
         return false;
-    if ((!old || *ret_over) && !virtQemuHostdevCheckUnused(host, vf->name, owner, error))
+    if ((!old || *ret_over) && !virtProvisionCheckUnused(host, vf->name, owner, error))
         return false;
     *ret_old = g_steal_pointer(&old);
     return true;
@@ -368,16 +368,16 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError 
 {
     bool over;
 
-    if (!virtQemuHostdevMayTake(host, owner, step->vf, step->netdevs, &step->old, &over, error))
+    if (!virtProvisionMayTake(host, owner, step->vf, step->netdevs, &step->old, &over, error))
         return false;
     if (over) {
-        if (!virtQemuHostdevRestore(host, step->old, error))
+        if (!virtProvisionRestore(host, step->old, error))
             return false;
         g_clear_pointer(&step->restored, g_ptr_array_unref);
         step->restored = virtNetdevListCopy(step->old->before);
         g_clear_pointer(&step->old, virtRecordFree);
     }
-    step->record = virtQemuRecordNew(owner, began, step->vf, step->netdevs);
+    step->record = virtProvisionRecordNew(owner, began, step->vf, step->netdevs);
     rememberDriver(host, step->record);
     if (step->old) {
         g_free(step->record->driver);
@@ -394,7 +394,7 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError 
 
 /* What is @known to have been set, and is still shown, is no guess. */
 void
-virtQemuHostdevBelieve(const GPtrArray *known, GPtrArray *present)
+virtProvisionBelieve(const GPtrArray *known, GPtrArray *present)
 {
     for (guint i = 0; i < present->len; i++) {
         virtNetdev *netdev = present->pdata[i];
@@ -429,9 +429,9 @@ readPresent(virtHost *host, Step *step, GError **error)
     if (!step->present)
         return false;
     if (step->old)
-        virtQemuHostdevBelieve(step->old->wanted, step->present);
+        virtProvisionBelieve(step->old->wanted, step->present);
     if (step->restored)
-        virtQemuHostdevBelieve(step->restored, step->present);
+        virtProvisionBelieve(step->restored, step->present);
     rememberBefore(host, step);
     return true;
 }
@@ -468,7 +468,7 @@ forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
             if (!virtNetdevListFind(step->netdevs, ((const virtNetdev *)before->pdata[n])->port))
                 g_ptr_array_remove_index(before, n);
         }
-        if (!virtQemuRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error))
+        if (!virtProvisionRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error))
             return false;
     }
     return true;
@@ -489,7 +489,7 @@ followDriver(virtHost *host, const GPtrArray *steps)
         g_clear_pointer(&step->maybe, g_array_unref);
         netdev = step->netdevs->pdata[0];
         netdev->port = step->elsewhere;
-        virtQemuHostdevWarnUnknown(host, step->vf, virtNetdevListFind(step->present, netdev->port), netdev);
+        virtProvisionWarnUnknown(host, step->vf, virtNetdevListFind(step->present, netdev->port), netdev);
         any = true;
     }
     return any;
@@ -500,7 +500,7 @@ static bool
 keepOld(virtHost *host, const Step *step, GError **error)
 {
     return virtNetDevHostdevRestore(host, step->vf, step->present, error) &&
-           virtQemuRecordSave(host, step->old, step->old->phase, error);
+           virtProvisionRecordSave(host, step->old, step->old->phase, error);
 }
 
 /* Undo the first @count of @steps, whose records are written. Adds a GError to @problems for each failure. */
@@ -519,8 +519,8 @@ rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problem
         else if (!keepOld(host, step, &local))
             g_ptr_array_add(problems, local);
     }
-    virtQemuHostdevForgetUsers(host);
-    failed = virtQemuHostdevRestoreMany(host, records, NULL);
+    virtProvisionForgetUsers(host);
+    failed = virtProvisionRestoreMany(host, records, NULL);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
@@ -537,8 +537,10 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
 
     for (guint i = 0; i < steps->len; i++)
         g_ptr_array_add(records, ((Step *)steps->pdata[i])->record);
-    if (virtQemuRecordSaveMany(host, records, VIRT_PHASE_SETTING, &saved, &cause) && setSteps(host, steps, &cause) &&
-        virtQemuRecordMarkBatch(host, records, &saved, VIRT_PHASE_ACTIVE, &cause) && forgetOthers(host, steps, &cause))
+    if (virtProvisionRecordSaveMany(host, records, VIRT_PHASE_SETTING, &saved, &cause) &&
+        setSteps(host, steps, &cause) &&
+        virtProvisionRecordMarkBatch(host, records, &saved, VIRT_PHASE_ACTIVE, &cause) &&
+        forgetOthers(host, steps, &cause))
         return true;
     host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
     host->counts[VIRT_COUNT_ROLLBACKS]++;
@@ -572,9 +574,9 @@ static bool
 hasPorts(virtHost *host, const Step *step, GError **error)
 {
     for (guint i = 0; i < step->netdevs->len; i++) {
-        if (virtQemuPortCheck(host, step->vf, ((const virtNetdev *)step->netdevs->pdata[i])->port, error))
+        if (virtProvisionPortCheck(host, step->vf, ((const virtNetdev *)step->netdevs->pdata[i])->port, error))
             continue;
-        virtQemuHostdevPrefix(error, step->hostdev);
+        virtProvisionPrefix(error, step->hostdev);
         return false;
     }
     return true;
@@ -588,7 +590,7 @@ makeReady(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GEr
     g_clear_pointer(&step->record, virtRecordFree);
     g_clear_pointer(&step->old, virtRecordFree);
     g_clear_pointer(&step->present, g_ptr_array_unref);
-    return virtQemuHostdevCheckPorts(step->vf, step->hostdev, step->netdevs, error) &&
+    return virtProvisionCheckPorts(step->vf, step->hostdev, step->netdevs, error) &&
            claim(host, owner, began, step, error) && (!owner->uuid || virtVFCheckNetdevs(host, step->vf, error)) &&
            readPresent(host, step, error) && hasPorts(host, step, error);
 }
@@ -610,7 +612,7 @@ take(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray *ste
  * before the first call stays remembered.
  */
 bool
-virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
+virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
 {
     guint64 began = (guint64)g_get_monotonic_time();
     g_autoptr(GPtrArray) steps = stepsNew(host, owner, hostdevs, error);
@@ -635,7 +637,7 @@ virtQemuHostdevPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *
         g_clear_error(&problem);
     }
     for (guint i = 0; i < steps->len; i++)
-        virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Set", ((Step *)steps->pdata[i])->record);
+        virtProvisionLogVF(VIRT_MESSAGE_ID_SET, "Set", ((Step *)steps->pdata[i])->record);
     host->counts[VIRT_COUNT_CHANGES] += steps->len;
     return true;
 }

@@ -1,7 +1,7 @@
-/* qemu_log.c: what happens to a VF, for the journal, with fields to search for
+/* provision_log.c: what happens to a VF, for the journal, with fields to search for
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision_log.h"
 
 #define FIELDS_MAX 16
 
@@ -33,8 +33,8 @@ addSetting(Fields *fields, const virtPlanRow *row, char port[12])
  * @row: one setting of it; may be NULL
  */
 void
-virtQemuLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
-            const char *format, ...)
+virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
+                 const char *format, ...)
 {
     Fields fields = {.n = 0};
     g_autofree char *message = NULL;
@@ -63,12 +63,12 @@ virtQemuLog(const char *messageId, GLogLevelFlags level, const virtRecord *recor
 
 /* @what was done with the VF of @record: "Set". */
 void
-virtQemuLogVF(const char *messageId, const char *what, const virtRecord *record)
+virtProvisionLogVF(const char *messageId, const char *what, const virtRecord *record)
 {
     char address[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(&record->address, address);
     virtPCIAddressFormat(&record->pf, pf);
-    virtQemuLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s the netdevs of %s (VF %u of %s) for '%s'", what, address,
-                record->index, pf, record->owner.name);
+    virtProvisionLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s the netdevs of %s (VF %u of %s) for '%s'", what,
+                     address, record->index, pf, record->owner.name);
 }

@@ -1,9 +1,9 @@
-/* qemu_log.h: what the journal is told
+/* provision_log.h: what the journal is told
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 
 /* What happened, as `journalctl MESSAGE_ID=` takes it: all ids of this project. data/libvirt-hostdev.catalog has a text
  * for each. */
@@ -22,6 +22,6 @@
 #define VIRT_MESSAGE_ID_LEASE "e9270d4b8c5a41f7bd16f3a9027ec805"
 #define VIRT_MESSAGE_ID_UNPROVISIONED "4be1c70f92d84d35a6f7e02b9c815d63"
 
-void virtQemuLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
-                 const char *format, ...) G_GNUC_PRINTF(5, 6);
-void virtQemuLogVF(const char *messageId, const char *what, const virtRecord *record);
+void virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
+                      const char *format, ...) G_GNUC_PRINTF(5, 6);
+void virtProvisionLogVF(const char *messageId, const char *what, const virtRecord *record);

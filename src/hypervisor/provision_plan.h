@@ -1,9 +1,9 @@
-/* qemu_plan.h: compare what is wanted with what the host says before a start, and change nothing
+/* provision_plan.h: compare what is wanted with what the host says before a start, and change nothing
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 
 /* One attribute of one port of one VF; or, where @problem is all there is, a reason why nothing can be set. */
 typedef struct {
@@ -23,5 +23,5 @@ virtPlanRow *virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev 
                             virtNetdevAttr attr);
 void virtPlanRowFree(virtPlanRow *row);
 
-GPtrArray *virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);
-void virtQemuHostdevPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices);
+GPtrArray *virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);
+void virtProvisionPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices);

@@ -1,13 +1,13 @@
-/* qemu_release.c: put VFs back
+/* provision_restore.c: put VFs back
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. The record is the only memory: a release, a start that fails, a guest that is gone and
- * `virt-hostdev restore` all end in virtQemuHostdevRestoreMany(), which asks whether somebody has the VF by now, sets
+ * `virt-hostdev restore` all end in virtProvisionRestoreMany(), which asks whether somebody has the VF by now, sets
  * `before` of each record again, reads it back, and only then removes the record. Many VFs are written together first;
  * then each is gone through by itself, which writes what is still missing and says why it cannot.
  */
-#include "qemu/qemu_hostdev.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virnetdevquirk.h"
@@ -30,8 +30,8 @@ probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **erro
 }
 
 /* Give the VF back to the driver of the host that it had before. libvirt does so when it takes a VF from a guest, but
- * only one that it knows the guest to have: not if it died between binding it to vfio-pci and writing that down. As long
- * as the libvirt lives that has asked for it, it does that itself.
+ * only one that it knows the guest to have: not if it died between binding it to vfio-pci and writing that down. As
+ * long as the libvirt lives that has asked for it, it does that itself.
  *
  * @listed: those that libvirt knows the guest to have; NULL: none
  * @ret_bound: it was bound now, and so has probed
@@ -42,12 +42,13 @@ bindBack(virtHost *host, const virtRecord *record, const GArray *listed, bool *r
     g_autofree char *driver = virtPCIGetDriver(host, &record->address);
 
     *ret_bound = false;
-    if (!record->driver || (listed && virtPCIAddressIsIn(listed, &record->address)) || (driver && !virtPCIIsForGuests(driver)) || virtQemuRecordHasStarter(host, record))
+    if (!record->driver || (listed && virtPCIAddressIsIn(listed, &record->address)) ||
+        (driver && !virtPCIIsForGuests(driver)) || virtProvisionRecordHasStarter(host, record))
         return true;
     if (!virtPCIBindBack(host, &record->address, record->driver, record->override, error))
         return false;
     *ret_bound = true;
-    virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Bound to its driver again", record);
+    virtProvisionLogVF(VIRT_MESSAGE_ID_RESTORED, "Bound to its driver again", record);
     return true;
 }
 
@@ -72,9 +73,9 @@ findRecorded(virtHost *host, const virtRecord *record, GError **error)
     }
     if (!(vf = virtVFLookup(host, &record->address, error)))
         return NULL;
-    if (!virtQemuHostdevIsRecorded(vf, record, error))
+    if (!virtProvisionIsRecorded(vf, record, error))
         return NULL;
-    virtQemuHostdevSetInstance(vf, &record->owner);
+    virtProvisionSetInstance(vf, &record->owner);
     return g_steal_pointer(&vf);
 }
 
@@ -121,7 +122,7 @@ returnsNew(virtHost *host, const GPtrArray *records)
         item->vf = findRecorded(host, item->record, &item->problem);
         if (item->problem)
             prefixName(&item->problem, item->record);
-        if (item->vf && !virtQemuHostdevCheckReturn(host, item->record, &item->problem)) {
+        if (item->vf && !virtProvisionCheckReturn(host, item->record, &item->problem)) {
             g_clear_pointer(&item->vf, virtVFFree);
             item->waits = true;
         }
@@ -134,7 +135,7 @@ returnsNew(virtHost *host, const GPtrArray *records)
 static bool
 isBegun(virtHost *host, const Return *item)
 {
-    return item->vf || (item->waits && !virtQemuRecordHasGuest(host, item->record));
+    return item->vf || (item->waits && !virtProvisionRecordHasGuest(host, item->record));
 }
 
 /* The phase only informs: a full disk must not keep a VF from being put back. */
@@ -150,7 +151,7 @@ markRestoring(virtHost *host, const GPtrArray *items)
         if (isBegun(host, item))
             g_ptr_array_add(records, item->record);
     }
-    if (records->len > 0 && !virtQemuRecordMarkMany(host, records, VIRT_PHASE_RESTORING, &local))
+    if (records->len > 0 && !virtProvisionRecordMarkMany(host, records, VIRT_PHASE_RESTORING, &local))
         virtHostWarn(host, "%s", local->message);
 }
 
@@ -182,23 +183,23 @@ returnOne(virtHost *host, const Return *item, const GArray *listed, GError **err
             !bindBack(host, item->record, listed, &bound, error) ||
             (!bound && !probeAgain(host, item->record, item->resumed, error)))
             return false;
-        virtQemuLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
+        virtProvisionLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
         host->counts[VIRT_COUNT_RESTORED]++;
     }
-    return virtQemuRecordRemove(host, item->record, error);
+    return virtProvisionRecordRemove(host, item->record, error);
 }
 
 /* Puts the VFs of @records back to what these remember, and forgets the records.
  *
- * @listed: virtPCIAddress, the VFs that libvirt is about to give back to the host's drivers; NULL: none. The others' are
- *          given back here where libvirt died before it could
+ * @listed: virtPCIAddress, the VFs that libvirt is about to give back to the host's drivers; NULL: none. The others'
+ * are given back here where libvirt died before it could
  *
  * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
  * again. A VF that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its user's end.
  * Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
 GPtrArray *
-virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed)
+virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) items = returnsNew(host, records);
@@ -225,13 +226,13 @@ virtQemuHostdevRestoreMany(virtHost *host, const GPtrArray *records, const GArra
  * The caller holds the PF's lock. A failure leaves the record, so that it can be tried again.
  */
 bool
-virtQemuHostdevRestore(virtHost *host, virtRecord *record, GError **error)
+virtProvisionRestore(virtHost *host, virtRecord *record, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) problems = NULL;
 
     g_ptr_array_add(one, record);
-    problems = virtQemuHostdevRestoreMany(host, one, NULL);
+    problems = virtProvisionRestoreMany(host, one, NULL);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -249,10 +250,10 @@ loadSame(virtHost *host, const virtRecord *seen, GError **error)
     char name[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(&seen->address, name);
-    record = virtQemuRecordLoad(host, name, &local);
+    record = virtProvisionRecordLoad(host, name, &local);
     if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         g_propagate_error(error, g_steal_pointer(&local));
-    return record && virtQemuRecordIsSame(seen, record) ? g_steal_pointer(&record) : NULL;
+    return record && virtProvisionRecordIsSame(seen, record) ? g_steal_pointer(&record) : NULL;
 }
 
 /* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.
@@ -286,7 +287,7 @@ releasePF(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArray
         else if (local)
             g_ptr_array_add(problems, g_steal_pointer(&local));
     }
-    failed = virtQemuHostdevRestoreMany(host, records, listed);
+    failed = virtProvisionRestoreMany(host, records, listed);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
@@ -331,7 +332,7 @@ reportAll(const GPtrArray *problems, GError **error)
  * Otherwise there is nothing to do, which is success.
  */
 bool
-virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
+virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
@@ -347,7 +348,7 @@ virtQemuHostdevReleaseOne(virtHost *host, const virtRecord *seen, GError **error
 /* Forgets the record that was @seen, if it is still that one: its VF is not put back, and keeps what it has.
  */
 bool
-virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error)
+virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error)
 {
     char pfName[VIRT_PCI_ADDRESS_LEN];
     g_autoptr(virtStateLock) lock = NULL;
@@ -358,7 +359,7 @@ virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error)
     if (!(lock = virtStateLockTake(host, pfName, error)))
         return false;
     if ((record = loadSame(host, seen, &local)))
-        return virtQemuRecordRemove(host, record, error);
+        return virtProvisionRecordRemove(host, record, error);
     if (!local)
         return true;
     g_propagate_error(error, g_steal_pointer(&local));
@@ -374,10 +375,10 @@ virtQemuHostdevForget(virtHost *host, const virtRecord *seen, GError **error)
  * read and so may be @owner's. Releasing nothing succeeds.
  */
 bool
-virtQemuHostdevRelease(virtHost *host, const virtOwner *owner, const GArray *listed, GError **error)
+virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, GError **error)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    g_autoptr(GPtrArray) records = virtQemuRecordListAll(host, problems, error);
+    g_autoptr(GPtrArray) records = virtProvisionRecordListAll(host, problems, error);
     g_autoptr(GPtrArray) its = g_ptr_array_new();
 
     if (!records)

@@ -1,7 +1,7 @@
-/* qemu_stats.c: what a domain's VF has received and sent
+/* provision_stats.c: what a domain's VF has received and sent
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virerror.h"
 #include "util/virnetlink.h"
 
@@ -10,7 +10,7 @@ static virtRecord *
 load(virtHost *host, const char *uuid, const char *name, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    virtRecord *record = virtQemuRecordLoad(host, name, &problem);
+    virtRecord *record = virtProvisionRecordLoad(host, name, &problem);
 
     if (record && g_strcmp0(record->owner.uuid, uuid) == 0 && record->wanted->len > 0)
         return record;
@@ -29,8 +29,8 @@ load(virtHost *host, const char *uuid, const char *name, GError **error)
  * Errors: VIRT_ERROR_INVALID where it has not; those of virtVFLookup() and virtNetlinkGetVFStats().
  */
 bool
-virtQemuHostdevGetStats(virtHost *host, const char *uuid, const virtPCIAddress *address, virtNetdevStats *ret,
-                        GError **error)
+virtProvisionGetStats(virtHost *host, const char *uuid, const virtPCIAddress *address, virtNetdevStats *ret,
+                      GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
     g_autoptr(virtRecord) record = NULL;

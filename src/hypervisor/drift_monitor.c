@@ -1,4 +1,4 @@
-/* qemu_watch.c: looking for drift again and again: each change is told once, and put back where that is wanted
+/* drift_monitor.c: looking for drift again and again: each change is told once, and put back where that is wanted
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. A watch remembers, of each VF, what it has told. A difference is told when it is not the one
@@ -10,8 +10,8 @@
  * watch says so and leaves the VF as it is, until its record is another or the administrator asks to try again: two
  * programs that disagree would else write to the device for ever.
  */
-#include "qemu/qemu_drift.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision_drift.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 
@@ -35,7 +35,7 @@ struct _virtDriftWatch {
 };
 
 typedef struct {
-    virtDriftWatch *watch;
+    virtDriftMonitor *watch;
     bool enforce;
     gint64 now;
 } Look;
@@ -49,11 +49,11 @@ memoryFree(Memory *memory)
     g_free(memory);
 }
 
-/* A watch that has not seen anything; free with virtDriftWatchFree(). For one thread at a time. */
-virtDriftWatch *
-virtDriftWatchNew(void)
+/* A watch that has not seen anything; free with virtDriftMonitorFree(). For one thread at a time. */
+virtDriftMonitor *
+virtDriftMonitorNew(void)
 {
-    virtDriftWatch *watch = g_new0(virtDriftWatch, 1);
+    virtDriftMonitor *watch = g_new0(virtDriftMonitor, 1);
 
     watch->vfs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)memoryFree);
     return watch;
@@ -61,7 +61,7 @@ virtDriftWatchNew(void)
 
 /* Takes NULL. */
 void
-virtDriftWatchFree(virtDriftWatch *watch)
+virtDriftMonitorFree(virtDriftMonitor *watch)
 {
     if (!watch)
         return;
@@ -70,7 +70,7 @@ virtDriftWatchFree(virtDriftWatch *watch)
 }
 
 static Memory *
-remember(virtDriftWatch *watch, const virtRecord *record)
+remember(virtDriftMonitor *watch, const virtRecord *record)
 {
     g_autofree char *text = virtRecordFormat(record);
     char name[VIRT_PCI_ADDRESS_LEN];
@@ -96,7 +96,7 @@ static void
 tellProblem(Memory *memory, const virtDrift *drift, const char *messageId, const char *problem)
 {
     if (problem && g_strcmp0(problem, memory->problem) != 0)
-        virtQemuLog(messageId, G_LOG_LEVEL_WARNING, drift->record, NULL, "%s", problem);
+        virtProvisionLog(messageId, G_LOG_LEVEL_WARNING, drift->record, NULL, "%s", problem);
     g_free(memory->problem);
     memory->problem = g_strdup(problem);
 }
@@ -107,15 +107,15 @@ tellRow(virtHost *host, Memory *memory, const virtDrift *drift, const virtPlanRo
     g_autofree char *key = g_strdup_printf("%u %s", row->port, row->attr);
     const char *told = g_hash_table_lookup(memory->found, key);
 
-    if (told && g_strcmp0(row->from, row->to) == 0) { /* else it is only excused for now: see qemu_drift.c */
-        virtQemuLog(VIRT_MESSAGE_ID_DRIFT_OVER, G_LOG_LEVEL_INFO, drift->record, row,
-                    "Port %u (VF %u of %s, %s), which '%s' has: %s is %s again, as it was set", row->port, row->vf,
-                    row->ifname, row->device, drift->record->owner.name, row->title, row->to);
+    if (told && g_strcmp0(row->from, row->to) == 0) { /* else it is only excused for now: see provision_drift.c */
+        virtProvisionLog(VIRT_MESSAGE_ID_DRIFT_OVER, G_LOG_LEVEL_INFO, drift->record, row,
+                         "Port %u (VF %u of %s, %s), which '%s' has: %s is %s again, as it was set", row->port, row->vf,
+                         row->ifname, row->device, drift->record->owner.name, row->title, row->to);
         g_hash_table_remove(memory->found, key);
     }
     if (!row->differs || g_strcmp0(told, row->from) == 0)
         return;
-    virtQemuDriftLog(drift, row);
+    virtDriftLog(drift, row);
     host->counts[VIRT_COUNT_DRIFTS]++;
     g_hash_table_insert(memory->found, g_steal_pointer(&key), g_strdup(row->from));
 }
@@ -135,7 +135,7 @@ static bool
 checkPorts(const virtDrift *drift, GError **error)
 {
     for (guint i = 0; i < drift->drifted->len; i++) {
-        if (!virtQemuHostdevCheckPort(drift->vf, drift->drifted->pdata[i], error))
+        if (!virtProvisionCheckPort(drift->vf, drift->drifted->pdata[i], error))
             return false;
     }
     return true;
@@ -148,10 +148,11 @@ tellPutBack(virtHost *host, Memory *memory, const virtDrift *drift)
         const virtPlanRow *row = drift->rows->pdata[i];
 
         if (row->differs)
-            virtQemuLog(VIRT_MESSAGE_ID_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, row,
-                        "Port %u (VF %u of %s, %s), which '%s' has: %s was %s and is %s again, because enforce is set",
-                        row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->from,
-                        row->to);
+            virtProvisionLog(
+                VIRT_MESSAGE_ID_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, row,
+                "Port %u (VF %u of %s, %s), which '%s' has: %s was %s and is %s again, because enforce is set",
+                row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->from,
+                row->to);
     }
     host->counts[VIRT_COUNT_ENFORCED]++;
     g_hash_table_remove_all(memory->found);
@@ -164,15 +165,14 @@ putBack(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
 
     if (memory->leftAlone)
         return;
-    if (!checkPorts(drift, &error) ||
-        !virtQemuHostdevCheckOwn(host, drift->vf->name, &drift->record->owner, &error)) {
+    if (!checkPorts(drift, &error) || !virtProvisionCheckOwn(host, drift->vf->name, &drift->record->owner, &error)) {
         /* nothing is tried, and so this is no try */
         tellProblem(memory, drift, VIRT_MESSAGE_ID_NOT_ENFORCED, error->message);
         return;
     }
     if (isTired(memory, now)) {
         memory->leftAlone = true;
-        virtQemuLog(
+        virtProvisionLog(
             VIRT_MESSAGE_ID_NOT_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, NULL,
             "%d tries in %d seconds did not keep VF %u of %s (%s), which '%s' has, as it was set: it is left alone. Find out who changes it, then reload virthostdevd.",
             VIRT_WATCH_TRIES, VIRT_WATCH_PERIOD, drift->vf->index, drift->vf->pfName, drift->vf->name,
@@ -214,7 +214,7 @@ lookAt(virtHost *host, const virtDrift *drift, void *opaque)
 
 /* Drop what is remembered of VFs at PFs that were looked at and nobody has any more. */
 static void
-forgetGone(virtDriftWatch *watch, GHashTable *pfs)
+forgetGone(virtDriftMonitor *watch, GHashTable *pfs)
 {
     GHashTableIter iter;
     gpointer value;
@@ -251,9 +251,9 @@ dropOthers(GPtrArray *records, GHashTable *pfs)
  * Errors: VIRT_ERROR_HOST where the records cannot be listed. What goes wrong with a VF is told.
  */
 bool
-virtDriftWatchLook(virtDriftWatch *watch, virtHost *host, GHashTable *pfs, bool enforce, gint64 now, GError **error)
+virtDriftMonitorLook(virtDriftMonitor *watch, virtHost *host, GHashTable *pfs, bool enforce, gint64 now, GError **error)
 {
-    g_autoptr(GPtrArray) records = virtQemuRecordList(host, error);
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(host, error);
     Look look = {watch, enforce, now};
 
     if (!records)
@@ -261,14 +261,14 @@ virtDriftWatchLook(virtDriftWatch *watch, virtHost *host, GHashTable *pfs, bool 
     if (pfs)
         dropOthers(records, pfs);
     watch->round++;
-    virtQemuHostdevDrift(host, records, lookAt, &look);
+    virtProvisionDrift(host, records, lookAt, &look);
     forgetGone(watch, pfs);
     return true;
 }
 
 /* Try again with the VFs that were left alone. */
 void
-virtDriftWatchForgive(virtDriftWatch *watch)
+virtDriftMonitorForgive(virtDriftMonitor *watch)
 {
     GHashTableIter iter;
     gpointer value;

@@ -1,4 +1,4 @@
-/* qemu_vfio.c: who has a VF now?
+/* provision_users.c: who has a VF now?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. Every write to a VF asks this first, whether it is for a new owner or puts back what an old one
@@ -10,7 +10,7 @@
  * A record whose VF somebody else has waits. Nothing is written, and what it remembers from before its owner goes back
  * when that user has ended.
  */
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virerror.h"
 #include "util/virstatefile.h"
 #include "util/virvfio.h"
@@ -136,8 +136,8 @@ isOwner(const Guest *guest, const virtOwner *owner)
     return owner->uuid && g_strcmp0(guest->domain->uuid, owner->uuid) == 0;
 }
 
-/* Has the QEMU of @guest ended? Its file is still there when libvirt calls the hooks for that. A process that waits to be
- * reaped has ended, and no program any more (proc_pid_exe(5)). */
+/* Has the QEMU of @guest ended? Its file is still there when libvirt calls the hooks for that. A process that waits to
+ * be reaped has ended, and no program any more (proc_pid_exe(5)). */
 static bool
 hasEnded(virtHost *host, const Guest *guest)
 {
@@ -187,8 +187,8 @@ isGroupOfOther(virtHost *host, const GPtrArray *guests, const char *name, guint6
 
         if (g_str_equal(other, name))
             continue;
-        record = virtQemuRecordLoad(host, other, NULL);
-        if ((record && !virtQemuRecordIsLeft(host, record)) || isGuestOf(guests, pid, other))
+        record = virtProvisionRecordLoad(host, other, NULL);
+        if ((record && !virtProvisionRecordIsLeft(host, record)) || isGuestOf(guests, pid, other))
             return true;
     }
     return false;
@@ -261,7 +261,7 @@ setUnknown(GError **error, const char *name, GError *why)
  * Errors: VIRT_ERROR_BUSY, which names the user; VIRT_ERROR_HOST where that cannot be told.
  */
 bool
-virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error)
+virtProvisionCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error)
 {
     g_autofree char *user = NULL;
     GError *local = NULL;
@@ -278,10 +278,10 @@ virtQemuHostdevCheckUnused(virtHost *host, const char *name, const virtOwner *ow
 
 /* Has nobody but @owner, whose guest it is, the VF @name?
  *
- * Errors: as for virtQemuHostdevCheckUnused().
+ * Errors: as for virtProvisionCheckUnused().
  */
 bool
-virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error)
+virtProvisionCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error)
 {
     g_autofree char *holder = virtOwnerDescribe(owner);
     g_autofree char *user = NULL;
@@ -299,10 +299,10 @@ virtQemuHostdevCheckOwn(virtHost *host, const char *name, const virtOwner *owner
 
 /* May the VF of @record be put back? Not while anybody has it, the record's owner included.
  *
- * Errors: as for virtQemuHostdevCheckUnused().
+ * Errors: as for virtProvisionCheckUnused().
  */
 bool
-virtQemuHostdevCheckReturn(virtHost *host, const virtRecord *record, GError **error)
+virtProvisionCheckReturn(virtHost *host, const virtRecord *record, GError **error)
 {
     g_autofree char *holder = virtOwnerDescribe(&record->owner);
     g_autofree char *user = NULL;
@@ -325,11 +325,11 @@ virtQemuHostdevCheckReturn(virtHost *host, const virtRecord *record, GError **er
  * caller frees, or NULL.
  */
 char *
-virtQemuHostdevWaits(virtHost *host, const virtRecord *record)
+virtProvisionWaits(virtHost *host, const virtRecord *record)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!virtQemuRecordIsLeft(host, record) || virtQemuHostdevCheckReturn(host, record, &error))
+    if (!virtProvisionRecordIsLeft(host, record) || virtProvisionCheckReturn(host, record, &error))
         return NULL;
     return g_strdup(error->message);
 }
@@ -346,7 +346,7 @@ addUser(virtHost *host, const GArray *devices, const virtPCIAddress *vf, GString
     char name[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(vf, name);
-    if (virtStateFileExists(host, name) && !(record = virtQemuRecordLoad(host, name, error)))
+    if (virtStateFileExists(host, name) && !(record = virtProvisionRecordLoad(host, name, error)))
         return false;
     if (record)
         user = virtOwnerDescribe(&record->owner);
@@ -368,7 +368,7 @@ addUser(virtHost *host, const GArray *devices, const virtPCIAddress *vf, GString
  * Errors: VIRT_ERROR_BUSY, which names the VFs and who has them; others where that cannot be told.
  */
 bool
-virtQemuHostdevCheckPF(virtHost *host, const virtPCIAddress *address, const GArray *devices, GError **error)
+virtProvisionCheckPF(virtHost *host, const virtPCIAddress *address, const GArray *devices, GError **error)
 {
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
     g_autoptr(GString) users = g_string_new(NULL);
@@ -397,12 +397,12 @@ virtQemuHostdevCheckPF(virtHost *host, const virtPCIAddress *address, const GArr
 /* The same for all of @devices (virtPCIAddress).
  */
 bool
-virtQemuHostdevCheckPFs(virtHost *host, const GArray *devices, GError **error)
+virtProvisionCheckPFs(virtHost *host, const GArray *devices, GError **error)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
 
     for (guint i = 0; i < devices->len; i++) {
-        if (!virtQemuHostdevCheckPF(host, &g_array_index(devices, virtPCIAddress, i), devices, error))
+        if (!virtProvisionCheckPF(host, &g_array_index(devices, virtPCIAddress, i), devices, error))
             return false;
     }
     return true;
@@ -411,7 +411,7 @@ virtQemuHostdevCheckPFs(virtHost *host, const GArray *devices, GError **error)
 /* Look again at who has which VF when that is asked next: time has passed.
  */
 void
-virtQemuHostdevForgetUsers(virtHost *host)
+virtProvisionForgetUsers(virtHost *host)
 {
     g_clear_pointer(&host->guests, g_ptr_array_unref);
     virtVFIOForget(host);

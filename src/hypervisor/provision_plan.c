@@ -1,7 +1,7 @@
-/* qemu_plan.c: compare what is wanted with what the host says before a start, and change nothing
+/* provision_plan.c: compare what is wanted with what the host says before a start, and change nothing
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 #include "util/virerror.h"
 #include "util/virnetdevforesight.h"
 #include "util/virnetdevhostdev.h"
@@ -90,7 +90,7 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
         if (row->differs && (attr != VIRT_NETDEV_VLAN || !virtNetdevIsUntagged(wanted)))
             row->problem = foreseeRefusal(kind, present, wanted, attr);
     }
-    virtQemuHostdevWarnUnknown(host, vf, present, wanted);
+    virtProvisionWarnUnknown(host, vf, present, wanted);
 }
 
 /* The record that there is of a VF already. */
@@ -123,7 +123,7 @@ foreseePresent(virtHost *host, const virtVF *vf, const GPtrArray *ports, const P
     GPtrArray *present = virtNetDevHostdevRead(host, vf, ports, error);
 
     if (present && past->record && !past->over)
-        virtQemuHostdevBelieve(past->record->wanted, present);
+        virtProvisionBelieve(past->record->wanted, present);
     for (guint i = 0; past->over && present && i < present->len; i++) {
         virtNetdev *netdev = present->pdata[i];
         const virtNetdev *before = virtNetdevListFind(past->record->before, netdev->port);
@@ -143,8 +143,8 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *h
     g_autoptr(GPtrArray) present = NULL;
 
     g_ptr_array_add(one, wanted);
-    if (!virtQemuHostdevCheckPort(vf, wanted, &error)) {
-        virtQemuHostdevPrefix(&error, hostdev);
+    if (!virtProvisionCheckPort(vf, wanted, &error)) {
+        virtProvisionPrefix(&error, hostdev);
         addProblem(rows, &vf->address, vf, wanted->port, error);
         g_clear_error(&error);
     }
@@ -155,13 +155,14 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *h
         return;
     }
     addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
-    if (!virtQemuPortCheck(host, vf, wanted->port, &error)) {
-        virtQemuHostdevPrefix(&error, hostdev);
+    if (!virtProvisionPortCheck(host, vf, wanted->port, &error)) {
+        virtProvisionPrefix(&error, hostdev);
         addProblem(rows, &vf->address, vf, wanted->port, error);
     }
 }
 
-/* The rows from @end on are of another port than the same number before them: what both ports say now is what is said. */
+/* The rows from @end on are of another port than the same number before them: what both ports say now is what is said.
+ */
 static void
 joinRows(GPtrArray *rows, guint first, guint end)
 {
@@ -191,8 +192,8 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *
         g_ptr_array_add(all, virtNetdevCopy(wanted));
         ((virtNetdev *)all->pdata[i])->port = g_array_index(ports, guint, i);
     }
-    if (!virtQemuHostdevCheckPort(vf, wanted, &error)) {
-        virtQemuHostdevPrefix(&error, hostdev);
+    if (!virtProvisionCheckPort(vf, wanted, &error)) {
+        virtProvisionPrefix(&error, hostdev);
         addProblem(rows, &vf->address, vf, wanted->port, error);
         g_clear_error(&error);
     }
@@ -211,7 +212,7 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *
         virtPlanRow *row = rows->pdata[i];
 
         row->port = 0;
-        row->ports = virtQemuPortJoin(ports, " or ");
+        row->ports = virtProvisionPortJoin(ports, " or ");
         g_clear_pointer(&row->ifname, g_free);
     }
 }
@@ -231,7 +232,7 @@ static void
 planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtHostdev *hostdev)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtVF) vf = virtQemuHostdevLookup(host, owner, hostdev, &error);
+    g_autoptr(virtVF) vf = virtProvisionLookup(host, owner, hostdev, &error);
     g_autoptr(GPtrArray) netdevs = NULL;
     g_autoptr(GArray) maybe = NULL;
     g_autoptr(virtRecord) old = NULL;
@@ -241,8 +242,8 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
         addProblem(rows, &hostdev->address, NULL, 0, error);
         return;
     }
-    netdevs = virtQemuPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
-    if (!virtQemuHostdevMayTake(host, owner, vf, netdevs, &old, &past.over, &error) ||
+    netdevs = virtProvisionPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
+    if (!virtProvisionMayTake(host, owner, vf, netdevs, &old, &past.over, &error) ||
         !virtVFCheckNetdevs(host, vf, &error))
         addProblem(rows, &vf->address, vf, 0, error);
     past.record = old;
@@ -257,14 +258,14 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
     }
 }
 
-/* What virtQemuHostdevPrepare would do for @owner, attribute by attribute, and every
+/* What virtProvisionPrepare would do for @owner, attribute by attribute, and every
  * reason it would have to refuse, not just the first. What a driver is known not to do counts as such a reason here
  * only: prepare asks the kernel.
  *
  * Returns (transfer full): virtPlanRow, in the order of @hostdevs.
  */
 GPtrArray *
-virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs)
+virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
@@ -278,7 +279,7 @@ virtQemuHostdevPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hos
  * given away.
  */
 void
-virtQemuHostdevPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
+virtProvisionPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
 
@@ -286,7 +287,7 @@ virtQemuHostdevPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
         const virtPCIAddress *address = &g_array_index(devices, virtPCIAddress, i);
         g_autoptr(GError) error = NULL;
 
-        if (!virtQemuHostdevCheckPF(host, address, devices, &error))
+        if (!virtProvisionCheckPF(host, address, devices, &error))
             addProblem(rows, address, NULL, 0, error);
     }
 }

@@ -1,7 +1,7 @@
-/* qemu_verify.c: was the VF of a guest that runs set for it?
+/* provision_verify.c: was the VF of a guest that runs set for it?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
@@ -17,7 +17,7 @@ isAsWanted(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev)
 
     if (!vf)
         return false;
-    netdevs = virtQemuPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
+    netdevs = virtProvisionPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
     if (!maybe)
         present = virtNetDevHostdevRead(host, vf, netdevs, NULL);
     for (guint i = 0; present && i < netdevs->len; i++) {
@@ -39,7 +39,7 @@ findRecord(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, b
     g_autoptr(GError) local = NULL;
 
     virtPCIAddressFormat(&hostdev->address, name);
-    record = virtQemuRecordLoad(host, name, &local);
+    record = virtProvisionRecordLoad(host, name, &local);
     if (local && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
@@ -54,7 +54,7 @@ findRecord(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, b
  * Errors: VIRT_ERROR_REFUSED where it was not; others where that cannot be told.
  */
 bool
-virtQemuHostdevVerify(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+virtProvisionVerify(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
     bool recorded = false;
@@ -73,7 +73,7 @@ virtQemuHostdevVerify(virtHost *host, const virtOwner *owner, const virtHostdev 
 
 /* Counts a guest that was started with this VF as it was. */
 void
-virtQemuHostdevCountUnprovisioned(virtHost *host, const virtHostdev *hostdev)
+virtProvisionCountUnprovisioned(virtHost *host, const virtHostdev *hostdev)
 {
     g_autoptr(virtVF) vf = virtVFLookup(host, &hostdev->address, NULL);
     g_autoptr(virtStateLock) lock = vf ? virtStateLockTake(host, vf->pfName, NULL) : NULL;

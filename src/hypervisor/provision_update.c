@@ -1,4 +1,4 @@
-/* qemu_update.c: new settings for a VF that a running guest has
+/* provision_update.c: new settings for a VF that a running guest has
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. An update has a *target*: what is wanted from now on and, for each attribute that was wanted
@@ -16,8 +16,8 @@
  * even where the hardware has something else: a trusted guest may have chosen another MAC, and writing one makes many
  * drivers reset the VF.
  */
-#include "qemu/qemu_hostdev.h"
-#include "qemu/qemu_log.h"
+#include "hypervisor/provision.h"
+#include "hypervisor/provision_log.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
@@ -103,7 +103,7 @@ static virtRecord *
 loadRecord(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(host, vf->name, &local);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, vf->name, &local);
 
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_set_error(
@@ -116,7 +116,7 @@ loadRecord(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **er
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
-    if (!virtQemuHostdevCheckOwner(owner, record, error) || !virtQemuHostdevIsRecorded(vf, record, error))
+    if (!virtProvisionCheckOwner(owner, record, error) || !virtProvisionIsRecorded(vf, record, error))
         return NULL;
     if (record->phase == VIRT_PHASE_RESTORING) {
         g_set_error(
@@ -183,7 +183,7 @@ extendBefore(virtRecord *record, const GPtrArray *wanted, const GPtrArray *prese
             if (virtNetdevHas(netdev, attr) && !virtNetdevHas(before, attr))
                 virtNetdevCopyAttr(before, now, attr);
         }
-        virtQemuHostdevCompleteBefore(before, netdev);
+        virtProvisionCompleteBefore(before, netdev);
     }
     virtNetdevListSort(record->before);
 }
@@ -195,7 +195,7 @@ saveWanted(virtHost *host, virtRecord *record, const GPtrArray *wanted, virtPhas
 {
     g_ptr_array_unref(record->wanted);
     record->wanted = virtNetdevListCopy(wanted);
-    return virtQemuRecordSave(host, record, phase, error);
+    return virtProvisionRecordSave(host, record, phase, error);
 }
 
 static GPtrArray *
@@ -268,45 +268,44 @@ change(virtHost *host, const virtVF *vf, virtRecord *record, const GPtrArray *ne
  *
  * Errors: VIRT_ERROR_NOT_FOUND where there is no record; VIRT_ERROR_BUSY where somebody else has the VF, or it is being
  * put back; VIRT_ERROR_INVALID where the change is one that a guest with the VF would not see: of MAC addresses, GUIDs,
- * port profiles, or of the set of ports; otherwise as for virtQemuHostdevPrepare().
+ * port profiles, or of the set of ports; otherwise as for virtProvisionPrepare().
  */
 bool
-virtQemuHostdevUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+virtProvisionUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
 {
-    return virtQemuHostdevUpdateSeen(host, owner, NULL, hostdev, error);
+    return virtProvisionUpdateSeen(host, owner, NULL, hostdev, error);
 }
 
 /* The same, if the record is still the one that was @seen (NULL: any): that of a later start, or none, is left alone,
  * which is success.
  */
 bool
-virtQemuHostdevUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,
-                          GError **error)
+virtProvisionUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,
+                        GError **error)
 {
-    g_autoptr(virtVF) before = virtQemuHostdevLookup(host, owner, hostdev, error);
+    g_autoptr(virtVF) before = virtProvisionLookup(host, owner, hostdev, error);
     g_autoptr(virtStateLock) lock = before ? virtStateLockTake(host, before->pfName, error) : NULL;
     g_autoptr(virtVF) vf = NULL;
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GPtrArray) netdevs = NULL;
     g_autoptr(GError) local = NULL;
 
-    if (!lock || !virtQemuHostdevIsStill(host, before, error) ||
-        !(vf = virtQemuHostdevLookup(host, owner, hostdev, error)))
+    if (!lock || !virtProvisionIsStill(host, before, error) || !(vf = virtProvisionLookup(host, owner, hostdev, error)))
         return false;
     record = loadRecord(host, owner, vf, &local);
-    if (seen && record && !virtQemuRecordIsSame(seen, record))
+    if (seen && record && !virtProvisionRecordIsSame(seen, record))
         return true;
     if (seen && g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true;
     if (local)
         g_propagate_error(error, g_steal_pointer(&local));
     if (record)
-        netdevs = virtQemuPortFollow(hostdev->netdevs, record->wanted);
-    if (!record || !virtQemuHostdevCheckPorts(vf, hostdev, netdevs, error) ||
-        !virtQemuHostdevCheckOwn(host, vf->name, owner, error) || !checkChange(vf, record->wanted, netdevs, error) ||
+        netdevs = virtProvisionPortFollow(hostdev->netdevs, record->wanted);
+    if (!record || !virtProvisionCheckPorts(vf, hostdev, netdevs, error) ||
+        !virtProvisionCheckOwn(host, vf->name, owner, error) || !checkChange(vf, record->wanted, netdevs, error) ||
         !change(host, vf, record, netdevs, error))
         return false;
-    virtQemuLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);
+    virtProvisionLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);
     host->counts[VIRT_COUNT_CHANGES]++;
     return true;
 }

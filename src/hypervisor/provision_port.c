@@ -1,4 +1,4 @@
-/* qemu_port.c: which port is meant, where a document leaves that to the device
+/* provision_port.c: which port is meant, where a document leaves that to the device
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * An <interface> without a port means the one netdev that its VF has. What the VF has, util finds out
@@ -6,16 +6,16 @@
  * Where nobody says which of several ports the VF has, the first is tried, and a driver that writes it elsewhere has
  * said so.
  */
-#include "qemu/qemu_hostdev.h"
+#include "hypervisor/provision.h"
 #include "util/virerror.h"
 
 /* The port at which @owner has the VF already; 0: it does not have it, or at several. */
 static guint
 findRecorded(virtHost *host, const virtOwner *owner, const virtVF *vf)
 {
-    g_autoptr(virtRecord) record = virtQemuRecordLoad(host, vf->name, NULL);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, vf->name, NULL);
 
-    if (!record || !virtOwnerEqual(owner, &record->owner) || !virtQemuHostdevIsRecorded(vf, record, NULL) ||
+    if (!record || !virtOwnerEqual(owner, &record->owner) || !virtProvisionIsRecorded(vf, record, NULL) ||
         record->wanted->len != 1)
         return 0;
     return ((const virtNetdev *)record->wanted->pdata[0])->port;
@@ -37,8 +37,8 @@ withPort(const GPtrArray *netdevs, guint port)
  * Returns virtNetdev for g_ptr_array_unref().
  */
 GPtrArray *
-virtQemuPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *netdevs,
-                    GArray **ret_maybe)
+virtProvisionPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *netdevs,
+                         GArray **ret_maybe)
 {
     g_autoptr(GArray) ports = NULL;
     bool certain;
@@ -56,7 +56,7 @@ virtQemuPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, co
 
 /* Port numbers (guint) as "1, 2 or 3", with @last before the last of them. Caller frees. */
 char *
-virtQemuPortJoin(const GArray *ports, const char *last)
+virtProvisionPortJoin(const GArray *ports, const char *last)
 {
     GString *text = g_string_new(NULL);
 
@@ -74,7 +74,7 @@ virtQemuPortJoin(const GArray *ports, const char *last)
  * Errors: VIRT_ERROR_HOST, naming the ports that it has.
  */
 bool
-virtQemuPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error)
+virtProvisionPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error)
 {
     g_autoptr(GArray) ports = NULL;
     g_autofree char *names = NULL;
@@ -87,7 +87,7 @@ virtQemuPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error)
         if (!certain || g_array_index(ports, guint, i) == port)
             return true;
     }
-    names = virtQemuPortJoin(ports, " and ");
+    names = virtProvisionPortJoin(ports, " and ");
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "VF %u of PF %s (%s) has no port %u; it has %s. Name that instead.",
                 vf->index, vf->pfName, vf->name, port, names);
     return false;
@@ -96,7 +96,7 @@ virtQemuPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error)
 /* What is wanted of a VF whose record has @recorded, with a number for each port: the first, where it has several, as
  * at a start. For g_ptr_array_unref(). */
 GPtrArray *
-virtQemuPortFollow(const GPtrArray *netdevs, const GPtrArray *recorded)
+virtProvisionPortFollow(const GPtrArray *netdevs, const GPtrArray *recorded)
 {
     if (!virtNetdevListLeavesPort(netdevs) || recorded->len == 0)
         return g_ptr_array_ref((GPtrArray *)netdevs);

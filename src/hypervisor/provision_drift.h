@@ -1,9 +1,9 @@
-/* qemu_drift.h: what somebody else has changed of a VF that a guest has
+/* provision_drift.h: what somebody else has changed of a VF that a guest has
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "qemu/qemu_plan.h"
+#include "hypervisor/provision_plan.h"
 
 /* One VF that somebody has, while its PF's lock is held. */
 typedef struct {
@@ -18,18 +18,18 @@ typedef struct {
 
 typedef void (*virtDriftFunc)(virtHost *host, const virtDrift *drift, void *opaque);
 
-void virtQemuHostdevDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque);
-void virtQemuDriftLog(const virtDrift *drift, const virtPlanRow *row);
+void virtProvisionDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque);
+void virtDriftLog(const virtDrift *drift, const virtPlanRow *row);
 
-/* qemu_watch.c: doing so again and again */
-typedef struct _virtDriftWatch virtDriftWatch;
+/* drift_monitor.c: doing so again and again */
+typedef struct _virtDriftWatch virtDriftMonitor;
 
 #define VIRT_WATCH_TRIES 5    /* so many times a VF is put back .. */
 #define VIRT_WATCH_PERIOD 600 /* .. in so many seconds; then it is left alone */
 
-virtDriftWatch *virtDriftWatchNew(void);
-void virtDriftWatchFree(virtDriftWatch *watch);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDriftWatch, virtDriftWatchFree)
-void virtDriftWatchForgive(virtDriftWatch *watch);
-bool virtDriftWatchLook(virtDriftWatch *watch, virtHost *host, GHashTable *pfs, bool enforce, gint64 now,
-                        GError **error);
+virtDriftMonitor *virtDriftMonitorNew(void);
+void virtDriftMonitorFree(virtDriftMonitor *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDriftMonitor, virtDriftMonitorFree)
+void virtDriftMonitorForgive(virtDriftMonitor *watch);
+bool virtDriftMonitorLook(virtDriftMonitor *watch, virtHost *host, GHashTable *pfs, bool enforce, gint64 now,
+                          GError **error);
