@@ -6,6 +6,13 @@
  */
 #include "conf/domain_locate.h"
 
+/* Whether @node is a domain, wherever it stands. */
+bool
+virtDomainIs(const virtXmlNode *node)
+{
+    return virtXmlIs(node, NULL, "domain") || virtXmlIs(node, NULL, "inactiveDomain");
+}
+
 /* Free @opaque, a virtHostdevSite. */
 void
 virtHostdevSiteFree(gpointer opaque)

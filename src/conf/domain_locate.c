@@ -30,13 +30,6 @@ isNetdev(const virtXmlNode *node)
     return virtXmlIs(node, NULL, "netdev");
 }
 
-/* Whether @node is a domain, wherever it stands. */
-bool
-virtDomainIs(const virtXmlNode *node)
-{
-    return virtXmlIs(node, NULL, "domain") || virtXmlIs(node, NULL, "inactiveDomain");
-}
-
 /* Refuse a <netdev> below @node that libvirt would drop without a word because it does not stand where it means
  * something. */
 bool

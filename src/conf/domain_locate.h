@@ -28,6 +28,7 @@ typedef struct {
 } virtDomainSite;
 
 /* ---- domain_device.c ---- */
+bool virtDomainIs(const virtXmlNode *node);
 void virtHostdevSiteFree(gpointer opaque);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
 const virtXmlNode *virtDomainDeviceFindSource(const virtXmlNode *node);
@@ -36,7 +37,6 @@ bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint 
 bool virtDomainDeviceMentionsUs(const virtXmlNode *node);
 
 /* ---- domain_locate.c ---- */
-bool virtDomainIs(const virtXmlNode *node);
 static inline bool
 virtDomainWantsInterfaces(guint flags)
 {
@@ -59,14 +59,16 @@ extern const virtXmlRule virtInterfaceRules[];
 extern const virtXmlRefusal virtInterfaceRefusals[];
 bool virtInterfaceIs(const virtXmlNode *node);
 bool virtInterfaceMentionsUs(const virtXmlNode *node);
-void virtInterfaceSetUntagged(virtNetdev *netdev);
-virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
                                GError **error);
 bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error);
 void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev);
 bool virtInterfaceHasNoAddress(const virtXmlNode *node);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
+
+/* ---- interface_netdev.c ---- */
+void virtInterfaceSetUntagged(virtNetdev *netdev);
+virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 
 /* ---- interface_format.c ---- */
 void virtInterfaceFormatChild(GString *out, const virtXmlNode *node);

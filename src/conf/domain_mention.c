@@ -1,0 +1,62 @@
+/* domain_mention.c: may a document hold anything of this project's? A look at its bytes
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "conf/domain_conf.h"
+
+/* Whether a document that libvirt has written may hold anything of ours: a quick look at the bytes, which may say yes
+ * for a comment but never no for a <netdev> or for our metadata. libvirt resolves what a client has written in another
+ * way, so in its own output, as it comes in replies and to hooks, each name stands as it is. */
+bool
+virtDomainMentionsUs(const char *xml, gsize len)
+{
+    return memmem(xml, len, "<netdev", 7) || memmem(xml, len, VIRT_NS, strlen(VIRT_NS));
+}
+
+static bool
+startsWith(const char *text, const char *end, const char *word)
+{
+    return (gsize)(end - text) >= strlen(word) && memcmp(text, word, strlen(word)) == 0;
+}
+
+/* Whether a name may be written so that a look at the bytes does not find it: by a character reference, or by a default
+ * that a document type gives. Comments and CDATA hide nothing. */
+static bool
+hidesNames(const char *xml, gsize len)
+{
+    const char *end = xml + len;
+
+    if (memmem(xml, len, "&#", 2))
+        return true;
+    while ((xml = memmem(xml, (gsize)(end - xml), "<!", 2))) {
+        xml += 2;
+        if (!startsWith(xml, end, "--") && !startsWith(xml, end, "[CDATA["))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a document that a client has written may hold anything of ours and so has to be parsed: as
+ * virtDomainMentionsUs(), where it hides names, and where @flags (VIRT_DOMAIN_…) may find an interface to convert: a
+ * start tag <interface … that has "hostdev" in it. */
+bool
+virtDomainConcernsUs(const char *xml, gsize len, guint flags)
+{
+    const char *end = xml + len;
+
+    if (virtDomainMentionsUs(xml, len) || hidesNames(xml, len))
+        return true;
+    while (flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES)) {
+        const char *tag = memmem(xml, (gsize)(end - xml), "<interface", 10);
+        const char *next;
+
+        if (!tag)
+            break;
+        xml = tag + 10;
+        next = memchr(xml, '<', (gsize)(end - xml));
+        if (memmem(xml, (gsize)((next ? next : end) - xml), "hostdev", 7))
+            return true;
+    }
+    return false;
+}
