@@ -16,10 +16,6 @@
  * those of a port are written several in a request and read back in one; where that is refused anywhere, all are read
  * again, and what is still missing goes VF by VF.
  *
- * A MAC address that is read has two meanings (virnetdevmac.c): igb reports, where no admin MAC is set, the address its
- * VF driver made up. Where that can be told, it is read as none; where it cannot, it is `unknown`. It can also be the
- * very address a user wants, so when a written MAC is checked, either reading will do.
- *
  * Whether the VF's index still leads to the same PCI address is the caller's to see to, under the PF's lock.
  */
 #include "util/virnetdevhostdev.h"
@@ -28,53 +24,6 @@
 #include "util/virnetlink.h"
 
 #include <string.h>
-
-/* Where the MAC that the kernel shows is the VF driver's own, there is none. False where nothing can be read. */
-static bool
-judgeMac(virtHost *host, const virtVF *vf, virtNetDevReading *reading, GError **error)
-{
-    virtNetdev *netdev = &reading->netdev;
-    virtMacOrigin origin;
-    if (virtMacIsZero(reading->shownMac))
-        return true;
-    if (!virtNetDevMacJudge(host, vf, netdev->port, reading->shownMac, &origin, error))
-        return false;
-    if (origin == VIRT_MAC_OWN)
-        memset(netdev->mac, 0, sizeof(netdev->mac));
-    if (origin == VIRT_MAC_UNKNOWN)
-        netdev->unknown |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    return true;
-}
-
-static bool
-readShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error)
-{
-    g_autoptr(GError) missing = NULL;
-    virtNetdev netdev = {.port = port->port};
-    bool listed = virtNetlinkGetVF(host, port, vf->index, &netdev, &missing);
-    bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetDevGuidRead(host, vf, port, &netdev);
-    if (!listed && !found) {
-        g_propagate_error(error, g_steal_pointer(&missing));
-        return false;
-    }
-    ret->netdev = netdev;
-    memcpy(ret->shownMac, netdev.mac, sizeof(ret->shownMac));
-    return true;
-}
-
-/* Read one port of a VF.
- *
- * Errors: see virtNetDevHostdevRead(); then @ret is not touched.
- */
-bool
-virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error)
-{
-    virtNetDevReading reading;
-    if (!readShown(host, vf, port, &reading, error) || !judgeMac(host, vf, &reading, error))
-        return false;
-    *ret = reading;
-    return true;
-}
 
 /* Of the attributes both know, those that are not as wanted. */
 static guint
@@ -129,11 +78,11 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
         const virtNetdev *netdev = wanted->pdata[i];
         const virtPort *port = virtVFGetPort(vf, netdev->port, error);
         virtNetDevReading reading;
-        if (!port || !readShown(host, vf, port, &reading, error))
+        if (!port || !virtNetDevReadShown(host, vf, port, &reading, error))
             return false;
         guint ignored = findIgnored(netdev, &reading);
         if (ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) { /* else it does not matter whose it is */
-            if (!judgeMac(host, vf, &reading, error))
+            if (!virtNetDevReadJudgeMac(host, vf, &reading, error))
                 return false;
             ignored = findIgnored(netdev, &reading);
         }

@@ -11,7 +11,10 @@ typedef struct {
     guint8 shownMac[6]; /* as IFLA_VF_MAC says; where that is only the VF driver's own, netdev.mac is zero */
 } virtNetDevReading;
 
-/* virnetdevhostdev.c */
+/* virnetdevread.c */
+bool virtNetDevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret,
+                         GError **error);
+bool virtNetDevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetDevReading *reading, GError **error);
 bool virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error);
 
 /* virnetdevmac.c */
