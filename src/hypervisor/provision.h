@@ -38,7 +38,7 @@ bool virtProvisionCheckPFs(virtHost *host, const GArray *devices, GError **error
 char *virtProvisionWaits(virtHost *host, const virtRecord *record);
 void virtProvisionForgetUsers(virtHost *host);
 
-/* Shared with provision_restore.c, provision_plan.c and provision_update.c: the checks that come before any change. */
+/* provision_check.c: what comes before any change */
 bool virtProvisionCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error);
 bool virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);
 bool virtProvisionIsStill(virtHost *host, const virtVF *vf, GError **error);
