@@ -116,9 +116,10 @@ start(virtDaemon *daemon, const Options *options, GError **error)
     virtDaemonLogInit(options->verbose ? 1 : daemon->config->logLevel);
     raiseLimits();
     virtDaemonJobInit(daemon);
-    virtDaemonWatchInit(daemon);
+    virtDaemonScheduleInit(daemon);
+    virtDaemonBrokerInit(daemon);
     virtDaemonDriftInit(daemon);
-    return virtDaemonSocketsOpen(daemon, error) && virtDaemonLibvirtInit(daemon, error);
+    return virtDaemonSocketsOpen(daemon, error) && virtDaemonEventsInit(daemon, error);
 }
 
 static void

@@ -20,14 +20,15 @@ typedef struct _virtDaemonLibvirt virtDaemonLibvirt;
 typedef struct _virtDaemonListener virtDaemonListener;
 typedef struct _virtDaemonClient virtDaemonClient;
 
-typedef struct {
+typedef struct _virtDaemon virtDaemon;
+struct _virtDaemon {
     virtDaemonConfig *config;
     GMainLoop *loop;
     GPtrArray *listeners; /* virtDaemonListener */
     GHashTable *clients;  /* virtDaemonClient, a set: those whose filter has not been reaped */
     GHashTable *locks;    /* UUID → GQueue of who holds (head) or waits for the domain */
-    GHashTable *reconciling; /* UUID → reconcile of our own that waits for the lock: daemon_events.c */
-    GHashTable *unreconciled; /* UUID → what could not be reconciled and is tried again: daemon_events.c */
+    GHashTable *reconciling; /* UUID → reconcile of our own that waits for the lock: daemon_schedule.c */
+    GHashTable *unreconciled; /* UUID → what could not be reconciled and is tried again: daemon_schedule.c */
     GHashTable *endedStarts; /* UUID → gint64, when the last start of that domain was ended: daemon_start.c */
     GThreadPool *workers;
     GThreadPool *patient; /* the few that may wait for libvirt */
@@ -35,9 +36,11 @@ typedef struct {
     bool stopping;     /* SIGTERM: no new work */
     guint connections; /* to libvirt, so far: tells a stale look from one that counts */
     bool lookAgain;    /* until each domain has been looked at after (re)connecting, none is trusted to be at rest */
+    void (*clientCame)(virtDaemonClient *client); /* its filter runs: daemon_broker.c */
+    void (*clientGone)(virtDaemonClient *client); /* it has been reaped */
     virtDaemonLibvirt *libvirt;
     virtDaemonDrift *drift;
-} virtDaemon;
+};
 
 /* ---- daemon_log.c ---- */
 
@@ -111,14 +114,13 @@ bool virtDaemonSocketsOpen(virtDaemon *daemon, GError **error);
 void virtDaemonListenerFree(virtDaemonListener *listener);
 void virtDaemonListenersWatch(virtDaemon *daemon); /* accept, or pause while there are too many clients */
 pid_t virtDaemonSpawnFilter(virtDaemonClient *client, const char *stock, int clientFd, int brokerFd, GError **error);
+void virtDaemonClientClose(virtDaemonClient *client); /* nothing that comes from the filter counts any more */
 void virtDaemonClientKill(virtDaemonClient *client);
 void virtDaemonClientUnref(virtDaemonClient *client);
 
 /* ---- daemon_broker.c, daemon_request.c ---- */
 
-void virtDaemonBrokerAdd(virtDaemonClient *client);
-void virtDaemonBrokerClose(virtDaemonClient *client);  /* nothing that comes from the filter counts any more */
-void virtDaemonBrokerGone(virtDaemonClient *client);   /* the process has ended: what it held is reconciled */
+void virtDaemonBrokerInit(virtDaemon *daemon);
 void virtDaemonBrokerDisconnected(virtDaemon *daemon); /* libvirt has gone: who waits for a lock need not wait */
 /* In a worker, with the domain's lock held. */
 bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);
@@ -128,7 +130,13 @@ bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
 
-bool virtDaemonLibvirtInit(virtDaemon *daemon, GError **error);
+/* What libvirt says by itself; main loop. */
+typedef struct {
+    void (*domain)(virtDaemon *daemon, const char *uuid, bool started); /* else it, or a device of its, has ended */
+    void (*connection)(virtDaemon *daemon, bool up);
+} virtDaemonLibvirtNews;
+
+bool virtDaemonLibvirtInit(virtDaemon *daemon, const virtDaemonLibvirtNews *news, GError **error);
 bool virtDaemonLibvirtIsUp(virtDaemon *daemon);                                  /* any thread; a glance */
 virConnectPtr virtDaemonLibvirtGet(virtDaemon *daemon, GError **error);          /* workers; for virConnectClose() */
 /* One of its own, for calls that may have to wait: workers. */
@@ -159,15 +167,18 @@ GPtrArray *virtDaemonListOurs(virConnectPtr conn, GError **error);
 /* In a worker, with the domain's lock held. */
 bool virtDaemonReconcile(virtDaemon *daemon, const char *uuid, bool barrier, bool *ret_again, GError **error);
 
-/* ---- daemon_events.c: reconciling by ourselves; main loop ---- */
+/* ---- daemon_schedule.c: when a domain is reconciled; main loop ---- */
 
-void virtDaemonWatchInit(virtDaemon *daemon);
+void virtDaemonScheduleInit(virtDaemon *daemon);
 void virtDaemonReconcileSoon(virtDaemon *daemon, const char *uuid, bool barrier); /* takes the lock itself */
 void virtDaemonReconcileHeld(virtDaemon *daemon, const char *uuid);               /* takes the lock over */
-void virtDaemonReconcileAll(virtDaemon *daemon);
 /* What came of reconciling a domain, whoever asked for it: a failure is tried again. */
 void virtDaemonReconciled(virtDaemon *daemon, const char *uuid, const GError *failure);
 void virtDaemonReconcileWaiting(virtDaemon *daemon); /* try all of those now */
+
+/* ---- daemon_events.c: what libvirt says by itself; main loop ---- */
+
+bool virtDaemonEventsInit(virtDaemon *daemon, GError **error);
 
 /* ---- daemon_start.c: were the VFs of a domain that has started set? ---- */
 

@@ -308,27 +308,13 @@ reconcileOrphan(Hold *hold)
     virtDaemonReconcileHeld(daemon, uuid);
 }
 
-/* Neither reads nor answers any more. Also for those who have a copy of the filter's end, there is nobody here. */
-void
-virtDaemonBrokerClose(virtDaemonClient *client)
-{
-    if (client->broker < 0)
-        return;
-    if (client->source)
-        g_source_remove(client->source); /* also from within its own callback */
-    client->source = 0;
-    shutdown(client->broker, SHUT_RDWR);
-    close(client->broker);
-    client->broker = -1;
-}
-
 /* The filter of @client has been reaped: what it held is reconciled, and @client may be freed. */
-void
-virtDaemonBrokerGone(virtDaemonClient *client)
+static void
+gone(virtDaemonClient *client)
 {
     g_autoptr(GPtrArray) holds = g_ptr_array_copy(client->holds, NULL, NULL);
 
-    virtDaemonBrokerClose(client);
+    virtDaemonClientClose(client);
     for (guint i = 0; i < holds->len; i++) {
         Hold *hold = holds->pdata[i];
 
@@ -450,8 +436,8 @@ watch(virtDaemonClient *client)
 }
 
 /* Listen to the filter of @client. */
-void
-virtDaemonBrokerAdd(virtDaemonClient *client)
+static void
+came(virtDaemonClient *client)
 {
     int size = SEND_BUFFER;
 
@@ -478,4 +464,12 @@ virtDaemonBrokerDisconnected(virtDaemon *daemon)
             holdFree(hold);
         }
     }
+}
+
+/* Before the first client. */
+void
+virtDaemonBrokerInit(virtDaemon *daemon)
+{
+    daemon->clientCame = came;
+    daemon->clientGone = gone;
 }

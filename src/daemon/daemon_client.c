@@ -32,13 +32,27 @@ virtDaemonClientUnref(virtDaemonClient *client)
     virtDaemonListenersWatch(daemon);
 }
 
+/* Neither reads nor answers any more. Also for those who have a copy of the filter's end, there is nobody here. */
+void
+virtDaemonClientClose(virtDaemonClient *client)
+{
+    if (client->broker < 0)
+        return;
+    if (client->source)
+        g_source_remove(client->source); /* also from within its own callback */
+    client->source = 0;
+    shutdown(client->broker, SHUT_RDWR);
+    close(client->broker);
+    client->broker = -1;
+}
+
 /* Its socket says nothing about a filter: others may have a copy of it. So nothing is heard from there any more, and
  * the rest follows from the process's end.
  */
 void
 virtDaemonClientKill(virtDaemonClient *client)
 {
-    virtDaemonBrokerClose(client);
+    virtDaemonClientClose(client);
     if (client->filter)
         kill(client->filter, SIGKILL);
 }
@@ -64,7 +78,7 @@ onFilterEnd(gint pidfd, GIOCondition condition, gpointer opaque)
                       "The filter %d of client %d (uid %u) failed with status %d", (int)pid, (int)client->pid,
                       (guint)client->uid, WEXITSTATUS(status));
     client->filter = 0;
-    virtDaemonBrokerGone(client);
+    client->daemon->clientGone(client);
     return G_SOURCE_REMOVE;
 }
 
@@ -177,7 +191,7 @@ startFilter(virtDaemonClient *client, int fd, GError **error)
         return false;
     }
     client->broker = pair[0];
-    virtDaemonBrokerAdd(client);
+    client->daemon->clientCame(client);
     virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_DEBUG, &about, "Client %d (uid %u)%s has filter %d to %s",
                   (int)client->pid, (guint)client->uid, client->readOnly ? ", read-only," : "", (int)pid, stock);
     return true;

@@ -21,6 +21,7 @@
 
 struct _virtDaemonLibvirt {
     virtDaemon *daemon;
+    const virtDaemonLibvirtNews *news;
     GMutex lock; /* of what follows; all threads */
     GCond closing;
     virConnectPtr conn; /* NULL: none */
@@ -155,9 +156,8 @@ closeIdle(virtDaemonLibvirt *libvirt)
 typedef struct {
     virtDaemon *daemon;
     char uuid[VIR_UUID_STRING_BUFLEN]; /* events */
-    bool stopped;                      /* the domain has ended, and lets go of what it had */
-    bool started;
-    bool up; /* connections */
+    bool started;                      /* else it lets go of what it had */
+    bool up;                           /* connections */
 } News;
 
 static gboolean
@@ -165,13 +165,7 @@ onDomainNews(gpointer opaque)
 {
     News *news = opaque;
 
-    if (news->started) {
-        virtDaemonStarted(news->daemon, news->uuid);
-        return G_SOURCE_REMOVE;
-    }
-    virtDaemonReconcileSoon(news->daemon, news->uuid, false);
-    if (news->stopped)
-        virtDaemonReconcileWaiting(news->daemon);
+    news->daemon->libvirt->news->domain(news->daemon, news->uuid, news->started);
     return G_SOURCE_REMOVE;
 }
 
@@ -180,14 +174,7 @@ onConnectionNews(gpointer opaque)
 {
     News *news = opaque;
 
-    news->daemon->lookAgain = true;
-    news->daemon->connections++;
-    if (news->up) {
-        virtDaemonReconcileAll(news->daemon);
-        virtDaemonReconcileWaiting(news->daemon);
-    } else {
-        virtDaemonBrokerDisconnected(news->daemon);
-    }
+    news->daemon->libvirt->news->connection(news->daemon, news->up);
     return G_SOURCE_REMOVE;
 }
 
@@ -198,7 +185,6 @@ tellDomain(virtDaemonLibvirt *libvirt, virDomainPtr dom, bool started)
 
     news->daemon = libvirt->daemon;
     news->started = started;
-    news->stopped = !started;
     if (virDomainGetUUIDString(dom, news->uuid) == 0)
         g_idle_add_full(G_PRIORITY_DEFAULT, onDomainNews, news, g_free);
     else
@@ -345,12 +331,12 @@ keepConnection(gpointer opaque)
     return NULL;
 }
 
-/* Starts the thread; the connection comes when it comes.
+/* Starts the thread; the connection comes when it comes, and then @news, in the main loop.
  *
  * Errors: VIRT_ERROR_HOST where libvirt's client library does not work.
  */
 bool
-virtDaemonLibvirtInit(virtDaemon *daemon, GError **error)
+virtDaemonLibvirtInit(virtDaemon *daemon, const virtDaemonLibvirtNews *news, GError **error)
 {
     virSetErrorFunc(NULL, ignoreError);
     if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
@@ -359,6 +345,7 @@ virtDaemonLibvirtInit(virtDaemon *daemon, GError **error)
     }
     daemon->libvirt = g_new0(virtDaemonLibvirt, 1);
     daemon->libvirt->daemon = daemon;
+    daemon->libvirt->news = news;
     g_mutex_init(&daemon->libvirt->lock);
     g_cond_init(&daemon->libvirt->closing);
     g_thread_unref(g_thread_new("libvirt", keepConnection, daemon->libvirt));
