@@ -106,7 +106,7 @@ makeRequest(const Bench *bench, guint vf, const virtNetdev *netdev)
 
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
         if (virtNetdevHas(netdev, attr))
-            virtNetdevAttrs[attr].put(msg, vf, netdev);
+            virtNetlinkAttrs[attr].put(msg, vf, netdev);
     nla_nest_end(msg, info);
     nla_nest_end(msg, list);
     nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;

@@ -10,9 +10,6 @@
 #include <glib.h>
 #include <stdbool.h>
 
-struct nl_msg;
-struct nlattr;
-
 /* In the order in which the kernel applies them (do_setvfinfo in net/core/rtnetlink.c). */
 typedef enum {
     VIRT_NETDEV_MAC,
@@ -71,12 +68,6 @@ typedef struct {
     size_t offset, size;                                     /* of the value in virtNetdev */
     bool (*equal)(const virtNetdev *a, const virtNetdev *b); /* NULL: the bytes are */
     char *(*format)(const virtNetdev *netdev);               /* for people: "42 (priority 3, 802.1ad)" or "none" */
-    /* Append the attribute to a VF's IFLA_VF_INFO nest; false when the message is full. NULL for what is not there:
-     * see virnetdevvportprofile.c. */
-    bool (*put)(struct nl_msg *msg, guint vf, const virtNetdev *netdev);
-    /* Read it from a parsed IFLA_VF_INFO; sets the value and its bit, or leaves both alone where the driver
-     * does not report it. */
-    void (*get)(struct nlattr **tb, virtNetdev *netdev);
 } virtNetdevAttrInfo;
 
 extern const virtNetdevAttrInfo virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST];

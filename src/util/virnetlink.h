@@ -10,6 +10,9 @@
 #include "util/virnetdev.h"
 #include "util/virpci.h"
 
+struct nl_msg;
+struct nlattr;
+
 /* virnetlink.c: the socket, and the start and the attributes of a link message */
 int virtNetlinkTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 void virtNetlinkClose(virtHost *host);
@@ -23,6 +26,18 @@ typedef void (*virtNetlinkNewsFunc)(const char *ifname, void *opaque);
 int virtNetlinkWatchOpen(GError **error);
 bool virtNetlinkWatchRead(int fd, virtNetlinkNewsFunc func, void *opaque);
 void virtNetlinkWatchParse(void *data, int length, virtNetlinkNewsFunc func, void *opaque);
+
+/* virnetlinkattr.c: one row an attribute of virtNetdevAttrs */
+typedef struct {
+    /* Append the attribute to a VF's IFLA_VF_INFO nest; false when the message is full. NULL for what is not there:
+     * see virnetdevvportprofile.c. */
+    bool (*put)(struct nl_msg *msg, guint vf, const virtNetdev *netdev);
+    /* Read it from a parsed IFLA_VF_INFO; sets the value and its bit, or leaves both alone where the driver
+     * does not report it. */
+    void (*get)(struct nlattr **tb, virtNetdev *netdev);
+} virtNetlinkAttr;
+
+extern const virtNetlinkAttr virtNetlinkAttrs[VIRT_NETDEV_ATTR_LAST];
 
 /* virnetlinkvf.c: VFs */
 typedef struct {

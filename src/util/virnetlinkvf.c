@@ -140,8 +140,8 @@ parseVF(const Link *link, const virtPort *port, guint vf, virtNetdev *ret, GErro
         return false;
     }
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
-        if (virtNetdevAttrs[attr].get)
-            virtNetdevAttrs[attr].get(tb, &netdev);
+        if (virtNetlinkAttrs[attr].get)
+            virtNetlinkAttrs[attr].get(tb, &netdev);
     if (link->ports)
         virtNetDevVPortProfileGet(link->ports, vf, &netdev);
     *ret = netdev;
@@ -276,7 +276,7 @@ putInfo(struct nl_msg *msg, guint vf, const virtNetdev *netdev, guint attrs)
     if (!info)
         return false;
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
-        if (attrs & VIRT_NETDEV_BIT(attr) && !virtNetdevAttrs[attr].put(msg, vf, netdev))
+        if (attrs & VIRT_NETDEV_BIT(attr) && !virtNetlinkAttrs[attr].put(msg, vf, netdev))
             return false;
     return nla_nest_end(msg, info) == 0;
 }
