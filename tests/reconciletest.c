@@ -4,63 +4,12 @@
  * The daemon's own code on a made-up host, with faultlibvirt.c for libvirt. That each step may fail is tested by
  * faulttest.c; here none does, but the NIC may refuse a VLAN.
  */
-#include "faultstep.h"
-#include "daemon/daemon.h"
+#include "daemonguest.h"
 #include "util/virerror.h"
 
 #include <string.h>
 
 #define PF "0000:01:00.0"
-
-typedef struct {
-    fakeHost *fake;
-    const char *vf; /* address of VF 0, which domain a has, with VLAN 100 */
-} Fixture;
-
-/* ---- what faultlibvirt.c wants of the fault machine ---- */
-
-static faultShared state;
-faultShared *faultState = &state;
-static fakeHost *kernel;
-
-int
-faultBegin(faultPlace place, faultCall call)
-{
-    return 0;
-}
-
-void
-faultEnd(void)
-{
-}
-
-virtHost *
-faultHostNew(void)
-{
-    virtHost *host = virtHostNew(kernel->host->root);
-
-    host->talk = kernel->host->talk;
-    host->sleep = kernel->host->sleep;
-    host->opaque = kernel;
-    return host;
-}
-
-/* ---- a guest ---- */
-
-static virtHostdev *
-newHostdev(const char *address, guint16 vlan)
-{
-    virtHostdev *hostdev = g_new0(virtHostdev, 1);
-    virtNetdev *netdev = virtNetdevNew(1);
-
-    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
-    netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    netdev->vlan.id = vlan;
-    netdev->vlan.protocol = 0x8100;
-    hostdev->netdevs = virtNetdevListNew();
-    g_ptr_array_add(hostdev->netdevs, netdev);
-    return hostdev;
-}
 
 /* What the metadata says, of one VF or two. */
 static void
@@ -73,27 +22,27 @@ writeMetadata(virtHostdev *first, virtHostdev *second)
     if (second)
         g_ptr_array_add(list, second);
     xml = virtMetadataFormat(list);
-    g_strlcpy(state.guest.live, xml, sizeof(state.guest.live));
+    g_strlcpy(faultState->guest.live, xml, sizeof(faultState->guest.live));
 }
 
 static void
-setUp(Fixture *f, gconstpointer opaque)
+setUp(daemonGuest *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     g_autoptr(virtOwner) owner = virtOwnerNew("a", UUID_A);
 
-    kernel = f->fake = fakeHostNew();
+    daemonGuestKernel = f->fake = fakeHostNew();
     fakeHostAddPF(f->fake, PF, 1, 4, "dual");
     f->vf = fakeHostVFAddress(f->fake, PF, 0);
-    g_ptr_array_add(list, newHostdev(f->vf, 100));
+    g_ptr_array_add(list, daemonGuestHostdev(f->vf, 100));
     g_assert_true(virtProvisionPrepare(f->fake->host, owner, list, NULL));
     faultLibvirtInit(f->fake, PF);
-    memset(&state, 0, sizeof(state));
-    state.guest.running = state.guest.has[0] = true;
+    memset(faultState, 0, sizeof(*faultState));
+    faultState->guest.running = faultState->guest.has[0] = true;
 }
 
 static void
-tearDown(Fixture *f, gconstpointer opaque)
+tearDown(daemonGuest *f, gconstpointer opaque)
 {
     fakeHostFree(f->fake);
 }
@@ -117,11 +66,11 @@ assertRefused(void)
     g_assert_nonnull(strstr(error->message, "VLAN 300"));
 }
 
-/* The VLANs that the metadata, the record and the kernel have for VF 0. */
+/* The VLANs that the metadata, the record and the daemonGuestKernel have for VF 0. */
 static void
-assertVlans(Fixture *f, guint inMetadata, guint inRecord, guint inKernel)
+assertVlans(daemonGuest *f, guint inMetadata, guint inRecord, guint inKernel)
 {
-    g_autoptr(GPtrArray) metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
+    g_autoptr(GPtrArray) metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
     g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     g_assert_nonnull(metadata);
@@ -134,7 +83,7 @@ assertVlans(Fixture *f, guint inMetadata, guint inRecord, guint inKernel)
 
 /* An update wrote its record and died before it set the first VF. */
 static void
-cutUpdateOff(Fixture *f, guint16 vlan)
+cutUpdateOff(daemonGuest *f, guint16 vlan)
 {
     g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
@@ -146,9 +95,9 @@ cutUpdateOff(Fixture *f, guint16 vlan)
 
 /* The metadata goes back to what the VF has, without what it kept of the interface that was promised. */
 static void
-testRefused(Fixture *f, gconstpointer opaque)
+testRefused(daemonGuest *f, gconstpointer opaque)
 {
-    virtHostdev *entry = newHostdev(f->vf, 300);
+    virtHostdev *entry = daemonGuestHostdev(f->vf, 300);
     g_autoptr(GPtrArray) metadata = NULL;
 
     entry->interface = g_new0(virtInterface, 1);
@@ -157,7 +106,7 @@ testRefused(Fixture *f, gconstpointer opaque)
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     assertRefused();
     assertVlans(f, 100, 100, 100);
-    metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
+    metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
     entry = metadata->pdata[0];
     g_assert_cmpstr(entry->interface->kept, ==, "<model type='virtio'/>");
     g_assert_true(reconcile(NULL));
@@ -165,9 +114,9 @@ testRefused(Fixture *f, gconstpointer opaque)
 
 /* What a record wants that was never reached is nobody's promise: the metadata stays, and is what is tried again. */
 static void
-testCutOffRefused(Fixture *f, gconstpointer opaque)
+testCutOffRefused(daemonGuest *f, gconstpointer opaque)
 {
-    writeMetadata(newHostdev(f->vf, 300), NULL);
+    writeMetadata(daemonGuestHostdev(f->vf, 300), NULL);
     cutUpdateOff(f, 200);
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     assertRefused();
@@ -179,9 +128,9 @@ testCutOffRefused(Fixture *f, gconstpointer opaque)
 
 /* The update that was cut off wanted what the metadata says: that it is half way is reason enough to set it. */
 static void
-testCutOff(Fixture *f, gconstpointer opaque)
+testCutOff(daemonGuest *f, gconstpointer opaque)
 {
-    writeMetadata(newHostdev(f->vf, 300), NULL);
+    writeMetadata(daemonGuestHostdev(f->vf, 300), NULL);
     cutUpdateOff(f, 300);
     g_assert_true(reconcile(NULL));
     assertVlans(f, 300, 300, 300);
@@ -189,14 +138,14 @@ testCutOff(Fixture *f, gconstpointer opaque)
 
 /* One VF's refusal keeps nobody from cleaning up behind another. */
 static void
-testStaleBeside(Fixture *f, gconstpointer opaque)
+testStaleBeside(daemonGuest *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) metadata = NULL;
 
-    writeMetadata(newHostdev(f->vf, 300), newHostdev(fakeHostVFAddress(f->fake, PF, 1), 7));
+    writeMetadata(daemonGuestHostdev(f->vf, 300), daemonGuestHostdev(fakeHostVFAddress(f->fake, PF, 1), 7));
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     assertRefused();
-    metadata = virtMetadataParse(state.guest.live, strlen(state.guest.live), NULL);
+    metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
     g_assert_cmpuint(metadata->len, ==, 1);
     assertVlans(f, 100, 100, 100);
 }
@@ -204,7 +153,7 @@ testStaleBeside(Fixture *f, gconstpointer opaque)
 /* Whatever a client has written there, ours or not, well-formed for expat or not: the VF that the guest no longer has
  * goes back, and only then is the metadata complained about. */
 static void
-testDamaged(Fixture *f, gconstpointer opaque)
+testDamaged(daemonGuest *f, gconstpointer opaque)
 {
     static const char *const texts[] = {
         "<lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:nonsense/></lh:hostdevs>",
@@ -220,8 +169,8 @@ testDamaged(Fixture *f, gconstpointer opaque)
             tearDown(f, NULL);
             setUp(f, NULL);
         }
-        state.guest.has[0] = false;
-        g_strlcpy(state.guest.live, texts[i], sizeof(state.guest.live));
+        faultState->guest.has[0] = false;
+        g_strlcpy(faultState->guest.live, texts[i], sizeof(faultState->guest.live));
         g_assert_true(reconcile(&error) == (i > 0));
         if (i == 0)
             g_assert_nonnull(strstr(error->message, "nonsense"));
@@ -232,13 +181,13 @@ testDamaged(Fixture *f, gconstpointer opaque)
 
 /* Damaged metadata of a device that the guest has changes nothing of it. */
 static void
-testDamagedHas(Fixture *f, gconstpointer opaque)
+testDamagedHas(daemonGuest *f, gconstpointer opaque)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(virtRecord) record = NULL;
 
-    g_strlcpy(state.guest.live, "<hostdevs xmlns='urn:libvirt-hostdev:1'><nonsense/></hostdevs>",
-              sizeof(state.guest.live));
+    g_strlcpy(faultState->guest.live, "<hostdevs xmlns='urn:libvirt-hostdev:1'><nonsense/></hostdevs>",
+              sizeof(faultState->guest.live));
     g_assert_false(reconcile(&error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
     record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
@@ -248,7 +197,7 @@ testDamagedHas(Fixture *f, gconstpointer opaque)
 
 /* What the end of an attach tells; the address says that VF 0 was prepared. */
 static void
-assertEnd(Fixture *f, int code, const char *words)
+assertEnd(daemonGuest *f, int code, const char *words)
 {
     virtBrokerRequest request = {.verb = VIRT_BROKER_END, .uuid = UUID_A};
     g_autoptr(GError) error = NULL;
@@ -266,27 +215,27 @@ assertEnd(Fixture *f, int code, const char *words)
 
 /* libvirt has attached the device: the client hears so only if all that belongs to it is there. */
 static void
-testAttached(Fixture *f, gconstpointer opaque)
+testAttached(daemonGuest *f, gconstpointer opaque)
 {
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 0);
     g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
 
     fakeHostFile(f->fake, UUID_A, "run/libvirt/qemu/a.xml");
-    writeMetadata(newHostdev(f->vf, 100), NULL);
+    writeMetadata(daemonGuestHostdev(f->vf, 100), NULL);
     assertEnd(f, 0, NULL);
     vf->vlan = 7;
     assertEnd(f, VIRT_ERROR_REFUSED, "VLAN was set to 100 and is now 7. Detach it");
     vf->vlan = 100;
-    state.guest.live[0] = '\0';
+    faultState->guest.live[0] = '\0';
     assertEnd(f, VIRT_ERROR_REFUSED, "metadata does not have its netdevs");
-    writeMetadata(newHostdev(f->vf, 100), NULL);
+    writeMetadata(daemonGuestHostdev(f->vf, 100), NULL);
     g_assert_true(virtProvisionRecordRemove(f->fake->host, record, NULL));
     assertEnd(f, VIRT_ERROR_REFUSED, "it has no record");
-    state.guest.has[0] = false;
+    faultState->guest.has[0] = false;
     assertEnd(f, VIRT_ERROR_NOT_FOUND, "is not among the devices");
 }
 
-#define ADD(name, test) g_test_add("/reconcile/" name, Fixture, NULL, setUp, test, tearDown)
+#define ADD(name, test) g_test_add("/reconcile/" name, daemonGuest, NULL, setUp, test, tearDown)
 
 int
 main(int argc, char **argv)

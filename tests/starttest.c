@@ -3,64 +3,13 @@
  *
  * The daemon's own code on a made-up host, with faultlibvirt.c for libvirt.
  */
-#include "faultstep.h"
-#include "daemon/daemon.h"
+#include "daemonguest.h"
 #include "util/virerror.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 #define PF "0000:01:00.0"
-
-typedef struct {
-    fakeHost *fake;
-    const char *vf; /* address of VF 0, which domain a has, with VLAN 100 */
-} Fixture;
-
-/* ---- what faultlibvirt.c wants of the fault machine ---- */
-
-static faultShared state;
-faultShared *faultState = &state;
-static fakeHost *kernel;
-
-int
-faultBegin(faultPlace place, faultCall call)
-{
-    return 0;
-}
-
-void
-faultEnd(void)
-{
-}
-
-virtHost *
-faultHostNew(void)
-{
-    virtHost *host = virtHostNew(kernel->host->root);
-
-    host->talk = kernel->host->talk;
-    host->sleep = kernel->host->sleep;
-    host->opaque = kernel;
-    return host;
-}
-
-/* ---- a guest ---- */
-
-static virtHostdev *
-newHostdev(const char *address, guint16 vlan)
-{
-    virtHostdev *hostdev = g_new0(virtHostdev, 1);
-    virtNetdev *netdev = virtNetdevNew(1);
-
-    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
-    netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    netdev->vlan.id = vlan;
-    netdev->vlan.protocol = 0x8100;
-    hostdev->netdevs = virtNetdevListNew();
-    g_ptr_array_add(hostdev->netdevs, netdev);
-    return hostdev;
-}
 
 /* ---- what daemon_start.c wants of the rest of the daemon ---- */
 
@@ -70,7 +19,7 @@ int
 virDomainDestroy(virDomainPtr dom)
 {
     destroyed++;
-    state.guest.running = false;
+    faultState->guest.running = false;
     return 0;
 }
 
@@ -96,31 +45,31 @@ virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc 
 
 /* Domain a runs with VF 0; nobody has set anything. */
 static void
-setUp(Fixture *f, gconstpointer opaque)
+setUp(daemonGuest *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     g_autofree char *xml = NULL;
 
-    kernel = f->fake = fakeHostNew();
+    daemonGuestKernel = f->fake = fakeHostNew();
     fakeHostAddPF(f->fake, PF, 1, 4, "dual");
     f->vf = fakeHostVFAddress(f->fake, PF, 0);
     faultLibvirtInit(f->fake, PF);
-    memset(&state, 0, sizeof(state));
-    state.guest.running = state.guest.has[0] = true;
-    g_ptr_array_add(list, newHostdev(f->vf, 100));
+    memset(faultState, 0, sizeof(*faultState));
+    faultState->guest.running = faultState->guest.has[0] = true;
+    g_ptr_array_add(list, daemonGuestHostdev(f->vf, 100));
     xml = virtMetadataFormat(list);
-    g_strlcpy(state.guest.live, xml, sizeof(state.guest.live));
+    g_strlcpy(faultState->guest.live, xml, sizeof(faultState->guest.live));
     destroyed = 0;
 }
 
 static void
-tearDown(Fixture *f, gconstpointer opaque)
+tearDown(daemonGuest *f, gconstpointer opaque)
 {
     fakeHostFree(f->fake);
 }
 
 static guint64
-countUnprovisioned(Fixture *f)
+countUnprovisioned(daemonGuest *f)
 {
     guint64 counts[VIRT_COUNT_LAST];
 
@@ -130,7 +79,7 @@ countUnprovisioned(Fixture *f)
 
 /* What the broker says (-1: yes), and how many are ended and counted after libvirt's event. */
 static void
-assertStart(Fixture *f, int code, bool destroys, guint times, guint64 counted)
+assertStart(daemonGuest *f, int code, bool destroys, guint times, guint64 counted)
 {
     virtDaemonConfig config = {.destroyUnprovisioned = destroys};
     g_autoptr(GHashTable) ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -148,37 +97,37 @@ assertStart(Fixture *f, int code, bool destroys, guint times, guint64 counted)
 }
 
 static void
-prepare(Fixture *f, const char *uuid)
+prepare(daemonGuest *f, const char *uuid)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     g_autoptr(virtOwner) owner = virtOwnerNew("a", uuid);
 
-    g_ptr_array_add(list, newHostdev(f->vf, 100));
+    g_ptr_array_add(list, daemonGuestHostdev(f->vf, 100));
     g_assert_true(virtProvisionPrepare(f->fake->host, owner, list, NULL));
 }
 
 static void
-testSet(Fixture *f, gconstpointer opaque)
+testSet(daemonGuest *f, gconstpointer opaque)
 {
     prepare(f, UUID_A);
     assertStart(f, -1, true, 0, 0);
 }
 
 static void
-testUnset(Fixture *f, gconstpointer opaque)
+testUnset(daemonGuest *f, gconstpointer opaque)
 {
     assertStart(f, VIRT_ERROR_REFUSED, true, 1, 1);
 }
 
 static void
-testWarn(Fixture *f, gconstpointer opaque)
+testWarn(daemonGuest *f, gconstpointer opaque)
 {
     assertStart(f, VIRT_ERROR_REFUSED, false, 0, 1);
 }
 
 /* Somebody has set it by hand, just so: it is not in a wrong network. */
 static void
-testByHand(Fixture *f, gconstpointer opaque)
+testByHand(daemonGuest *f, gconstpointer opaque)
 {
     fakeHostVF(f->fake, PF, 1, 0)->vlan = 100;
     assertStart(f, -1, true, 0, 0);
@@ -186,7 +135,7 @@ testByHand(Fixture *f, gconstpointer opaque)
 
 /* A record that cannot be read may be its own: no guest is ended for what cannot be told. */
 static void
-testUnknown(Fixture *f, gconstpointer opaque)
+testUnknown(daemonGuest *f, gconstpointer opaque)
 {
     g_autofree char *dir = virtHostPath(f->fake->host, "run/libvirt-hostdev");
     g_autofree char *file = g_build_filename(dir, f->vf, NULL);
@@ -199,7 +148,7 @@ testUnknown(Fixture *f, gconstpointer opaque)
 
 /* It is another's record; what this guest wants is not what the VF has. */
 static void
-testOthers(Fixture *f, gconstpointer opaque)
+testOthers(daemonGuest *f, gconstpointer opaque)
 {
     prepare(f, UUID_B);
     fakeHostVF(f->fake, PF, 1, 0)->vlan = 7;
@@ -208,7 +157,7 @@ testOthers(Fixture *f, gconstpointer opaque)
 
 /* What nobody asks for is not kept: starts past us are, one after the other, of any number of domains. */
 static void
-testNotAsked(Fixture *f, gconstpointer opaque)
+testNotAsked(daemonGuest *f, gconstpointer opaque)
 {
     virtDaemonConfig config = {.destroyUnprovisioned = true};
     g_autoptr(GHashTable) ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -227,15 +176,15 @@ testNotAsked(Fixture *f, gconstpointer opaque)
 
 /* Metadata of a device that the guest has not, and a guest that has stopped meanwhile, mean nothing. */
 static void
-testNotThere(Fixture *f, gconstpointer opaque)
+testNotThere(daemonGuest *f, gconstpointer opaque)
 {
-    state.guest.has[0] = false;
+    faultState->guest.has[0] = false;
     assertStart(f, -1, true, 0, 0);
-    state.guest.running = false;
+    faultState->guest.running = false;
     assertStart(f, VIRT_ERROR_NOT_FOUND, true, 0, 0);
 }
 
-#define ADD(name, test) g_test_add("/start/" name, Fixture, NULL, setUp, test, tearDown)
+#define ADD(name, test) g_test_add("/start/" name, daemonGuest, NULL, setUp, test, tearDown)
 
 int
 main(int argc, char **argv)
