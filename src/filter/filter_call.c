@@ -170,8 +170,10 @@ heldNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
     virtXdrGetDomain(&xdr, &job->domain);
     job->xml = virtXdrGetString(&xdr, &job->xmlLen); /* or the alias */
     /* The two oldest calls have no flags, and mean the running domain. */
-    job->flags = header->proc == PROC_ATTACH_DEVICE || header->proc == PROC_DETACH_DEVICE ? VIR_DOMAIN_AFFECT_LIVE
-                                                                                          : virtXdrGetUInt(&xdr);
+    if (header->proc == PROC_ATTACH_DEVICE || header->proc == PROC_DETACH_DEVICE)
+        job->flags = VIR_DOMAIN_AFFECT_LIVE;
+    else
+        job->flags = virtXdrGetUInt(&xdr);
     virtRpcUuidFormat(job->domain.uuid, job->uuid);
     if (xdr.bad)
         g_clear_pointer(&job, g_free);
