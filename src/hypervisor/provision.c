@@ -392,13 +392,12 @@ stepsNew(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GErr
 static bool
 hasPorts(virtHost *host, const Step *step, GError **error)
 {
-    for (guint i = 0; i < step->netdevs->len; i++) {
-        if (virtProvisionPortCheck(host, step->vf, ((const virtNetdev *)step->netdevs->pdata[i])->port, error))
-            continue;
-        virtProvisionPrefix(error, step->hostdev);
-        return false;
-    }
-    return true;
+    const virtNetdev *const *netdevs = (const virtNetdev *const *)step->netdevs->pdata;
+
+    if (virtProvisionPortCheck(host, step->vf, netdevs, step->netdevs->len, error))
+        return true;
+    virtProvisionPrefix(error, step->hostdev);
+    return false;
 }
 
 /* Everything that may stand against it, before anything is changed. By hand, a VF is set for whoever uses its netdev.

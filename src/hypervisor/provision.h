@@ -27,7 +27,8 @@ void virtProvisionCountUnprovisioned(virtHost *host, const virtHostdev *hostdev)
 GPtrArray *virtProvisionPortResolve(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *netdevs,
                                     GArray **ret_maybe);
 GPtrArray *virtProvisionPortFollow(const GPtrArray *netdevs, const GPtrArray *recorded);
-bool virtProvisionPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error);
+bool virtProvisionPortCheck(virtHost *host, const virtVF *vf, const virtNetdev *const *netdevs, guint n,
+                            GError **error);
 char *virtProvisionPortJoin(const GArray *ports, const char *last);
 /* provision_users.c */
 bool virtProvisionCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error);

@@ -155,7 +155,7 @@ planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *h
         return;
     }
     addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
-    if (!virtProvisionPortCheck(host, vf, wanted->port, &error)) {
+    if (!virtProvisionPortCheck(host, vf, (const virtNetdev *const *)&wanted, 1, &error)) {
         virtProvisionPrefix(&error, hostdev);
         addProblem(rows, &vf->address, vf, wanted->port, error);
     }

@@ -68,29 +68,42 @@ virtProvisionPortJoin(const GArray *ports, const char *last)
     return g_string_free(text, FALSE);
 }
 
-/* Has @vf the port @port of its PF? Also where nothing would be written there: a record would say that it has. Where
- * nobody says which ports the VF has, a write finds out, by what the driver does with it.
+static bool
+isAmong(const GArray *ports, guint port)
+{
+    for (guint i = 0; i < ports->len; i++) {
+        if (g_array_index(ports, guint, i) == port)
+            return true;
+    }
+    return false;
+}
+
+/* Has @vf the ports of all @n @netdevs? Also where nothing would be written there: a record would say that it has.
+ * Where nobody says which ports the VF has, a write finds out, by what the driver does with it.
  *
  * Errors: VIRT_ERROR_HOST, naming the ports that it has.
  */
 bool
-virtProvisionPortCheck(virtHost *host, const virtVF *vf, guint port, GError **error)
+virtProvisionPortCheck(virtHost *host, const virtVF *vf, const virtNetdev *const *netdevs, guint n, GError **error)
 {
     g_autoptr(GArray) ports = NULL;
-    g_autofree char *names = NULL;
     bool certain;
 
     if (vf->ports->len == 1) /* of the PF: the VF has no other */
         return true;
     ports = virtVFFindPorts(host, vf, &certain);
-    for (guint i = 0; i < ports->len; i++) {
-        if (!certain || g_array_index(ports, guint, i) == port)
-            return true;
+    for (guint i = 0; certain && i < n; i++) {
+        g_autofree char *names = NULL;
+
+        if (isAmong(ports, netdevs[i]->port))
+            continue;
+        names = virtProvisionPortJoin(ports, " and ");
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                    "VF %u of PF %s (%s) has no port %u; it has %s. Name that instead.", vf->index, vf->pfName,
+                    vf->name, netdevs[i]->port, names);
+        return false;
     }
-    names = virtProvisionPortJoin(ports, " and ");
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "VF %u of PF %s (%s) has no port %u; it has %s. Name that instead.",
-                vf->index, vf->pfName, vf->name, port, names);
-    return false;
+    return true;
 }
 
 /* What is wanted of a VF whose record has @recorded, with a number for each port: the first, where it has several, as
