@@ -134,9 +134,9 @@ static void
 testStats(void)
 {
     const virtNetdevStats stats = {1, 0, G_MAXUINT64, 4};
-    static const char *const not[] = {"stats",           "stats 7",           "stats 7 1 2 3",     "stats 7 1 2 3 4 5",
-                                      "stats 0 1 2 3 4", "stats 7 1 2 3 04",  "stats 7 1 2 3 -4",  "ok 7 1 2 3 4",
-                                      "stats 7 1 2 3 ",  "stats 7 1 2 3 4 ", "stats 7 1  2 3 4"};
+    static const char *const not [] = {"stats",           "stats 7",          "stats 7 1 2 3",    "stats 7 1 2 3 4 5",
+                                       "stats 0 1 2 3 4", "stats 7 1 2 3 04", "stats 7 1 2 3 -4", "ok 7 1 2 3 4",
+                                       "stats 7 1 2 3 ",  "stats 7 1 2 3 4 ", "stats 7 1  2 3 4"};
     g_autofree char *packet = virtBrokerStatsFormat(7, &stats);
     virtNetdevStats read = {0};
     guint id = 0;
@@ -145,8 +145,8 @@ testStats(void)
     g_assert_true(virtBrokerStatsParse(packet, strlen(packet), &id, &read));
     g_assert_cmpuint(id, ==, 7);
     g_assert_cmpmem(&read, sizeof(read), &stats, sizeof(stats));
-    for (guint i = 0; i < G_N_ELEMENTS(not); i++)
-        g_assert_false(virtBrokerStatsParse(not[i], strlen(not[i]), &id, &read));
+    for (guint i = 0; i < G_N_ELEMENTS(not ); i++)
+        g_assert_false(virtBrokerStatsParse(not [i], strlen(not [i]), &id, &read));
 }
 
 static void

@@ -284,8 +284,8 @@ testDevices(void)
         "<metadata><devices><hostdev type='pci'><source><address bus='9'/></source></hostdev></devices></metadata>"
         "</domain>";
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, &error);
-    g_autoptr(virtDomain) lone = virtDomainParse(BEGIN "</hostdev>", strlen(BEGIN "</hostdev>"), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, &error);
+    g_autoptr(virtDomainConf) lone = virtDomainConfParse(BEGIN "</hostdev>", strlen(BEGIN "</hostdev>"), NULL, 0, NULL);
 
     g_assert_no_error(error);
     g_assert_true(domain->active);
@@ -303,8 +303,8 @@ testInactive(void)
 {
     static const char xml[] = "<domain><name>a</name></domain>";
     static const char status[] = "<domstatus id='1'><domain id='2'/></domstatus>";
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, NULL);
-    g_autoptr(virtDomain) running = virtDomainParse(status, strlen(status), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) running = virtDomainConfParse(status, strlen(status), NULL, 0, NULL);
 
     g_assert_false(domain->active);
     g_assert_cmpuint(domain->devices->len, ==, 0);
@@ -378,9 +378,9 @@ checkSetAgain(const char *dir, const char *name)
     g_autofree char *defined = load(dir, name, "defined"), *after = load(dir, name, "after");
     g_autofree char *bare = load(dir, name, "bare"), *metadata = load(dir, name, "metadata");
     g_autoptr(GError) error = NULL;
-    g_autofree char *shown = virtDomainShow(defined, strlen(defined), "defined", VIRT_SHOW_WRITTEN, &error);
-    g_autofree char *shownAfter = virtDomainShow(after, strlen(after), "after", VIRT_SHOW_WRITTEN, &error);
-    g_autoptr(virtDomain) domain = virtDomainParse(after, strlen(after), "after", 0, &error);
+    g_autofree char *shown = virtDomainFormat(defined, strlen(defined), "defined", VIRT_DOMAIN_FORM_WRITTEN, &error);
+    g_autofree char *shownAfter = virtDomainFormat(after, strlen(after), "after", VIRT_DOMAIN_FORM_WRITTEN, &error);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(after, strlen(after), "after", 0, &error);
     g_autoptr(GPtrArray) list = virtMetadataParse(metadata, strlen(metadata), &error);
     g_autofree char *fromMetadata = list ? virtMetadataFormat(list) : NULL;
     g_autofree char *fromDomain = domain ? virtMetadataFormat(domain->hostdevs) : NULL;

@@ -20,7 +20,7 @@ assertRefused(const char *xml, gsize len, const char *what)
     g_autoptr(GError) error = NULL;
     g_autofree char *stock = virtDomainToStock(xml, len, NULL, 0, &error);
     g_autoptr(GError) parseError = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, len, NULL, 0, &parseError);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, len, NULL, 0, &parseError);
 
     g_assert_null(stock);
     g_assert_true(g_error_matches(error, VIRT_ERROR, VIRT_ERROR_INVALID) ||
@@ -36,10 +36,10 @@ testTooLarge(void)
     g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV "<netdev port='1'/>" TAIL);
     gsize room = VIRT_XML_MAX - xml->len;
     g_autofree char *space = g_strnfill(room, ' ');
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
 
     g_string_append_len(xml, space, room);
-    domain = virtDomainParse(xml->str, xml->len, NULL, 0, NULL);
+    domain = virtDomainConfParse(xml->str, xml->len, NULL, 0, NULL);
     g_assert_nonnull(domain);
     g_string_append_c(xml, ' ');
     assertRefused(xml->str, xml->len, "the document has 4194305 bytes, libvirt takes at most 4194304");
@@ -63,15 +63,15 @@ testWrittenMax(void)
     g_autoptr(GString) xml = g_string_new(HEAD HOSTDEV TAIL);
     gsize room = VIRT_XML_WRITTEN_MAX - xml->len;
     g_autofree char *space = g_strnfill(room, ' ');
-    g_autoptr(virtDomain) most = NULL, more = NULL;
+    g_autoptr(virtDomainConf) most = NULL, more = NULL;
     g_autoptr(GError) error = NULL;
 
     g_string_append_len(xml, space, (gssize)room);
-    most = virtDomainParse(xml->str, xml->len, NULL, VIRT_DOMAIN_WRITTEN, &error);
+    most = virtDomainConfParse(xml->str, xml->len, NULL, VIRT_DOMAIN_WRITTEN, &error);
     g_assert_no_error(error);
     g_assert_nonnull(most);
     g_string_append_c(xml, ' ');
-    more = virtDomainParse(xml->str, xml->len, NULL, VIRT_DOMAIN_WRITTEN, &error);
+    more = virtDomainConfParse(xml->str, xml->len, NULL, VIRT_DOMAIN_WRITTEN, &error);
     g_assert_null(more);
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE);
     g_assert_cmpstr(error->message, ==, "the document has 33554433 bytes, libvirt takes at most 33554432");
@@ -121,7 +121,7 @@ testManyDevices(void)
     g_string_append(xml, "  </devices>\n</domain>\n");
     stock = virtDomainToStock(xml->str, xml->len, NULL, VIRT_DOMAIN_GENERATE_MAC, &error);
     g_assert_no_error(error);
-    shown = virtDomainShow(stock, strlen(stock), NULL, VIRT_SHOW_WRITTEN, &error);
+    shown = virtDomainFormat(stock, strlen(stock), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
     g_assert_no_error(error);
     g_assert_nonnull(strstr(shown, "domain='8000'"));
     g_assert_cmpuint(countMacs(shown), ==, 8000);
@@ -146,7 +146,7 @@ testFarRight(void)
     stock = virtDomainToStock(xml->str, xml->len, NULL, 0, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(strlen(stock), <, xml->len + 200 * 400);
-    shown = virtDomainShow(stock, strlen(stock), NULL, VIRT_SHOW_INTERFACE, &error);
+    shown = virtDomainFormat(stock, strlen(stock), NULL, VIRT_DOMAIN_FORM_INTERFACE, &error);
     g_assert_no_error(error);
     again = virtDomainToStock(shown, strlen(shown), NULL, VIRT_DOMAIN_INTERFACES, &error);
     g_assert_no_error(error);
@@ -179,7 +179,7 @@ static void
 testEmpty(void)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse("", 0, "x.xml", 0, &error);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse("", 0, "x.xml", 0, &error);
 
     g_assert_null(domain);
     g_assert_cmpstr(error->message, ==, "x.xml:1: the document has no complete element: is it empty or cut off?");
@@ -201,9 +201,9 @@ testEveryCut(void)
         for (gsize cut = 0; cut < len; cut++) {
             g_autofree char *part = g_memdup2(xml, cut + 1);
             g_autoptr(GError) error = NULL;
-            g_autoptr(virtDomain) domain = virtDomainParse(part, cut, NULL, 0, &error);
+            g_autoptr(virtDomainConf) domain = virtDomainConfParse(part, cut, NULL, 0, &error);
             g_autofree char *stock = virtDomainToStock(part, cut, NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
-            g_autofree char *shown = virtDomainShow(part, cut, NULL, VIRT_SHOW_WRITTEN, NULL);
+            g_autofree char *shown = virtDomainFormat(part, cut, NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
 
             g_assert_true(cut >= end || !domain);
             g_assert_true(domain || error);
@@ -225,7 +225,7 @@ testModel(void)
         "<guid node='0x0011223344556677' port='00:11:22:33:44:55:66:78'/></netdev>"
         "<netdev port='1'><virtualport type='802.1Qbh'><parameters profileid='f'/></virtualport></netdev>" TAIL;
     static const guint8 mac[] = {0x52, 0x54, 0, 1, 2, 3};
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, NULL);
     const virtHostdev *hostdev = domain->hostdevs->pdata[0];
     const virtNetdev *first = hostdev->netdevs->pdata[0], *second = hostdev->netdevs->pdata[1];
 
@@ -258,8 +258,8 @@ testLoneHostdev(void)
 {
     static const char xml[] = HOSTDEV "<netdev port='1'/></hostdev>";
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, &error);
-    g_autofree char *shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, &error);
+    g_autofree char *shown = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
 
     g_assert_no_error(error);
     g_assert_null(domain->name);
@@ -273,8 +273,8 @@ testNoDomain(void)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) uuidError = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse("<network/>", 10, NULL, 0, &error);
-    g_autoptr(virtDomain) other = virtDomainParse("<domain><uuid>12</uuid></domain>", 32, NULL, 0, &uuidError);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse("<network/>", 10, NULL, 0, &error);
+    g_autoptr(virtDomainConf) other = virtDomainConfParse("<domain><uuid>12</uuid></domain>", 32, NULL, 0, &uuidError);
 
     g_assert_null(domain);
     g_assert_cmpstr(error->message, ==, "line 1: <network> holds neither a <domain> nor a <hostdev>");
@@ -291,7 +291,7 @@ testGenerateMac(void)
         "<netdev port='3'><guid port='00:11:22:33:44:55:66:78'/></netdev><netdev port='4'><vlan><tag id='7'/></vlan></netdev>" TAIL;
     g_autofree char *stock = virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
     g_autofree char *again = virtDomainToStock(stock, strlen(stock), NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
-    g_autoptr(virtDomain) domain = virtDomainParse(stock, strlen(stock), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(stock, strlen(stock), NULL, 0, NULL);
     const virtHostdev *hostdev = domain->hostdevs->pdata[0];
     const virtNetdev *netdev = hostdev->netdevs->pdata[0], *fourth = hostdev->netdevs->pdata[3];
     static const guint8 prefix[] = {0x52, 0x54, 0};
@@ -323,7 +323,7 @@ static void
 assertDevices(const char *xml)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParseDevices(xml, strlen(xml), &error);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParseDevices(xml, strlen(xml), &error);
 
     g_assert_no_error(error);
     g_assert_cmpstr(domain->name, ==, "v&m");

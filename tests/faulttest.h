@@ -14,11 +14,11 @@ typedef enum { AS_BEFORE, ATTACHED, UPDATED } faultLook;
 
 typedef struct {
     const char *name;
-    void (*setUp)(fakeHost *fake);                  /* nothing goes wrong here */
-    bool (*run)(fakeHost *fake, GError **error);    /* here it does */
+    void (*setUp)(fakeHost *fake);                     /* nothing goes wrong here */
+    bool (*run)(fakeHost *fake, GError **error);       /* here it does */
     bool (*reconcile)(fakeHost *fake, GError **error); /* what the daemon does next; NULL: nothing */
     faultLook start[2], end[2], reconciled[2];         /* VF 0, VF 1 */
-    bool putsBack;                                  /* what it could not do stays undone, and recorded */
+    bool putsBack;                                     /* what it could not do stays undone, and recorded */
     bool mustFail;
     bool leftOver; /* what is there at the start is nobody's: it may also be put back */
 } faultOperation;

@@ -43,7 +43,7 @@ static char *
 show(const char *xml, const char *file)
 {
     g_autoptr(GError) error = NULL;
-    char *text = virtDomainShow(xml, strlen(xml), file, VIRT_SHOW_WRITTEN, &error);
+    char *text = virtDomainFormat(xml, strlen(xml), file, VIRT_DOMAIN_FORM_WRITTEN, &error);
 
     g_assert_no_error(error);
     return text;
@@ -131,11 +131,11 @@ sortedMeaning(const char *xml)
 
 /* Conversion on purpose; what it gives means the same device, whose stock form says so. */
 static void
-checkConverted(const char *name, const char *input, const char *stored, virtShow to)
+checkConverted(const char *name, const char *input, const char *stored, virtDomainForm to)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path =
-        virtTestPath("genericxml2xmlout/%s.as-%s", name, to == VIRT_SHOW_NETDEV ? "netdev" : "interface");
+        virtTestPath("genericxml2xmlout/%s.as-%s", name, to == VIRT_DOMAIN_FORM_NETDEV ? "netdev" : "interface");
     g_autofree char *file = g_strdup_printf("%s.xml", name);
     g_autofree char *text = virtDomainConvert(input, strlen(input), file, to, &error);
     g_autofree char *message = text ? NULL : g_strdup_printf("%s\n", error->message);
@@ -182,8 +182,8 @@ testCase(gconstpointer opaque)
     if (stored)
         checkAccepted(name, input, stored);
     if (stored && flags) {
-        checkConverted(name, input, stored, VIRT_SHOW_NETDEV);
-        checkConverted(name, input, stored, VIRT_SHOW_INTERFACE);
+        checkConverted(name, input, stored, VIRT_DOMAIN_FORM_NETDEV);
+        checkConverted(name, input, stored, VIRT_DOMAIN_FORM_INTERFACE);
     }
     if (!stored)
         checkRefused(name, error->message);

@@ -51,7 +51,7 @@ testLone(void)
     copy = virtHostdevCopy(hostdev);
     virtHostdevFree(hostdev);
     g_assert_cmpint(copy->interface->index, ==, -1);
-    g_assert_cmpstr(copy->interface->kept, ==, "<model type='virtio'/>");
+    g_assert_cmpstr(copy->interface->opaque, ==, "<model type='virtio'/>");
     virtHostdevFree(copy);
 }
 
@@ -100,8 +100,8 @@ testLoneConvert(void)
         "<!-- a -->\n  <hostdev mode='subsystem' type='pci'>\n    <source>\n      <address " ADDRESS
         "/>\n    </source>\n    <netdev port='1'>\n      " MAC "\n    </netdev>\n  </hostdev>\n<!-- b -->\n";
     g_autoptr(GError) error = NULL;
-    g_autofree char *to = virtDomainConvert(interface, strlen(interface), NULL, VIRT_SHOW_NETDEV, &error);
-    g_autofree char *back = virtDomainConvert(netdev, strlen(netdev), NULL, VIRT_SHOW_INTERFACE, &error);
+    g_autofree char *to = virtDomainConvert(interface, strlen(interface), NULL, VIRT_DOMAIN_FORM_NETDEV, &error);
+    g_autofree char *back = virtDomainConvert(netdev, strlen(netdev), NULL, VIRT_DOMAIN_FORM_INTERFACE, &error);
 
     g_assert_no_error(error);
     g_assert_cmpstr(to, ==, netdev);
@@ -116,8 +116,8 @@ testLoneConvertOdd(void)
     g_autofree char *interface = g_strconcat(blanks, LONE("", ""), "\n", NULL);
     static const char typed[] = "<hostdev type='pci'>" SOURCE NETDEV "</hostdev>";
     g_autoptr(GError) error = NULL;
-    g_autofree char *to = virtDomainConvert(interface, strlen(interface), NULL, VIRT_SHOW_NETDEV, &error);
-    g_autofree char *back = virtDomainConvert(typed, strlen(typed), NULL, VIRT_SHOW_INTERFACE, &error);
+    g_autofree char *to = virtDomainConvert(interface, strlen(interface), NULL, VIRT_DOMAIN_FORM_NETDEV, &error);
+    g_autofree char *back = virtDomainConvert(typed, strlen(typed), NULL, VIRT_DOMAIN_FORM_INTERFACE, &error);
 
     g_assert_no_error(error);
     g_assert_true(g_str_has_prefix(g_strchug(to), "<hostdev mode='subsystem'"));
@@ -130,8 +130,8 @@ static void
 testParse(void)
 {
     static const char xml[] = DOMAIN("<interface type='user'/>" LONE("", "<target dev='&lt;&#x26;&gt;\"'/>"));
-    g_autoptr(virtDomain) without = virtDomainParse(xml, strlen(xml), NULL, 0, NULL);
-    g_autoptr(virtDomain) with = virtDomainParse(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, NULL);
+    g_autoptr(virtDomainConf) without = virtDomainConfParse(xml, strlen(xml), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) with = virtDomainConfParse(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, NULL);
     const virtHostdev *hostdev = with->hostdevs->pdata[0];
 
     g_assert_cmpuint(without->hostdevs->len, ==, 0);
@@ -140,7 +140,7 @@ testParse(void)
     g_assert_cmpuint(with->devices->len, ==, 1);
     g_assert_false(hostdev->managed);
     g_assert_cmpint(hostdev->interface->index, ==, 1);
-    g_assert_cmpstr(hostdev->interface->kept, ==, "<target dev='&lt;&amp;&gt;&quot;'/>");
+    g_assert_cmpstr(hostdev->interface->opaque, ==, "<target dev='&lt;&amp;&gt;&quot;'/>");
 }
 
 /* Only QEMU's domains have a hook that sets the VF. */
@@ -250,7 +250,7 @@ testMetadata(void)
         g_assert_no_error(error);
         g_assert_cmpint(((virtHostdev *)list->pdata[0])->interface->index, ==, 3);
         g_assert_cmpint(((virtHostdev *)list->pdata[1])->interface->index, ==, -1);
-        g_assert_cmpstr(((virtHostdev *)list->pdata[1])->interface->kept, ==, "");
+        g_assert_cmpstr(((virtHostdev *)list->pdata[1])->interface->opaque, ==, "");
         text = virtMetadataFormat(list);
         g_assert_cmpstr(text, ==, canonical);
     }
@@ -283,7 +283,7 @@ testMoreThanInterface(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *shown =
-            virtDomainShow(cases[i].stored, strlen(cases[i].stored), NULL, VIRT_SHOW_WRITTEN, NULL);
+            virtDomainFormat(cases[i].stored, strlen(cases[i].stored), NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
 
         g_assert_nonnull(strstr(shown, cases[i].device));
         g_assert_true(!strstr(shown, "<interface") == !cases[i].interface);
@@ -358,7 +358,7 @@ testKeptTooLong(void)
     g_autofree char *marks = g_strnfill(700000, '\'');
     g_autofree char *xml = g_strdup_printf(STORED(NETDEV, "<interface><script path=\"%s\"/></interface>", ""), marks);
     g_autoptr(GError) error = NULL;
-    g_autofree char *shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, &error);
+    g_autofree char *shown = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
 
     g_assert_null(shown);
     assertError(&error, "keeps of this <interface> has more than");
@@ -369,14 +369,15 @@ static bool
 readAllWays(const char *xml, gsize len)
 {
     g_autofree char *stock = virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_GENERATE_MAC, NULL);
-    g_autofree char *shown = virtDomainShow(xml, len, NULL, VIRT_SHOW_WRITTEN, NULL);
-    g_autofree char *again = stock ? virtDomainShow(stock, strlen(stock), NULL, VIRT_SHOW_WRITTEN, NULL) : NULL;
+    g_autofree char *shown = virtDomainFormat(xml, len, NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
+    g_autofree char *again =
+        stock ? virtDomainFormat(stock, strlen(stock), NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL) : NULL;
     g_autoptr(GPtrArray) lost = NULL, list = virtMetadataParse(xml, len, NULL);
     virtHostdev *hostdev = NULL;
 
     g_free(virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_ALL_INTERFACES, NULL));
-    g_free(virtDomainConvert(xml, len, NULL, VIRT_SHOW_NETDEV, NULL));
-    g_free(virtDomainConvert(xml, len, NULL, VIRT_SHOW_INTERFACE, NULL));
+    g_free(virtDomainConvert(xml, len, NULL, VIRT_DOMAIN_FORM_NETDEV, NULL));
+    g_free(virtDomainConvert(xml, len, NULL, VIRT_DOMAIN_FORM_INTERFACE, NULL));
     g_free(virtDomainRevert(xml, len, &lost, NULL));
     g_free(list ? virtMetadataFormat(list) : NULL);
     g_free(virtHostdevToStock(xml, len, VIRT_DOMAIN_INTERFACES, &hostdev, NULL));
@@ -489,7 +490,7 @@ testLong(void)
             assertError(&error, "what would be kept of this <interface> has more than 1048576 bytes");
             continue;
         }
-        shown = virtDomainShow(all, strlen(all), NULL, VIRT_SHOW_WRITTEN, &error);
+        shown = virtDomainFormat(all, strlen(all), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
         g_assert_no_error(error);
         g_assert_cmpstr(shown, ==, xml->str);
     }
@@ -514,7 +515,7 @@ checkMany(const char *first)
     g_string_append(xml, "  </devices>\n</domain>\n");
     stock = virtDomainToStock(xml->str, xml->len, NULL, VIRT_DOMAIN_INTERFACES, &error);
     g_assert_no_error(error);
-    shown = virtDomainShow(stock, strlen(stock), NULL, VIRT_SHOW_WRITTEN, &error);
+    shown = virtDomainFormat(stock, strlen(stock), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
     g_assert_no_error(error);
     g_assert_cmpstr(shown, ==, xml->str);
     g_assert_cmpint(clock() - start, <, 20 * CLOCKS_PER_SEC);
@@ -544,7 +545,7 @@ testKeptOther(void)
         g_autoptr(GError) error = NULL;
         g_autofree char *needle = g_strdup_printf("its %s is not that of its <netdev>", cases[i].title);
 
-        g_assert_null(virtDomainShow(cases[i].xml, strlen(cases[i].xml), NULL, VIRT_SHOW_WRITTEN, &error));
+        g_assert_null(virtDomainFormat(cases[i].xml, strlen(cases[i].xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error));
         g_test_message("%s", error->message);
         g_assert_nonnull(strstr(error->message, needle));
     }

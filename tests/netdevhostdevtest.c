@@ -596,7 +596,8 @@ testOtherNamespace(Fixture *f, gconstpointer data)
     g_autoptr(GPtrArray) before = readAll(f);
     fakeHostAddPF(f->fake, "0000:42:00.0", 1, 5, "igb");
     set(f, before);
-    g_autofree char *other = fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:42:00.0", 1));
+    g_autofree char *other =
+        fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:42:00.0", 1));
     g_autofree char *dump = fakeHostDump(f->fake);
     for (guint i = 0; i < f->vf->ports->len; i++)
         ((virtPort *)f->vf->ports->pdata[i])->ifindex = (guint)g_ascii_strtoull(other, NULL, 10);

@@ -272,7 +272,7 @@ makeHostdev(Round *r, guint vf)
     hostdev->netdevs = virtNetdevListNew();
     if (pick(r, 2)) {
         hostdev->interface = g_new0(virtInterface, 1);
-        hostdev->interface->kept = g_strdup("");
+        hostdev->interface->opaque = g_strdup("");
         g_ptr_array_add(hostdev->netdevs, makeNetdev(r, pick(r, 3) ? VIRT_NETDEV_PORT_ANY : port));
         return hostdev;
     }

@@ -17,7 +17,7 @@ wantAny(twoGuests *f, guint vlan)
     ((virtNetdev *)hostdev->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
     ((virtNetdev *)hostdev->netdevs->pdata[0])->vlan.id = (guint16)vlan;
     hostdev->interface = g_new0(virtInterface, 1);
-    hostdev->interface->kept = g_strdup("");
+    hostdev->interface->opaque = g_strdup("");
     return list;
 }
 

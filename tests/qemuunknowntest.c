@@ -408,7 +408,8 @@ testDriverForgotten(twoGuests *f, gconstpointer opaque)
     guestsAssertAsBefore(f);
 }
 
-/* A libvirt that lives gives back what it lists, right after its hook; and what was with vfio-pci before stays there. */
+/* A libvirt that lives gives back what it lists, right after its hook; and what was with vfio-pci before stays there.
+ */
 static void
 testDriverStays(twoGuests *f, gconstpointer opaque)
 {
@@ -438,14 +439,21 @@ int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/unknown/made-up", testMadeUp},      {"/unknown/given", testGiven},
-        {"/unknown/untouched", testUntouched}, {"/unknown/same", testSame},
-        {"/unknown/refused", testRefused},     {"/unknown/not-taken-away", testNotTakenAway},
-        {"/unknown/shown", testShown},         {"/in-use/upper", testUpper},
+        {"/unknown/made-up", testMadeUp},
+        {"/unknown/given", testGiven},
+        {"/unknown/untouched", testUntouched},
+        {"/unknown/same", testSame},
+        {"/unknown/refused", testRefused},
+        {"/unknown/not-taken-away", testNotTakenAway},
+        {"/unknown/shown", testShown},
+        {"/in-use/upper", testUpper},
         {"/in-use/upper-unread", testUpperUnread},
-        {"/in-use/address", testAddress},      {"/in-use/namespace", testNamespace},
-        {"/lock/taken-down", testTakenDown},   {"/driver/comes-back", testDriver},
-        {"/driver/override", testOverride},    {"/driver/forgotten", testDriverForgotten},
+        {"/in-use/address", testAddress},
+        {"/in-use/namespace", testNamespace},
+        {"/lock/taken-down", testTakenDown},
+        {"/driver/comes-back", testDriver},
+        {"/driver/override", testOverride},
+        {"/driver/forgotten", testDriverForgotten},
         {"/driver/stays", testDriverStays},
     };
 

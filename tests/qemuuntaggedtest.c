@@ -15,13 +15,13 @@ static const int errnos[] = {EPERM, EOPNOTSUPP};
 #define VLAN VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN)
 
 /* What the hook and the daemon read of a domain whose user has written @device for VF 0. */
-static virtDomain *
+static virtDomainConf *
 parse(twoGuests *f, const char *type, const char *attrs, const char *children)
 {
     g_autofree char *source = NULL, *xml = NULL, *stock = NULL;
     g_autoptr(GError) error = NULL;
     virtPCIAddress address;
-    virtDomain *domain;
+    virtDomainConf *domain;
 
     g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, PF, 0), &address, NULL));
     source = g_strdup_printf("<source><address type='pci' domain='%u' bus='%u' slot='%u' function='%u'/></source>",
@@ -31,13 +31,13 @@ parse(twoGuests *f, const char *type, const char *attrs, const char *children)
     stock = virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, &error);
     g_assert_no_error(error);
     g_assert_null(strstr(stock, "id='0'"));
-    domain = virtDomainParse(stock, strlen(stock), NULL, 0, &error);
+    domain = virtDomainConfParse(stock, strlen(stock), NULL, 0, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(domain->hostdevs->len, ==, 1);
     return domain;
 }
 
-static virtDomain *
+static virtDomainConf *
 parseInterface(twoGuests *f, const char *children)
 {
     return parse(f, "interface", "type='hostdev' port='2'", children);
@@ -46,7 +46,7 @@ parseInterface(twoGuests *f, const char *children)
 #define MAC "<mac address='52:54:00:01:02:03'/>"
 
 static void
-start(twoGuests *f, const virtDomain *domain)
+start(twoGuests *f, const virtDomainConf *domain)
 {
     g_autoptr(GError) error = NULL;
 
@@ -86,7 +86,7 @@ drifted(twoGuests *f)
 static void
 testUntagged(twoGuests *f, gconstpointer opaque)
 {
-    g_autoptr(virtDomain) domain = parseInterface(f, MAC);
+    g_autoptr(virtDomainConf) domain = parseInterface(f, MAC);
     g_autoptr(GPtrArray) rows = virtProvisionPlan(f->fake->host, f->a, domain->hostdevs);
     const virtPlanRow *row = rows->pdata[1];
 
@@ -108,11 +108,11 @@ static void
 testUntouched(twoGuests *f, gconstpointer opaque)
 {
     static const char guid[] = "<guid node='00:11:22:33:44:55:66:77'/>";
-    g_autoptr(virtDomain) netdev = parse(f, "hostdev", "type='pci'", "<netdev port='2'>" MAC "</netdev>");
-    g_autoptr(virtDomain) profile =
+    g_autoptr(virtDomainConf) netdev = parse(f, "hostdev", "type='pci'", "<netdev port='2'>" MAC "</netdev>");
+    g_autoptr(virtDomainConf) profile =
         parseInterface(f, MAC "<virtualport type='802.1Qbh'><parameters profileid='finance'/></virtualport>");
-    g_autoptr(virtDomain) infiniband = parseInterface(f, guid);
-    const virtDomain *domains[] = {netdev, profile, infiniband};
+    g_autoptr(virtDomainConf) infiniband = parseInterface(f, guid);
+    const virtDomainConf *domains[] = {netdev, profile, infiniband};
 
     for (guint i = 0; i < G_N_ELEMENTS(domains); i++) {
         const virtHostdev *hostdev = domains[i]->hostdevs->pdata[0];
@@ -129,7 +129,7 @@ testLetBe(twoGuests *f, gconstpointer opaque)
 {
     f->fake->refused = VLAN;
     for (guint i = 0; i < G_N_ELEMENTS(errnos); i++) {
-        g_autoptr(virtDomain) domain = parseInterface(f, MAC);
+        g_autoptr(virtDomainConf) domain = parseInterface(f, MAC);
 
         f->fake->failErrno = errnos[i];
         start(f, domain);
@@ -142,11 +142,12 @@ testLetBe(twoGuests *f, gconstpointer opaque)
     }
 }
 
-/* ... and tells nothing about its VFs either: what may still be there, is not forgotten before the driver takes it away. */
+/* ... and tells nothing about its VFs either: what may still be there, is not forgotten before the driver takes it
+ * away. */
 static void
 testSilent(twoGuests *f, gconstpointer opaque)
 {
-    g_autoptr(virtDomain) domain = parseInterface(f, MAC);
+    g_autoptr(virtDomainConf) domain = parseInterface(f, MAC);
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) records = NULL;
 
@@ -169,7 +170,7 @@ testSilent(twoGuests *f, gconstpointer opaque)
 static void
 testRefused(twoGuests *f, gconstpointer opaque)
 {
-    g_autoptr(virtDomain) domain = parseInterface(f, MAC);
+    g_autoptr(virtDomainConf) domain = parseInterface(f, MAC);
     g_autoptr(GError) error = NULL, ignored = NULL;
 
     f->fake->refused = VLAN;
@@ -189,7 +190,8 @@ testRefused(twoGuests *f, gconstpointer opaque)
 static void
 testUpdate(twoGuests *f, gconstpointer opaque)
 {
-    g_autoptr(virtDomain) tagged = parseInterface(f, MAC "<vlan><tag id='42'/></vlan>"), plain = parseInterface(f, MAC);
+    g_autoptr(virtDomainConf) tagged = parseInterface(f, MAC "<vlan><tag id='42'/></vlan>"),
+                              plain = parseInterface(f, MAC);
     g_autoptr(GError) error = NULL;
 
     start(f, tagged);

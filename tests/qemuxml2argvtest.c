@@ -226,7 +226,7 @@ devices(const char *text)
 static void
 checkDevices(const Case *c, const char *args)
 {
-    g_autoptr(virtDomain) domain = virtDomainParse(c->stock, strlen(c->stock), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(c->stock, strlen(c->stock), NULL, 0, NULL);
 
     g_assert_cmpuint(domain->hostdevs->len, >, 0);
     for (guint i = 0; i < domain->hostdevs->len; i++) {

@@ -101,14 +101,14 @@ testRefused(daemonGuest *f, gconstpointer opaque)
     g_autoptr(GPtrArray) metadata = NULL;
 
     entry->interface = g_new0(virtInterface, 1);
-    entry->interface->kept = g_strdup("<bandwidth><inbound average='5'/></bandwidth><model type='virtio'/>");
+    entry->interface->opaque = g_strdup("<bandwidth><inbound average='5'/></bandwidth><model type='virtio'/>");
     writeMetadata(entry, NULL);
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     assertRefused();
     assertVlans(f, 100, 100, 100);
     metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
     entry = metadata->pdata[0];
-    g_assert_cmpstr(entry->interface->kept, ==, "<model type='virtio'/>");
+    g_assert_cmpstr(entry->interface->opaque, ==, "<model type='virtio'/>");
     g_assert_true(reconcile(NULL));
 }
 

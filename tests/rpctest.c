@@ -303,7 +303,7 @@ testShown(void)
     for (guint round = 0; round < 3; round++) {
         for (guint i = 0; i < 12; i++) {
             g_autofree char *xml = g_strdup_printf("%s<!--%x-->", stock, i % (round == 1 ? 4 : 12));
-            g_autofree char *expected = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, NULL);
+            g_autofree char *expected = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
             g_autofree char *shown = virtRpcShow(xml, strlen(xml), NULL);
 
             g_assert_cmpstr(shown, ==, expected);

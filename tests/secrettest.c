@@ -40,7 +40,8 @@ readAllWays(const char *xml)
 {
     gsize len = strlen(xml);
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain G_GNUC_UNUSED = virtDomainParse(xml, len, "x.xml", VIRT_DOMAIN_INTERFACES, &error);
+    g_autoptr(virtDomainConf) domain G_GNUC_UNUSED =
+        virtDomainConfParse(xml, len, "x.xml", VIRT_DOMAIN_INTERFACES, &error);
     g_autofree char *stock = NULL, *shown = NULL, *reverted = NULL, *device = NULL, *like = NULL;
     virtHostdev *hostdev = NULL;
     g_autoptr(GPtrArray) metadata = NULL, lost = NULL;
@@ -49,7 +50,7 @@ readAllWays(const char *xml)
     check(&error);
     stock = virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_ALL_INTERFACES, &error);
     check(&error);
-    shown = virtDomainShow(xml, len, NULL, VIRT_SHOW_WRITTEN, &error);
+    shown = virtDomainFormat(xml, len, NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
     check(&error);
     reverted = virtDomainRevert(xml, len, &lost, &error);
     check(&error);

@@ -86,7 +86,8 @@ compareSaid(virConnectPtr conn, const char *said, guint *fate)
     g_autoptr(GPtrArray) lost = NULL;
     g_autofree char *stock = virtDomainToStock(said, strlen(said), NULL, FLAGS, &error);
     g_autofree char *stored = stock ? virtStockStore(conn, stock, 0) : NULL;
-    g_autofree char *shown = stored ? virtDomainShow(stored, strlen(stored), NULL, VIRT_SHOW_WRITTEN, &error) : NULL;
+    g_autofree char *shown =
+        stored ? virtDomainFormat(stored, strlen(stored), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error) : NULL;
     g_autofree char *again = shown ? virtDomainToStock(shown, strlen(shown), NULL, FLAGS, &error) : NULL;
     g_autofree char *storedAgain = again ? virtStockStore(conn, again, 0) : NULL;
     g_autofree char *reverted = stored ? virtDomainRevert(stored, strlen(stored), &lost, &error) : NULL;
@@ -113,7 +114,8 @@ static char *
 compareWritten(virConnectPtr conn, const char *xml, const char *stock, const char *said, guint *fate)
 {
     g_autofree char *stored = virtStockStore(conn, stock, 0);
-    g_autofree char *shown = stored ? virtDomainShow(stored, strlen(stored), NULL, VIRT_SHOW_WRITTEN, NULL) : NULL;
+    g_autofree char *shown =
+        stored ? virtDomainFormat(stored, strlen(stored), NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL) : NULL;
     g_autofree char *found = shown ? maskMadeUp(shown, xml) : NULL, *wanted = maskMadeUp(said, xml);
     g_autofree char *foundRest = NULL, *wantedRest = NULL;
     g_autofree char *valid = virtStockStore(conn, xml, VIR_DOMAIN_DEFINE_VALIDATE);

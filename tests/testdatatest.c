@@ -87,7 +87,7 @@ toStock(const char *xml, gsize len, GError **error)
 static char *
 toNetdev(const char *xml, gsize len, GError **error)
 {
-    return virtDomainShow(xml, len, NULL, VIRT_SHOW_WRITTEN, error);
+    return virtDomainFormat(xml, len, NULL, VIRT_DOMAIN_FORM_WRITTEN, error);
 }
 
 /* Without netdevs, nothing changes; the comment makes sure that the document is looked at. */
@@ -173,7 +173,7 @@ static bool
 checkRoundTrip(const char *name, const Job *job)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *shown = virtDomainShow(job->stock, strlen(job->stock), name, VIRT_SHOW_WRITTEN, &error);
+    g_autofree char *shown = virtDomainFormat(job->stock, strlen(job->stock), name, VIRT_DOMAIN_FORM_WRITTEN, &error);
     g_autofree char *again = shown ? virtDomainToStock(shown, strlen(shown), name, 0, &error) : NULL;
     g_autofree char *skeleton = virtTestSkeleton(job->plain);
     g_autofree char *stockSkeleton = virtTestSkeleton(job->stock);
@@ -317,9 +317,11 @@ addInterfaceJob(const char *name, const char *xml)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *stock = virtDomainToStock(xml, strlen(xml), name, INTERFACE_FLAGS, &error);
-    g_autofree char *shown = stock ? virtDomainShow(stock, strlen(stock), name, VIRT_SHOW_WRITTEN, &error) : NULL;
+    g_autofree char *shown =
+        stock ? virtDomainFormat(stock, strlen(stock), name, VIRT_DOMAIN_FORM_WRITTEN, &error) : NULL;
     g_autofree char *again = shown ? virtDomainToStock(shown, strlen(shown), name, INTERFACE_FLAGS, &error) : NULL;
-    g_autofree char *shownAgain = again ? virtDomainShow(again, strlen(again), name, VIRT_SHOW_WRITTEN, &error) : NULL;
+    g_autofree char *shownAgain =
+        again ? virtDomainFormat(again, strlen(again), name, VIRT_DOMAIN_FORM_WRITTEN, &error) : NULL;
     Job *job;
 
     if (error && isRefusal(error)) {

@@ -149,7 +149,7 @@ virtTestMeaning(const char *xml)
 {
     static const virtXmlLayout layout = {"", "\n", " "};
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtDomain) domain = virtDomainParse(xml, strlen(xml), NULL, 0, &error);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, &error);
     GString *out = g_string_new(NULL);
 
     if (!domain)

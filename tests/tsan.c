@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * GLib is not instrumented, and its mutexes are futexes of its own: ThreadSanitizer sees neither that one thread waits
- * for another, nor what is handed from one to another. Linked into virthostdevd, these functions take the place of those
- * that it calls: they call the real ones, and say so. Memory that libraries share among themselves is theirs.
+ * for another, nor what is handed from one to another. Linked into virthostdevd, these functions take the place of
+ * those that it calls: they call the real ones, and say so. Memory that libraries share among themselves is theirs.
  */
 #include <dlfcn.h>
 #include <glib.h>
@@ -47,7 +47,8 @@ g_cond_wait(GCond *cond, GMutex *mutex)
 
 /* ---- signals ---- */
 
-/* One that comes to a thread which waits in a futex of GLib's is held back until that ends: they are the main thread's. */
+/* One that comes to a thread which waits in a futex of GLib's is held back until that ends: they are the main thread's.
+ */
 static void
 leaveSignals(void)
 {

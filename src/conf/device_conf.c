@@ -22,23 +22,23 @@ virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_ho
 {
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
     g_autoptr(virtXmlDoc) doc = NULL;
-    g_autoptr(GPtrArray) sites = NULL;
-    const virtDomainSite *site;
+    g_autoptr(GPtrArray) refs = NULL;
+    const virtDomainRef *ref;
     char *stock;
 
     if (!virtDomainConcernsUs(xml, len, flags))
         return NULL;
-    if (!(doc = virtXmlParse(xml, len, NULL, error)) || !(sites = virtDomainSitesFind(doc, flags, error)))
+    if (!(doc = virtXmlParse(xml, len, NULL, error)) || !(refs = virtDomainRefsFind(doc, flags, error)))
         return NULL;
-    site = sites->len ? sites->pdata[0] : NULL;
+    ref = refs->len ? refs->pdata[0] : NULL;
     /* On another device a <netdev> is a mistake: it is told, not forwarded and lost. */
-    if ((!site && !virtDomainCheckPlaces(doc, doc->root, error)) || !site || !virtDomainSiteIsLone(site) ||
-        site->hostdevs->len == 0)
+    if ((!ref && !virtDomainCheckPlaces(doc, doc->root, error)) || !ref || !virtDomainRefIsLone(ref) ||
+        ref->hostdevs->len == 0)
         return NULL;
-    if (!virtHostdevSiteToStock(edits, doc, site->hostdevs->pdata[0], error))
+    if (!virtHostdevRefToStock(edits, doc, ref->hostdevs->pdata[0], error))
         return NULL;
     if ((stock = virtXmlApply(edits, doc, error)))
-        *ret_hostdev = virtHostdevFromSite(site->hostdevs->pdata[0]);
+        *ret_hostdev = virtHostdevFromRef(ref->hostdevs->pdata[0]);
     return stock;
 }
 
@@ -84,21 +84,21 @@ readSign(const virtXmlDoc *doc)
 /* libvirt does not ask for the type either. But where it has an interface with the MAC address too, as in a teaming,
  * that one is meant by an <interface> of another type. */
 static bool
-matches(const Sign *sign, const virtDomainSite *domain, const virtHostdevSite *site)
+matches(const Sign *sign, const virtDomainRef *domain, const virtHostdevRef *ref)
 {
-    const virtNetdev *netdev = site->netdevs->pdata[0];
+    const virtNetdev *netdev = ref->netdevs->pdata[0];
 
-    if (!site->interface || (!sign->hasMac && !sign->hasSource))
+    if (!ref->interface || (!sign->hasMac && !sign->hasSource))
         return false;
     return (!sign->hasMac || memcmp(sign->mac, netdev->mac, sizeof(sign->mac)) == 0) &&
-           (!sign->hasSource || virtPCIAddressCompare(&sign->source, &site->address) == 0) &&
-           (sign->isHostdev || !virtDomainSiteHasMac(domain, netdev));
+           (!sign->hasSource || virtPCIAddressCompare(&sign->source, &ref->address) == 0) &&
+           (sign->isHostdev || !virtDomainRefHasMac(domain, netdev));
 }
 
 static virtHostdev *
-findIn(const virtXmlDoc *doc, const virtDomainSite *domain, GError **error)
+findIn(const virtXmlDoc *doc, const virtDomainRef *domain, GError **error)
 {
-    const virtHostdevSite *found = NULL;
+    const virtHostdevRef *found = NULL;
     Sign sign = readSign(doc);
 
     for (guint i = 0; i < domain->hostdevs->len; i++) {
@@ -111,7 +111,7 @@ findIn(const virtXmlDoc *doc, const virtDomainSite *domain, GError **error)
         }
         found = domain->hostdevs->pdata[i];
     }
-    return found ? virtHostdevFromSite(found) : NULL;
+    return found ? virtHostdevFromRef(found) : NULL;
 }
 
 /* Find the device of ours that the document of an <interface> means: the one with its MAC address, its source, or both,
@@ -126,13 +126,13 @@ virtHostdev *
 virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error), has = NULL;
-    g_autoptr(GPtrArray) sites = NULL;
+    g_autoptr(GPtrArray) refs = NULL;
 
     if (!doc || !virtXmlIs(doc->root, NULL, "interface") || !virtDomainMentionsUs(domain, domainLen) ||
-        !(has = virtXmlParse(domain, domainLen, "domain", error)) || !(sites = virtDomainSitesFind(has, 0, error)) ||
-        sites->len == 0)
+        !(has = virtXmlParse(domain, domainLen, "domain", error)) || !(refs = virtDomainRefsFind(has, 0, error)) ||
+        refs->len == 0)
         return NULL;
-    return findIn(doc, sites->pdata[0], error);
+    return findIn(doc, refs->pdata[0], error);
 }
 
 /* ---- is a device in a domain as it is described? ---- */
@@ -302,11 +302,11 @@ compareNodes(const Comparison *c, const virtXmlNode *given, const virtXmlNode *h
 static bool
 getSource(const virtXmlDoc *device, virtPCIAddress *ret, GError **error)
 {
-    virtDomainSite site = {.node = device->root};
+    virtDomainRef ref = {.node = device->root};
     g_autoptr(GArray) found = NULL;
 
     if (virtXmlIs(device->root, NULL, "hostdev")) {
-        found = virtDomainSiteListDevices(device, &site);
+        found = virtDomainRefListDevices(device, &ref);
         if (found->len) {
             *ret = g_array_index(found, virtPCIAddress, 0);
             return true;
@@ -331,16 +331,16 @@ virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize d
 {
     g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, error);
     g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, "domain", error) : NULL;
-    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, 0, error) : NULL;
+    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, error) : NULL;
     Comparison c = {given, "", error};
     const virtXmlNode *has = NULL;
     virtPCIAddress address;
 
-    if (!sites || !getSource(given, &address, error))
+    if (!refs || !getSource(given, &address, error))
         return false;
     virtPCIAddressFormat(&address, c.name);
-    if (sites->len)
-        has = virtDomainSiteFindHostdev(doc, sites->pdata[0], &address);
+    if (refs->len)
+        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &address);
     if (!has) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
                     "the domain has no <hostdev> with the source %s that could be updated; attach it first", c.name);
@@ -379,12 +379,12 @@ virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsi
 {
     g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, NULL);
     g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, NULL, NULL) : NULL;
-    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, 0, NULL) : NULL;
+    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, NULL) : NULL;
     const virtXmlNode *has = NULL;
     virtPCIAddress address;
 
-    if (sites && sites->len && getSource(given, &address, NULL))
-        has = virtDomainSiteFindHostdev(doc, sites->pdata[0], &address);
+    if (refs && refs->len && getSource(given, &address, NULL))
+        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &address);
     return has && virtHostdevIsIn(device, deviceLen, domain, domainLen, NULL) && saysNoMore(given, given->root, has) &&
            saysNoMore(given, has, given->root) &&
            g_strcmp0(getOrDefault(has, "hostdev", "managed"), getOrDefault(given->root, "hostdev", "managed")) == 0;
@@ -461,7 +461,7 @@ char *
 virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *old, const char *device,
                      gsize deviceLen, GError **error)
 {
-    g_autofree char *shown = virtDomainShow(domain, domainLen, NULL, VIRT_SHOW_WRITTEN, error);
+    g_autofree char *shown = virtDomainFormat(domain, domainLen, NULL, VIRT_DOMAIN_FORM_WRITTEN, error);
     g_autoptr(virtXmlDoc) doc = shown ? virtXmlParse(shown, strlen(shown), "domain", error) : NULL;
     g_autoptr(virtXmlDoc) given = doc ? virtXmlParse(device, deviceLen, NULL, error) : NULL;
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();

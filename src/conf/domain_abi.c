@@ -13,7 +13,7 @@
 
 typedef struct {
     const virtXmlDoc *doc; /* the new document */
-    GPtrArray *interfaces; /* virtHostdevSite of the domain that are interfaces, and not yet found in the new one */
+    GPtrArray *interfaces; /* virtHostdevRef of the domain that are interfaces, and not yet found in the new one */
     guint interfacesHad;   /* as many there were */
     GPtrArray *hostdevs;   /* the others, in order */
     guint hostdevsSeen;
@@ -55,7 +55,7 @@ static bool
 complainInterfaces(const Comparison *c, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    g_autoptr(GPtrArray) all = virtDomainSitesFind(c->doc, VIRT_DOMAIN_ALL_INTERFACES, &why);
+    g_autoptr(GPtrArray) all = virtDomainRefsFind(c->doc, VIRT_DOMAIN_ALL_INTERFACES, &why);
     guint given = c->interfacesHad - c->interfaces->len;
 
     if (all)
@@ -68,13 +68,13 @@ complainInterfaces(const Comparison *c, GError **error)
 }
 
 /* Take the interface of the domain that has this MAC address off the list; NULL for none. */
-static virtHostdevSite *
+static virtHostdevRef *
 claim(GPtrArray *interfaces, const virtNetdev *netdev)
 {
     for (guint i = 0; i < interfaces->len; i++) {
-        virtHostdevSite *site = interfaces->pdata[i];
+        virtHostdevRef *ref = interfaces->pdata[i];
 
-        if (haveOneMac(netdev, site->netdevs->pdata[0]))
+        if (haveOneMac(netdev, ref->netdevs->pdata[0]))
             return g_ptr_array_steal_index(interfaces, i);
     }
     return NULL;
@@ -82,7 +82,7 @@ claim(GPtrArray *interfaces, const virtNetdev *netdev)
 
 /* Whether libvirt itself has an interface with this MAC address. */
 bool
-virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev)
+virtDomainRefHasMac(const virtDomainRef *domain, const virtNetdev *netdev)
 {
     const virtXmlNode *devices = virtXmlChild(domain->node, "devices");
     guint8 mac[6];
@@ -100,20 +100,20 @@ virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev)
 }
 
 static bool
-isInterface(const virtDomainSite *domain, const virtXmlNode *node)
+isInterface(const virtDomainRef *domain, const virtXmlNode *node)
 {
     for (guint i = 0; i < domain->hostdevs->len; i++) {
-        const virtHostdevSite *site = domain->hostdevs->pdata[i];
+        const virtHostdevRef *ref = domain->hostdevs->pdata[i];
 
-        if (site->node == node)
-            return site->interface;
+        if (ref->node == node)
+            return ref->interface;
     }
     return false;
 }
 
 /* Every <hostdev> of a domain that is not one of our interfaces, in order. */
 static GPtrArray *
-listHostdevs(const virtDomainSite *domain)
+listHostdevs(const virtDomainRef *domain)
 {
     const virtXmlNode *devices = virtXmlChild(domain->node, "devices");
     GPtrArray *list = g_ptr_array_new();
@@ -137,81 +137,81 @@ countBefore(const GPtrArray *hostdevs, const virtXmlNode *node)
     return n;
 }
 
-/* libvirt compares hostdevs one by one, so @site goes among those of its document where @has is among the domain's: one
+/* libvirt compares hostdevs one by one, so @ref goes among those of its document where @has is among the domain's: one
  * that was attached later stands behind them there, but is shown before. */
 static void
-place(const virtDomainSite *domain, const virtHostdevSite *has, const virtDomainSite *given, virtHostdevSite *site)
+place(const virtDomainRef *domain, const virtHostdevRef *has, const virtDomainRef *given, virtHostdevRef *ref)
 {
     g_autoptr(GPtrArray) theirs = listHostdevs(domain), hostdevs = listHostdevs(given);
     guint before = MIN(countBefore(theirs, has->node), hostdevs->len);
 
-    site->behind = NULL;
-    if (before == countBefore(hostdevs, site->node))
+    ref->behind = NULL;
+    if (before == countBefore(hostdevs, ref->node))
         return;
     if (before < hostdevs->len)
-        site->behind = hostdevs->pdata[before];
+        ref->behind = hostdevs->pdata[before];
     else
-        site->after = hostdevs->pdata[before - 1];
+        ref->after = hostdevs->pdata[before - 1];
 }
 
 /* Decide about an interface of the new document: it stays one where libvirt has it as one. */
 static bool
-checkInterface(Comparison *c, const virtDomainSite *domain, const virtDomainSite *given, virtHostdevSite *site,
+checkInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *given, virtHostdevRef *ref,
                bool *ret_convert, GError **error)
 {
-    const virtNetdev *netdev = site->netdevs->pdata[0];
-    const virtHostdevSite *has = claim(c->interfaces, netdev);
+    const virtNetdev *netdev = ref->netdevs->pdata[0];
+    const virtHostdevRef *has = claim(c->interfaces, netdev);
 
     *ret_convert = has;
     if (has)
-        place(domain, has, given, site);
-    if (has || c->interfaces->len == 0 || virtDomainSiteHasMac(domain, netdev))
+        place(domain, has, given, ref);
+    if (has || c->interfaces->len == 0 || virtDomainRefHasMac(domain, netdev))
         return true;
-    return complainMac(c->doc, site->node, netdev, ((virtHostdevSite *)c->interfaces->pdata[0])->netdevs->pdata[0],
+    return complainMac(c->doc, ref->node, netdev, ((virtHostdevRef *)c->interfaces->pdata[0])->netdevs->pdata[0],
                        error);
 }
 
 /* ---- hostdevs ---- */
 
 static bool
-checkHostdev(Comparison *c, const virtHostdevSite *site, GError **error)
+checkHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
 {
-    const virtHostdevSite *has;
+    const virtHostdevRef *has;
 
     if (c->hostdevsSeen >= c->hostdevs->len)
         return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen + 1, c->hostdevs->len, error);
     has = c->hostdevs->pdata[c->hostdevsSeen++];
-    if (site->netdevs->len != has->netdevs->len)
-        return complainCount(c->doc, "netdev", site->netdevs->len, has->netdevs->len, error);
-    for (guint i = 0; i < site->netdevs->len; i++) {
-        virtNetdev *given = site->netdevs->pdata[i];
+    if (ref->netdevs->len != has->netdevs->len)
+        return complainCount(c->doc, "netdev", ref->netdevs->len, has->netdevs->len, error);
+    for (guint i = 0; i < ref->netdevs->len; i++) {
+        virtNetdev *given = ref->netdevs->pdata[i];
         const virtNetdev *old = virtNetdevListFind(has->netdevs, given->port);
 
         if (old && !virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
             virtNetdevCopyAttr(given, old, VIRT_NETDEV_MAC);
         if (!old || !haveOneMac(given, old))
-            return complainMac(c->doc, site->node, given, old ? old : has->netdevs->pdata[i], error);
+            return complainMac(c->doc, ref->node, given, old ? old : has->netdevs->pdata[i], error);
     }
     return true;
 }
 
 /* ---- the whole ---- */
 
-/* Decide about each device of @site; those interfaces that stay are taken off its list. */
+/* Decide about each device of @ref; those interfaces that stay are taken off its list. */
 static bool
-checkDevices(Comparison *c, const virtDomainSite *domain, virtDomainSite *site, GError **error)
+checkDevices(Comparison *c, const virtDomainRef *domain, virtDomainRef *ref, GError **error)
 {
-    for (guint i = 0; i < site->hostdevs->len;) {
-        virtHostdevSite *hostdev = site->hostdevs->pdata[i];
+    for (guint i = 0; i < ref->hostdevs->len;) {
+        virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
         bool convert = true;
 
-        if (hostdev->interface ? !checkInterface(c, domain, site, hostdev, &convert, error)
+        if (hostdev->interface ? !checkInterface(c, domain, ref, hostdev, &convert, error)
                                : !checkHostdev(c, hostdev, error))
             return false;
         if (convert)
             i++;
         else
-            g_ptr_array_remove_index(site->hostdevs, i);
+            g_ptr_array_remove_index(ref->hostdevs, i);
     }
     if (c->interfaces->len)
         return complainInterfaces(c, error);
@@ -221,12 +221,12 @@ checkDevices(Comparison *c, const virtDomainSite *domain, virtDomainSite *site, 
 }
 
 static void
-sortDevices(Comparison *c, const virtDomainSite *domain)
+sortDevices(Comparison *c, const virtDomainRef *domain)
 {
     for (guint i = 0; domain && i < domain->hostdevs->len; i++) {
-        virtHostdevSite *site = domain->hostdevs->pdata[i];
+        virtHostdevRef *ref = domain->hostdevs->pdata[i];
 
-        g_ptr_array_add(site->interface ? c->interfaces : c->hostdevs, site);
+        g_ptr_array_add(ref->interface ? c->interfaces : c->hostdevs, ref);
     }
     c->interfacesHad = c->interfaces->len;
 }
@@ -243,21 +243,21 @@ char *
 virtDomainToStockABI(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = NULL, old = NULL;
-    g_autoptr(GPtrArray) sites = NULL, oldSites = NULL;
+    g_autoptr(GPtrArray) refs = NULL, oldSites = NULL;
     g_autoptr(GPtrArray) interfaces = g_ptr_array_new(), hostdevs = g_ptr_array_new();
     Comparison c = {.interfaces = interfaces, .hostdevs = hostdevs};
 
     if (!virtDomainMentionsUs(domain, domainLen))
         return virtDomainToStock(xml, len, NULL, VIRT_DOMAIN_GENERATE_MAC, error);
-    if (!(old = virtXmlParse(domain, domainLen, "domain", error)) || !(oldSites = virtDomainSitesFind(old, 0, error)) ||
+    if (!(old = virtXmlParse(domain, domainLen, "domain", error)) || !(oldSites = virtDomainRefsFind(old, 0, error)) ||
         !(doc = virtXmlParse(xml, len, NULL, error)) ||
-        !(sites = virtDomainSitesFind(doc, VIRT_DOMAIN_INTERFACES, error)))
+        !(refs = virtDomainRefsFind(doc, VIRT_DOMAIN_INTERFACES, error)))
         return NULL;
-    if (sites->len == 0 || oldSites->len == 0)
+    if (refs->len == 0 || oldSites->len == 0)
         return g_strndup(xml, len);
     c.doc = doc;
     sortDevices(&c, oldSites->pdata[0]);
-    if (!checkDevices(&c, oldSites->pdata[0], sites->pdata[0], error))
+    if (!checkDevices(&c, oldSites->pdata[0], refs->pdata[0], error))
         return NULL;
-    return virtDomainSitesToStock(doc, sites, error);
+    return virtDomainRefsToStock(doc, refs, error);
 }

@@ -9,7 +9,7 @@
 
 /* Free @domain; NULL is allowed. */
 void
-virtDomainFree(virtDomain *domain)
+virtDomainConfFree(virtDomainConf *domain)
 {
     if (!domain)
         return;
@@ -65,21 +65,21 @@ readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **er
     return *ret;
 }
 
-static virtDomain *
-domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error)
+static virtDomainConf *
+domainFromSite(const virtXmlDoc *doc, const virtDomainRef *ref, GError **error)
 {
-    g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
+    g_autoptr(virtDomainConf) domain = g_new0(virtDomainConf, 1);
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
-    domain->devices = virtDomainSiteListDevices(doc, site);
-    if (!virtDomainSiteIsLone(site)) {
-        domain->active = virtXmlGet(site->node, "id");
-        domain->name = childText(site->node, "name");
-        if (!readUuid(doc, site->node, &domain->uuid, error))
+    domain->devices = virtDomainRefListDevices(doc, ref);
+    if (!virtDomainRefIsLone(ref)) {
+        domain->active = virtXmlGet(ref->node, "id");
+        domain->name = childText(ref->node, "name");
+        if (!readUuid(doc, ref->node, &domain->uuid, error))
             return NULL;
     }
-    for (guint i = 0; i < site->hostdevs->len; i++)
-        g_ptr_array_add(domain->hostdevs, virtHostdevFromSite(site->hostdevs->pdata[i]));
+    for (guint i = 0; i < ref->hostdevs->len; i++)
+        g_ptr_array_add(domain->hostdevs, virtHostdevFromRef(ref->hostdevs->pdata[i]));
     return g_steal_pointer(&domain);
 }
 
@@ -92,20 +92,20 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainSite *site, GError **error
  * Returns the domain, whose list of hostdevs is empty where none has netdevs; or NULL with VIRT_ERROR_INVALID. A
  * device without netdevs is never the reason for that: an address that is none just is not among `devices`.
  */
-virtDomain *
-virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error)
+virtDomainConf *
+virtDomainConfParse(const char *xml, gsize len, const char *file, guint flags, GError **error)
 {
     bool written = flags & VIRT_DOMAIN_WRITTEN;
     g_autoptr(virtXmlDoc) doc =
         written ? virtXmlParseWritten(xml, len, file, error) : virtXmlParse(xml, len, file, error);
-    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, flags, error) : NULL;
+    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, flags, error) : NULL;
 
-    if (!sites)
+    if (!refs)
         return NULL;
-    if (sites->len == 0) {
+    if (refs->len == 0) {
         g_autofree char *name = virtXmlQuote(doc->root->name);
         virtXmlError(doc, doc->root, error, "<%s> holds neither a <domain> nor a <hostdev>", name);
         return NULL;
     }
-    return domainFromSite(doc, sites->pdata[0], error);
+    return domainFromSite(doc, refs->pdata[0], error);
 }

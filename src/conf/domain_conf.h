@@ -10,8 +10,8 @@
 
 /* What a <hostdev> has that is written and shown as <interface type='hostdev'>, beyond itself and its one netdev. */
 typedef struct {
-    gint index; /* how many interfaces stand before it; -1: behind all */
-    char *kept; /* the children that neither <hostdev> nor <netdev> has room for, on one line */
+    gint index;   /* how many interfaces stand before it; -1: behind all */
+    char *opaque; /* the children that neither <hostdev> nor <netdev> has room for, on one line */
 } virtInterface;
 
 typedef struct {
@@ -30,7 +30,7 @@ typedef struct {
     bool active;         /* has an id='…': the XML of a running domain */
     GPtrArray *hostdevs; /* virtHostdev: only those that have netdevs, in document order */
     GArray *devices;     /* virtPCIAddress of each host PCI device, <hostdev> or <interface>, with netdevs or not */
-} virtDomain;
+} virtDomainConf;
 
 /* What may be done to a document beside reading it. */
 enum {
@@ -42,11 +42,11 @@ enum {
                                             bytes, and a domain of any type */
 };
 
-virtDomain *virtDomainParse(const char *xml, gsize len, const char *file, guint flags, GError **error);
+virtDomainConf *virtDomainConfParse(const char *xml, gsize len, const char *file, guint flags, GError **error);
 /* Of libvirt's own output only name, UUID, whether it runs, and `devices`; metadata is never a reason to fail. */
-virtDomain *virtDomainParseDevices(const char *xml, gsize len, GError **error);
-void virtDomainFree(virtDomain *domain);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomain, virtDomainFree)
+virtDomainConf *virtDomainConfParseDevices(const char *xml, gsize len, GError **error);
+void virtDomainConfFree(virtDomainConf *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomainConf, virtDomainConfFree)
 
 bool virtDomainMentionsUs(const char *xml, gsize len);
 bool virtDomainConcernsUs(const char *xml, gsize len, guint flags);
@@ -55,14 +55,14 @@ char *virtDomainToStockABI(const char *xml, gsize len, const char *domain, gsize
 
 /* How a device with netdevs is shown. */
 typedef enum {
-    VIRT_SHOW_WRITTEN,   /* as its user wrote it */
-    VIRT_SHOW_NETDEV,    /* <hostdev> with <netdev> */
-    VIRT_SHOW_INTERFACE, /* <interface type='hostdev'>, where it has one netdev */
-    VIRT_SHOW_STOCK,     /* the same, but with nothing that stock libvirt does not know */
-} virtShow;
+    VIRT_DOMAIN_FORM_WRITTEN,   /* as its user wrote it */
+    VIRT_DOMAIN_FORM_NETDEV,    /* <hostdev> with <netdev> */
+    VIRT_DOMAIN_FORM_INTERFACE, /* <interface type='hostdev'>, where it has one netdev */
+    VIRT_DOMAIN_FORM_STOCK,     /* the same, but with nothing that stock libvirt does not know */
+} virtDomainForm;
 
-char *virtDomainShow(const char *xml, gsize len, const char *file, virtShow show, GError **error);
-char *virtDomainConvert(const char *xml, gsize len, const char *file, virtShow show, GError **error);
+char *virtDomainFormat(const char *xml, gsize len, const char *file, virtDomainForm show, GError **error);
+char *virtDomainConvert(const char *xml, gsize len, const char *file, virtDomainForm show, GError **error);
 char *virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **error);
 
 /* ---- one device at a time: hot-plug ---- */
@@ -129,5 +129,5 @@ const virtInterfaceShown *virtInterfaceListFind(const GPtrArray *list, const cha
 virtInterface *virtInterfaceCopy(const virtInterface *interface); /* NULL for NULL */
 void virtInterfaceFree(virtInterface *interface);
 char *virtInterfaceFindOther(const virtInterface *has, const virtInterface *given);
-char *virtInterfaceDropKept(virtInterface *interface, const char *name);
+char *virtInterfaceDropOpaque(virtInterface *interface, const char *name);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtInterface, virtInterfaceFree)

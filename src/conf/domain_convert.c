@@ -13,9 +13,9 @@
 /* ---- to <netdev>, to <interface> ---- */
 
 static bool
-checkNetdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+checkNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
-    g_autofree char *names = virtInterfaceListKept(hostdev->interface);
+    g_autofree char *names = virtInterfaceListOpaque(hostdev->interface);
 
     if (!*names)
         return true;
@@ -26,7 +26,7 @@ checkNetdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **erro
 }
 
 static bool
-checkInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+checkInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     if (hostdev->netdevs->len > 1) {
         virtXmlError(doc, hostdev->node, error,
@@ -34,19 +34,20 @@ checkInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **e
                      hostdev->netdevs->len);
         return false;
     }
-    return virtHostdevSiteFitsInterface(doc, hostdev, error);
+    return virtHostdevRefFitsInterface(doc, hostdev, error);
 }
 
 static bool
-checkSites(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error)
+checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GError **error)
 {
-    for (guint i = 0; i < sites->len; i++) {
-        const virtDomainSite *site = sites->pdata[i];
+    for (guint i = 0; i < refs->len; i++) {
+        const virtDomainRef *ref = refs->pdata[i];
 
-        for (guint j = 0; j < site->hostdevs->len; j++) {
-            const virtHostdevSite *hostdev = site->hostdevs->pdata[j];
+        for (guint j = 0; j < ref->hostdevs->len; j++) {
+            const virtHostdevRef *hostdev = ref->hostdevs->pdata[j];
 
-            if (show == VIRT_SHOW_NETDEV ? !checkNetdev(doc, hostdev, error) : !checkInterface(doc, hostdev, error))
+            if (show == VIRT_DOMAIN_FORM_NETDEV ? !checkNetdev(doc, hostdev, error)
+                                                : !checkInterface(doc, hostdev, error))
                 return false;
         }
     }
@@ -55,17 +56,17 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError 
 
 /* An interface that is to be one stays as and where it is. */
 static char *
-convertDomains(const char *xml, gsize len, virtShow show, GError **error)
+convertDomains(const char *xml, gsize len, virtDomainForm show, GError **error)
 {
-    guint flags = show == VIRT_SHOW_INTERFACE ? 0 : VIRT_DOMAIN_INTERFACES;
+    guint flags = show == VIRT_DOMAIN_FORM_INTERFACE ? 0 : VIRT_DOMAIN_INTERFACES;
     g_autofree char *stock = virtDomainToStock(xml, len, NULL, flags, error);
 
-    return stock ? virtDomainShow(stock, strlen(stock), NULL, show, error) : NULL;
+    return stock ? virtDomainFormat(stock, strlen(stock), NULL, show, error) : NULL;
 }
 
 /* The device keeps the blanks before it on its line, which its children are laid out by. */
 static char *
-convertLone(const virtXmlDoc *doc, virtShow show, GError **error)
+convertLone(const virtXmlDoc *doc, virtDomainForm show, GError **error)
 {
     const virtXmlNode *root = doc->root;
     g_autofree char *before = NULL, *device = NULL, *domain = NULL, *converted = NULL;
@@ -89,23 +90,23 @@ convertLone(const virtXmlDoc *doc, virtShow show, GError **error)
  *
  * @xml: of any kind and in any form, with a NUL behind its @len bytes
  * @file: for messages, may be NULL
- * @show: VIRT_SHOW_NETDEV or VIRT_SHOW_INTERFACE
+ * @show: VIRT_DOMAIN_FORM_NETDEV or VIRT_DOMAIN_FORM_INTERFACE
  *
  * Returns the text, for g_free(); or NULL with VIRT_ERROR_INVALID where something cannot be said that way.
  */
 char *
-virtDomainConvert(const char *xml, gsize len, const char *file, virtShow show, GError **error)
+virtDomainConvert(const char *xml, gsize len, const char *file, virtDomainForm show, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = NULL;
-    g_autoptr(GPtrArray) sites = NULL;
-    guint flags = show == VIRT_SHOW_NETDEV ? VIRT_DOMAIN_ALL_INTERFACES : VIRT_DOMAIN_INTERFACES;
+    g_autoptr(GPtrArray) refs = NULL;
+    guint flags = show == VIRT_DOMAIN_FORM_NETDEV ? VIRT_DOMAIN_ALL_INTERFACES : VIRT_DOMAIN_INTERFACES;
 
     if (!virtDomainConcernsUs(xml, len, flags))
         return g_strndup(xml, len);
-    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, flags, error)) ||
-        !checkSites(doc, sites, show, error))
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(refs = virtDomainRefsFind(doc, flags, error)) ||
+        !checkSites(doc, refs, show, error))
         return NULL;
-    if (sites->len == 1 && virtDomainSiteIsLone(sites->pdata[0]))
+    if (refs->len == 1 && virtDomainRefIsLone(refs->pdata[0]))
         return convertLone(doc, show, error);
     return convertDomains(xml, len, show, error);
 }
@@ -163,10 +164,10 @@ revertNetdev(virtNetdev *netdev, bool fits, const char *device, GPtrArray *lost)
 }
 
 static void
-revertHostdev(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GPtrArray *lost)
+revertHostdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GPtrArray *lost)
 {
-    bool fits = virtHostdevSiteFitsStock(doc, hostdev);
-    g_autofree char *dropped = virtInterfaceDropKept(hostdev->interface, fits ? "bandwidth" : NULL);
+    bool fits = virtHostdevRefFitsStock(doc, hostdev);
+    g_autofree char *dropped = virtInterfaceDropOpaque(hostdev->interface, fits ? "bandwidth" : NULL);
     char device[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(&hostdev->address, device);
@@ -189,19 +190,19 @@ char *
 virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error);
-    g_autoptr(GPtrArray) sites = doc ? virtDomainSitesFind(doc, 0, error) : NULL;
+    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, error) : NULL;
     g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
     char *text;
 
-    if (!sites)
+    if (!refs)
         return NULL;
-    for (guint i = 0; i < sites->len; i++) {
-        const virtDomainSite *site = sites->pdata[i];
+    for (guint i = 0; i < refs->len; i++) {
+        const virtDomainRef *ref = refs->pdata[i];
 
-        for (guint j = 0; j < site->hostdevs->len; j++)
-            revertHostdev(doc, site->hostdevs->pdata[j], lost);
+        for (guint j = 0; j < ref->hostdevs->len; j++)
+            revertHostdev(doc, ref->hostdevs->pdata[j], lost);
     }
-    if ((text = virtDomainSitesShow(doc, sites, VIRT_SHOW_STOCK, error)))
+    if ((text = virtDomainRefsFormat(doc, refs, VIRT_DOMAIN_FORM_STOCK, error)))
         *ret_lost = g_steal_pointer(&lost);
     return text;
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A <hostdev> with its own <netdev> children, one whose netdevs are an entry of our metadata, and an <interface
- * type='hostdev'> all become the same virtHostdevSite.
+ * type='hostdev'> all become the same virtHostdevRef.
  */
 #include "conf/domain_locate.h"
 
@@ -13,15 +13,15 @@ virtDomainIs(const virtXmlNode *node)
     return virtXmlIs(node, NULL, "domain") || virtXmlIs(node, NULL, "inactiveDomain");
 }
 
-/* Free @opaque, a virtHostdevSite. */
+/* Free @opaque, a virtHostdevRef. */
 void
-virtHostdevSiteFree(gpointer opaque)
+virtHostdevRefFree(gpointer opaque)
 {
-    virtHostdevSite *site = opaque;
+    virtHostdevRef *ref = opaque;
 
-    g_clear_pointer(&site->netdevs, g_ptr_array_unref);
-    virtInterfaceFree(site->interface);
-    g_free(site);
+    g_clear_pointer(&ref->netdevs, g_ptr_array_unref);
+    virtInterfaceFree(ref->interface);
+    g_free(ref);
 }
 
 /* Whether @node stands where a device of a domain does, or is a document of its own. */
@@ -108,7 +108,7 @@ readAddress(const virtXmlDoc *doc, const virtXmlNode *node, bool written, virtPC
 
 /* Join a <hostdev> with its netdevs; without any, @ret stays NULL. */
 static bool
-readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevSite **ret, GError **error)
+readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
 {
     bool written = virtXmlChild(node, "netdev");
     g_autoptr(GPtrArray) netdevs = NULL;
@@ -128,7 +128,7 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     netdevs = written ? virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error) : g_ptr_array_ref(entry->netdevs);
     if (!netdevs)
         return false;
-    *ret = g_new0(virtHostdevSite, 1);
+    *ret = g_new0(virtHostdevRef, 1);
     (*ret)->node = node;
     (*ret)->source = virtXmlChild(node, "source");
     (*ret)->address = address;
@@ -140,19 +140,19 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
 
 /* What an interface says, where it is one that is to be converted; otherwise @ret stays NULL. */
 static bool
-readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevSite **ret,
+readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevRef **ret,
               GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autofree virtHostdevSite *site = g_new0(virtHostdevSite, 1);
+    g_autofree virtHostdevRef *ref = g_new0(virtHostdevRef, 1);
     const virtHostdev *entry;
     virtNetdev *netdev;
 
-    site->node = node;
-    site->source = virtXmlChild(node, "source");
-    site->written = true;
-    netdev = virtPCIAddressParseXml(doc, findAddress(node), &site->address, &local)
-                 ? virtInterfaceParse(doc, node, &site->interface, &local)
+    ref->node = node;
+    ref->source = virtXmlChild(node, "source");
+    ref->written = true;
+    netdev = virtPCIAddressParseXml(doc, findAddress(node), &ref->address, &local)
+                 ? virtInterfaceParse(doc, node, &ref->interface, &local)
                  : NULL;
     if (!netdev) {
         /* What a VF cannot do anyway is libvirt's to refuse, unless it would only drop it. */
@@ -161,9 +161,9 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
-    site->netdevs = virtNetdevListNew();
-    g_ptr_array_add(site->netdevs, netdev);
-    *ret = g_steal_pointer(&site);
+    ref->netdevs = virtNetdevListNew();
+    g_ptr_array_add(ref->netdevs, netdev);
+    *ret = g_steal_pointer(&ref);
     entry = g_hash_table_lookup(entries, &(*ret)->address);
     if (entry)
         virtXmlError(doc, node, error,
@@ -177,11 +177,11 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
  * @flags:   VIRT_DOMAIN_…: whether interfaces are looked at
  * @entries: of our metadata, virtHostdev by its address
  *
- * False with the reason; *ret, for virtHostdevSiteFree(), stays NULL where the device is not of ours.
+ * False with the reason; *ret, for virtHostdevRefFree(), stays NULL where the device is not of ours.
  */
 bool
 virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries,
-                     virtHostdevSite **ret, GError **error)
+                     virtHostdevRef **ret, GError **error)
 {
     bool ok = true;
 
@@ -190,7 +190,7 @@ virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags
     else if (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node) && isDevice(node))
         ok = readInterface(doc, node, flags, entries, ret, error);
     if (!ok)
-        g_clear_pointer(ret, virtHostdevSiteFree);
+        g_clear_pointer(ret, virtHostdevRefFree);
     return ok;
 }
 

@@ -15,7 +15,7 @@
 #define DEPTH 5 /* domain, devices, hostdev, source, address */
 
 typedef struct {
-    virtDomain *domain;
+    virtDomainConf *domain;
     GString *text;      /* of the open element, where it is wanted */
     guint depth;        /* open elements, without <actual> */
     bool inside[DEPTH]; /* the open element of this depth is on the way to a source address */
@@ -112,7 +112,7 @@ onStart(void *opaque, const char *name, const char **attrs)
 }
 
 static void
-takeText(virtDomain *domain, const char *name, const char *text)
+takeText(virtDomainConf *domain, const char *name, const char *text)
 {
     char **ret = g_str_equal(name, "name") ? &domain->name : &domain->uuid;
 
@@ -197,10 +197,10 @@ parse(Reader *r, const char *xml, const char *from, const char *to, const char *
  * Returns the domain, whose list of hostdevs is empty; or NULL with VIRT_ERROR_INVALID, for which no metadata is ever
  * the reason.
  */
-virtDomain *
-virtDomainParseDevices(const char *xml, gsize len, GError **error)
+virtDomainConf *
+virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
 {
-    g_autoptr(virtDomain) domain = g_new0(virtDomain, 1);
+    g_autoptr(virtDomainConf) domain = g_new0(virtDomainConf, 1);
     Reader r = {.domain = domain, .text = g_string_new(NULL)};
     const char *from, *to;
     bool ok;
@@ -226,7 +226,7 @@ virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret)
 {
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
     g_autoptr(GString) text = g_string_new(NULL);
-    virtDomain domain = {.devices = devices};
+    virtDomainConf domain = {.devices = devices};
     Reader r = {.domain = &domain, .text = text, .depth = 2, .inside = {true, true}}; /* as below <devices> */
     const char *end = xml + strnlen(xml, len);                                        /* where it ends for libvirt */
 

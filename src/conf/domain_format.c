@@ -12,7 +12,7 @@
 
 /* Put a hostdev's netdevs right after its <source>. */
 static void
-insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev)
+insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
     g_autofree char *indent = virtXmlIndentOf(doc, hostdev->source);
     g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, indent);
@@ -82,7 +82,7 @@ placeBehind(const Places *places, guint before)
 }
 
 static guint
-indexOf(const virtHostdevSite *hostdev)
+indexOf(const virtHostdevRef *hostdev)
 {
     return hostdev->interface && hostdev->interface->index >= 0 ? (guint)hostdev->interface->index : G_MAXINT;
 }
@@ -90,7 +90,7 @@ indexOf(const virtHostdevSite *hostdev)
 static int
 compareIndexes(gconstpointer a, gconstpointer b)
 {
-    const virtHostdevSite *x = *(virtHostdevSite *const *)a, *y = *(virtHostdevSite *const *)b;
+    const virtHostdevRef *x = *(virtHostdevRef *const *)a, *y = *(virtHostdevRef *const *)b;
 
     if (indexOf(x) != indexOf(y))
         return indexOf(x) < indexOf(y) ? -1 : 1;
@@ -134,7 +134,7 @@ moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
 
     g_ptr_array_sort(hostdevs, compareIndexes);
     for (guint i = 0; i < hostdevs->len; i++) {
-        const virtHostdevSite *hostdev = hostdevs->pdata[i];
+        const virtHostdevRef *hostdev = hostdevs->pdata[i];
         g_autoptr(GString) text = g_string_new(NULL);
         guint index = indexOf(hostdev);
         gsize place;
@@ -154,7 +154,7 @@ moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
 
 /* Can stock libvirt give the device its MAC address on its own, with <interface type='hostdev'>? */
 bool
-virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev)
+virtHostdevRefFitsStock(const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
     const virtNetdev *netdev = hostdev->netdevs->pdata[0];
 
@@ -164,7 +164,7 @@ virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev)
 
 /* Is @said, of the <interface> that stands for @hostdev, what its netdev says? */
 static bool
-saysAll(const virtXmlDoc *doc, const virtHostdevSite *hostdev, const virtNetdev *said, GError **error)
+saysAll(const virtXmlDoc *doc, const virtHostdevRef *hostdev, const virtNetdev *said, GError **error)
 {
     const virtNetdev *netdev = hostdev->netdevs->pdata[0];
     guint lost = virtNetdevDiff(netdev, said) | virtNetdevDiff(said, netdev);
@@ -188,7 +188,7 @@ saysAll(const virtXmlDoc *doc, const virtHostdevSite *hostdev, const virtNetdev 
  * what both elements have, says what an interface may not: then nobody would set the VF. VIRT_ERROR_INVALID says why.
  */
 bool
-virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+virtHostdevRefFitsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(virtXmlDoc) becomes = NULL;
@@ -213,70 +213,71 @@ virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostd
 
 /* What was written as an interface is shown as one unless somebody has since made more of the <hostdev>. */
 static bool
-isShownAsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, virtShow show)
+isShownAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, virtDomainForm show)
 {
     switch (show) {
-    case VIRT_SHOW_WRITTEN:
-        return hostdev->interface && virtHostdevSiteFitsInterface(doc, hostdev, NULL);
-    case VIRT_SHOW_INTERFACE:
+    case VIRT_DOMAIN_FORM_WRITTEN:
+        return hostdev->interface && virtHostdevRefFitsInterface(doc, hostdev, NULL);
+    case VIRT_DOMAIN_FORM_INTERFACE:
         return hostdev->netdevs->len == 1;
-    case VIRT_SHOW_STOCK:
-        return virtHostdevSiteFitsStock(doc, hostdev);
-    case VIRT_SHOW_NETDEV:
+    case VIRT_DOMAIN_FORM_STOCK:
+        return virtHostdevRefFitsStock(doc, hostdev);
+    case VIRT_DOMAIN_FORM_NETDEV:
     default:
         return false;
     }
 }
 
 static void
-showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site, virtShow show)
+showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref, virtDomainForm show)
 {
     g_autoptr(GPtrArray) interfaces = g_ptr_array_new();
 
-    if (!site->ours)
+    if (!ref->ours)
         return;
-    virtXmlCut(edits, doc, virtDomainSiteIsShared(doc, site) ? site->ours : site->metadata);
-    for (guint i = 0; i < site->hostdevs->len; i++) {
-        virtHostdevSite *hostdev = site->hostdevs->pdata[i];
+    virtXmlCut(edits, doc, virtDomainRefIsShared(doc, ref) ? ref->ours : ref->metadata);
+    for (guint i = 0; i < ref->hostdevs->len; i++) {
+        virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
 
         if (hostdev->written)
             continue;
         if (isShownAsInterface(doc, hostdev, show))
             g_ptr_array_add(interfaces, hostdev);
-        else if (show != VIRT_SHOW_STOCK)
+        else if (show != VIRT_DOMAIN_FORM_STOCK)
             insertNetdevs(edits, doc, hostdev);
     }
     moveInterfaces(edits, doc, interfaces);
 }
 
-/* The text of @doc with what metadata says of @sites' devices moved to where @show wants it; for g_free(). */
+/* The text of @doc with what metadata says of @refs' devices moved to where @show wants it; for g_free(). */
 char *
-virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error)
+virtDomainRefsFormat(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GError **error)
 {
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
 
-    for (guint i = 0; i < sites->len; i++)
-        showSite(edits, doc, sites->pdata[i], show);
+    for (guint i = 0; i < refs->len; i++)
+        showSite(edits, doc, refs->pdata[i], show);
     return virtXmlApply(edits, doc, error);
 }
 
 /* Bring a document of any kind out of stock form.
  *
  * @file: for messages, may be NULL
- * @show: VIRT_SHOW_WRITTEN is the form in which its user wrote it: netdevs in <hostdev>, and interfaces where they were
+ * @show: VIRT_DOMAIN_FORM_WRITTEN is the form in which its user wrote it: netdevs in <hostdev>, and interfaces where
+ * they were
  *
  * Returns the text, the same byte for byte where its metadata has nothing of ours; or NULL with
  * VIRT_ERROR_INVALID. Entries of devices that are no longer there are dropped. The caller frees it.
  */
 char *
-virtDomainShow(const char *xml, gsize len, const char *file, virtShow show, GError **error)
+virtDomainFormat(const char *xml, gsize len, const char *file, virtDomainForm show, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = NULL;
-    g_autoptr(GPtrArray) sites = NULL;
+    g_autoptr(GPtrArray) refs = NULL;
 
     if (!virtDomainMentionsUs(xml, len))
         return g_strndup(xml, len);
-    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, 0, error)))
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(refs = virtDomainRefsFind(doc, 0, error)))
         return NULL;
-    return virtDomainSitesShow(doc, sites, show, error);
+    return virtDomainRefsFormat(doc, refs, show, error);
 }

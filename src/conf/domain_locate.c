@@ -11,17 +11,17 @@
 static void
 domainSiteFree(gpointer opaque)
 {
-    virtDomainSite *site = opaque;
+    virtDomainRef *ref = opaque;
 
-    g_clear_pointer(&site->hostdevs, g_ptr_array_unref);
-    g_free(site);
+    g_clear_pointer(&ref->hostdevs, g_ptr_array_unref);
+    g_free(ref);
 }
 
 /* Whether the document is one device, as for attaching, not a domain. */
 bool
-virtDomainSiteIsLone(const virtDomainSite *site)
+virtDomainRefIsLone(const virtDomainRef *ref)
 {
-    return g_str_equal(site->node->name, "hostdev") || g_str_equal(site->node->name, "interface");
+    return g_str_equal(ref->node->name, "hostdev") || g_str_equal(ref->node->name, "interface");
 }
 
 static bool
@@ -74,11 +74,11 @@ indexEntries(const GPtrArray *list, GHashTable *entries)
 
 /* Find our element in the metadata and read its entries. */
 static bool
-readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GPtrArray **ret_entries, GError **error)
+readMetadata(const virtXmlDoc *doc, virtDomainRef *ref, GPtrArray **ret_entries, GError **error)
 {
-    site->metadata = virtXmlChild(site->node, "metadata");
-    for (guint i = 0; site->metadata && i < site->metadata->children->len; i++) {
-        const virtXmlNode *node = site->metadata->children->pdata[i];
+    ref->metadata = virtXmlChild(ref->node, "metadata");
+    for (guint i = 0; ref->metadata && i < ref->metadata->children->len; i++) {
+        const virtXmlNode *node = ref->metadata->children->pdata[i];
 
         if (g_strcmp0(node->ns, VIRT_NS) != 0)
             continue;
@@ -88,14 +88,14 @@ readMetadata(const virtXmlDoc *doc, virtDomainSite *site, GPtrArray **ret_entrie
                          "<%s> of the namespace '" VIRT_NS "' in <metadata> is not <hostdevs>; drop it", name);
             return false;
         }
-        if (site->ours) {
+        if (ref->ours) {
             virtXmlError(doc, node, error,
                          "a second <hostdevs> in <metadata>: libvirt keeps one element of a namespace; merge them");
             return false;
         }
         if (!(*ret_entries = virtMetadataRead(doc, node, error)))
             return false;
-        site->ours = node;
+        ref->ours = node;
     }
     return true;
 }
@@ -136,9 +136,9 @@ noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bo
 /* libvirt boots from the first interface where <os> says <boot dev='network'/>, and takes a VF for that which stands in
  * an <interface> it knows; no <boot order> may be given beside it. So that one is left to libvirt. */
 static bool
-isBootDevice(const virtDomainSite *site, const virtXmlNode *node)
+isBootDevice(const virtDomainRef *ref, const virtXmlNode *node)
 {
-    const virtXmlNode *os = virtXmlChild(site->node, "os");
+    const virtXmlNode *os = virtXmlChild(ref->node, "os");
 
     for (guint i = 0; os && virtInterfaceIs(node) && i < os->children->len; i++) {
         const virtXmlNode *boot = os->children->pdata[i];
@@ -151,11 +151,11 @@ isBootDevice(const virtDomainSite *site, const virtXmlNode *node)
 
 /* Is @node, the first interface, to stay as it is? An error where it uses words that are ours, or all are wanted. */
 static bool
-leaveToLibvirt(const virtXmlDoc *doc, const virtDomainSite *site, const virtXmlNode *node, bool *ret_leave,
+leaveToLibvirt(const virtXmlDoc *doc, const virtDomainRef *ref, const virtXmlNode *node, bool *ret_leave,
                GError **error)
 {
-    *ret_leave = virtDomainWantsInterfaces(site->flags) && isBootDevice(site, node);
-    if (!*ret_leave || (!(site->flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node)))
+    *ret_leave = virtDomainWantsInterfaces(ref->flags) && isBootDevice(ref, node);
+    if (!*ret_leave || (!(ref->flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node)))
         return true;
     virtXmlError(
         doc, node, error,
@@ -164,7 +164,7 @@ leaveToLibvirt(const virtXmlDoc *doc, const virtDomainSite *site, const virtXmlN
 }
 
 static bool
-readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GHashTable *seen,
+readDevices(const virtXmlDoc *doc, virtDomainRef *ref, GHashTable *entries, GHashTable *seen,
             const virtXmlNode *devices, GError **error)
 {
     const virtXmlNode *firstHostdev = NULL;
@@ -172,15 +172,15 @@ readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GH
 
     for (guint i = 0; i < devices->children->len; i++) {
         const virtXmlNode *node = devices->children->pdata[i];
-        virtHostdevSite *hostdev = NULL;
+        virtHostdevRef *hostdev = NULL;
         bool leave = false;
 
-        if (interfaces == 0 && !leaveToLibvirt(doc, site, node, &leave, error))
+        if (interfaces == 0 && !leaveToLibvirt(doc, ref, node, &leave, error))
             return false;
-        if (!leave && !virtDomainDeviceRead(doc, node, site->flags, entries, &hostdev, error))
+        if (!leave && !virtDomainDeviceRead(doc, node, ref->flags, entries, &hostdev, error))
             return false;
         if (hostdev) {
-            g_ptr_array_add(site->hostdevs, hostdev);
+            g_ptr_array_add(ref->hostdevs, hostdev);
             hostdev->behind = firstHostdev;
             if (hostdev->interface && hostdev->written)
                 hostdev->interface->index = interfaces;
@@ -196,51 +196,51 @@ readDevices(const virtXmlDoc *doc, virtDomainSite *site, GHashTable *entries, GH
 
 /* libvirt reads the first <metadata> and drops the others, so with another ours would come and go. */
 static bool
-checkOneMetadata(const virtXmlDoc *doc, const virtDomainSite *site, GError **error)
+checkOneMetadata(const virtXmlDoc *doc, const virtDomainRef *ref, GError **error)
 {
-    for (guint i = 0; i < site->node->children->len; i++) {
-        const virtXmlNode *child = site->node->children->pdata[i];
+    for (guint i = 0; i < ref->node->children->len; i++) {
+        const virtXmlNode *child = ref->node->children->pdata[i];
 
-        if (!virtXmlIs(child, NULL, "metadata") || child == site->metadata || (!site->hostdevs->len && !site->ours))
+        if (!virtXmlIs(child, NULL, "metadata") || child == ref->metadata || (!ref->hostdevs->len && !ref->ours))
             continue;
         virtXmlError(doc, child, error, "a second <metadata> in <%s>, of which libvirt keeps the first: merge them",
-                     site->node->name);
+                     ref->node->name);
         return false;
     }
     return true;
 }
 
 static bool
-readDomain(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
+readDomain(const virtXmlDoc *doc, virtDomainRef *ref, GError **error)
 {
     g_autoptr(GPtrArray) list = NULL;
     g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
     g_autoptr(GHashTable) seen =
         g_hash_table_new_full(virtPCIAddressHash, virtPCIAddressEqual, NULL, (GDestroyNotify)virtHostdevFree);
 
-    if (!readMetadata(doc, site, &list, error))
+    if (!readMetadata(doc, ref, &list, error))
         return false;
     if (list)
         indexEntries(list, entries);
-    for (guint i = 0; i < site->node->children->len; i++) {
-        const virtXmlNode *child = site->node->children->pdata[i];
+    for (guint i = 0; i < ref->node->children->len; i++) {
+        const virtXmlNode *child = ref->node->children->pdata[i];
 
-        if (virtXmlIs(child, NULL, "devices") && !readDevices(doc, site, entries, seen, child, error))
+        if (virtXmlIs(child, NULL, "devices") && !readDevices(doc, ref, entries, seen, child, error))
             return false;
     }
-    return checkOneMetadata(doc, site, error);
+    return checkOneMetadata(doc, ref, error);
 }
 
 static bool
-readLone(const virtXmlDoc *doc, virtDomainSite *site, GError **error)
+readLone(const virtXmlDoc *doc, virtDomainRef *ref, GError **error)
 {
     g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
-    virtHostdevSite *hostdev = NULL;
+    virtHostdevRef *hostdev = NULL;
 
-    if (!virtDomainDeviceRead(doc, site->node, site->flags, entries, &hostdev, error))
+    if (!virtDomainDeviceRead(doc, ref->node, ref->flags, entries, &hostdev, error))
         return false;
     if (hostdev)
-        g_ptr_array_add(site->hostdevs, hostdev);
+        g_ptr_array_add(ref->hostdevs, hostdev);
     return true;
 }
 
@@ -278,32 +278,32 @@ readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, const virtXmlNode 
 }
 
 static bool
-readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
+readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *refs, GError **error)
 {
-    virtDomainSite *site = g_new0(virtDomainSite, 1);
+    virtDomainRef *ref = g_new0(virtDomainRef, 1);
 
-    site->node = node;
-    site->flags = flags;
-    site->hostdevs = g_ptr_array_new_with_free_func(virtHostdevSiteFree);
-    g_ptr_array_add(sites, site);
+    ref->node = node;
+    ref->flags = flags;
+    ref->hostdevs = g_ptr_array_new_with_free_func(virtHostdevRefFree);
+    g_ptr_array_add(refs, ref);
     if (!virtDomainCheckPlaces(doc, node, error))
         return false;
     if (!isOfQemu(node, flags))
         return readForeign(doc, node, node, error);
-    return virtDomainSiteIsLone(site) ? readLone(doc, site, error) : readDomain(doc, site, error);
+    return virtDomainRefIsLone(ref) ? readLone(doc, ref, error) : readDomain(doc, ref, error);
 }
 
 static bool
-findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *sites, GError **error)
+findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *refs, GError **error)
 {
     bool lone = virtXmlIs(node, NULL, "hostdev") || (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node));
 
     if (virtDomainIs(node) || (!node->parent && lone))
-        return readSite(doc, node, flags, sites, error);
+        return readSite(doc, node, flags, refs, error);
     if (virtXmlIs(node, NULL, "metadata"))
         return true;
     for (guint i = 0; i < node->children->len; i++) {
-        if (!findDomains(doc, node->children->pdata[i], flags, sites, error))
+        if (!findDomains(doc, node->children->pdata[i], flags, refs, error))
             return false;
     }
     return true;
@@ -313,16 +313,16 @@ findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArr
  *
  * @flags: VIRT_DOMAIN_…: whether interfaces are looked at
  *
- * Returns virtDomainSite in document order, perhaps none, pointing into @doc; or NULL with the reason.
+ * Returns virtDomainRef in document order, perhaps none, pointing into @doc; or NULL with the reason.
  */
 GPtrArray *
-virtDomainSitesFind(const virtXmlDoc *doc, guint flags, GError **error)
+virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error)
 {
-    g_autoptr(GPtrArray) sites = g_ptr_array_new_with_free_func(domainSiteFree);
+    g_autoptr(GPtrArray) refs = g_ptr_array_new_with_free_func(domainSiteFree);
 
-    if (!findDomains(doc, doc->root, flags, sites, error))
+    if (!findDomains(doc, doc->root, flags, refs, error))
         return NULL;
-    return g_steal_pointer(&sites);
+    return g_steal_pointer(&refs);
 }
 
 static void
@@ -335,20 +335,20 @@ addDevice(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
         g_array_append_val(devices, address);
 }
 
-/* Every PCI device of the host that the domain, or lone <hostdev>, of @site has: <hostdev> or <interface
+/* Every PCI device of the host that the domain, or lone <hostdev>, of @ref has: <hostdev> or <interface
  * type='hostdev'>, with netdevs or without. An address that is none is libvirt's to refuse, and left out.
  *
  * Returns virtPCIAddress in document order, for g_array_unref().
  */
 GArray *
-virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *site)
+virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
 {
     GArray *devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
 
-    if (virtDomainSiteIsLone(site))
-        addDevice(doc, site->node, devices);
-    for (guint i = 0; i < site->node->children->len; i++) {
-        const virtXmlNode *child = site->node->children->pdata[i];
+    if (virtDomainRefIsLone(ref))
+        addDevice(doc, ref->node, devices);
+    for (guint i = 0; i < ref->node->children->len; i++) {
+        const virtXmlNode *child = ref->node->children->pdata[i];
 
         for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
             addDevice(doc, child->children->pdata[j], devices);
@@ -356,12 +356,12 @@ virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *site)
     return devices;
 }
 
-/* The <hostdev> of @site's domain whose source is @address, or NULL. */
+/* The <hostdev> of @ref's domain whose source is @address, or NULL. */
 const virtXmlNode *
-virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site, const virtPCIAddress *address)
+virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtPCIAddress *address)
 {
-    for (guint i = 0; i < site->node->children->len; i++) {
-        const virtXmlNode *child = site->node->children->pdata[i];
+    for (guint i = 0; i < ref->node->children->len; i++) {
+        const virtXmlNode *child = ref->node->children->pdata[i];
 
         for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++) {
             const virtXmlNode *node = child->children->pdata[j];

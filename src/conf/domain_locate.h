@@ -17,23 +17,23 @@ typedef struct {
     GPtrArray *netdevs;       /* virtNetdev, sorted; not empty */
     virtInterface *interface; /* NULL: a <hostdev>, and always was */
     bool written;             /* the netdevs are in @node; otherwise in metadata */
-} virtHostdevSite;
+} virtHostdevRef;
 
 typedef struct {
     const virtXmlNode *node;     /* <domain>, <inactiveDomain>, or a lone <hostdev> */
     const virtXmlNode *metadata; /* may be NULL, like the next */
     const virtXmlNode *ours;     /* in metadata */
-    GPtrArray *hostdevs;         /* virtHostdevSite, in document order */
+    GPtrArray *hostdevs;         /* virtHostdevRef, in document order */
     guint flags;                 /* VIRT_DOMAIN_… */
-} virtDomainSite;
+} virtDomainRef;
 
 /* ---- domain_device.c ---- */
 bool virtDomainIs(const virtXmlNode *node);
-void virtHostdevSiteFree(gpointer opaque);
+void virtHostdevRefFree(gpointer opaque);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
 const virtXmlNode *virtDomainDeviceFindSource(const virtXmlNode *node);
 bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries,
-                          virtHostdevSite **ret, GError **error);
+                          virtHostdevRef **ret, GError **error);
 bool virtDomainDeviceMentionsUs(const virtXmlNode *node);
 
 /* ---- domain_locate.c ---- */
@@ -42,17 +42,17 @@ virtDomainWantsInterfaces(guint flags)
 {
     return flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
 }
-bool virtDomainSiteIsLone(const virtDomainSite *site);
-GPtrArray *virtDomainSitesFind(const virtXmlDoc *doc, guint flags, GError **error);
+bool virtDomainRefIsLone(const virtDomainRef *ref);
+GPtrArray *virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error);
 bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
-GArray *virtDomainSiteListDevices(const virtXmlDoc *doc, const virtDomainSite *site);
-const virtXmlNode *virtDomainSiteFindHostdev(const virtXmlDoc *doc, const virtDomainSite *site,
-                                             const virtPCIAddress *address);
+GArray *virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref);
+const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref,
+                                            const virtPCIAddress *address);
 
 /* ---- domain_stock.c ---- */
-bool virtHostdevSiteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
-char *virtDomainSitesToStock(const virtXmlDoc *doc, const GPtrArray *sites, GError **error);
-bool virtDomainSiteIsShared(const virtXmlDoc *doc, const virtDomainSite *site);
+bool virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
+char *virtDomainRefsToStock(const virtXmlDoc *doc, const GPtrArray *refs, GError **error);
+bool virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref);
 
 /* ---- interface_conf.c ---- */
 extern const virtXmlRule virtInterfaceRules[];
@@ -61,8 +61,8 @@ bool virtInterfaceIs(const virtXmlNode *node);
 bool virtInterfaceMentionsUs(const virtXmlNode *node);
 virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
                                GError **error);
-bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error);
-void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev);
+bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *ref, GError **error);
+void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev);
 bool virtInterfaceHasNoAddress(const virtXmlNode *node);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
 
@@ -76,23 +76,23 @@ void virtInterfaceFormatChild(GString *out, const virtXmlNode *node);
 /* ---- interface_opaque.c ---- */
 
 /* The children of an interface that metadata may have to keep, as a list for virtXmlRule. */
-#define VIRT_INTERFACE_KEPT "mac bandwidth script downscript backenddomain target guest model backend tune link"
+#define VIRT_INTERFACE_OPAQUE "mac bandwidth script downscript backenddomain target guest model backend tune link"
 /* Bytes; escaping makes it longer than it was written. Such text is parsed again. */
-#define VIRT_INTERFACE_KEPT_MAX (VIRT_XML_MAX / 4)
+#define VIRT_INTERFACE_OPAQUE_MAX (VIRT_XML_MAX / 4)
 
-virtXmlDoc *virtInterfaceParseKept(const virtInterface *interface, char **ret_text, GError **error);
+virtXmlDoc *virtInterfaceParseOpaque(const virtInterface *interface, char **ret_text, GError **error);
 bool virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GPtrArray *netdevs,
                              virtInterface **ret, GError **error);
 void virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout);
-char *virtInterfaceListKept(const virtInterface *interface);
+char *virtInterfaceListOpaque(const virtInterface *interface);
 
 /* ---- domain_abi.c ---- */
-bool virtDomainSiteHasMac(const virtDomainSite *domain, const virtNetdev *netdev);
+bool virtDomainRefHasMac(const virtDomainRef *domain, const virtNetdev *netdev);
 
 /* ---- domain_format.c ---- */
-bool virtHostdevSiteFitsStock(const virtXmlDoc *doc, const virtHostdevSite *hostdev);
-bool virtHostdevSiteFitsInterface(const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error);
-char *virtDomainSitesShow(const virtXmlDoc *doc, const GPtrArray *sites, virtShow show, GError **error);
+bool virtHostdevRefFitsStock(const virtXmlDoc *doc, const virtHostdevRef *hostdev);
+bool virtHostdevRefFitsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
+char *virtDomainRefsFormat(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GError **error);
 
 /* ---- metadata_conf.c ---- */
 GPtrArray *virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error);
@@ -101,5 +101,5 @@ guint virtPCIAddressHash(gconstpointer address);
 gboolean virtPCIAddressEqual(gconstpointer a, gconstpointer b);
 
 /* ---- hostdev_conf.c ---- */
-virtHostdev *virtHostdevFromSite(const virtHostdevSite *site);
+virtHostdev *virtHostdevFromRef(const virtHostdevRef *ref);
 void virtNetdevGiveMac(virtNetdev *netdev, GHashTable *macs);

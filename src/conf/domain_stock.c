@@ -18,12 +18,12 @@ static void
 formatEntries(GString *out, const GPtrArray *hostdevs, bool interfaces, const virtXmlLayout *layout)
 {
     for (guint i = 0; i < hostdevs->len; i++) {
-        const virtHostdevSite *site = hostdevs->pdata[i];
-        const virtHostdev entry = {.address = site->address, .netdevs = site->netdevs, .interface = site->interface};
+        const virtHostdevRef *ref = hostdevs->pdata[i];
+        const virtHostdev entry = {.address = ref->address, .netdevs = ref->netdevs, .interface = ref->interface};
 
         if (out->len > VIRT_XML_MAX)
             return; /* virtXmlApply() will refuse it */
-        if (!site->interface == !interfaces)
+        if (!ref->interface == !interfaces)
             virtMetadataFormatEntry(out, &entry, layout);
     }
 }
@@ -61,15 +61,15 @@ findPredecessor(const virtXmlNode *domain)
 
 /* Put a new <metadata> into the domain, and our element into it. */
 static void
-makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
+makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref)
 {
-    const virtXmlNode *predecessor = findPredecessor(site->node);
-    const virtXmlNode *sibling = predecessor ? predecessor : virtXmlChild(site->node, "devices");
-    gsize at = predecessor ? predecessor->end : site->node->startEnd;
+    const virtXmlNode *predecessor = findPredecessor(ref->node);
+    const virtXmlNode *sibling = predecessor ? predecessor : virtXmlChild(ref->node, "devices");
+    gsize at = predecessor ? predecessor->end : ref->node->startEnd;
     g_autofree char *indent = virtXmlIndentOf(doc, sibling);
-    g_autofree char *step = virtXmlStepFrom(doc, site->node, indent);
+    g_autofree char *step = virtXmlStepFrom(doc, ref->node, indent);
     g_autofree char *inner = g_strconcat(indent, step, NULL);
-    g_autofree char *ours = formatOurs(site->hostdevs, inner, step);
+    g_autofree char *ours = formatOurs(ref->hostdevs, inner, step);
     g_autofree char *text = g_strconcat(indent, "<metadata>", ours, indent, "</metadata>", NULL);
 
     virtXmlReplace(edits, at, at, text);
@@ -77,38 +77,38 @@ makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *s
 
 /* Whether <metadata> holds anything but our element: another, a comment, text. */
 bool
-virtDomainSiteIsShared(const virtXmlDoc *doc, const virtDomainSite *site)
+virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref)
 {
-    gsize from = site->metadata->startEnd, to = site->metadata->endStart;
+    gsize from = ref->metadata->startEnd, to = ref->metadata->endStart;
 
-    if (site->ours)
-        return virtXmlSpaceBefore(doc, site->ours->start) > from || virtXmlSpaceBefore(doc, to) > site->ours->end;
+    if (ref->ours)
+        return virtXmlSpaceBefore(doc, ref->ours->start) > from || virtXmlSpaceBefore(doc, to) > ref->ours->end;
     return virtXmlSpaceBefore(doc, to) > from;
 }
 
 /* Put our element into a <metadata> that others use, behind all that is there. */
 static void
-fillMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site)
+fillMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref)
 {
-    const virtXmlNode *metadata = site->metadata, *other = NULL;
+    const virtXmlNode *metadata = ref->metadata, *other = NULL;
     gsize at = virtXmlSpaceBefore(doc, metadata->endStart);
     g_autofree char *indent = virtXmlIndentOf(doc, metadata);
-    g_autofree char *step = virtXmlStepFrom(doc, site->node, indent);
+    g_autofree char *step = virtXmlStepFrom(doc, ref->node, indent);
     g_autofree char *inner = NULL;
     g_autofree char *ours = NULL;
 
     for (guint i = 0; i < metadata->children->len && !other; i++)
-        other = metadata->children->pdata[i] == site->ours ? NULL : metadata->children->pdata[i];
+        other = metadata->children->pdata[i] == ref->ours ? NULL : metadata->children->pdata[i];
     inner = other ? virtXmlIndentOf(doc, other) : g_strconcat(indent, step, NULL);
-    ours = formatOurs(site->hostdevs, inner, *inner ? step : "");
+    ours = formatOurs(ref->hostdevs, inner, *inner ? step : "");
     virtXmlReplace(edits, at, at, ours);
 }
 
 static bool
-anyWritten(const virtDomainSite *site)
+anyWritten(const virtDomainRef *ref)
 {
-    for (guint i = 0; i < site->hostdevs->len; i++) {
-        if (((virtHostdevSite *)site->hostdevs->pdata[i])->written)
+    for (guint i = 0; i < ref->hostdevs->len; i++) {
+        if (((virtHostdevRef *)ref->hostdevs->pdata[i])->written)
             return true;
     }
     return false;
@@ -117,7 +117,7 @@ anyWritten(const virtDomainSite *site)
 /* Make the <hostdev> that libvirt stores: all <netdev> children cut out, each with the white space before it; or an
  * <interface> turned into one. */
 bool
-virtHostdevSiteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *hostdev, GError **error)
+virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     const virtXmlNode *node = hostdev->node;
 
@@ -133,29 +133,28 @@ virtHostdevSiteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHos
 }
 
 static bool
-siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainSite *site, GError **error)
+siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref, GError **error)
 {
-    if (!anyWritten(site))
+    if (!anyWritten(ref))
         return true;
-    if (virtDomainSiteIsLone(site)) {
-        virtXmlError(doc, site->node, error,
-                     "a lone <%s> has no <metadata> to keep its netdevs in; convert the whole domain",
-                     site->node->name);
+    if (virtDomainRefIsLone(ref)) {
+        virtXmlError(doc, ref->node, error,
+                     "a lone <%s> has no <metadata> to keep its netdevs in; convert the whole domain", ref->node->name);
         return false;
     }
-    for (guint i = 0; i < site->hostdevs->len; i++) {
-        if (!virtHostdevSiteToStock(edits, doc, site->hostdevs->pdata[i], error))
+    for (guint i = 0; i < ref->hostdevs->len; i++) {
+        if (!virtHostdevRefToStock(edits, doc, ref->hostdevs->pdata[i], error))
             return false;
     }
-    if (site->metadata && virtDomainSiteIsShared(doc, site)) {
-        if (site->ours)
-            virtXmlCut(edits, doc, site->ours);
-        fillMetadata(edits, doc, site);
+    if (ref->metadata && virtDomainRefIsShared(doc, ref)) {
+        if (ref->ours)
+            virtXmlCut(edits, doc, ref->ours);
+        fillMetadata(edits, doc, ref);
     } else {
         /* An empty one is made anew, since showing the document will leave none. */
-        if (site->metadata)
-            virtXmlCut(edits, doc, site->metadata);
-        makeMetadata(edits, doc, site);
+        if (ref->metadata)
+            virtXmlCut(edits, doc, ref->metadata);
+        makeMetadata(edits, doc, ref);
     }
     return true;
 }
@@ -176,18 +175,18 @@ collectMacs(const virtXmlNode *node, GHashTable *macs)
         collectMacs(node->children->pdata[i], macs);
 }
 
-/* Generate what @sites lack. An InfiniBand netdev has GUIDs instead of a MAC address. */
+/* Generate what @refs lack. An InfiniBand netdev has GUIDs instead of a MAC address. */
 static void
-generateMacs(const virtXmlDoc *doc, const GPtrArray *sites)
+generateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
 {
     g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     collectMacs(doc->root, macs);
-    for (guint i = 0; i < sites->len; i++) {
-        const virtDomainSite *site = sites->pdata[i];
+    for (guint i = 0; i < refs->len; i++) {
+        const virtDomainRef *ref = refs->pdata[i];
 
-        for (guint j = 0; j < site->hostdevs->len; j++) {
-            const GPtrArray *netdevs = ((virtHostdevSite *)site->hostdevs->pdata[j])->netdevs;
+        for (guint j = 0; j < ref->hostdevs->len; j++) {
+            const GPtrArray *netdevs = ((virtHostdevRef *)ref->hostdevs->pdata[j])->netdevs;
 
             for (guint k = 0; k < netdevs->len; k++)
                 virtNetdevGiveMac(netdevs->pdata[k], macs);
@@ -195,14 +194,14 @@ generateMacs(const virtXmlDoc *doc, const GPtrArray *sites)
     }
 }
 
-/* The text of @doc with the netdevs of @sites' devices moved to metadata; for g_free(). */
+/* The text of @doc with the netdevs of @refs' devices moved to metadata; for g_free(). */
 char *
-virtDomainSitesToStock(const virtXmlDoc *doc, const GPtrArray *sites, GError **error)
+virtDomainRefsToStock(const virtXmlDoc *doc, const GPtrArray *refs, GError **error)
 {
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
 
-    for (guint i = 0; i < sites->len; i++) {
-        if (!siteToStock(edits, doc, sites->pdata[i], error))
+    for (guint i = 0; i < refs->len; i++) {
+        if (!siteToStock(edits, doc, refs->pdata[i], error))
             return NULL;
     }
     return virtXmlApply(edits, doc, error);
@@ -220,13 +219,13 @@ char *
 virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = NULL;
-    g_autoptr(GPtrArray) sites = NULL;
+    g_autoptr(GPtrArray) refs = NULL;
 
     if (!virtDomainConcernsUs(xml, len, flags))
         return g_strndup(xml, len);
-    if (!(doc = virtXmlParse(xml, len, file, error)) || !(sites = virtDomainSitesFind(doc, flags, error)))
+    if (!(doc = virtXmlParse(xml, len, file, error)) || !(refs = virtDomainRefsFind(doc, flags, error)))
         return NULL;
     if (flags & VIRT_DOMAIN_GENERATE_MAC)
-        generateMacs(doc, sites);
-    return virtDomainSitesToStock(doc, sites, error);
+        generateMacs(doc, refs);
+    return virtDomainRefsToStock(doc, refs, error);
 }

@@ -41,17 +41,17 @@ virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress *address)
     return NULL;
 }
 
-/* What a site says, without its document; they share the list of netdevs. For virtHostdevFree(). */
+/* What a ref says, without its document; they share the list of netdevs. For virtHostdevFree(). */
 virtHostdev *
-virtHostdevFromSite(const virtHostdevSite *site)
+virtHostdevFromRef(const virtHostdevRef *ref)
 {
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-    hostdev->address = site->address;
-    hostdev->managed = g_strcmp0(virtXmlGet(site->node, "managed"), "yes") == 0;
-    hostdev->line = site->node->line;
-    hostdev->netdevs = g_ptr_array_ref(site->netdevs);
-    hostdev->interface = virtInterfaceCopy(site->interface);
+    hostdev->address = ref->address;
+    hostdev->managed = g_strcmp0(virtXmlGet(ref->node, "managed"), "yes") == 0;
+    hostdev->line = ref->node->line;
+    hostdev->netdevs = g_ptr_array_ref(ref->netdevs);
+    hostdev->interface = virtInterfaceCopy(ref->interface);
     return hostdev;
 }
 

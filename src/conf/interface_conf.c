@@ -225,14 +225,14 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
     }
     virtInterfaceSetUntagged(netdev);
     kept = keep(node, netdev);
-    if (strlen(kept) > VIRT_INTERFACE_KEPT_MAX) {
+    if (strlen(kept) > VIRT_INTERFACE_OPAQUE_MAX) {
         virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes",
-                     VIRT_INTERFACE_KEPT_MAX);
+                     VIRT_INTERFACE_OPAQUE_MAX);
         return NULL;
     }
     *ret_interface = g_new0(virtInterface, 1);
     (*ret_interface)->index = -1;
-    (*ret_interface)->kept = g_steal_pointer(&kept);
+    (*ret_interface)->opaque = g_steal_pointer(&kept);
     return g_steal_pointer(&netdev);
 }
 
@@ -297,19 +297,19 @@ convertedText(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 /* Turn an <interface> into the <hostdev> that libvirt stores. libvirt counts the devices behind interfaces before all
  * hostdevs when it gives out addresses and aliases; so one that stands behind hostdevs moves before them. */
 bool
-virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevSite *site, GError **error)
+virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *ref, GError **error)
 {
-    const virtXmlNode *node = site->node;
+    const virtXmlNode *node = ref->node;
     g_autofree char *text = NULL;
     gsize place;
 
-    if (!site->behind && !site->after) {
+    if (!ref->behind && !ref->after) {
         convert(edits, doc, node);
         return true;
     }
     if (!(text = convertedText(doc, node, error)))
         return false;
-    place = site->after ? site->after->end : virtXmlSpaceBefore(doc, site->behind->start);
+    place = ref->after ? ref->after->end : virtXmlSpaceBefore(doc, ref->behind->start);
     virtXmlCut(edits, doc, node);
     virtXmlReplace(edits, place, place, text);
     return true;
@@ -348,11 +348,11 @@ copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const 
 
 /* Append the <interface> that stands for @hostdev, whose netdevs are one, with the white space before it. */
 void
-virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevSite *hostdev)
+virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
     g_autofree virtNetdev *netdev = virtNetdevCopy(hostdev->netdevs->pdata[0]);
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(hostdev->interface, &text, NULL);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(hostdev->interface, &text, NULL);
     g_autofree char *indent = virtXmlIndentOf(doc, hostdev->node);
     g_autofree char *inner = virtXmlIndentOf(doc, hostdev->source);
     g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, inner);

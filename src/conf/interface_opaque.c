@@ -11,7 +11,7 @@
 
 /* What metadata keeps of an interface, as it may stand there itself. */
 static const virtXmlRule keptRules[] = {
-    {"interface", "", VIRT_INTERFACE_KEPT, NULL, NULL},
+    {"interface", "", VIRT_INTERFACE_OPAQUE, NULL, NULL},
     {"link", "state!", "", NULL, NULL},
     {NULL},
 };
@@ -23,7 +23,7 @@ virtInterfaceFree(virtInterface *interface)
 {
     if (!interface)
         return;
-    g_free(interface->kept);
+    g_free(interface->opaque);
     g_free(interface);
 }
 
@@ -34,16 +34,16 @@ virtInterfaceCopy(const virtInterface *interface)
     virtInterface *copy = interface ? g_memdup2(interface, sizeof(*interface)) : NULL;
 
     if (copy)
-        copy->kept = g_strdup(interface->kept);
+        copy->opaque = g_strdup(interface->opaque);
     return copy;
 }
 
 /* What @interface (may be NULL) has kept, as a tree below an element of no meaning, for virtXmlDocFree(); its text
  * is *ret_text, for g_free() after that. */
 virtXmlDoc *
-virtInterfaceParseKept(const virtInterface *interface, char **ret_text, GError **error)
+virtInterfaceParseOpaque(const virtInterface *interface, char **ret_text, GError **error)
 {
-    *ret_text = g_strdup_printf("<interface>%s</interface>", interface ? interface->kept : "");
+    *ret_text = g_strdup_printf("<interface>%s</interface>", interface ? interface->opaque : "");
     return virtXmlParse(*ret_text, strlen(*ret_text), NULL, error);
 }
 
@@ -71,7 +71,7 @@ checkKept(virtInterface *interface, const virtNetdev *netdev, GError **error)
 {
     g_autofree virtNetdev *says = NULL;
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(interface, &text, error);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(interface, &text, error);
     g_autoptr(GString) written = g_string_new(NULL);
 
     if (!kept || !virtXmlCheck(kept, kept->root, &keptGrammar, error) ||
@@ -79,8 +79,8 @@ checkKept(virtInterface *interface, const virtNetdev *netdev, GError **error)
         return false;
     for (guint i = 0; i < kept->root->children->len; i++)
         virtInterfaceFormatChild(written, kept->root->children->pdata[i]);
-    g_free(interface->kept);
-    interface->kept = g_strdup(written->str);
+    g_free(interface->opaque);
+    interface->opaque = g_strdup(written->str);
     return true;
 }
 
@@ -99,15 +99,15 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
     kept = g_string_new(NULL);
     for (guint i = 0; i < entry->children->len; i++)
         virtXmlFormatNode(kept, entry->children->pdata[i], &layout);
-    if (kept->len > VIRT_INTERFACE_KEPT_MAX) {
+    if (kept->len > VIRT_INTERFACE_OPAQUE_MAX) {
         virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> has more than %d bytes",
-                     VIRT_INTERFACE_KEPT_MAX);
+                     VIRT_INTERFACE_OPAQUE_MAX);
         g_string_free(kept, TRUE);
         return NULL;
     }
     interface = g_new0(virtInterface, 1);
     interface->index = index == G_MAXUINT64 ? -1 : (gint)index;
-    interface->kept = g_string_free(kept, FALSE);
+    interface->opaque = g_string_free(kept, FALSE);
     return interface;
 }
 
@@ -152,7 +152,7 @@ void
 virtInterfaceFormatEntry(GString *out, const virtInterface *interface, const virtXmlLayout *layout)
 {
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(interface, &text, NULL);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(interface, &text, NULL);
     g_autofree char *inner = g_strconcat(layout->indent, layout->step, NULL);
     const virtXmlLayout deeper = {layout->prefix, inner, layout->step};
 
@@ -185,10 +185,10 @@ appendName(GString *names, const virtXmlNode *node)
 
 /* "<script>, <model>": the elements that were kept; "" for none or no @interface. For g_free(). */
 char *
-virtInterfaceListKept(const virtInterface *interface)
+virtInterfaceListOpaque(const virtInterface *interface)
 {
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(interface, &text, NULL);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(interface, &text, NULL);
     GString *names = g_string_new(NULL);
 
     for (guint i = 0; kept && i < kept->root->children->len; i++)
@@ -197,13 +197,13 @@ virtInterfaceListKept(const virtInterface *interface)
 }
 
 /* Forget what @interface (may be NULL) has kept as elements called @name, or, with NULL, of any name; returns their
- * names, as virtInterfaceListKept(). */
+ * names, as virtInterfaceListOpaque(). */
 char *
-virtInterfaceDropKept(virtInterface *interface, const char *name)
+virtInterfaceDropOpaque(virtInterface *interface, const char *name)
 {
     static const virtXmlLayout layout = {"", "", ""};
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(interface, &text, NULL);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(interface, &text, NULL);
     g_autoptr(GString) left = g_string_new(NULL);
     GString *names = g_string_new(NULL);
 
@@ -216,8 +216,8 @@ virtInterfaceDropKept(virtInterface *interface, const char *name)
             appendName(names, child);
     }
     if (interface) {
-        g_free(interface->kept);
-        interface->kept = g_strdup(left->str);
+        g_free(interface->opaque);
+        interface->opaque = g_strdup(left->str);
     }
     return g_string_free(names, FALSE);
 }
@@ -229,14 +229,14 @@ virtInterfaceFindOther(const virtInterface *has, const virtInterface *given)
 {
     static const char *const others[] = {"mac", "bandwidth", "link", NULL};
     g_autofree char *text = NULL;
-    g_autoptr(virtXmlDoc) kept = virtInterfaceParseKept(given, &text, NULL);
+    g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(given, &text, NULL);
 
     for (guint i = 0; kept && i < kept->root->children->len; i++) {
         const virtXmlNode *child = kept->root->children->pdata[i];
         g_autoptr(GString) one = g_string_new(NULL);
 
         virtInterfaceFormatChild(one, child);
-        if (!g_strv_contains(others, child->name) && !(has && strstr(has->kept, one->str)))
+        if (!g_strv_contains(others, child->name) && !(has && strstr(has->opaque, one->str)))
             return g_strdup(child->name);
     }
     return NULL;

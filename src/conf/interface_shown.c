@@ -31,16 +31,16 @@ childAttr(const virtXmlNode *node, const char *child, const char *attr)
     return found ? virtXmlGet(found, attr) : NULL;
 }
 
-/* Has @site, the domain in stock form, a <hostdev> in the place of the interface @node? */
+/* Has @ref, the domain in stock form, a <hostdev> in the place of the interface @node? */
 static bool
-isStoredAsHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainSite *site, virtPCIAddress *ret)
+isStoredAsHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainRef *ref, virtPCIAddress *ret)
 {
     const virtXmlNode *source = virtInterfaceIs(node) ? virtDomainDeviceFindSource(node) : NULL;
 
     if (!source || !virtPCIAddressParseXml(doc, source, ret, NULL))
         return false;
-    for (guint i = 0; i < site->hostdevs->len; i++) {
-        const virtHostdevSite *hostdev = site->hostdevs->pdata[i];
+    for (guint i = 0; i < ref->hostdevs->len; i++) {
+        const virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
 
         if (!hostdev->written && virtPCIAddressCompare(&hostdev->address, ret) == 0)
             return true;
@@ -49,13 +49,13 @@ isStoredAsHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtDoma
 }
 
 static virtInterfaceShown *
-readShown(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainSite *site)
+readShown(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainRef *ref)
 {
     virtInterfaceShown *shown = g_new0(virtInterfaceShown, 1);
     const virtXmlNode *bandwidth = virtXmlChild(node, "bandwidth");
     const char *mac = childAttr(node, "mac", "address");
 
-    shown->isHostdev = isStoredAsHostdev(doc, node, site, &shown->address);
+    shown->isHostdev = isStoredAsHostdev(doc, node, ref, &shown->address);
     shown->hasMac = mac && virtMacParse(mac, shown->mac);
     shown->target = g_strdup(childAttr(node, "target", "dev"));
     for (guint i = 0; bandwidth && i < VIRT_INTERFACE_RATES; i++) {
@@ -76,21 +76,21 @@ readShown(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainSite *
 GPtrArray *
 virtInterfaceListShown(const char *xml, gsize len, GError **error)
 {
-    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(shownFree), sites = NULL;
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(shownFree), refs = NULL;
     g_autoptr(virtXmlDoc) doc = NULL, seen = NULL;
     g_autofree char *text = NULL;
     const virtXmlNode *devices;
 
     if (!virtDomainMentionsUs(xml, len))
         return g_steal_pointer(&list);
-    if (!(doc = virtXmlParse(xml, len, "domain", error)) || !(sites = virtDomainSitesFind(doc, 0, error)) ||
-        !(text = virtDomainSitesShow(doc, sites, VIRT_SHOW_WRITTEN, error)) ||
+    if (!(doc = virtXmlParse(xml, len, "domain", error)) || !(refs = virtDomainRefsFind(doc, 0, error)) ||
+        !(text = virtDomainRefsFormat(doc, refs, VIRT_DOMAIN_FORM_WRITTEN, error)) ||
         !(seen = virtXmlParse(text, strlen(text), "domain", error)))
         return NULL;
-    devices = sites->len > 0 ? virtXmlChild(seen->root, "devices") : NULL;
+    devices = refs->len > 0 ? virtXmlChild(seen->root, "devices") : NULL;
     for (guint i = 0; devices && i < devices->children->len; i++) {
         if (virtXmlIs(devices->children->pdata[i], NULL, "interface"))
-            g_ptr_array_add(list, readShown(seen, devices->children->pdata[i], sites->pdata[0]));
+            g_ptr_array_add(list, readShown(seen, devices->children->pdata[i], refs->pdata[0]));
     }
     return g_steal_pointer(&list);
 }

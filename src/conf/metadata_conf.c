@@ -13,7 +13,7 @@
 static const virtXmlRule metadataRules[] = {
     {"hostdevs", "", "hostdev*", NULL, NULL},
     {"hostdev", "", "source! netdev* interface", NULL, NULL},
-    {"interface", "index", VIRT_INTERFACE_KEPT, NULL, NULL},
+    {"interface", "index", VIRT_INTERFACE_OPAQUE, NULL, NULL},
     {"source", "", "address!", NULL, NULL},
     {"address", "domain bus slot function", "", NULL, NULL},
     {NULL},

@@ -148,15 +148,15 @@ void virtDaemonLibvirtError(GError **error, const char *what, const char *uuid);
 
 typedef struct {
     virDomainPtr dom;              /* NULL: does not exist */
-    virtDomain *live;              /* NULL: does not run */
-    virtDomain *config;            /* NULL: is not persistent */
+    virtDomainConf *live;              /* NULL: does not run */
+    virtDomainConf *config;            /* NULL: is not persistent */
     bool liveIsOurs, configIsOurs; /* may have metadata of ours */
 } virtDaemonDomain;
 
 virtDaemonDomain *virtDaemonDomainGet(virConnectPtr conn, const char *uuid, GError **error);
 void virtDaemonDomainFree(virtDaemonDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDaemonDomain, virtDaemonDomainFree)
-bool virtDaemonDomainHas(const virtDomain *domain, const virtPCIAddress *address);
+bool virtDaemonDomainHas(const virtDomainConf *domain, const virtPCIAddress *address);
 GPtrArray *virtDaemonMetadataGet(virDomainPtr dom, guint impact, GError **error);
 bool virtDaemonMetadataSet(virDomainPtr dom, const GPtrArray *hostdevs, guint impact, GError **error);
 bool virtDaemonBarrier(virConnectPtr conn, const char *uuid, GError **error);

@@ -23,15 +23,15 @@ isGone(void)
 }
 
 /* Reads a document of libvirt's; *ret_isOurs: whether it may have anything of ours in it. */
-static virtDomain *
+static virtDomainConf *
 getXml(virDomainPtr dom, guint flags, bool *ret_isOurs, GError **error)
 {
     char *xml = virDomainGetXMLDesc(dom, flags);
-    virtDomain *domain = NULL;
+    virtDomainConf *domain = NULL;
 
     if (xml) {
         *ret_isOurs = virtDomainMentionsUs(xml, strlen(xml));
-        domain = virtDomainParseDevices(xml, strlen(xml), error);
+        domain = virtDomainConfParseDevices(xml, strlen(xml), error);
     } else if (!isGone()) {
         setError(error, "Cannot read the XML of", dom);
     }
@@ -60,7 +60,7 @@ getDomain(virtDaemonDomain *domain, GError **error)
 {
     g_autoptr(GError) local = NULL;
     bool isOurs = false;
-    virtDomain *now = getXml(domain->dom, 0, &isOurs, &local);
+    virtDomainConf *now = getXml(domain->dom, 0, &isOurs, &local);
 
     if (local) {
         g_propagate_error(error, g_steal_pointer(&local));
@@ -106,15 +106,15 @@ virtDaemonDomainFree(virtDaemonDomain *domain)
         return;
     if (domain->dom)
         virDomainFree(domain->dom);
-    virtDomainFree(domain->live);
-    virtDomainFree(domain->config);
+    virtDomainConfFree(domain->live);
+    virtDomainConfFree(domain->config);
     g_free(domain);
 }
 
 /* Has @domain the host's PCI device at @address, in whatever form?
  */
 bool
-virtDaemonDomainHas(const virtDomain *domain, const virtPCIAddress *address)
+virtDaemonDomainHas(const virtDomainConf *domain, const virtPCIAddress *address)
 {
     return virtPCIAddressIsIn(domain->devices, address);
 }

@@ -126,7 +126,7 @@ followRecord(Reconcile *reconcile, const virtRecord *record, virtHostdev *entry)
     if (any)
         ((virtNetdev *)entry->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
     if (entry->interface) /* what it has kept says the promised rate */
-        g_free(virtInterfaceDropKept(entry->interface, "bandwidth"));
+        g_free(virtInterfaceDropOpaque(entry->interface, "bandwidth"));
     reconcile->liveChanged = true;
 }
 
@@ -177,7 +177,7 @@ putBackAll(Reconcile *reconcile)
 
 /* Takes out of @metadata what the devices of @domain do not have. Returns the addresses, for g_array_unref(). */
 static GArray *
-dropStale(GPtrArray *metadata, const virtDomain *domain)
+dropStale(GPtrArray *metadata, const virtDomainConf *domain)
 {
     GArray *dropped = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
 
@@ -207,7 +207,7 @@ writeMetadata(Reconcile *reconcile, const GPtrArray *metadata, guint impact, con
 }
 
 static bool
-hasStale(const GPtrArray *metadata, const virtDomain *domain)
+hasStale(const GPtrArray *metadata, const virtDomainConf *domain)
 {
     for (guint i = 0; i < metadata->len; i++) {
         if (!virtDaemonDomainHas(domain, &((virtHostdev *)metadata->pdata[i])->address))

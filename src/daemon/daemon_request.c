@@ -9,7 +9,7 @@
 static bool
 refuse(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain, const char *why)
 {
-    const virtDomain *known = domain->live ? domain->live : domain->config;
+    const virtDomainConf *known = domain->live ? domain->live : domain->config;
     char address[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(&request->address, address);

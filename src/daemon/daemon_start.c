@@ -13,7 +13,7 @@
 /* Is a device of @domain, by what its metadata says, without a record? Looked at before and after libvirt was asked for
  * the devices: one that is being attached or detached has a record at either time. */
 static virtHostdev *
-findUnset(virtHost *host, const virtOwner *owner, const GPtrArray *metadata, const virtDomain *live, GError **error)
+findUnset(virtHost *host, const virtOwner *owner, const GPtrArray *metadata, const virtDomainConf *live, GError **error)
 {
     for (guint i = 0; i < metadata->len; i++) {
         virtHostdev *entry = metadata->pdata[i];

@@ -77,7 +77,7 @@ isSound(const virtRpcHeader *header, const GByteArray *message)
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
     gsize len = 0;
     const char *xml = header->status == VIRT_RPC_OK ? virtXdrGetString(&xdr, &len) : NULL;
-    g_autoptr(virtDomain) domain = xml ? virtDomainParse(xml, len, NULL, 0, NULL) : NULL;
+    g_autoptr(virtDomainConf) domain = xml ? virtDomainConfParse(xml, len, NULL, 0, NULL) : NULL;
 
     return domain;
 }

@@ -168,7 +168,7 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
 /* What libvirt has shown is what is written anew, and what it is compared with at the end: devices and netdevs of the
  * same moment. */
 static void
-remember(virtFilterJob *job, virtFilterTarget target, const virtDomain *domain)
+remember(virtFilterJob *job, virtFilterTarget target, const virtDomainConf *domain)
 {
     g_clear_pointer(&job->before[target], g_ptr_array_unref);
     job->before[target] = g_ptr_array_ref(domain->hostdevs);
@@ -179,11 +179,11 @@ remember(virtFilterJob *job, virtFilterTarget target, const virtDomain *domain)
 }
 
 /* The domain of @xml, which libvirt has sent; or NULL, and the call has failed. */
-static virtDomain *
+static virtDomainConf *
 domainIn(virtFilterJob *job, const char *xml, gsize len)
 {
     g_autoptr(GError) error = NULL;
-    virtDomain *domain = virtDomainParse(xml, len, NULL, 0, &error);
+    virtDomainConf *domain = virtDomainConfParse(xml, len, NULL, 0, &error);
 
     if (!domain)
         virtFilterJobFailWith(job, error);
@@ -191,7 +191,7 @@ domainIn(virtFilterJob *job, const char *xml, gsize len)
 }
 
 /* The domain that libvirt has sent; or NULL, and the call has failed. */
-static virtDomain *
+static virtDomainConf *
 domainOf(virtFilterJob *job, const virtRpcHeader *header, const GByteArray *message)
 {
     gsize len;
@@ -413,7 +413,7 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
     virtFilterJob *job = opaque;
     gsize len;
     const char *xml = xmlOf(job, header, message, &len);
-    g_autoptr(virtDomain) domain = xml ? domainIn(job, xml, len) : NULL;
+    g_autoptr(virtDomainConf) domain = xml ? domainIn(job, xml, len) : NULL;
     g_autoptr(GError) error = NULL;
 
     if (!domain)
@@ -448,7 +448,7 @@ gotDefinition(gpointer opaque, const virtRpcHeader *header, const GByteArray *me
     virtFilterJob *job = opaque;
     gsize len;
     const char *xml = xmlOf(job, header, message, &len);
-    g_autoptr(virtDomain) domain = xml ? domainIn(job, xml, len) : NULL;
+    g_autoptr(virtDomainConf) domain = xml ? domainIn(job, xml, len) : NULL;
 
     if (!domain)
         return;
@@ -495,7 +495,7 @@ static void
 gotDomainToAttach(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
-    g_autoptr(virtDomain) domain = domainOf(job, header, message);
+    g_autoptr(virtDomainConf) domain = domainOf(job, header, message);
     g_autoptr(GError) error = NULL;
 
     if (!domain)
@@ -535,7 +535,7 @@ static const virtFilterStep rewriteSteps[] = {{virtFilterStepWriteMetadata, VIRT
  * again, or none). And what an <interface> is replaced by takes a whole definition, as any other client's would.
  */
 static GError *
-checkOthers(const virtFilterJob *job, const virtDomain *domain)
+checkOthers(const virtFilterJob *job, const virtDomainConf *domain)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
 
@@ -557,7 +557,7 @@ checkOthers(const virtFilterJob *job, const virtDomain *domain)
 /* Without the device, somebody has defined the domain anew since, and what he wrote counts. With it and without its
  * netdevs, he did so between our two calls. */
 static GError *
-checkAttached(const virtFilterJob *job, const virtDomain *domain)
+checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
 {
     const virtHostdev *entry = virtHostdevListFind(domain->hostdevs, &job->hostdev->address);
 
@@ -569,7 +569,7 @@ checkAttached(const virtFilterJob *job, const virtDomain *domain)
 }
 
 static bool
-hasLostEntry(const virtFilterJob *job, const virtDomain *domain)
+hasLostEntry(const virtFilterJob *job, const virtDomainConf *domain)
 {
     return virtPCIAddressIsIn(domain->devices, &job->hostdev->address) &&
            !virtHostdevListFind(domain->hostdevs, &job->hostdev->address);
@@ -579,7 +579,7 @@ static void
 gotStored(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
-    g_autoptr(virtDomain) domain = domainOf(job, header, message);
+    g_autoptr(virtDomainConf) domain = domainOf(job, header, message);
     g_autoptr(GError) error = NULL;
 
     if (!domain)

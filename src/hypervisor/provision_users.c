@@ -25,14 +25,14 @@
 
 /* One that has PCI devices of the host. */
 typedef struct {
-    virtDomain *domain;
+    virtDomainConf *domain;
     guint64 pid; /* of its QEMU; 0: not known */
 } Guest;
 
 static void
 guestFree(Guest *guest)
 {
-    virtDomainFree(guest->domain);
+    virtDomainConfFree(guest->domain);
     g_free(guest);
 }
 
@@ -63,7 +63,7 @@ addGuest(GPtrArray *guests, const char *text, gsize len, GError **error)
     static const char close[] = "</domain>";
     const char *from = findDomain(text, len);
     const char *to = from ? g_strrstr_len(from, (gssize)(text + len - from), close) : NULL;
-    virtDomain *domain;
+    virtDomainConf *domain;
     Guest *guest;
 
     if (!to) {
@@ -72,7 +72,7 @@ addGuest(GPtrArray *guests, const char *text, gsize len, GError **error)
     }
     if (!memmem(from, (gsize)(to - from), "hostdev", strlen("hostdev")))
         return true;
-    if (!(domain = virtDomainParseDevices(from, (gsize)(to - from) + strlen(close), error)))
+    if (!(domain = virtDomainConfParseDevices(from, (gsize)(to - from) + strlen(close), error)))
         return false;
     guest = g_new0(Guest, 1);
     guest->domain = domain;

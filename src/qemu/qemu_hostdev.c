@@ -14,11 +14,11 @@
 static bool
 checkPFs(virtHost *host, const char *xml, gsize len, GError **error)
 {
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
 
     if (!memmem(xml, len, "hostdev", strlen("hostdev")))
         return true;
-    domain = virtDomainParseDevices(xml, len, error);
+    domain = virtDomainConfParseDevices(xml, len, error);
     return domain && virtProvisionCheckPFs(host, domain->devices, error);
 }
 
@@ -32,7 +32,7 @@ bool
 virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, gsize len, guint64 starter,
                              GError **error)
 {
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
 
     if (len > VIRT_XML_WRITTEN_MAX) {
@@ -46,7 +46,7 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
         return false;
     if (!virtDomainMentionsUs(xml, len))
         return true;
-    if (!(domain = virtDomainParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
+    if (!(domain = virtDomainConfParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
         return false;
     if (domain->hostdevs->len == 0)
         return true;
@@ -63,7 +63,7 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
 /* The UUID of the domain @name: what its XML says or, where that cannot be read, what a record does. NULL: it is no
  * domain with records. */
 static char *
-uuidOf(const virtDomain *domain, const GPtrArray *records, const char *name)
+uuidOf(const virtDomainConf *domain, const GPtrArray *records, const char *name)
 {
     if (domain && domain->uuid)
         return g_ascii_strdown(g_strstrip(domain->uuid), -1);
@@ -102,7 +102,7 @@ bool
 virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, gsize len, bool last, GError **error)
 {
     g_autoptr(GPtrArray) records = virtProvisionRecordList(host, error);
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autofree char *uuid = NULL;
     bool ok;
@@ -111,7 +111,7 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
         return false;
     if (records->len == 0)
         return true;
-    domain = xml ? virtDomainParseDevices(xml, len, NULL) : NULL;
+    domain = xml ? virtDomainConfParseDevices(xml, len, NULL) : NULL;
     if (!(uuid = uuidOf(domain, records, name)))
         return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
@@ -141,12 +141,12 @@ void
 virtQemuHostdevReconnectDomain(virtHost *host, const char *xml, gsize len)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(GError) error = NULL;
 
     if (len <= VIRT_XML_WRITTEN_MAX && !virtDomainMentionsUs(xml, len))
         return;
-    if (!(domain = virtDomainParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, &error))) {
+    if (!(domain = virtDomainConfParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, &error))) {
         virtHostWarn(host, "%s", error->message);
         return;
     }

@@ -57,7 +57,7 @@ virtRpcShow(const char *xml, gsize len, GError **error)
 
     if (found)
         return g_strdup(shown->text);
-    text = virtDomainShow(xml, len, NULL, VIRT_SHOW_WRITTEN, error);
+    text = virtDomainFormat(xml, len, NULL, VIRT_DOMAIN_FORM_WRITTEN, error);
     if (text && len <= LONGEST)
         replace(shown, xml, len, text);
     return text;

@@ -29,7 +29,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
          "NAME"},
         {NULL},
     };
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) ||

@@ -8,7 +8,8 @@ convert(const char *to, const char *xml, gsize len, const char *file, GError **e
 {
     if (g_str_equal(to, "stock"))
         return virtDomainToStock(xml, len, file, VIRT_DOMAIN_INTERFACES, error);
-    return virtDomainConvert(xml, len, file, g_str_equal(to, "netdev") ? VIRT_SHOW_NETDEV : VIRT_SHOW_INTERFACE, error);
+    return virtDomainConvert(xml, len, file,
+                             g_str_equal(to, "netdev") ? VIRT_DOMAIN_FORM_NETDEV : VIRT_DOMAIN_FORM_INTERFACE, error);
 }
 
 bool

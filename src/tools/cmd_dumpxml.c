@@ -26,7 +26,7 @@ virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error)
             (migratable ? VIR_DOMAIN_XML_MIGRATABLE : 0);
     conn = virtToolConnect(tool, !security, error);
     if (!(xml = virtToolGetXml(conn, argv[1], flags, error)) ||
-        !(shown = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, error)))
+        !(shown = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, error)))
         return false;
     fputs(shown, stdout);
     return true;

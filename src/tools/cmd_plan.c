@@ -8,13 +8,13 @@
 
 /* The domain as libvirt would start it next. Only libvirt itself tells an <interface> that is left to it from one that
  * is shown for a <hostdev> of ours. */
-static virtDomain *
+static virtDomainConf *
 definedDomain(virtTool *tool, const char *name, GError **error)
 {
     g_autoptr(virConnect) conn = virtToolConnectStock(tool, true, error);
     g_autofree char *xml = virtToolGetXml(conn, name, VIR_DOMAIN_XML_INACTIVE, error);
 
-    return xml ? virtDomainParse(xml, strlen(xml), NULL, 0, error) : NULL;
+    return xml ? virtDomainConfParse(xml, strlen(xml), NULL, 0, error) : NULL;
 }
 
 static guint
@@ -47,7 +47,7 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
         {"domain", 0, 0, G_OPTION_ARG_NONE, &isDomain, "FILE is the name of a defined domain", NULL},
         {NULL},
     };
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GPtrArray) rows = NULL;
     guint problems;

@@ -12,14 +12,14 @@ validateFile(virtTool *tool, const char *schemas, const char *file, GError **err
 {
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
-    g_autoptr(virtDomain) domain = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autofree char *shown = NULL;
 
     if (!xml)
         return false;
     /* Ours first: it says what is wrong; the grammar only says that something is. */
-    if (!(domain = virtDomainParse(xml, len, tool->file, VIRT_DOMAIN_INTERFACES, error)) ||
-        !(shown = virtDomainShow(xml, len, tool->file, VIRT_SHOW_WRITTEN, error)))
+    if (!(domain = virtDomainConfParse(xml, len, tool->file, VIRT_DOMAIN_INTERFACES, error)) ||
+        !(shown = virtDomainFormat(xml, len, tool->file, VIRT_DOMAIN_FORM_WRITTEN, error)))
         return false;
     return virtSchemaValidate(schemas ? schemas : VIRT_SCHEMA_DIR, shown, strlen(shown), tool->file, error);
 }

@@ -121,13 +121,13 @@ virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **erro
 }
 
 /* @flags: VIRT_DOMAIN_… */
-virtDomain *
+virtDomainConf *
 virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error)
 {
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
 
-    return xml ? virtDomainParse(xml, len, tool->file, flags, error) : NULL;
+    return xml ? virtDomainConfParse(xml, len, tool->file, flags, error) : NULL;
 }
 
 /* ---- systemd ---- */

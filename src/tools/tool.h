@@ -51,7 +51,7 @@ const virtCommand *virtToolFindCommand(const char *name);
 bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
                      GError **error);
 char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
-virtDomain *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
+virtDomainConf *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 
 bool virtToolSystemctl(char **ret_out, GError **error, ...) G_GNUC_NULL_TERMINATED;
 

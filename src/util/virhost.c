@@ -56,9 +56,9 @@ virtHostFree(virtHost *host)
 }
 
 /* From here to virtHostReadsEnd(), the state directory is opened and verified once, the ports of a PF are looked up
- * once, who has VFs is found out once, and a netdev's list of VFs is read once and then again after each RTM_SETLINK, to whichever netdev it went:
- * some drivers write one port through another. So many VFs of a port cost one request instead of one each, and no
- * read-back can be older than what it is to confirm.
+ * once, who has VFs is found out once, and a netdev's list of VFs is read once and then again after each RTM_SETLINK,
+ * to whichever netdev it went: some drivers write one port through another. So many VFs of a port cost one request
+ * instead of one each, and no read-back can be older than what it is to confirm.
  *
  * It is for one transaction: what others change meanwhile goes unseen. May be nested; the outermost counts.
  */
@@ -295,8 +295,8 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
     if (isKernelName(name))
         return g_strdup(name);
     g_autofree char *shown = g_strescape(target, NULL);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use %s: it leads to \"%.80s\", expected a kernel's name.", path,
-                shown);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use %s: it leads to \"%.80s\", expected a kernel's name.",
+                path, shown);
     return NULL;
 }
 

@@ -272,8 +272,7 @@ virtVFGetPort(const virtVF *vf, guint port, GError **error)
         const virtPort *other = vf->ports->pdata[i];
         g_string_append_printf(names, "%s%u (%s)", i ? ", " : "", other->port, other->ifname);
     }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "PF %s of VF %s has no port %u; it has %s. Name one of those.", vf->pfName, vf->name,
-                port, names->str);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "PF %s of VF %s has no port %u; it has %s. Name one of those.",
+                vf->pfName, vf->name, port, names->str);
     return NULL;
 }

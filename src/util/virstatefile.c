@@ -74,8 +74,8 @@ virtStateNameCheck(const char *name, GError **error)
     return false;
 }
 
-/* The name of a file that is to become the record @name. Only who holds the PF's lock writes records, so what bears that
- * name already is a crash's.
+/* The name of a file that is to become the record @name. Only who holds the PF's lock writes records, so what bears
+ * that name already is a crash's.
  */
 void
 virtStateNameTemporary(const char *name, const char *stage, char ret[VIRT_STATE_NAME_MAX + 8])
@@ -100,7 +100,8 @@ checkDirectory(int fd, const char *path, GError **error)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at state directory %s: %s.", path, g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at state directory %s: %s.", path,
+                    g_strerror(errno));
         return false;
     }
     if (st.st_uid == geteuid() && (st.st_mode & 077) == 0)
@@ -217,8 +218,8 @@ openAndRead(int dir, virtHost *host, const char *name, GError **error)
     }
     char *text = readRecord(fd, &why, &code);
     if (!text)
-        g_set_error(error, VIRT_ERROR, code, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s.",
-                    host->root, name, why);
+        g_set_error(error, VIRT_ERROR, code, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s.", host->root,
+                    name, why);
     close(fd);
     return text;
 }

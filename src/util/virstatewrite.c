@@ -85,8 +85,8 @@ shareFile(int dir, const char *temp, const char *name)
     return false;
 }
 
-/* Write one file with the names of all @n @files. Returns its descriptor, or -1 with errno; counts in @written the names
- * that lead to it. */
+/* Write one file with the names of all @n @files. Returns its descriptor, or -1 with errno; counts in @written the
+ * names that lead to it. */
 static int
 writeShared(int dir, const virtStateText *files, guint n, guint *written)
 {
@@ -219,8 +219,8 @@ appendSection(int fd, const char *name, const char *text)
     return writeAll(fd, section, strlen(section));
 }
 
-/* Add a short text to each of the records of @batch, as long as nobody else has written them. Not synced: for what may be
- * forgotten. A crash or a failure may leave the beginning of it there.
+/* Add a short text to each of the records of @batch, as long as nobody else has written them. Not synced: for what may
+ * be forgotten. A crash or a failure may leave the beginning of it there.
  *
  * Errors: VIRT_ERROR_HOST.
  */

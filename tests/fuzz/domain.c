@@ -22,7 +22,7 @@ static char *
 show(const char *xml)
 {
     g_autoptr(GError) error = NULL;
-    char *text = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, &error);
+    char *text = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
 
     if (!text)
         fuzzFail("what we have written cannot be shown: %s\n%s", error->message, xml);
@@ -71,7 +71,7 @@ static void
 checkGenerated(const char *input, const char *stored)
 {
     g_autofree char *again = stock(stored, VIRT_DOMAIN_GENERATE_MAC);
-    g_autoptr(virtDomain) domain = virtDomainParse(stored, strlen(stored), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(stored, strlen(stored), NULL, 0, NULL);
 
     fuzzXmlKept(input, stored, FUZZ_NETDEVS, "brought to stock form with MAC addresses");
     fuzzSame(again, stored, "MAC addresses, generated twice");
@@ -97,7 +97,7 @@ checkReverted(const char *stored)
     g_autoptr(GPtrArray) lost = NULL, lostAgain = NULL;
     g_autofree char *reverted = virtDomainRevert(stored, strlen(stored), &lost, &error);
     g_autofree char *again = reverted ? virtDomainRevert(reverted, strlen(reverted), &lostAgain, &error) : NULL;
-    g_autoptr(virtDomain) domain = again ? virtDomainParse(again, strlen(again), NULL, 0, &error) : NULL;
+    g_autoptr(virtDomainConf) domain = again ? virtDomainConfParse(again, strlen(again), NULL, 0, &error) : NULL;
 
     if (!reverted && !virtDomainMentionsUs(stored, strlen(stored)))
         return; /* not even XML */
@@ -121,7 +121,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
         return 0;
     /* These need no NUL behind their text. */
     stored = virtDomainToStock(raw, size, NULL, 0, NULL);
-    shown = virtDomainShow(raw, size, NULL, VIRT_SHOW_WRITTEN, NULL);
+    shown = virtDomainFormat(raw, size, NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
     generated = virtDomainToStock(raw, size, NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
     if (!stored != !generated || (stored && !shown))
         fuzzFail("brought to stock form %d, with MAC addresses %d, shown %d", !!stored, !!generated, !!shown);

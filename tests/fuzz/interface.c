@@ -23,7 +23,7 @@ static char *
 show(const char *xml)
 {
     g_autoptr(GError) error = NULL;
-    char *text = virtDomainShow(xml, strlen(xml), NULL, VIRT_SHOW_WRITTEN, &error);
+    char *text = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
 
     if (!text)
         fuzzFail("what we have written cannot be shown: %s\n%s", error->message, xml);
@@ -36,8 +36,8 @@ compareLines(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Whatever the order of the devices: a hostdev that becomes an interface moves. And whatever port is the device's to say:
- * as a <netdev> that is port 1. */
+/* Whatever the order of the devices: a hostdev that becomes an interface moves. And whatever port is the device's to
+ * say: as a <netdev> that is port 1. */
 static char *
 sortedMeaning(const char *xml)
 {
@@ -67,7 +67,7 @@ checkStock(const char *input, const char *stored)
 }
 
 static void
-checkConverted(const char *input, const char *stored, virtShow to)
+checkConverted(const char *input, const char *stored, virtDomainForm to)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = virtDomainConvert(input, strlen(input), NULL, to, NULL);
@@ -102,7 +102,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
         checkStock(input, stored);
     if (all)
         fuzzSame(all, stored, "with all interfaces, and with those that can be");
-    checkConverted(input, stored, VIRT_SHOW_NETDEV);
-    checkConverted(input, stored, VIRT_SHOW_INTERFACE);
+    checkConverted(input, stored, VIRT_DOMAIN_FORM_NETDEV);
+    checkConverted(input, stored, VIRT_DOMAIN_FORM_INTERFACE);
     return 0;
 }
