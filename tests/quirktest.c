@@ -1,9 +1,9 @@
-/* quirktest.c: the tables of drivers' habits and abilities: whole, looked up, written down, and tried out in the lab
+/* quirktest.c: the tables of drivers' habits and capabilities: whole, looked up, written down, and tried out in the lab
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fakehost.h"
 #include "testfiles.h"
-#include "util/virnetdevforesight.h"
+#include "util/virnetdevcaps.h"
 #include "util/virnetdevquirk.h"
 
 #include <errno.h>
@@ -35,18 +35,19 @@ testQuirksWhole(void)
 static void
 testDriversWhole(void)
 {
-    for (const virtDriverInfo *info = virtDrivers; info->driver; info++) {
+    for (const virtNetdevCapsDriver *info = virtNetdevCapsDrivers; info->driver; info++) {
         g_test_message("%s", info->driver);
         g_assert_nonnull(info->source);
-        g_assert_cmphex(info->can & info->perhaps, ==, 0);
+        g_assert_cmphex(info->can & info->maybe, ==, 0);
         /* A value of a setting needs the setting. */
-        for (virtAbility ability = 1; ability < VIRT_ABILITY_LAST; ability++) {
-            guint both = info->can | info->perhaps;
-            if (virtAbilities[ability].needed && both & 1u << ability)
-                g_assert_true(both & (virtAbilities[ability - 1].needed ? 3u << (ability - 2) : 1u << (ability - 1)));
+        for (virtNetdevCapability capability = 1; capability < VIRT_CAPABILITY_LAST; capability++) {
+            guint both = info->can | info->maybe;
+            if (virtNetdevCapabilities[capability].needed && both & 1u << capability)
+                g_assert_true(both & (virtNetdevCapabilities[capability - 1].needed ? 3u << (capability - 2)
+                                                                                    : 1u << (capability - 1)));
         }
         /* The first row that fits counts: one for all ports comes last. */
-        if (info->only == VIRT_PORT_ANY && info[1].driver)
+        if (info->only == VIRT_CAPS_PORT_ANY && info[1].driver)
             g_assert_cmpstr(info->driver, <, info[1].driver);
     }
 }
@@ -80,7 +81,7 @@ typedef struct {
     fakeHost *fake;
     virtPCIAddress pf;
     virtPort port;
-    virtPortKind *kind;
+    virtNetdevCapsPort *kind;
 } Fixture;
 
 static void
@@ -96,24 +97,24 @@ setUp(Fixture *f, gconstpointer driver)
 static void
 tearDown(Fixture *f, gconstpointer data)
 {
-    virtPortKindFree(f->kind);
+    virtNetdevCapsPortFree(f->kind);
     fakeHostFree(f->fake);
 }
 
 static void
 look(Fixture *f)
 {
-    virtPortKindFree(f->kind);
-    f->kind = virtPortKindRead(f->fake->host, &f->pf, &f->port);
+    virtNetdevCapsPortFree(f->kind);
+    f->kind = virtNetdevCapsPortRead(f->fake->host, &f->pf, &f->port);
 }
 
 static void
-assertForeseen(Fixture *f, const virtNetdev *wanted, virtNetdevAttr attr, virtForesight foresight, const char *why)
+assertAnswer(Fixture *f, const virtNetdev *wanted, virtNetdevAttr attr, virtNetdevCapsAnswer answer, const char *why)
 {
     const virtNetdev present = {.present = ~0u & ~BIT(VIRT_NETDEV_SPOOFCHECK)};
     g_autofree char *said = NULL;
     look(f);
-    g_assert_cmpint(virtForeseeAttr(f->kind, &present, wanted, attr, &said), ==, foresight);
+    g_assert_cmpint(virtNetdevCapsAskAttr(f->kind, &present, wanted, attr, &said), ==, answer);
     g_assert_cmpstr(said, ==, why);
 }
 
@@ -121,34 +122,34 @@ static void
 testKnown(Fixture *f, gconstpointer data)
 {
     virtNetdev wanted = {.vlan = {.id = 42}};
-    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CAN,
-                   "igb: VLAN is supported (Linux 6.12, intel/igb/igb_main.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_CAN,
+                 "igb: VLAN is supported (Linux 6.12, intel/igb/igb_main.c)");
     wanted.vlan.protocol = ETH_P_8021AD;
-    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CANNOT,
-                   "igb: VLAN with 802.1ad is not supported (Linux 6.12, intel/igb/igb_main.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_CANNOT,
+                 "igb: VLAN with 802.1ad is not supported (Linux 6.12, intel/igb/igb_main.c)");
     virtNetdevSetRate(&wanted, 100, 0);
-    assertForeseen(f, &wanted, VIRT_NETDEV_BANDWIDTH, VIRT_FORESIGHT_PERHAPS,
-                   "igb: rate hangs on card, firmware or mode (Linux 6.12, intel/igb/igb_main.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_BANDWIDTH, VIRT_CAPS_MAYBE,
+                 "igb: rate depends on card, firmware or mode (Linux 6.12, intel/igb/igb_main.c)");
     virtNetdevSetRate(&wanted, 100, 10);
-    assertForeseen(f, &wanted, VIRT_NETDEV_BANDWIDTH, VIRT_FORESIGHT_CANNOT,
-                   "igb: rate with floor is not supported (Linux 6.12, intel/igb/igb_main.c)");
-    assertForeseen(f, &wanted, VIRT_NETDEV_PORT_GUID, VIRT_FORESIGHT_CANNOT,
-                   "igb: port GUID is not supported (Linux 6.12, intel/igb/igb_main.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_BANDWIDTH, VIRT_CAPS_CANNOT,
+                 "igb: rate with floor is not supported (Linux 6.12, intel/igb/igb_main.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_PORT_GUID, VIRT_CAPS_CANNOT,
+                 "igb: port GUID is not supported (Linux 6.12, intel/igb/igb_main.c)");
 }
 
 static void
 testUnknown(Fixture *f, gconstpointer data)
 {
     const virtNetdev wanted = {0};
-    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_UNKNOWN, NULL);
-    assertForeseen(f, &wanted, VIRT_NETDEV_TRUST, VIRT_FORESIGHT_CAN, "the driver reports trust");
-    assertForeseen(f, &wanted, VIRT_NETDEV_SPOOFCHECK, VIRT_FORESIGHT_CANNOT,
-                   "the driver does not report spoof check and will most likely refuse it");
-    assertForeseen(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_FORESIGHT_UNKNOWN, NULL);
+    assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_UNKNOWN, NULL);
+    assertAnswer(f, &wanted, VIRT_NETDEV_TRUST, VIRT_CAPS_CAN, "the driver reports trust");
+    assertAnswer(f, &wanted, VIRT_NETDEV_SPOOFCHECK, VIRT_CAPS_CANNOT,
+                 "the driver does not report spoof check and will most likely refuse it");
+    assertAnswer(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_CAPS_UNKNOWN, NULL);
     fakeHostFile(f->fake, "1\n", "sys/bus/pci/devices/" PF "/net/%s/type", f->port.ifname);
-    assertForeseen(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_FORESIGHT_CANNOT, "only InfiniBand has a node GUID");
+    assertAnswer(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_CAPS_CANNOT, "only InfiniBand has a node GUID");
     fakeHostFile(f->fake, "32\n", "sys/bus/pci/devices/" PF "/net/%s/type", f->port.ifname);
-    assertForeseen(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_FORESIGHT_UNKNOWN, NULL);
+    assertAnswer(f, &wanted, VIRT_NETDEV_NODE_GUID, VIRT_CAPS_UNKNOWN, NULL);
 }
 
 /* mlx5 in its four shapes. */
@@ -156,19 +157,19 @@ static void
 testShapes(Fixture *f, gconstpointer data)
 {
     const virtNetdev wanted = {.vlan = {.id = 42}};
-    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CAN,
-                   "mlx5_core: VLAN is supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_CAN,
+                 "mlx5_core: VLAN is supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
     fakeHostFile(f->fake, "0x15b3\n", "sys/bus/pci/devices/" PF "/vendor");
     fakeHostFile(f->fake, "0xa2d6\n", "sys/bus/pci/devices/" PF "/device");
-    assertForeseen(
-        f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_PERHAPS,
-        "mlx5_core on a BlueField: VLAN hangs on card, firmware or mode (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
+    assertAnswer(
+        f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_MAYBE,
+        "mlx5_core on a BlueField: VLAN depends on card, firmware or mode (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
     fakeHostFile(f->fake, "b8cef60300a1b2c3\n", "sys/bus/pci/devices/" PF "/net/%s/phys_switch_id", f->port.ifname);
-    assertForeseen(f, &wanted, VIRT_NETDEV_VLAN, VIRT_FORESIGHT_CANNOT,
-                   "mlx5_core in switchdev mode: VLAN is not supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_CANNOT,
+                 "mlx5_core in switchdev mode: VLAN is not supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
     fakeHostFile(f->fake, "32\n", "sys/bus/pci/devices/" PF "/net/%s/type", f->port.ifname);
-    assertForeseen(f, &wanted, VIRT_NETDEV_PORT_GUID, VIRT_FORESIGHT_CAN,
-                   "mlx5_core on InfiniBand: port GUID is supported (Linux 6.12, ../../infiniband/hw/mlx5/ib_virt.c)");
+    assertAnswer(f, &wanted, VIRT_NETDEV_PORT_GUID, VIRT_CAPS_CAN,
+                 "mlx5_core on InfiniBand: port GUID is supported (Linux 6.12, ../../infiniband/hw/mlx5/ib_virt.c)");
 }
 
 /* --- written down --- */
@@ -206,13 +207,13 @@ describeQuirks(void)
 }
 
 static void
-appendAbilities(GString *text, const char *lead, guint abilities)
+appendCapabilities(GString *text, const char *lead, guint capabilities)
 {
     bool first = true;
-    for (virtAbility ability = 0; ability < VIRT_ABILITY_LAST; ability++) {
-        if (!(abilities & 1u << ability))
+    for (virtNetdevCapability capability = 0; capability < VIRT_CAPABILITY_LAST; capability++) {
+        if (!(capabilities & 1u << capability))
             continue;
-        g_string_append_printf(text, "%s%s", first ? lead : ", ", virtAbilities[ability].title);
+        g_string_append_printf(text, "%s%s", first ? lead : ", ", virtNetdevCapabilities[capability].title);
         first = false;
     }
 }
@@ -221,11 +222,11 @@ static char *
 describeDrivers(void)
 {
     GString *out = g_string_new(NULL);
-    for (const virtDriverInfo *info = virtDrivers; info->driver; info++) {
-        g_autofree char *name = virtDriverDescribe(info);
+    for (const virtNetdevCapsDriver *info = virtNetdevCapsDrivers; info->driver; info++) {
+        g_autofree char *name = virtNetdevCapsDescribeDriver(info);
         g_autoptr(GString) text = g_string_new(NULL);
-        appendAbilities(text, "", info->can);
-        appendAbilities(text, info->can ? "; perhaps " : "Perhaps ", info->perhaps);
+        appendCapabilities(text, "", info->can);
+        appendCapabilities(text, info->can ? "; perhaps " : "Perhaps ", info->maybe);
         g_string_append_printf(text, "%s. Source: %s.", text->len ? "" : "Nothing", info->source);
         g_string_append_printf(out, "%s\n", name);
         appendWrapped(out, text->str);
@@ -239,7 +240,7 @@ testDocs(void)
 {
     g_autofree char *quirks = describeQuirks(), *drivers = describeDrivers();
     virtTestSection("../docs/drivers.rst", "habits", quirks);
-    virtTestSection("../docs/drivers.rst", "foresight", drivers);
+    virtTestSection("../docs/drivers.rst", "capabilities", drivers);
 }
 
 /* --- tried out --- */
@@ -268,9 +269,9 @@ main(int argc, char **argv)
     g_test_add_func("/quirk/find", testFind);
     g_test_add_func("/quirk/docs", testDocs);
     g_test_add_func("/quirk/lab", testLab);
-    g_test_add_func("/foresight/whole", testDriversWhole);
-    g_test_add("/foresight/known", Fixture, "igb", setUp, testKnown, tearDown);
-    g_test_add("/foresight/unknown", Fixture, "newnic", setUp, testUnknown, tearDown);
-    g_test_add("/foresight/shapes", Fixture, "mlx5_core", setUp, testShapes, tearDown);
+    g_test_add_func("/caps/whole", testDriversWhole);
+    g_test_add("/caps/known", Fixture, "igb", setUp, testKnown, tearDown);
+    g_test_add("/caps/unknown", Fixture, "newnic", setUp, testUnknown, tearDown);
+    g_test_add("/caps/shapes", Fixture, "mlx5_core", setUp, testShapes, tearDown);
     return g_test_run();
 }

@@ -3,7 +3,7 @@
  */
 #include "hypervisor/provision_plan.h"
 #include "util/virerror.h"
-#include "util/virnetdevforesight.h"
+#include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
 
 #include <string.h>
@@ -42,11 +42,11 @@ addProblem(GPtrArray *rows, const virtPCIAddress *address, const virtVF *vf, gui
 }
 
 static char *
-foreseeRefusal(const virtPortKind *kind, const virtNetdev *present, const virtNetdev *wanted, virtNetdevAttr attr)
+predictRefusal(const virtNetdevCapsPort *kind, const virtNetdev *present, const virtNetdev *wanted, virtNetdevAttr attr)
 {
     g_autofree char *why = NULL;
 
-    return virtForeseeAttr(kind, present, wanted, attr, &why) == VIRT_FORESIGHT_CANNOT ? g_steal_pointer(&why) : NULL;
+    return virtNetdevCapsAskAttr(kind, present, wanted, attr, &why) == VIRT_CAPS_CANNOT ? g_steal_pointer(&why) : NULL;
 }
 
 /* NULL where it is not reported; a value that may or may not have been set, as such. */
@@ -76,7 +76,7 @@ static void
 addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present)
 {
     const virtPort *port = virtVFGetPort(vf, wanted->port, NULL);
-    g_autoptr(virtPortKind) kind = virtPortKindRead(host, &vf->pf, port);
+    g_autoptr(virtNetdevCapsPort) kind = virtNetdevCapsPortRead(host, &vf->pf, port);
     guint differing = virtNetdevDiff(wanted, present) | (wanted->present & present->unknown);
 
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
@@ -88,7 +88,7 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wa
         row->differs = (differing & VIRT_NETDEV_BIT(attr)) != 0;
         /* Of no VLAN, a refusal is no problem. */
         if (row->differs && (attr != VIRT_NETDEV_VLAN || !virtNetdevIsUntagged(wanted)))
-            row->problem = foreseeRefusal(kind, present, wanted, attr);
+            row->problem = predictRefusal(kind, present, wanted, attr);
     }
     virtProvisionWarnUnknown(host, vf, present, wanted);
 }

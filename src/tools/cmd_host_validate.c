@@ -4,7 +4,7 @@
 #include "config.h"
 #include "tools/hook_check.h"
 #include "util/virerror.h"
-#include "util/virnetdevforesight.h"
+#include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
 
@@ -168,16 +168,17 @@ static void
 addPort(virtTool *tool, struct libscols_table *table, const virtPCIAddress *pf, const virtPort *port,
         const virtNetdev *present)
 {
-    static const char *const answers[] = {"unknown", "yes", "perhaps", "no"}; /* virtForesight */
-    g_autoptr(virtPortKind) kind = virtPortKindRead(tool->host, pf, port);
+    static const char *const answers[] = {"unknown", "yes", "perhaps", "no"}; /* virtNetdevCapsAnswer */
+    g_autoptr(virtNetdevCapsPort) kind = virtNetdevCapsPortRead(tool->host, pf, port);
     g_autofree char *number = g_strdup_printf("%u", port->port);
     char name[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(pf, name);
-    for (virtAbility ability = 0; ability < VIRT_ABILITY_LAST; ability++) {
+    for (virtNetdevCapability capability = 0; capability < VIRT_CAPABILITY_LAST; capability++) {
         g_autofree char *why = NULL;
-        const char *answer = answers[virtForesee(kind, present, ability, &why)];
-        const char *cells[] = {virtAbilities[ability].title, answer, name, number, port->ifname, kind->driver, why};
+        const char *answer = answers[virtNetdevCapsAsk(kind, present, capability, &why)];
+        const char *cells[] = {
+            virtNetdevCapabilities[capability].title, answer, name, number, port->ifname, kind->driver, why};
 
         virtToolRow(table, NULL, cells);
     }

@@ -3,7 +3,7 @@
  */
 #include "fakehost.h"
 #include "fuzz.h"
-#include "util/virnetdevforesight.h"
+#include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
 
 #include <stdlib.h>
@@ -135,12 +135,12 @@ checkPorts(const GPtrArray *ports)
 static void
 foresee(virtHost *host, const virtPCIAddress *pf, const virtPort *port)
 {
-    g_autoptr(virtPortKind) kind = virtPortKindRead(host, pf, port);
+    g_autoptr(virtNetdevCapsPort) kind = virtNetdevCapsPortRead(host, pf, port);
 
-    for (virtAbility ability = 0; ability < VIRT_ABILITY_LAST; ability++) {
+    for (virtNetdevCapability capability = 0; capability < VIRT_CAPABILITY_LAST; capability++) {
         g_autofree char *why = NULL;
 
-        if (virtForesee(kind, NULL, ability, &why) != VIRT_FORESIGHT_UNKNOWN && !why)
+        if (virtNetdevCapsAsk(kind, NULL, capability, &why) != VIRT_CAPS_UNKNOWN && !why)
             fuzzFail("foreseen for no reason");
     }
 }
