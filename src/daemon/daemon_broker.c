@@ -143,7 +143,9 @@ answerHold(const Hold *hold)
     else if (error && (hold->request.verb == VIRT_BROKER_BEGIN || hold->request.verb == VIRT_BROKER_VERIFY))
         plain = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
                             "Cannot work on domain %s now: the log of virthostdevd says why. Try again.", hold->uuid);
-    answer(hold->client, hold->request.id, plain ? plain : error);
+    if (plain)
+        error = plain;
+    answer(hold->client, hold->request.id, error);
 }
 
 static gboolean
@@ -168,6 +170,7 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     bool over = hold->request.verb == VIRT_BROKER_END || hold->request.verb == VIRT_BROKER_VERIFY ||
                 (hold->request.verb == VIRT_BROKER_BEGIN && hold->error);
     GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
+    const char *outcome = "done";
 
     hold->busy = false;
     if (hold->request.verb == VIRT_BROKER_PREPARE && !hold->error)
@@ -177,8 +180,10 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     /* NOT_FOUND is what an attach ends with that libvirt has refused: no news for anybody here. */
     if (hold->error && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         level = G_LOG_LEVEL_WARNING;
+    if (hold->error)
+        outcome = hold->error->message;
     virtDaemonLog(VIRT_LOG_REQUEST, level, &about, "%s %s: %s", virtBrokerVerbName(hold->request.verb), hold->uuid,
-                  hold->error ? hold->error->message : "done");
+                  outcome);
     answerHold(hold);
     if (hold->request.verb == VIRT_BROKER_END && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         virtDaemonReconciled(daemon, hold->uuid, hold->error);
@@ -376,7 +381,7 @@ dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 {
     bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
     bool looks = request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_CHECK;
-    Hold *hold = begins ? NULL : findHold(client, request->uuid);
+    Hold *hold = findHold(client, request->uuid);
 
     client->outstanding++;
     if (client->readOnly && request->verb != VIRT_BROKER_STATS)
@@ -404,8 +409,10 @@ onPacket(gint fd, GIOCondition condition, gpointer opaque)
     g_autoptr(GError) error = NULL;
     char packet[VIRT_BROKER_PACKET_MAX + 1];
     virtBrokerRequest request;
-    ssize_t len = condition & G_IO_IN ? recv(fd, packet, sizeof(packet), MSG_DONTWAIT) : 0;
+    ssize_t len = 0;
 
+    if (condition & G_IO_IN)
+        len = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     if (len <= 0) {
@@ -428,8 +435,10 @@ onPacket(gint fd, GIOCondition condition, gpointer opaque)
 static void
 watch(virtDaemonClient *client)
 {
-    GIOCondition condition = client->outstanding < OUTSTANDING_MAX ? G_IO_IN | G_IO_HUP : G_IO_HUP;
+    GIOCondition condition = G_IO_HUP;
 
+    if (client->outstanding < OUTSTANDING_MAX)
+        condition |= G_IO_IN;
     if (client->source)
         g_source_remove(client->source); /* also from within its own callback */
     client->source = g_unix_fd_add(client->broker, condition, onPacket, client);

@@ -52,26 +52,32 @@ nameOf(const Reconcile *reconcile)
 {
     const virtDaemonDomain *domain = reconcile->domain;
 
-    if (domain->live || domain->config)
-        return domain->live ? domain->live->name : domain->config->name;
-    return reconcile->records->len ? ((virtRecord *)reconcile->records->pdata[0])->owner.name : reconcile->uuid;
+    if (domain->live)
+        return domain->live->name;
+    if (domain->config)
+        return domain->config->name;
+    if (reconcile->records->len)
+        return ((virtRecord *)reconcile->records->pdata[0])->owner.name;
+    return reconcile->uuid;
 }
 
 static void
 addFailure(Reconcile *reconcile, const GError *error)
 {
-    g_string_append_printf(reconcile->failures, "%s%s", reconcile->failures->len ? "\n" : "", error->message);
+    if (reconcile->failures->len)
+        g_string_append_c(reconcile->failures, '\n');
+    g_string_append(reconcile->failures, error->message);
 }
 
 static void
 say(const Reconcile *reconcile, GLogLevelFlags level, const virtPCIAddress *address, const char *what, const char *why)
 {
     const virtDaemonAbout about = {.uuid = reconcile->uuid, .name = nameOf(reconcile), .address = address};
+    g_autofree char *text = g_strjoin(": ", what, why, NULL); /* @what alone where @why is NULL */
     char name[VIRT_PCI_ADDRESS_LEN];
 
     virtPCIAddressFormat(address, name);
-    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain '%s', VF %s: %s%s%s", nameOf(reconcile), name, what,
-                  why ? ": " : "", why ? why : "");
+    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain '%s', VF %s: %s", nameOf(reconcile), name, text);
 }
 
 /* Is @text, told about the VF at @address, another than what was last told about it? What cannot be mended is tried
@@ -81,11 +87,12 @@ isNews(const Reconcile *reconcile, const virtPCIAddress *address, const char *te
 {
     static GMutex lock;
     static GHashTable *told; /* "UUID ADDRESS" -> text, of this daemon's life */
+    g_autofree char *key = NULL;
     char name[VIRT_PCI_ADDRESS_LEN];
     bool news;
 
     virtPCIAddressFormat(address, name);
-    g_autofree char *key = g_strdup_printf("%s %s", reconcile->uuid, name);
+    key = g_strdup_printf("%s %s", reconcile->uuid, name);
     g_mutex_lock(&lock);
     if (!told)
         told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -104,14 +111,16 @@ static void
 putBack(Reconcile *reconcile, const virtRecord *record, const char *why)
 {
     g_autoptr(GError) error = NULL;
+    GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
 
     if (virtProvisionReleaseOne(reconcile->host, record, &error)) {
         isNews(reconcile, &record->address, NULL);
         say(reconcile, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
         return;
     }
-    say(reconcile, isNews(reconcile, &record->address, error->message) ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG,
-        &record->address, why, error->message);
+    if (isNews(reconcile, &record->address, error->message))
+        level = G_LOG_LEVEL_WARNING;
+    say(reconcile, level, &record->address, why, error->message);
     addFailure(reconcile, error);
 }
 
@@ -135,11 +144,14 @@ static void
 followMetadata(Reconcile *reconcile, const virtRecord *record)
 {
     virtHostdev *entry = virtHostdevListFind(reconcile->live, &record->address);
-    g_autoptr(GPtrArray) wanted = entry ? virtProvisionPortFollow(entry->netdevs, record->wanted) : NULL;
+    g_autoptr(GPtrArray) wanted = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted)))
+    if (!entry)
+        return;
+    wanted = virtProvisionPortFollow(entry->netdevs, record->wanted);
+    if (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted))
         return;
     owner = virtOwnerNew(nameOf(reconcile), reconcile->uuid);
     if (virtProvisionUpdateSeen(reconcile->host, owner, record, entry, &error)) {
@@ -165,8 +177,10 @@ isThere(const Reconcile *reconcile, const virtRecord *record)
 static void
 putBackAll(Reconcile *reconcile)
 {
-    const char *why = reconcile->domain->live ? "the domain no longer has it" : "the domain no longer runs";
+    const char *why = "the domain no longer runs";
 
+    if (reconcile->domain->live)
+        why = "the domain no longer has it";
     for (guint i = 0; i < reconcile->records->len; i++) {
         if (!isThere(reconcile, reconcile->records->pdata[i]))
             putBack(reconcile, reconcile->records->pdata[i], why);

@@ -9,12 +9,15 @@
 static bool
 refuse(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain, const char *why)
 {
-    const virtDomainConf *known = domain->live ? domain->live : domain->config;
+    const char *name = request->uuid;
     char address[VIRT_PCI_ADDRESS_LEN];
 
+    if (domain->live)
+        name = domain->live->name;
+    else if (domain->config)
+        name = domain->config->name;
     virtPCIAddressFormat(&request->address, address);
-    g_set_error(error, VIRT_ERROR, code, "Cannot set VF %s for domain '%s': %s", address,
-                known ? known->name : request->uuid, why);
+    g_set_error(error, VIRT_ERROR, code, "Cannot set VF %s for domain '%s': %s", address, name, why);
     return false;
 }
 
@@ -57,12 +60,12 @@ setVF(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
-    g_autoptr(virtDaemonDomain) domain = conn ? virtDaemonDomainGet(conn, request->uuid, error) : NULL;
+    g_autoptr(virtDaemonDomain) domain = NULL;
     g_autoptr(GPtrArray) metadata = NULL;
     g_autoptr(virtOwner) owner = NULL;
     virtHostdev *wanted;
 
-    if (!domain)
+    if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
         return false;
     if (!domain->live)
         return refuse(error, VIRT_ERROR_INVALID, request, domain, "the domain is not running");
@@ -89,9 +92,12 @@ addDrift(virtHost *host, const virtDrift *drift, void *opaque)
     for (guint i = 0; i < drift->rows->len; i++) {
         const virtPlanRow *row = drift->rows->pdata[i];
 
-        if (row->differs)
-            g_string_append_printf(wrong, "%sport %u: %s was set to %s and is now %s", wrong->len ? ", " : "",
-                                   row->port, row->title, row->to, row->from);
+        if (!row->differs)
+            continue;
+        if (wrong->len)
+            g_string_append(wrong, ", ");
+        g_string_append_printf(wrong, "port %u: %s was set to %s and is now %s", row->port, row->title, row->to,
+                               row->from);
     }
 }
 
@@ -126,12 +132,12 @@ static bool
 verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
 {
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
-    g_autoptr(virtDaemonDomain) domain = conn ? virtDaemonDomainGet(conn, request->uuid, error) : NULL;
+    g_autoptr(virtDaemonDomain) domain = NULL;
     g_autoptr(GPtrArray) metadata = NULL;
     g_autoptr(GString) wrong = g_string_new(NULL);
     char name[VIRT_PCI_ADDRESS_LEN];
 
-    if (!domain)
+    if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
         return false;
     virtPCIAddressFormat(&request->address, name);
     if (!domain->live || !virtDaemonDomainHas(domain->live, &request->address)) {

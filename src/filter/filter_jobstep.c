@@ -67,7 +67,10 @@ gotActive(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
     if (!virtFilterJobIsGood(job, header, message))
         return;
     xdr = virtRpcMessageOpen(message->data, message->len);
-    job->flags |= virtXdrGetUInt(&xdr) ? VIR_DOMAIN_AFFECT_LIVE : VIR_DOMAIN_AFFECT_CONFIG;
+    if (virtXdrGetUInt(&xdr))
+        job->flags |= VIR_DOMAIN_AFFECT_LIVE;
+    else
+        job->flags |= VIR_DOMAIN_AFFECT_CONFIG;
     if (xdr.bad)
         virtFilterJobFailMalformed(job);
     else
@@ -117,7 +120,10 @@ gotMetadata(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
 
     if (!none && !virtFilterJobIsGood(job, header, message))
         return;
-    hostdevs = none ? g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree) : metadataOf(message, &error);
+    if (none)
+        hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    else
+        hostdevs = metadataOf(message, &error);
     if (!hostdevs) {
         virtFilterJobFailWith(job, error);
         return;
@@ -197,7 +203,9 @@ domainOf(virtFilterJob *job, const virtRpcHeader *header, const GByteArray *mess
     gsize len;
     const char *xml = xmlOf(job, header, message, &len);
 
-    return xml ? domainIn(job, xml, len) : NULL;
+    if (!xml)
+        return NULL;
+    return domainIn(job, xml, len);
 }
 
 static void
@@ -295,14 +303,15 @@ void
 virtFilterStepWriteMetadata(virtFilterJob *job, virtFilterTarget target)
 {
     g_autoptr(GPtrArray) hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
-    const virtHostdev *old, *updated;
+    const virtHostdev *old, *updated = NULL;
 
     if (target == VIRT_FILTER_CONFIG && job->replacing) {
         define(job, job->replacing, gotDefined);
         return;
     }
     old = virtHostdevListFind(job->before[target], &job->hostdev->address);
-    updated = job->proc->action == VIRT_RPC_UPDATE ? old : NULL;
+    if (job->proc->action == VIRT_RPC_UPDATE)
+        updated = old;
     for (guint i = 0; i < job->before[target]->len; i++) {
         const virtHostdev *other = job->before[target]->pdata[i];
 
@@ -413,10 +422,10 @@ gotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
     virtFilterJob *job = opaque;
     gsize len;
     const char *xml = xmlOf(job, header, message, &len);
-    g_autoptr(virtDomainConf) domain = xml ? domainIn(job, xml, len) : NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!domain)
+    if (!xml || !(domain = domainIn(job, xml, len)))
         return;
     remember(job, job->target, domain);
     if (isIn(job, xml, len, &error))
@@ -448,9 +457,9 @@ gotDefinition(gpointer opaque, const virtRpcHeader *header, const GByteArray *me
     virtFilterJob *job = opaque;
     gsize len;
     const char *xml = xmlOf(job, header, message, &len);
-    g_autoptr(virtDomainConf) domain = xml ? domainIn(job, xml, len) : NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
 
-    if (!domain)
+    if (!xml || !(domain = domainIn(job, xml, len)))
         return;
     remember(job, VIRT_FILTER_CONFIG, domain);
     if (virtInterfaceIsSame(job->stock, strlen(job->stock), xml, len))
@@ -464,11 +473,11 @@ gotDefinition(gpointer opaque, const virtRpcHeader *header, const GByteArray *me
 void
 virtFilterStepCompare(virtFilterJob *job, virtFilterTarget target)
 {
-    bool replace =
-        job->hostdev->interface && target == VIRT_FILTER_CONFIG && findInEntries(job, &job->source[VIRT_FILTER_CONFIG]);
-
     job->target = target;
-    askForXml(job, target, 0, replace ? gotDefinition : gotXml);
+    if (job->hostdev->interface && target == VIRT_FILTER_CONFIG && findInEntries(job, &job->source[VIRT_FILTER_CONFIG]))
+        askForXml(job, target, 0, gotDefinition);
+    else
+        askForXml(job, target, 0, gotXml);
 }
 
 /* Have the broker set the VF of an update. */

@@ -52,6 +52,15 @@ parseId(const char *word, guint *ret)
     return true;
 }
 
+/* In the one spelling of a UUID that is taken. */
+static bool
+isUuidChar(char c, char shape)
+{
+    if (shape == '-')
+        return c == '-';
+    return g_ascii_isxdigit(c) && !g_ascii_isupper(c);
+}
+
 static bool
 isUuid(const char *word)
 {
@@ -60,14 +69,13 @@ isUuid(const char *word)
     if (strlen(word) != sizeof(shape) - 1)
         return false;
     for (guint i = 0; shape[i]; i++) {
-        if (shape[i] == 'x' ? !g_ascii_isxdigit(word[i]) || g_ascii_isupper(word[i]) : word[i] != '-')
+        if (!isUuidChar(word[i], shape[i]))
             return false;
     }
     return true;
 }
 
-/* @request as a packet; the caller frees it. Its length is that of the string: no NUL is sent.
- */
+/* @request as a packet; the caller frees it. Its length is that of the string: no NUL is sent. */
 char *
 virtBrokerRequestFormat(const virtBrokerRequest *request)
 {
@@ -110,18 +118,21 @@ bool
 virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GError **error)
 {
     virtBrokerRequest request = {0};
+    g_autofree char *quoted = NULL;
 
     if (len <= VIRT_BROKER_PACKET_MAX) {
         g_autofree char *text = g_strndup(packet, len);
         g_auto(GStrv) words = g_strsplit(text, " ", 5);
-        g_autofree char *again = readWords(words, &request) ? virtBrokerRequestFormat(&request) : NULL;
+        g_autofree char *again = NULL;
 
+        if (readWords(words, &request))
+            again = virtBrokerRequestFormat(&request);
         if (again && strlen(again) == len && memcmp(again, packet, len) == 0) {
             *ret = request;
             return true;
         }
     }
-    g_autofree char *quoted = quote(packet, len);
+    quoted = quote(packet, len);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no request to the broker", quoted);
     return false;
 }
@@ -136,13 +147,15 @@ virtBrokerAnswerFormat(guint id, const GError *failure)
 {
     g_autofree char *text = NULL;
     g_autofree char *answer = NULL;
+    int code = VIRT_ERROR_HOST;
     const char *end;
 
     if (!failure)
         return g_strdup_printf("ok %u", id);
+    if (failure->domain == VIRT_ERROR)
+        code = failure->code;
     text = g_utf8_make_valid(failure->message, -1);
-    answer =
-        g_strdup_printf("error %u %d %s", id, failure->domain == VIRT_ERROR ? failure->code : VIRT_ERROR_HOST, text);
+    answer = g_strdup_printf("error %u %d %s", id, code, text);
     if (strlen(answer) > VIRT_BROKER_PACKET_MAX) {
         g_utf8_validate(answer, VIRT_BROKER_PACKET_MAX, &end);
         answer[end - answer] = '\0';
@@ -178,25 +191,27 @@ bool
 virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret_failure, GError **error)
 {
     g_autoptr(GError) failure = NULL;
+    g_autofree char *quoted = NULL;
     guint id = 0;
 
     if (len <= VIRT_BROKER_PACKET_MAX && g_utf8_validate_len(packet, len, NULL)) {
         g_autofree char *text = g_strndup(packet, len);
-        g_autofree char *again = readAnswer(text, &id, &failure) ? virtBrokerAnswerFormat(id, failure) : NULL;
+        g_autofree char *again = NULL;
 
+        if (readAnswer(text, &id, &failure))
+            again = virtBrokerAnswerFormat(id, failure);
         if (again && strlen(again) == len && memcmp(again, packet, len) == 0) {
             *ret_id = id;
             *ret_failure = g_steal_pointer(&failure);
             return true;
         }
     }
-    g_autofree char *quoted = quote(packet, len);
+    quoted = quote(packet, len);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no answer of the broker", quoted);
     return false;
 }
 
-/* The answer to a request for statistics, where they can be told; the caller frees it.
- */
+/* The answer to a request for statistics, where there are some; the caller frees it. */
 char *
 virtBrokerStatsFormat(guint id, const virtNetdevStats *stats)
 {
@@ -205,8 +220,7 @@ virtBrokerStatsFormat(guint id, const virtNetdevStats *stats)
                            id, stats->rxBytes, stats->rxPackets, stats->txBytes, stats->txPackets);
 }
 
-/* Reads such an answer. False for anything but what virtBrokerStatsFormat() writes; nothing is then returned.
- */
+/* Reads such an answer. False for anything but what virtBrokerStatsFormat() writes; nothing is then returned. */
 bool
 virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret)
 {

@@ -36,12 +36,14 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
         /* What an interface says is set or refused: there is no libvirt to leave it to. */
         !(domain = virtToolReadDomain(tool, argv[1], VIRT_DOMAIN_ALL_INTERFACES, error)))
         return false;
-    if (!name && !domain->name) {
+    if (!name)
+        name = g_strdup(domain->name);
+    if (!name) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                     "%s names no domain: say with --owner=NAME whose the VFs are, to release them by", argv[1]);
         return false;
     }
-    if (!checkName(name ? name : domain->name, error))
+    if (!checkName(name, error))
         return false;
     if (domain->hostdevs->len == 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
@@ -49,7 +51,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
                     argv[1]);
         return false;
     }
-    owner = virtOwnerNew(name ? name : domain->name, NULL);
+    owner = virtOwnerNew(name, NULL);
     if (!virtProvisionPrepare(tool->host, owner, domain->hostdevs, error))
         return false;
     printf("%u VF%s set for '%s'\n", domain->hostdevs->len, domain->hostdevs->len == 1 ? "" : "s", owner->name);

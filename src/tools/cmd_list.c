@@ -23,7 +23,9 @@ ownerOf(virtHost *host, const char *vfName)
 {
     g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, vfName, NULL);
 
-    return record ? g_strdup(record->owner.name) : NULL;
+    if (!record)
+        return NULL;
+    return g_strdup(record->owner.name);
 }
 
 /* False with @error: it could not be read, but may have been shown all the same. */
@@ -43,7 +45,8 @@ visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit,
     present = virtNetDevHostdevRead(host, vf, one, error);
     owner = ownerOf(host, vf->name);
     place.vf = vf;
-    place.netdev = present ? present->pdata[0] : NULL;
+    if (present)
+        place.netdev = present->pdata[0];
     place.driver = driver;
     place.owner = owner;
     visit(&place, opaque);
@@ -57,8 +60,15 @@ visitVFs(virtHost *host, Place place, const GPtrArray *vfs, Visit visit, void *o
     g_autoptr(GError) first = NULL;
     guint unread = 0;
 
-    for (guint n = 0; n < vfs->len; n++)
-        unread += !visitVF(host, place, vfs->pdata[n], visit, opaque, first ? NULL : &first);
+    for (guint n = 0; n < vfs->len; n++) {
+        g_autoptr(GError) error = NULL;
+
+        if (visitVF(host, place, vfs->pdata[n], visit, opaque, &error))
+            continue;
+        unread++;
+        if (!first)
+            first = g_steal_pointer(&error);
+    }
     if (unread > 1)
         virtHostWarn(host, "%s (And %u more of the %u VFs of %s could not be read.)", first->message, unread - 1,
                      vfs->len, place.port->ifname);
@@ -109,6 +119,12 @@ warnWaiting(virtHost *host)
     }
 }
 
+static const char *
+linkState(const virtPort *port)
+{
+    return port->up ? "up" : "down";
+}
+
 /* ---- as a tree ---- */
 
 #define FIRST_ATTR 3 /* columns before the attributes; the owner comes last */
@@ -125,7 +141,6 @@ addToTree(const Place *place, void *opaque)
 {
     Tree *tree = opaque;
     const char *cells[COLUMNS] = {place->pf, NULL, place->driver};
-    g_autofree char *index = place->vf ? g_strdup_printf("VF %u", place->vf->index) : NULL;
     char *values[VIRT_NETDEV_ATTR_LAST] = {NULL};
 
     for (guint attr = 0; place->netdev && attr < VIRT_NETDEV_ATTR_LAST; attr++) {
@@ -135,12 +150,14 @@ addToTree(const Place *place, void *opaque)
         tree->used[attr] = true;
     }
     if (place->vf) {
+        g_autofree char *index = g_strdup_printf("VF %u", place->vf->index);
+
         cells[0] = place->vf->name;
         cells[1] = index;
         cells[COLUMNS - 1] = place->owner;
         virtToolRow(tree->table, tree->port, cells);
     } else if (place->port) {
-        g_autofree char *number = g_strdup_printf("port %u (%s)", place->port->port, place->port->up ? "up" : "down");
+        g_autofree char *number = g_strdup_printf("port %u (%s)", place->port->port, linkState(place->port));
 
         cells[0] = place->port->ifname;
         cells[1] = number;
@@ -176,14 +193,28 @@ printTree(virtTool *tool)
 
 /* ---- as a picture ---- */
 
+static char *
+formatAttr(const Place *place, virtNetdevAttr attr)
+{
+    if (!place->netdev)
+        return g_strdup("?");
+    return virtNetdevAttrs[attr].format(place->netdev);
+}
+
+static const char *
+driverOf(const Place *place)
+{
+    return place->driver ? place->driver : "no driver";
+}
+
 static void
 drawVF(const Place *place)
 {
-    g_autofree char *mac = place->netdev ? virtNetdevAttrs[VIRT_NETDEV_MAC].format(place->netdev) : g_strdup("?");
-    g_autofree char *vlan = place->netdev ? virtNetdevAttrs[VIRT_NETDEV_VLAN].format(place->netdev) : g_strdup("?");
+    g_autofree char *mac = formatAttr(place, VIRT_NETDEV_MAC);
+    g_autofree char *vlan = formatAttr(place, VIRT_NETDEV_VLAN);
 
     printf("  \"%s\" [shape=box, label=\"VF %u\\n%s\\n%s\"];\n", place->vf->name, place->vf->index, place->vf->name,
-           place->driver ? place->driver : "no driver");
+           driverOf(place));
     printf("  \"%s port %u\" -> \"%s\" [label=\"%s\\nVLAN %s\"];\n", place->pf, place->port->port, place->vf->name, mac,
            vlan);
     if (place->owner) {
@@ -202,11 +233,10 @@ draw(const Place *place, void *opaque)
         drawVF(place);
     else if (place->port)
         printf("  \"%s port %u\" [label=\"port %u\\n%s %s\"];\n  \"%s\" -> \"%s port %u\";\n", place->pf,
-               place->port->port, place->port->port, place->port->ifname, place->port->up ? "up" : "down", place->pf,
-               place->pf, place->port->port);
+               place->port->port, place->port->port, place->port->ifname, linkState(place->port), place->pf, place->pf,
+               place->port->port);
     else
-        printf("  \"%s\" [shape=box3d, label=\"PF %s\\n%s\"];\n", place->pf, place->pf,
-               place->driver ? place->driver : "no driver");
+        printf("  \"%s\" [shape=box3d, label=\"PF %s\\n%s\"];\n", place->pf, place->pf, driverOf(place));
 }
 
 bool

@@ -65,7 +65,9 @@ checkAddresses(virtHost *host, int argc, char **argv, GError **error)
 static void
 addFailure(GString *failures, const GError *problem)
 {
-    g_string_append_printf(failures, "%s%s", failures->len ? "\n" : "", problem->message);
+    if (failures->len)
+        g_string_append_c(failures, '\n');
+    g_string_append(failures, problem->message);
 }
 
 /* Failures are collected: one VF that will not go back must not keep the others. */

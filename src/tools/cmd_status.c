@@ -54,11 +54,15 @@ openObject(GString *json, const Cells *cells, bool first, const char *indent)
 {
     const char *const *values = (const char *const *)cells;
 
-    g_string_append_printf(json, "%s\n%s{", first ? "" : ",", indent);
+    if (!first)
+        g_string_append_c(json, ',');
+    g_string_append_printf(json, "\n%s{", indent);
     for (guint i = 0; columns[i]; i++) {
         g_autofree char *key = g_ascii_strdown(columns[i], -1);
 
-        g_string_append_printf(json, "%s\n%s   \"%s\": ", i ? "," : "", indent, key);
+        if (i > 0)
+            g_string_append_c(json, ',');
+        g_string_append_printf(json, "\n%s   \"%s\": ", indent, key);
         if (!values[i])
             g_string_append(json, "null");
         else if (isNumber(columns[i]))
@@ -81,10 +85,12 @@ printJson(virtHost *host, const GString *json)
 
     virtStateCountTotal(host, counts);
     printf("{\n   \"status\": [%s\n   ],\n   \"counters\": {\n", json->str);
-    for (guint i = 0; i < VIRT_COUNT_LAST; i++)
-        printf("      \"%s\": %" G_GUINT64_FORMAT "%s\n", virtCountName(i), counts[i],
-               i + 1 < VIRT_COUNT_LAST ? "," : "");
-    printf("   }\n}\n");
+    for (guint i = 0; i < VIRT_COUNT_LAST; i++) {
+        if (i > 0)
+            printf(",\n");
+        printf("      \"%s\": %" G_GUINT64_FORMAT, virtCountName(i), counts[i]);
+    }
+    printf("\n   }\n}\n");
 }
 
 /* ---- lines ---- */
@@ -99,7 +105,15 @@ ownerState(virtHost *host, const virtRecord *record, const char *waits)
         return "waits";
     if (!record->owner.uuid)
         return "by hand";
-    return virtProvisionRecordIsLeft(host, record) ? "gone" : "running";
+    if (virtProvisionRecordIsLeft(host, record))
+        return "gone";
+    return "running";
+}
+
+static const char *
+yesOrNo(bool yes)
+{
+    return yes ? "yes" : "no";
 }
 
 static struct libscols_line *
@@ -115,8 +129,10 @@ addVF(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
     cells.state = ownerState(host, record, waits);
     cells.phase = virtPhaseName(record->phase);
     if (drift->compared && status->tool->json)
-        cells.drift = drift->drifted->len ? "yes" : "no";
-    cells.problem = drift->problem ? drift->problem->message : waits;
+        cells.drift = yesOrNo(drift->drifted->len);
+    cells.problem = waits;
+    if (drift->problem)
+        cells.problem = drift->problem->message;
     if (status->table)
         return virtToolRow(status->table, NULL, (const char *const *)&cells);
     openObject(status->json, &cells, status->json->len == 0, VF_INDENT);
@@ -130,7 +146,7 @@ addSetting(Status *status, struct libscols_line *parent, const virtPlanRow *row,
     Cells cells = {.device = row->device, .port = port, .setting = row->attr, .set = row->to, .now = row->from};
 
     if (compared)
-        cells.drift = row->differs ? "yes" : "no";
+        cells.drift = yesOrNo(row->differs);
     if (status->table) {
         virtToolRow(status->table, parent, (const char *const *)&cells);
         return;
@@ -185,7 +201,8 @@ virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
     if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) ||
         !(records = virtProvisionRecordList(tool->host, error)))
         return false;
-    status.table = tool->json ? NULL : newTable(tool);
+    if (!tool->json)
+        status.table = newTable(tool);
     virtProvisionDrift(tool->host, records, addRecord, &status);
     if (tool->json)
         printJson(tool->host, json);
