@@ -1,4 +1,4 @@
-/* quirktest.c: the tables of drivers' habits and capabilities: whole, looked up, written down, and tried out in the lab
+/* quirktest.c: the tables of drivers' quirks and capabilities: whole, looked up, written down, and tried out in the lab
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fakehost.h"
@@ -20,10 +20,10 @@ testQuirksWhole(void)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
-        bool refusals = quirk->action != VIRT_QUIRK_STANDING;
+        bool refusals = quirk->action != VIRT_QUIRK_NOTE;
         g_test_message("%s", quirk->name);
         g_assert_true(g_hash_table_add(names, (gpointer)quirk->name));
-        g_assert_true(quirk->drivers && quirk->habit && quirk->remedy && quirk->source && quirk->attrs);
+        g_assert_true(quirk->drivers && quirk->behaviour && quirk->remedy && quirk->source && quirk->attrs);
         g_assert_true(refusals == (quirk->refusal[0] > 0));
         g_assert_true((quirk->action == VIRT_QUIRK_WAIT) == (quirk->patience > 0));
         if (quirk->action ==
@@ -198,7 +198,7 @@ describeQuirks(void)
 {
     GString *out = g_string_new(NULL);
     for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
-        g_autofree char *text = g_strdup_printf("%s *%s* Source: %s.", quirk->habit, quirk->remedy, quirk->source);
+        g_autofree char *text = g_strdup_printf("%s *%s* Source: %s.", quirk->behaviour, quirk->remedy, quirk->source);
         g_string_append_printf(out, "``%s`` (%s)\n", quirk->name, quirk->drivers);
         appendWrapped(out, text);
         g_string_append_c(out, '\n');
@@ -239,13 +239,13 @@ static void
 testDocs(void)
 {
     g_autofree char *quirks = describeQuirks(), *drivers = describeDrivers();
-    virtTestSection("../docs/drivers.rst", "habits", quirks);
+    virtTestSection("../docs/drivers.rst", "quirks", quirks);
     virtTestSection("../docs/drivers.rst", "capabilities", drivers);
 }
 
 /* --- tried out --- */
 
-/* Each habit has a case in the lab, a line "quirk NAME", and no case is of a habit that there is not. */
+/* Each quirk has a case in the lab, a line "quirk NAME", and there is no case without a quirk. */
 static void
 testLab(void)
 {

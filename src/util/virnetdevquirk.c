@@ -1,7 +1,7 @@
-/* virnetdevquirk.c: the table of drivers' habits
+/* virnetdevquirk.c: the table of drivers' quirks
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A new habit is a row here, a case of that name in tests/lab/scenarios/quirks.sh, and the regenerated table in
+ * A new quirk is a row here, a case of that name in tests/lab/scenarios/quirks.sh, and the regenerated table in
  * docs/drivers.rst; quirktest.c sees to it that all three agree. The rows are looked up in virnetlinkvf.c (WAIT),
  * virnetdevwrite.c (INSTEAD, LIFT) and virnetdevattr.c (what is read).
  */
@@ -21,7 +21,7 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
         .attrs = BIT(MAC) | BIT(VLAN) | BIT(TRUST),
         .refusal = {EBUSY},
         .patience = 3000, /* three settings, 800 ms each, and some */
-        .habit =
+        .behaviour =
             "A new MAC address, VLAN or trust resets the VF. A write meanwhile waits up to 800 ms, then is refused (EBUSY).",
         .remedy = "Asked again for up to 3 s.",
         .source = "intel/ice/ice_vf_lib.c: ice_check_vf_ready_for_cfg()",
@@ -33,7 +33,8 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
         .attrs = EVERY,
         .refusal = {EAGAIN},
         .patience = 3000, /* ten times the 300 ms that the driver itself waits for a reset */
-        .habit = "While the card is busy with another request, or the VF is being reset, a write is refused (EAGAIN).",
+        .behaviour =
+            "While the card is busy with another request, or the VF is being reset, a write is refused (EAGAIN).",
         .remedy = "Asked again for up to 3 s.",
         .source = "intel/i40e/i40e_virtchnl_pf.c: i40e_check_vf_init_timeout()",
     },
@@ -45,7 +46,7 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
         .refusal = {EINVAL, EADDRNOTAVAIL},
         .ofNone = true,
         .instead = {.mac = {0x02}}, /* as libvirt 9.0 does (virnetdev.c): locally administered, unicast */
-        .habit = "An admin MAC address cannot be taken away: zero is refused (EINVAL, EADDRNOTAVAIL).",
+        .behaviour = "An admin MAC address cannot be taken away: zero is refused (EINVAL, EADDRNOTAVAIL).",
         .remedy = "02:00:00:00:00:00 is written in its place, and a warning says so.",
         .source = "is_valid_ether_addr() in each driver's ndo_set_vf_mac",
     },
@@ -58,7 +59,7 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
         .ofNone = true,
         .instead = {.vlan = {.id = 4095}}, /* MLX4_VGT */
         .same = true,
-        .habit = "No VLAN reads as VLAN 4095.",
+        .behaviour = "No VLAN reads as VLAN 4095.",
         .remedy = "4095 is read as none, and written for none where 0 is refused (EINVAL).",
         .source = "mellanox/mlx4/cmd.c: mlx4_get_vf_config(), mlx4_set_vf_vlan()",
     },
@@ -69,34 +70,34 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
         .attrs = BIT(VLAN),
         .refusal = {EPERM},
         .behind = VIRT_NETDEV_BANDWIDTH,
-        .habit = "While a rate is set, the VLAN cannot be taken away or get another class of priority (EPERM).",
+        .behaviour = "While a rate is set, the VLAN cannot be taken away or get another class of priority (EPERM).",
         .remedy = "The rate is lifted, the VLAN written, the rate put back.",
         .source = "mellanox/mlx4/cmd.c: mlx4_valid_vf_state_change()",
     },
     {
         .name = "mac-behind-spoofcheck",
         .drivers = "mlx4_core",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC) | BIT(SPOOFCHECK),
-        .habit = "While spoof check is on, an admin MAC address cannot be taken away (EPERM).",
+        .behaviour = "While spoof check is on, an admin MAC address cannot be taken away (EPERM).",
         .remedy = "What is refused is tried again after everything else: then spoof check is as it was.",
         .source = "mellanox/mlx4/cmd.c: mlx4_set_vf_mac()",
     },
     {
         .name = "noop-refused",
         .drivers = "mlx5_core on a SmartNIC's host",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = EVERY,
-        .habit = "A setting is refused (EPERM) although it is what the VF has, as spoof check \"off\".",
+        .behaviour = "A setting is refused (EPERM) although it is what the VF has, as spoof check \"off\".",
         .remedy = "What agrees with what is read is not written.",
         .source = "mellanox/mlx5/core/esw/legacy.c: mlx5_eswitch_set_vport_spoofchk()",
     },
     {
         .name = "port-redirect",
         .drivers = "mlx4_core",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = EVERY,
-        .habit = "What is written for a port that the VF lacks goes to one that it has; reading does not follow.",
+        .behaviour = "What is written for a port that the VF lacks goes to one that it has; reading does not follow.",
         .remedy =
             "Each port is written through its own netdev of the PF and read back there. Where that fails, the PF's other ports are looked at too, and put back.",
         .source = "mellanox/mlx4/cmd.c: mlx4_slaves_closest_port()",
@@ -104,18 +105,18 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
     {
         .name = "no-reading",
         .drivers = "enic, fsl_enetc",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = EVERY,
-        .habit = "Settings can be written and not read: there is no list of VFs at all.",
+        .behaviour = "Settings can be written and not read: there is no list of VFs at all.",
         .remedy = "What is written is believed. What was there before is taken to have been none.",
         .source = "cisco/enic/enic_main.c and freescale/enetc/enetc_pf.c have no ndo_get_vf_config",
     },
     {
         .name = "sticky-mac",
         .drivers = "all",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC),
-        .habit =
+        .behaviour =
             "An admin MAC address reaches a bound VF only when its driver probes; one that was taken away stays until then.",
         .remedy = "A VF whose host driver came back with the guest's MAC address, or lost a random one, is bound anew.",
         .source = "intel/igb/igb_main.c: igb_ndo_set_vf_mac()",
@@ -123,9 +124,9 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
     {
         .name = "random-mac-shown",
         .drivers = "igb, and all that are not known otherwise",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC),
-        .habit = "Where no admin MAC address is set, the one is shown that the VF's driver made up.",
+        .behaviour = "Where no admin MAC address is set, the one is shown that the VF's driver made up.",
         .remedy =
             "A MAC address that the VF's own netdev has, and has chosen itself, is read as none. Without that netdev one that looks made up is unknown: putting back takes it away, and it is told beforehand.",
         .source = "intel/igb/igb_main.c: igb_ndo_get_vf_config()",
@@ -133,18 +134,18 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
     {
         .name = "admin-mac-only",
         .drivers = "mlx4_core, mlx5_core",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC),
-        .habit = "The MAC address that is shown is an administrator's, or none.",
+        .behaviour = "The MAC address that is shown is an administrator's, or none.",
         .remedy = "It is believed, whether the VF's own netdev is in sight or not.",
         .source = "mellanox/mlx5/core/esw/legacy.c and mlx4/cmd.c: mlx4_get_vf_config()",
     },
     {
         .name = "guid-in-sysfs",
         .drivers = "mlx4_core",
-        .action = VIRT_QUIRK_STANDING,
+        .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(PORT_GUID),
-        .habit =
+        .behaviour =
             "rtnetlink neither lists the VFs of an InfiniBand port nor takes their GUIDs (EOPNOTSUPP); sysfs has the port GUID.",
         .remedy = "What rtnetlink lacks is read and written in admin_guids/, below the PF's InfiniBand device.",
         .source = "../../infiniband/hw/mlx4/sysfs.c: store_admin_alias_guid()",

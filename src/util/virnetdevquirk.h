@@ -7,13 +7,13 @@
 #include "util/virpci.h"
 
 typedef enum {
-    VIRT_QUIRK_WAIT,     /* refused for the moment: ask again, for up to @patience */
-    VIRT_QUIRK_INSTEAD,  /* write @instead */
-    VIRT_QUIRK_LIFT,     /* take @behind away, write, put it back */
-    VIRT_QUIRK_STANDING, /* nothing to look up: every driver is treated as @remedy says */
+    VIRT_QUIRK_WAIT,    /* refused for the moment: ask again, for up to @patience */
+    VIRT_QUIRK_INSTEAD, /* write @instead */
+    VIRT_QUIRK_LIFT,    /* take @behind away, write, put it back */
+    VIRT_QUIRK_NOTE,    /* nothing to look up: every driver is treated as @remedy says */
 } virtNetDevQuirkAction;
 
-/* One habit. Whoever shows it is treated so, whatever the driver's name: drivers change, and cards are sold with
+/* One quirk. Whoever shows it is treated so, whatever the driver's name: drivers change, and cards are sold with
  * drivers of their own. */
 typedef struct {
     const char *name;    /* in docs and in the lab: "vlan-behind-rate" */
@@ -26,7 +26,7 @@ typedef struct {
     virtNetdev instead;    /* INSTEAD: has the value */
     bool same;             /* INSTEAD: that value means "none" too, also where it is read */
     guint patience;        /* WAIT: milliseconds */
-    const char *habit;     /* what the drivers do */
+    const char *behaviour; /* what the drivers do */
     const char *remedy;    /* what is done about it */
     const char *source;    /* where the fact is from; paths are of Linux 6.12, below drivers/net/ethernet */
 } virtNetDevQuirk;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Drivers' habits: a case for each row of src/util/virnetdevquirk.c, in its order and under its name (quirktest.c
+# Drivers' quirks: a case for each row of src/util/virnetdevquirk.c, in its order and under its name (quirktest.c
 # compares them). Each is switched on in the dual-port driver, met by a setting, and met again when that is put back.
 # suites: trixie
 . /lab/guest/lib.sh
