@@ -133,7 +133,7 @@ makeJob(virtHost *host, const char *pf)
 
 /* The least that can be done: a socket, and for each message a send and a receive. */
 static void
-talk(const GPtrArray *requests)
+sendAll(const GPtrArray *requests)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     char answer[8192];
@@ -152,7 +152,7 @@ talk(const GPtrArray *requests)
 static void
 runBare(const Job *job)
 {
-    talk(job->requests);
+    sendAll(job->requests);
 }
 
 static void
@@ -177,7 +177,7 @@ giveBack(const Job *job)
     setDelay(job->pf, "0");
     if (!virtProvisionRelease(host, owner, NULL, &error))
         die("%s", error->message);
-    talk(job->clear);
+    sendAll(job->clear);
 }
 
 typedef void (*Way)(const Job *job);

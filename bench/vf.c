@@ -115,7 +115,7 @@ makeRequest(const Bench *bench, guint vf, const virtNetdev *netdev)
 
 /* The least that can be done: a socket, and for each message a send and a receive. */
 static void
-talk(struct nl_msg **messages, guint n)
+sendAll(struct nl_msg **messages, guint n)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     char answer[8192];
@@ -145,7 +145,7 @@ reset(const Bench *bench)
     for (guint vf = 0; vf < bench->vfs; vf++) {
         struct nl_msg *msg = makeRequest(bench, vf, &none);
 
-        talk(&msg, 1);
+        sendAll(&msg, 1);
         nlmsg_free(msg);
     }
 }
@@ -166,7 +166,7 @@ isSet(const Bench *bench, guint vf)
 static bool
 runFloor(Bench *bench)
 {
-    talk(bench->floor, bench->vfs);
+    sendAll(bench->floor, bench->vfs);
     return true;
 }
 
@@ -423,8 +423,8 @@ runMany(Bench *bench)
         showWay(way, times[way], toFloor[way], toOurs[way]);
 }
 
-/* Read the port many times. Returns the median in microseconds, and the length of an answer; 0 where the answer is longer
- * than what we take. */
+/* Read the port many times. Returns the median in microseconds, and the length of an answer; 0 where the answer is
+ * longer than what we take. */
 static double
 readPort(const Bench *bench, guint32 mask, guint *ret_length)
 {
@@ -437,7 +437,7 @@ readPort(const Bench *bench, guint32 mask, guint *ret_length)
 
         nla_put_u32(msg, IFLA_EXT_MASK, mask);
         start = now();
-        *ret_length = host->talk(host, msg, &reply, NULL) < 0 ? 0 : nlmsg_hdr(reply)->nlmsg_len;
+        *ret_length = host->request(host, msg, &reply, NULL) < 0 ? 0 : nlmsg_hdr(reply)->nlmsg_len;
         time = now() - start;
         g_array_append_val(times, time);
         nlmsg_free(reply);
@@ -463,7 +463,7 @@ runOne(Bench *bench)
         newRound(bench);
         g_ptr_array_set_size(bench->hostdevs, 1);
         start = now();
-        talk(bench->floor, 1);
+        sendAll(bench->floor, 1);
         time[0] = now() - start;
         reset(bench);
         start = now();

@@ -25,7 +25,7 @@ faultHostNew(void)
 {
     virtHost *host = virtHostNew(daemonGuestKernel->host->root);
 
-    host->talk = daemonGuestKernel->host->talk;
+    host->request = daemonGuestKernel->host->request;
     host->sleep = daemonGuestKernel->host->sleep;
     host->opaque = daemonGuestKernel;
     return host;

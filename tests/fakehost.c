@@ -67,7 +67,7 @@ fakeHostNew(void)
     g_autofree char *root = g_build_filename(base, "fakehost-XXXXXX", NULL);
     g_assert_nonnull(g_mkdtemp(root));
     fake->host = virtHostNew(root);
-    fake->host->talk = fakeKernelTalk;
+    fake->host->request = fakeKernelRequest;
     fake->host->sleep = fakeSleep;
     fake->host->readIPv4 = fakeReadIPv4;
     fake->host->warn = fakeWarn;

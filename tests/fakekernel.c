@@ -483,9 +483,9 @@ findLink(Target *target, int ifindex)
     return false;
 }
 
-/* The virtHostTalk of a fakeHost. */
+/* The virtHostRequest of a fakeHost. */
 int
-fakeKernelTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
+fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
     Target target = {.fake = host->opaque};
     const struct nlmsghdr *header = nlmsg_hdr(request);

@@ -16,4 +16,4 @@ typedef struct {
     fakeVF *table;  /* port by port: (port - 1) * vfs + vf */
 } fakePF;
 
-int fakeKernelTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
+int fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);

@@ -76,7 +76,7 @@ work(const struct nlmsghdr *header)
     struct nl_msg *reply = NULL;
     bool reads = header->nlmsg_type == RTM_GETLINK;
     int refusal = faultBegin(asked, FAULT_REFUSE);
-    int rc = refusal ? -refusal : fakeKernelTalk(kernel->host, request, reads ? &reply : NULL, NULL);
+    int rc = refusal ? -refusal : fakeKernelRequest(kernel->host, request, reads ? &reply : NULL, NULL);
 
     if (rc == 0 && reply) {
         nlmsg_hdr(reply)->nlmsg_seq = header->nlmsg_seq;

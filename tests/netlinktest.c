@@ -443,7 +443,7 @@ testRealReason(void)
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
     ((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(request)))->ifi_family = AF_INET;
     nla_put(request, IFLA_EXT_MASK, 1, ""); /* a u32, says rtnetlink's policy */
-    int rc = host->talk(host, request, &reply, &reason);
+    int rc = host->request(host, request, &reply, &reason);
     nlmsg_free(request);
     g_assert_cmpint(rc, <, 0);
     g_assert_null(reply);
@@ -498,13 +498,13 @@ makePair(int ret[2])
 
 /* Ask for a link, or for a change, and be given @answer. */
 static int
-talkTo(Answer *answer, bool wantsReply, char **ret_reason)
+requestFrom(Answer *answer, bool wantsReply, char **ret_reason)
 {
     g_autoptr(virtHost) host = virtHostNew(NULL);
     struct nl_msg *reply = NULL, *first = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
     int pair[2];
-    g_assert_cmpint(host->talk(host, first, &reply, NULL), ==, 0);
+    g_assert_cmpint(host->request(host, first, &reply, NULL), ==, 0);
     nlmsg_free(reply);
     nlmsg_free(first);
     makePair(pair);
@@ -513,7 +513,7 @@ talkTo(Answer *answer, bool wantsReply, char **ret_reason)
     answer->fd = pair[1];
     GThread *thread = g_thread_new("kernel", giveAnswer, answer);
     reply = NULL;
-    int rc = host->talk(host, request, wantsReply ? &reply : NULL, ret_reason);
+    int rc = host->request(host, request, wantsReply ? &reply : NULL, ret_reason);
     g_thread_join(thread);
     close(pair[1]);
     nlmsg_free(request);
@@ -536,9 +536,9 @@ testAnswerMax(void)
         g_autofree char *none = NULL, *reason = NULL;
         guint16 type = cases[i].wantsReply ? RTM_NEWLINK : NLMSG_ERROR;
         Answer most = {.type = type, .length = cases[i].most}, more = {.type = type, .length = cases[i].most + 4};
-        g_assert_cmpint(talkTo(&most, cases[i].wantsReply, &none), ==, 0);
+        g_assert_cmpint(requestFrom(&most, cases[i].wantsReply, &none), ==, 0);
         g_assert_null(none);
-        g_assert_cmpint(talkTo(&more, cases[i].wantsReply, &reason), ==, -EMSGSIZE);
+        g_assert_cmpint(requestFrom(&more, cases[i].wantsReply, &reason), ==, -EMSGSIZE);
         g_assert_cmpstr(reason, ==, cases[i].message);
     }
 }
@@ -552,7 +552,7 @@ testReasonMax(void)
         Answer refusal = {.type = NLMSG_ERROR, .flags = NLM_F_ACK_TLVS | NLM_F_CAPPED, .length = 400};
         refusal.error = -EPERM;
         refusal.reason = bytes;
-        g_assert_cmpint(talkTo(&refusal, false, &reason), ==, -EPERM);
+        g_assert_cmpint(requestFrom(&refusal, false, &reason), ==, -EPERM);
         g_assert_cmpuint(strlen(reason), ==, 200);
     }
 }

@@ -37,7 +37,7 @@ virtHostNew(const char *root)
     host->root = g_strdup(root ? root : "");
     for (size_t len = strlen(host->root); len > 0 && host->root[len - 1] == '/'; len--)
         host->root[len - 1] = '\0';
-    host->talk = virtNetlinkTalk;
+    host->request = virtNetlinkRequest;
     host->sleep = realSleep;
     host->readIPv4 = virtNetdevReadIPv4;
     host->stateDir = -1;

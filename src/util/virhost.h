@@ -18,7 +18,7 @@ typedef struct _virtHost virtHost;
  *
  * Returns 0, or -errno as the kernel gave it.
  */
-typedef int (*virtHostTalk)(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
+typedef int (*virtHostRequest)(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 
 /* A message for the user or the journal about something that did not stop us. */
 typedef void (*virtHostWarnFunc)(virtHost *host, const char *message);
@@ -37,13 +37,13 @@ typedef enum {
 } virtCount;
 
 struct _virtHost {
-    char *root;        /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
-    virtHostTalk talk; /* rtnetlink */
+    char *root;              /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
+    virtHostRequest request; /* rtnetlink */
     void (*sleep)(gulong microseconds);
     char *(*readIPv4)(virtHost *host, const char *ifname); /* an address of a netdev, or NULL; caller frees */
     virtHostWarnFunc warn;                                 /* may be NULL: warnings are dropped */
     void *opaque;                                          /* for those above */
-    void *socket;                                          /* of the real talk, opened on first use */
+    void *socket;                                          /* of the real request, opened on first use */
 
     guint slept; /* milliseconds for busy devices, since the last lock was taken: see virnetlinkvf.c */
 

@@ -165,11 +165,11 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
     return rc == 1 ? -ETIMEDOUT : rc;
 }
 
-/* The virtHostTalk of the running kernel; see virhost.h. The socket opens at the first call and stays. No answer
+/* The virtHostRequest of the running kernel; see virhost.h. The socket opens at the first call and stays. No answer
  * within 60 seconds is -ETIMEDOUT.
  */
 int
-virtNetlinkTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
+virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
     if (!host->socket) {
         errno = 0;
@@ -210,7 +210,7 @@ virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **re
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, ifindex);
     int rc = -ENOMEM;
     if (request && nla_put_u32(request, IFLA_EXT_MASK, mask) == 0)
-        rc = host->talk(host, request, &reply, ret_reason);
+        rc = host->request(host, request, &reply, ret_reason);
     nlmsg_free(request);
     if (rc < 0)
         return rc;

@@ -14,7 +14,7 @@ struct nl_msg;
 struct nlattr;
 
 /* virnetlink.c: the socket, and the start and the attributes of a link message */
-int virtNetlinkTalk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
+int virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 void virtNetlinkClose(virtHost *host);
 struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
 int virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **ret_reply, char **ret_reason);

@@ -30,8 +30,8 @@
 #define RETRY_TOTAL 15000
 
 /* VFs in one request. It holds RTNL until the last of them is done, and every other change of the host's network waits:
- * with ice's two seconds a VF (above) 16 take half of the minute that virtNetlinkTalk() waits for an answer. From here
- * on a longer request would save next to nothing; and these fit into a page. */
+ * with ice's two seconds a VF (above) 16 take half of the minute that virtNetlinkRequest() waits for an answer. From
+ * here on a longer request would save next to nothing; and these fit into a page. */
 #define CHUNK 16
 
 #define LONE_ATTRS (VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
@@ -298,20 +298,20 @@ newRequest(const virtNetlinkChange *changes, guint n)
 
 /* Send a request that changes something: what was read until now is no longer what is there. */
 static int
-talkChange(virtHost *host, struct nl_msg *msg, char **ret_reason)
+requestChange(virtHost *host, struct nl_msg *msg, char **ret_reason)
 {
     g_clear_pointer(&host->links, g_hash_table_unref);
-    return host->talk(host, msg, NULL, ret_reason);
+    return host->request(host, msg, NULL, ret_reason);
 }
 
 /* Send until the device is no longer busy with one of @attrs, or our patience with it, or with all, is at its end. */
 static int
-talkPatiently(virtHost *host, struct nl_msg *msg, guint attrs, char **ret_reason)
+requestPatiently(virtHost *host, struct nl_msg *msg, guint attrs, char **ret_reason)
 {
     guint slept = 0;
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
-        int rc = talkChange(host, msg, &reason);
+        int rc = requestChange(host, msg, &reason);
         if (slept + delay > virtNetDevQuirkPatience(rc, attrs) || host->slept + delay > RETRY_TOTAL) {
             if (rc < 0)
                 *ret_reason = g_steal_pointer(&reason);
@@ -330,7 +330,7 @@ setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNet
 {
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
     bool ok = msg && virtNetDevVPortProfilePut(msg, host, vf, netdev);
-    int rc = ok ? talkPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason) : -EMSGSIZE;
+    int rc = ok ? requestPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
     return rc == 0 ? virtNetDevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
 }
@@ -346,7 +346,7 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
     if (attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
         return setProfile(host, port, vf, netdev, ret_reason);
     struct nl_msg *msg = newRequest(&change, 1);
-    int rc = msg ? talkPatiently(host, msg, attrs, ret_reason) : -EMSGSIZE;
+    int rc = msg ? requestPatiently(host, msg, attrs, ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
     return rc;
 }
@@ -393,7 +393,7 @@ setChunk(virtHost *host, const virtNetlinkChange *changes, guint n)
         together |= shared[i].attrs;
     }
     struct nl_msg *msg = together ? newRequest(shared, n) : NULL;
-    bool ok = !together || (msg && talkChange(host, msg, NULL) == 0);
+    bool ok = !together || (msg && requestChange(host, msg, NULL) == 0);
     nlmsg_free(msg);
     for (guint i = 0; ok && i < n; i++)
         ok = virtNetlinkSetVF(host, changes[i].port, changes[i].vf, changes[i].netdev, findAlone(changes[i].attrs),

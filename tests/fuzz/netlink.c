@@ -17,7 +17,7 @@
 static struct nl_msg *answer; /* for each GETLINK */
 
 static int
-talk(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
+answerRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
     (void)host;
     (void)request;
@@ -130,7 +130,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 
     if (size == 0)
         return 0;
-    host->talk = talk;
+    host->request = answerRequest;
     host->sleep = doNotSleep;
     answer = newAnswer(data + 1, size - 1, data[0] == 1);
     readAll(host);

@@ -47,7 +47,7 @@ fuzzWorldHost(void)
 {
     virtHost *host = virtHostNew(fuzzWorld()->host->root);
 
-    host->talk = fake->host->talk;
+    host->request = fake->host->request;
     host->sleep = fake->host->sleep;
     host->warn = drop;
     host->opaque = fake;
