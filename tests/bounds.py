@@ -28,7 +28,7 @@ TABLE = [
     ("util/virstatefile.h", "VIRT_STATE_MAX", "262144", "statefiletest.c", "/state/sizes"),
     ("util/virstatefile.h", "VIRT_STATE_NAME_MAX", "64", "statefiletest.c", "/state/name-max"),
     ("conf/domain_locate.h", "VIRT_INTERFACE_OPAQUE_MAX", "(VIRT_XML_MAX / 4)", "interfaceconftest.c", "/interfaceconf/kept-too-long"),
-    ("conf/netdev_conf.h", "VIRT_NETDEV_PORT_MAX", "128", "genericxml2xmlin/bad-interface-port-129.err", "1 to 128"),
+    ("conf/netdev_conf.h", "VIRT_NETDEV_PORT_MAX", "128", "genericxml2xmlin/interface/bad-interface-port-129.err", "1 to 128"),
     ("conf/schema.c", "TRIES_MAX", "2000", None, "beyond it a message is less precise, and no document is taken"),
     ("conf/xml_edit.c", "INDENT_MAX", "256", "domainconftest.c", "/domainconf/far-right"),
     ("conf/xml_tree.h", "VIRT_XML_MAX", "(4 * 1024 * 1024)", "domainconftest.c", "/domainconf/too-large"),

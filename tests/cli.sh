@@ -80,7 +80,7 @@ expect "the same in JSON" 1 'checks failed$' '"check": "VLAN with 802.1ad",' --r
 expect "checks in JSON" 1 'checks failed$' '"check": "an IOMMU",' --root "$work/igb" --json host-validate
 
 for name in '' $'a\001b' $'\xff' "$(printf 'x%.0s' {1..256})"; do
-  expect "an owner's name that cannot be typed again" 1 'printable text|Invalid byte sequence' '^$' --root "$work" apply --owner "$name" layout-one-line.xml
+  expect "an owner's name that cannot be typed again" 1 'printable text|Invalid byte sequence' '^$' --root "$work" apply --owner "$name" layout/layout-one-line.xml
 done
 
 # An interface is a device of ours wherever a <hostdev> with <netdev> is; without libvirt there is nobody to leave it to.
@@ -150,12 +150,16 @@ revert="-c test://$work/node.xml revert"
 }
 
 # Every document that is refused: its line, its reason, exit code 1, and nothing on stdout.
-for expected in *.err; do
+golden=$PWD
+for expected in */*.err; do
+  cd "$golden/${expected%/*}"
+  expected=${expected##*/}
   name=${expected%.err}
   expect "$name" 1 "^$name\.xml:[0-9]+: " '^$' convert --to=stock "$name.xml"
   [ "$(cat "$work/err")" = "$(cat "$expected")" ] || { echo "# $name: other words than in $expected"; bad=1; }
 done
-input=bad-mac-zero.xml expect "standard input has a name too" 1 '^stdin:[0-9]+: ' '^$' convert --to=stock -
+cd "$golden"
+input=mac/bad-mac-zero.xml expect "standard input has a name too" 1 '^stdin:[0-9]+: ' '^$' convert --to=stock -
 
 # 4 MiB are read, one byte more is named.
 head -c 4194305 /dev/zero | tr '\0' ' ' > "$work/large.xml"

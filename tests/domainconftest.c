@@ -189,8 +189,8 @@ testEmpty(void)
 static void
 testEveryCut(void)
 {
-    static const char *const names[] = {"merged", "layout-crlf", "snapshot-inactive", "bad-xml-entity-bomb",
-                                        "layout-latin1"};
+    static const char *const names[] = {"stock/merged", "layout/layout-crlf", "document/snapshot-inactive",
+                                        "xml/bad-xml-entity-bomb", "layout/layout-latin1"};
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = virtTestPath("genericxml2xmlin/%s.xml", names[i]);

@@ -1,11 +1,11 @@
 /* genericxml2xmltest.c: documents to stock form and back, or the message that refuses them
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A case is genericxml2xmlin/NAME.xml and either genericxml2xmlin/NAME.err, the exact message, or
- * genericxml2xmlout/NAME.stock.xml and, where showing it again differs from the input, NAME.xml.
+ * A case is genericxml2xmlin/SUBJECT/NAME.xml and either NAME.err beside it, the exact message, or
+ * genericxml2xmlout/SUBJECT/NAME.stock.xml and, where showing it again differs from the input, NAME.xml there.
  *
- * In the cases called interface…, convert… and bad-interface… an <interface type='hostdev'> is converted too; and
- * NAME.as-netdev and NAME.as-interface are what conversion on purpose gives, text or message.
+ * In the cases of interface and convert an <interface type='hostdev'> is converted too; and NAME.as-netdev and
+ * NAME.as-interface are what conversion on purpose gives, text or message.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +23,9 @@ static guint flags; /* of the running case */
 static guint
 flagsFor(const char *name)
 {
-    bool interfaces = g_str_has_prefix(name, "interface") || g_str_has_prefix(name, "convert") ||
-                      g_str_has_prefix(name, "bad-interface");
-
-    return interfaces ? VIRT_DOMAIN_INTERFACES : 0;
+    if (g_str_has_prefix(name, "interface/") || g_str_has_prefix(name, "convert/"))
+        return VIRT_DOMAIN_INTERFACES;
+    return 0;
 }
 
 static char *
@@ -88,7 +87,7 @@ checkProperties(const char *input, const char *stored, const char *shown, const 
 static void
 checkAccepted(const char *name, const char *input, const char *stored)
 {
-    g_autofree char *file = g_strdup_printf("%s.xml", name);
+    g_autofree char *file = virtTestFile(name);
     g_autofree char *shown = show(stored, file);
     g_autofree char *errPath = virtTestPath("genericxml2xmlin/%s.err", name);
     g_autofree char *stockPath = virtTestPath("genericxml2xmlout/%s.stock.xml", name);
@@ -136,7 +135,7 @@ checkConverted(const char *name, const char *input, const char *stored, virtDoma
     g_autoptr(GError) error = NULL;
     g_autofree char *path =
         virtTestPath("genericxml2xmlout/%s.as-%s", name, to == VIRT_DOMAIN_FORM_NETDEV ? "netdev" : "interface");
-    g_autofree char *file = g_strdup_printf("%s.xml", name);
+    g_autofree char *file = virtTestFile(name);
     g_autofree char *text = virtDomainConvert(input, strlen(input), file, to, &error);
     g_autofree char *message = text ? NULL : g_strdup_printf("%s\n", error->message);
     g_autofree char *again = text ? virtDomainConvert(text, strlen(text), file, to, &error) : NULL;
@@ -155,7 +154,8 @@ static void
 checkRefused(const char *name, const char *message)
 {
     g_autofree char *text = g_strdup_printf("%s\n", message);
-    g_autofree char *head = g_strdup_printf("%s.xml:", name);
+    g_autofree char *file = virtTestFile(name);
+    g_autofree char *head = g_strconcat(file, ":", NULL);
     g_autofree char *errPath = virtTestPath("genericxml2xmlin/%s.err", name);
     g_autofree char *stockPath = virtTestPath("genericxml2xmlout/%s.stock.xml", name);
     g_autofree char *shownPath = virtTestPath("genericxml2xmlout/%s.xml", name);
@@ -172,7 +172,7 @@ testCase(gconstpointer opaque)
 {
     const char *name = opaque;
     g_autofree char *path = virtTestPath("genericxml2xmlin/%s.xml", name);
-    g_autofree char *file = g_strdup_printf("%s.xml", name);
+    g_autofree char *file = virtTestFile(name);
     g_autofree char *input = virtTestRead(path);
     g_autoptr(GError) error = NULL;
     g_autofree char *stored = NULL;
@@ -221,7 +221,8 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/genericxml2xml/%s", (char *)names->pdata[i]);
         g_test_add_data_func(path, names->pdata[i], testCase);
     }
-    g_test_add_data_func("/genericxml2xml/all messages", names, testMessages);
+    /* A folder of its own: GLib runs them in order, after the cases that stand in none. */
+    g_test_add_data_func("/genericxml2xml/all/messages", names, testMessages);
     status = g_test_run();
     g_ptr_array_unref(messages);
     return status;

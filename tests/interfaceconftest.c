@@ -410,7 +410,7 @@ checkEveryCut(const char *xml)
 static void
 testEveryCut(void)
 {
-    static const char *const names[] = {"interface-crlf", "interface-stock-kept-special"};
+    static const char *const names[] = {"interface/interface-crlf", "interface/interface-stock-kept-special"};
     static const char lone[] =
         LONE(" port='2'", "<vlan><tag id='7' priority='1'/></vlan><tune><sndbuf>1</sndbuf></tune>");
     static const char metadata[] =

@@ -56,11 +56,14 @@ static const char *const unknownToSchema[] = {
     "others-netdev-in-hostdev", "two-devices-elements",   "interface-left-alone", "interface-stock-kept-special",
 };
 
+/* Whether the case @name, without its folder, matches one of @patterns. */
 static bool
 matchesAny(const char *name, const char *const *patterns, guint n)
 {
+    g_autofree char *base = g_path_get_basename(name);
+
     for (guint i = 0; i < n; i++) {
-        if (g_pattern_match_simple(patterns[i], name))
+        if (g_pattern_match_simple(patterns[i], base))
             return true;
     }
     return false;
@@ -265,7 +268,8 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/schema/%s", (char *)names->pdata[i]);
         g_test_add_data_func(path, names->pdata[i], testCase);
     }
-    g_test_add_func("/schema/all counted", testCounts);
+    /* A folder of its own: GLib runs them in order, after the cases that stand in none. */
+    g_test_add_func("/schema/all/counted", testCounts);
     g_test_add_func("/schema/missing", testMissing);
     g_test_add_func("/schema/not-xml", testNotXml);
     g_test_add_func("/schema/entities", testEntities);

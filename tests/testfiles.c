@@ -39,6 +39,15 @@ virtTestRead(const char *path)
     return text;
 }
 
+/* What messages call the document of a case: its file's name without the folder. The caller frees it. */
+char *
+virtTestFile(const char *name)
+{
+    g_autofree char *base = g_path_get_basename(name);
+
+    return g_strconcat(base, ".xml", NULL);
+}
+
 /* Fail the running test unless the file at @path says @actual. */
 void
 virtTestCompare(const char *path, const char *actual)
@@ -49,6 +58,9 @@ virtTestCompare(const char *path, const char *actual)
     if (g_strcmp0(expected, actual) == 0)
         return;
     if (virtTestRegenerate()) {
+        g_autofree char *folder = g_path_get_dirname(path);
+
+        g_assert_cmpint(g_mkdir_with_parents(folder, 0777), ==, 0);
         g_file_set_contents(path, actual, -1, &error);
         g_assert_no_error(error);
         return;
@@ -97,21 +109,37 @@ compareNames(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names of all cases, sorted: each DIR/NAME.xml without its suffix. */
+/* Adds the cases in the folder @path and in those within it; @inside says where in the tree that is. */
+static void
+collectCases(const char *path, const char *inside, GPtrArray *names)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) handle = g_dir_open(path, 0, &error);
+    const char *entry;
+
+    g_assert_no_error(error);
+    while ((entry = g_dir_read_name(handle))) {
+        g_autofree char *below = g_build_filename(path, entry, NULL);
+        g_autofree char *name = g_strconcat(inside, entry, NULL);
+
+        if (g_file_test(below, G_FILE_TEST_IS_DIR)) {
+            g_autofree char *folder = g_strconcat(name, "/", NULL);
+
+            collectCases(below, folder, names);
+        } else if (g_str_has_suffix(name, ".xml")) {
+            g_ptr_array_add(names, g_strndup(name, strlen(name) - strlen(".xml")));
+        }
+    }
+}
+
+/* The names of all cases below @dir, sorted: DIR/SUBJECT/NAME.xml is "SUBJECT/NAME". */
 GPtrArray *
 virtTestCases(const char *dir)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *path = virtTestPath("%s", dir);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDir) handle = g_dir_open(path, 0, &error);
-    const char *name;
 
-    g_assert_no_error(error);
-    while ((name = g_dir_read_name(handle))) {
-        if (g_str_has_suffix(name, ".xml"))
-            g_ptr_array_add(names, g_strndup(name, strlen(name) - 4));
-    }
+    collectCases(path, "", names);
     g_ptr_array_sort(names, compareNames);
     return names;
 }

@@ -16,6 +16,7 @@ void virtTestCompare(const char *path, const char *actual);
 void virtTestSection(const char *name, const char *part, const char *actual);
 void virtTestRemove(const char *path);
 GPtrArray *virtTestCases(const char *dir);
+char *virtTestFile(const char *name);
 
 char *virtTestSkeleton(const char *text);
 char *virtTestMeaning(const char *xml);

@@ -1,7 +1,7 @@
 /* driver.c: runs a fuzz target over its corpus, as a unit test
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- *   TARGET DIRECTORY...    each file in them is an input
+ *   TARGET DIRECTORY...    each file in them, and in folders within, is an input
  */
 #include "fuzz.h"
 
@@ -25,8 +25,14 @@ listFiles(const char *path, GPtrArray *files)
 
     if (!dir)
         fuzzFail("no directory %s", path);
-    while ((name = g_dir_read_name(dir)))
-        g_ptr_array_add(files, g_build_filename(path, name, NULL));
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *below = g_build_filename(path, name, NULL);
+
+        if (g_file_test(below, G_FILE_TEST_IS_DIR))
+            listFiles(below, files);
+        else
+            g_ptr_array_add(files, g_steal_pointer(&below));
+    }
 }
 
 /* Just the bytes: the sanitizer sees whoever reads past them. */
