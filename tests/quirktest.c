@@ -19,7 +19,7 @@ static void
 testQuirksWhole(void)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
-    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         bool refusals = quirk->action != VIRT_QUIRK_NOTE;
         g_test_message("%s", quirk->name);
         g_assert_true(g_hash_table_add(names, (gpointer)quirk->name));
@@ -62,19 +62,19 @@ testFind(void)
     some.mac[0] = 2;
     rate.present |= BIT(VIRT_NETDEV_BANDWIDTH);
     virtNetdevSetRate(&rate, 100, 0);
-    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EINVAL, &none, NULL)->name, ==, "zero-mac");
-    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EADDRNOTAVAIL, &none, NULL)->name, ==, "zero-mac");
-    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EINVAL, &some, NULL));
-    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_MAC, -EPERM, &none, NULL));
-    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EINVAL, &none, &rate)->name, ==, "vlan-none-4095");
-    g_assert_cmpstr(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &rate)->name, ==, "vlan-behind-rate");
-    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &none));
-    g_assert_null(virtNetDevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, NULL));
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EBUSY, BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_LINK)), ==, 3000);
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EBUSY, BIT(VIRT_NETDEV_BANDWIDTH) | BIT(VIRT_NETDEV_LINK)), ==, 0);
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EAGAIN, BIT(VIRT_NETDEV_BANDWIDTH)), ==, 3000);
-    g_assert_cmpuint(virtNetDevQuirkPatience(-EPERM, G_MAXUINT), ==, 0);
-    g_assert_cmpuint(virtNetDevQuirkPatience(0, G_MAXUINT), ==, 0);
+    g_assert_cmpstr(virtNetdevQuirkFind(VIRT_NETDEV_MAC, -EINVAL, &none, NULL)->name, ==, "zero-mac");
+    g_assert_cmpstr(virtNetdevQuirkFind(VIRT_NETDEV_MAC, -EADDRNOTAVAIL, &none, NULL)->name, ==, "zero-mac");
+    g_assert_null(virtNetdevQuirkFind(VIRT_NETDEV_MAC, -EINVAL, &some, NULL));
+    g_assert_null(virtNetdevQuirkFind(VIRT_NETDEV_MAC, -EPERM, &none, NULL));
+    g_assert_cmpstr(virtNetdevQuirkFind(VIRT_NETDEV_VLAN, -EINVAL, &none, &rate)->name, ==, "vlan-none-4095");
+    g_assert_cmpstr(virtNetdevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &rate)->name, ==, "vlan-behind-rate");
+    g_assert_null(virtNetdevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, &none));
+    g_assert_null(virtNetdevQuirkFind(VIRT_NETDEV_VLAN, -EPERM, &some, NULL));
+    g_assert_cmpuint(virtNetdevQuirkPatience(-EBUSY, BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_LINK)), ==, 3000);
+    g_assert_cmpuint(virtNetdevQuirkPatience(-EBUSY, BIT(VIRT_NETDEV_BANDWIDTH) | BIT(VIRT_NETDEV_LINK)), ==, 0);
+    g_assert_cmpuint(virtNetdevQuirkPatience(-EAGAIN, BIT(VIRT_NETDEV_BANDWIDTH)), ==, 3000);
+    g_assert_cmpuint(virtNetdevQuirkPatience(-EPERM, G_MAXUINT), ==, 0);
+    g_assert_cmpuint(virtNetdevQuirkPatience(0, G_MAXUINT), ==, 0);
 }
 
 typedef struct {
@@ -197,7 +197,7 @@ static char *
 describeQuirks(void)
 {
     GString *out = g_string_new(NULL);
-    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         g_autofree char *text = g_strdup_printf("%s *%s* Source: %s.", quirk->behaviour, quirk->remedy, quirk->source);
         g_string_append_printf(out, "``%s`` (%s)\n", quirk->name, quirk->drivers);
         appendWrapped(out, text);
@@ -256,7 +256,7 @@ testLab(void)
     for (guint i = 0; lines[i]; i++)
         if (g_str_has_prefix(lines[i], "quirk "))
             g_string_append_printf(cases, "%s\n", lines[i] + strlen("quirk "));
-    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++)
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++)
         g_string_append_printf(rows, "%s\n", quirk->name);
     g_assert_cmpstr(cases->str, ==, rows->str);
 }

@@ -24,7 +24,7 @@ probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **erro
         return false;
     if (resumed && !driver)
         return virtPCIProbe(host, &record->address, error);
-    if (!virtNetDevQuirkNeedsProbe(vfPorts, record->before, record->wanted))
+    if (!virtNetdevQuirkNeedsProbe(vfPorts, record->before, record->wanted))
         return true;
     return virtPCIRebind(host, &record->address, error);
 }

@@ -39,7 +39,7 @@ virtHostNew(const char *root)
         host->root[len - 1] = '\0';
     host->request = virtNetlinkRequest;
     host->sleep = realSleep;
-    host->readIPv4 = virtNetdevReadIPv4;
+    host->readIPv4 = virtNetdevUserReadIPv4;
     host->stateDir = -1;
     return host;
 }

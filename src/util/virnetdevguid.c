@@ -41,7 +41,7 @@ findFile(virtHost *host, const virtVF *vf, const virtPort *port)
 
 /* Read the port GUID of @vf from sysfs into @netdev. False, with @netdev untouched, where it is not there. */
 bool
-virtNetDevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev)
+virtNetdevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev)
 {
     guint64 guid;
     g_autofree char *file = findFile(host, vf, port);
@@ -55,7 +55,7 @@ virtNetDevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtN
 
 /* Write netdev's port GUID through sysfs. Returns 0, -ENOENT where @vf has no such file, or another -errno. */
 int
-virtNetDevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev)
+virtNetdevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev)
 {
     g_autofree char *file = findFile(host, vf, port);
     g_autofree char *text = g_strdup_printf("%016" G_GINT64_MODIFIER "x", netdev->portGuid);

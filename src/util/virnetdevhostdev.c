@@ -27,7 +27,7 @@
 
 /* Of the attributes both know, those that are not as wanted. */
 static guint
-findIgnored(const virtNetdev *wanted, const virtNetDevReading *reading)
+findIgnored(const virtNetdev *wanted, const virtNetdevReading *reading)
 {
     guint bits = virtNetdevDiff(wanted, &reading->netdev) & reading->netdev.present;
     if (memcmp(wanted->mac, reading->shownMac, sizeof(wanted->mac)) == 0)
@@ -51,8 +51,8 @@ virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, 
     for (guint i = 0; i < n; i++) {
         const virtPort *port =
             ports ? virtVFGetPort(vf, ((const virtNetdev *)ports->pdata[i])->port, error) : vf->ports->pdata[i];
-        virtNetDevReading reading;
-        if (!port || !virtNetDevReadPort(host, vf, port, &reading, error))
+        virtNetdevReading reading;
+        if (!port || !virtNetdevReadPort(host, vf, port, &reading, error))
             return NULL;
         g_ptr_array_add(list, virtNetdevCopy(&reading.netdev));
     }
@@ -63,11 +63,11 @@ virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, 
 /* Whether a VLAN is still there because the driver takes none away, or only said that it did: asked once more. */
 static bool
 isVlanLeft(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-           const virtNetDevReading *reading)
+           const virtNetdevReading *reading)
 {
     return virtNetdevIsUntagged(wanted) &&
-           virtNetDevMayStay(wanted, VIRT_NETDEV_VLAN,
-                             virtNetDevWriteAttr(host, vf, port, wanted, VIRT_NETDEV_VLAN, reading, NULL, NULL));
+           virtNetdevWriteMayFail(wanted, VIRT_NETDEV_VLAN,
+                                  virtNetdevWriteAttr(host, vf, port, wanted, VIRT_NETDEV_VLAN, reading, NULL, NULL));
 }
 
 /* Are all ports as wanted, as far as the driver tells? */
@@ -77,12 +77,12 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
     for (guint i = 0; i < wanted->len; i++) {
         const virtNetdev *netdev = wanted->pdata[i];
         const virtPort *port = virtVFGetPort(vf, netdev->port, error);
-        virtNetDevReading reading;
-        if (!port || !virtNetDevReadShown(host, vf, port, &reading, error))
+        virtNetdevReading reading;
+        if (!port || !virtNetdevReadShown(host, vf, port, &reading, error))
             return false;
         guint ignored = findIgnored(netdev, &reading);
         if (ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) { /* else it does not matter whose it is */
-            if (!virtNetDevReadJudgeMac(host, vf, &reading, error))
+            if (!virtNetdevReadJudgeMac(host, vf, &reading, error))
                 return false;
             ignored = findIgnored(netdev, &reading);
         }
@@ -92,7 +92,7 @@ verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error
             continue;
         virtNetdevAttr attr = (virtNetdevAttr)g_bit_nth_lsf(ignored, -1);
         g_autofree char *sentence =
-            virtNetDevFormatIgnored("set", vf, port, netdev, attr, &reading, virtNetdevGetRemedy(netdev, attr));
+            virtNetdevWriteDescribeIgnored("set", vf, port, netdev, attr, &reading, virtNetdevGetRemedy(netdev, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }
@@ -121,7 +121,7 @@ writeOne(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrAr
             continue;
         /* A single attribute needs no second try to be named. */
         bool together = (todo & (todo - 1)) && virtNetlinkSetVF(host, port, vf, netdev, todo, NULL) == 0;
-        if (!together && !virtNetDevSetOneByOne(host, vf, port, netdev, todo, error))
+        if (!together && !virtNetdevWriteOneByOne(host, vf, port, netdev, todo, error))
             return false;
     }
     return true;
@@ -197,8 +197,8 @@ readOthers(virtHost *host, const virtVF *vf, const GPtrArray *wanted)
     GPtrArray *others = virtNetdevListNew();
     for (guint i = 0; i < vf->ports->len; i++) {
         const virtPort *port = vf->ports->pdata[i];
-        virtNetDevReading reading;
-        if (!virtNetdevListFind(wanted, port->port) && virtNetDevReadPort(host, vf, port, &reading, NULL))
+        virtNetdevReading reading;
+        if (!virtNetdevListFind(wanted, port->port) && virtNetdevReadPort(host, vf, port, &reading, NULL))
             g_ptr_array_add(others, virtNetdevCopy(&reading.netdev));
     }
     return others;
@@ -214,8 +214,8 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
         const virtNetdev *before = others->pdata[i];
         g_autoptr(GError) failure = NULL;
         g_autoptr(GPtrArray) one = virtNetdevListNew();
-        virtNetDevReading now;
-        if (!virtNetDevReadPort(host, vf, virtVFGetPort(vf, before->port, NULL), &now, NULL) ||
+        virtNetdevReading now;
+        if (!virtNetdevReadPort(host, vf, virtVFGetPort(vf, before->port, NULL), &now, NULL) ||
             virtNetdevDiff(before, &now.netdev) == 0)
             continue;
         g_ptr_array_add(one, virtNetdevCopy(before));

@@ -9,13 +9,13 @@
 typedef struct {
     virtNetdev netdev;
     guint8 shownMac[6]; /* as IFLA_VF_MAC says; where that is only the VF driver's own, netdev.mac is zero */
-} virtNetDevReading;
+} virtNetdevReading;
 
 /* virnetdevread.c */
-bool virtNetDevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret,
+bool virtNetdevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret,
                          GError **error);
-bool virtNetDevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetDevReading *reading, GError **error);
-bool virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error);
+bool virtNetdevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetdevReading *reading, GError **error);
+bool virtNetdevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error);
 
 /* virnetdevmac.c */
 typedef enum {
@@ -23,23 +23,21 @@ typedef enum {
     VIRT_MAC_OWN,     /* the VF's driver has chosen it */
     VIRT_MAC_UNKNOWN, /* cannot be told */
 } virtMacOrigin;
-bool virtNetDevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
+bool virtNetdevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
                         GError **error);
 
 /* virnetdevguid.c */
-bool virtNetDevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev);
-int virtNetDevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev);
-
-/* virnetdevrefusal.c */
-char *virtNetDevFormatRefusal(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
-                              virtNetdevAttr attr, int rc, const char *reason, const char *usual);
-char *virtNetDevFormatIgnored(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
-                              virtNetdevAttr attr, const virtNetDevReading *reading, const char *usual);
+bool virtNetdevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev);
+int virtNetdevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev);
 
 /* virnetdevwrite.c */
-int virtNetDevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-                        virtNetdevAttr attr, const virtNetDevReading *now, const virtNetDevQuirk **ret_quirk,
+int virtNetdevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
+                        virtNetdevAttr attr, const virtNetdevReading *now, const virtNetdevQuirk **ret_quirk,
                         char **ret_reason);
-bool virtNetDevMayStay(const virtNetdev *wanted, virtNetdevAttr attr, int rc);
-bool virtNetDevSetOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, guint todo,
-                           GError **error);
+bool virtNetdevWriteMayFail(const virtNetdev *wanted, virtNetdevAttr attr, int rc);
+bool virtNetdevWriteOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
+                             guint todo, GError **error);
+char *virtNetdevWriteDescribeRefusal(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+                                     virtNetdevAttr attr, int rc, const char *reason, const char *usual);
+char *virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+                                     virtNetdevAttr attr, const virtNetdevReading *reading, const char *usual);

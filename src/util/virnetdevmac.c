@@ -55,7 +55,7 @@ judgeUnseen(virtHost *host, const virtVF *vf, const guint8 mac[6])
     if (!(mac[0] & LOCALLY_ADMINISTERED) || isHandedOut(mac))
         return VIRT_MAC_SET;
     g_autofree char *driver = virtPCIGetDriver(host, &vf->pf);
-    return virtNetDevQuirkHas("admin-mac-only", driver) ? VIRT_MAC_SET : VIRT_MAC_UNKNOWN;
+    return virtNetdevQuirkHas("admin-mac-only", driver) ? VIRT_MAC_SET : VIRT_MAC_UNKNOWN;
 }
 
 static virtMacOrigin
@@ -80,7 +80,7 @@ judgeSeen(virtHost *host, const virtVF *vf, const virtPort *netdev, const guint8
  * Errors: VIRT_ERROR_HOST where the VF's own netdevs cannot be read.
  */
 bool
-virtNetDevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
+virtNetdevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
                    GError **error)
 {
     g_autoptr(GPtrArray) own = virtPCIGetPorts(host, &vf->address, error);

@@ -13,7 +13,7 @@
 #define BIT(attr) VIRT_NETDEV_BIT(VIRT_NETDEV_##attr)
 #define EVERY (VIRT_NETDEV_BIT(VIRT_NETDEV_ATTR_LAST) - 1)
 
-const virtNetDevQuirk virtNetDevQuirks[] = {
+const virtNetdevQuirk virtNetdevQuirks[] = {
     {
         .name = "reset-wait",
         .drivers = "ice",
@@ -154,7 +154,7 @@ const virtNetDevQuirk virtNetDevQuirks[] = {
 };
 
 static bool
-hasRefusal(const virtNetDevQuirk *quirk, int rc)
+hasRefusal(const virtNetdevQuirk *quirk, int rc)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(quirk->refusal); i++)
         if (quirk->refusal[i] && quirk->refusal[i] == -rc)
@@ -172,10 +172,10 @@ isNone(const virtNetdev *netdev, virtNetdevAttr attr)
 /* How long a write of any of @attrs (VIRT_NETDEV_BITs) that was answered @rc (-errno) is worth asking again, in
  * milliseconds; 0: not at all. */
 guint
-virtNetDevQuirkPatience(int rc, guint attrs)
+virtNetdevQuirkPatience(int rc, guint attrs)
 {
     guint patience = 0;
-    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++)
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++)
         if (quirk->action == VIRT_QUIRK_WAIT && quirk->attrs & attrs && hasRefusal(quirk, rc))
             patience = MAX(patience, quirk->patience);
     return patience;
@@ -188,10 +188,10 @@ virtNetDevQuirkPatience(int rc, guint attrs)
  *
  * Returns a row with VIRT_QUIRK_INSTEAD or VIRT_QUIRK_LIFT, or NULL where there is none.
  */
-const virtNetDevQuirk *
-virtNetDevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted, const virtNetdev *present)
+const virtNetdevQuirk *
+virtNetdevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted, const virtNetdev *present)
 {
-    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++) {
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         if (!(quirk->attrs & VIRT_NETDEV_BIT(attr)) || !hasRefusal(quirk, rc) ||
             (quirk->ofNone && !isNone(wanted, attr)))
             continue;
@@ -206,9 +206,9 @@ virtNetDevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted, const
 
 /* Is @driver (or NULL) among those that the row @name lists? */
 bool
-virtNetDevQuirkHas(const char *name, const char *driver)
+virtNetdevQuirkHas(const char *name, const char *driver)
 {
-    const virtNetDevQuirk *quirk = virtNetDevQuirks;
+    const virtNetdevQuirk *quirk = virtNetdevQuirks;
     while (quirk->name && !g_str_equal(quirk->name, name))
         quirk++;
     g_auto(GStrv) drivers = g_strsplit(quirk->name ? quirk->drivers : "", ", ", -1);
@@ -217,9 +217,9 @@ virtNetDevQuirkHas(const char *name, const char *driver)
 
 /* Is what was @read a driver's own way to say "none"? */
 bool
-virtNetDevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read)
+virtNetdevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read)
 {
-    for (const virtNetDevQuirk *quirk = virtNetDevQuirks; quirk->name; quirk++)
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++)
         if (quirk->same && quirk->attrs & VIRT_NETDEV_BIT(attr) && virtNetdevEqualAttr(read, &quirk->instead, attr))
             return true;
     return false;
@@ -233,7 +233,7 @@ virtNetDevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read)
  * @before, @wanted: lists of virtNetdev, what has been put back and what was set before
  */
 bool
-virtNetDevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, const GPtrArray *wanted)
+virtNetdevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, const GPtrArray *wanted)
 {
     for (guint i = 0; i < vfPorts->len; i++) {
         const virtPort *own = vfPorts->pdata[i];

@@ -11,14 +11,14 @@ typedef enum {
     VIRT_QUIRK_INSTEAD, /* write @instead */
     VIRT_QUIRK_LIFT,    /* take @behind away, write, put it back */
     VIRT_QUIRK_NOTE,    /* nothing to look up: every driver is treated as @remedy says */
-} virtNetDevQuirkAction;
+} virtNetdevQuirkAction;
 
 /* One quirk. Whoever shows it is treated so, whatever the driver's name: drivers change, and cards are sold with
  * drivers of their own. */
 typedef struct {
     const char *name;    /* in docs and in the lab: "vlan-behind-rate" */
     const char *drivers; /* of which it is known, for people */
-    virtNetDevQuirkAction action;
+    virtNetdevQuirkAction action;
     guint attrs;           /* VIRT_NETDEV_BITs: which settings it concerns */
     int refusal[2];        /* WAIT, INSTEAD, LIFT: errnos of the refused write, positive; 0 no further one */
     bool ofNone;           /* only where "none" was to be written */
@@ -29,13 +29,13 @@ typedef struct {
     const char *behaviour; /* what the drivers do */
     const char *remedy;    /* what is done about it */
     const char *source;    /* where the fact is from; paths are of Linux 6.12, below drivers/net/ethernet */
-} virtNetDevQuirk;
+} virtNetdevQuirk;
 
-extern const virtNetDevQuirk virtNetDevQuirks[]; /* ends with a row without a name */
+extern const virtNetdevQuirk virtNetdevQuirks[]; /* ends with a row without a name */
 
-guint virtNetDevQuirkPatience(int rc, guint attrs);
-const virtNetDevQuirk *virtNetDevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted,
+guint virtNetdevQuirkPatience(int rc, guint attrs);
+const virtNetdevQuirk *virtNetdevQuirkFind(virtNetdevAttr attr, int rc, const virtNetdev *wanted,
                                            const virtNetdev *present);
-bool virtNetDevQuirkHas(const char *name, const char *driver);
-bool virtNetDevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read);
-bool virtNetDevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, const GPtrArray *wanted);
+bool virtNetdevQuirkHas(const char *name, const char *driver);
+bool virtNetdevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read);
+bool virtNetdevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, const GPtrArray *wanted);

@@ -12,13 +12,13 @@
 
 /* Where the MAC that the kernel shows is the VF driver's own, there is none. False where nothing can be read. */
 bool
-virtNetDevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetDevReading *reading, GError **error)
+virtNetdevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetdevReading *reading, GError **error)
 {
     virtNetdev *netdev = &reading->netdev;
     virtMacOrigin origin;
     if (virtMacIsZero(reading->shownMac))
         return true;
-    if (!virtNetDevMacJudge(host, vf, netdev->port, reading->shownMac, &origin, error))
+    if (!virtNetdevMacJudge(host, vf, netdev->port, reading->shownMac, &origin, error))
         return false;
     if (origin == VIRT_MAC_OWN)
         memset(netdev->mac, 0, sizeof(netdev->mac));
@@ -29,12 +29,12 @@ virtNetDevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetDevReading *read
 
 /* Read one port of a VF as the kernel shows it, a MAC address of the VF's driver included. */
 bool
-virtNetDevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error)
+virtNetdevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error)
 {
     g_autoptr(GError) missing = NULL;
     virtNetdev netdev = {.port = port->port};
     bool listed = virtNetlinkGetVF(host, port, vf->index, &netdev, &missing);
-    bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetDevGuidRead(host, vf, port, &netdev);
+    bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetdevGuidRead(host, vf, port, &netdev);
     if (!listed && !found) {
         g_propagate_error(error, g_steal_pointer(&missing));
         return false;
@@ -49,10 +49,10 @@ virtNetDevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virt
  * Errors: see virtNetDevHostdevRead(); then @ret is not touched.
  */
 bool
-virtNetDevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetDevReading *ret, GError **error)
+virtNetdevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error)
 {
-    virtNetDevReading reading;
-    if (!virtNetDevReadShown(host, vf, port, &reading, error) || !virtNetDevReadJudgeMac(host, vf, &reading, error))
+    virtNetdevReading reading;
+    if (!virtNetdevReadShown(host, vf, port, &reading, error) || !virtNetdevReadJudgeMac(host, vf, &reading, error))
         return false;
     *ret = reading;
     return true;

@@ -30,10 +30,10 @@ typedef struct {
     virtNetdev before;     /* what is to be made of that: the same, with nothing unknown */
     const virtPort *port;  /* NULL: the PF has no such port any more, or its netdev is out of reach */
     bool readable;
-    virtNetDevReading now;
+    virtNetdevReading now;
     guint todo;                     /* what is not yet as before */
     guint acknowledged;             /* what the kernel took in this restore: all we know of what is not reported */
-    const virtNetDevQuirk *standIn; /* its MAC address stands for none here */
+    const virtNetdevQuirk *standIn; /* its MAC address stands for none here */
     guint64 foundGuid;              /* the port GUID before this restore wrote one */
     GError *problem;                /* why it cannot be read, or has no port */
     char *refusals[VIRT_NETDEV_ATTR_LAST]; /* the last sentence about each */
@@ -100,7 +100,7 @@ checkJob(virtHost *host, const virtVF *vf, Job *job)
     if (!job->port)
         return;
     g_clear_error(&job->problem);
-    job->readable = virtNetDevReadPort(host, vf, job->port, &job->now, &job->problem);
+    job->readable = virtNetdevReadPort(host, vf, job->port, &job->now, &job->problem);
     job->todo = job->before.present;
     if (g_error_matches(job->problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         job->port = NULL; /* the ifindex is another netdev's */
@@ -118,7 +118,7 @@ checkJob(virtHost *host, const virtVF *vf, Job *job)
 
 /* The driver takes no MAC address away: it has another now. */
 static void
-standIn(virtHost *host, const virtVF *vf, Job *job, const virtNetDevQuirk *quirk)
+standIn(virtHost *host, const virtVF *vf, Job *job, const virtNetdevQuirk *quirk)
 {
     char mac[18];
     bool there = job->readable && memcmp(job->now.shownMac, quirk->instead.mac, sizeof(job->now.shownMac)) == 0;
@@ -137,7 +137,7 @@ clearUnknown(virtHost *host, const virtVF *vf, Job *job, char **ret_reason)
 {
     const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     int rc = virtNetlinkSetVF(host, job->port, vf, &job->before, mac, ret_reason);
-    if (rc == 0 || !virtNetDevQuirkFind(VIRT_NETDEV_MAC, rc, &job->before, NULL))
+    if (rc == 0 || !virtNetdevQuirkFind(VIRT_NETDEV_MAC, rc, &job->before, NULL))
         return rc;
     g_clear_pointer(ret_reason, g_free);
     memcpy(job->before.mac, job->was->mac, sizeof(job->before.mac));
@@ -148,13 +148,13 @@ static void
 restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
 {
     g_autofree char *reason = NULL;
-    const virtNetDevQuirk *quirk = NULL;
+    const virtNetdevQuirk *quirk = NULL;
     bool unknown = attr == VIRT_NETDEV_MAC && virtNetdevIsUnknown(job->was, attr) && !virtMacIsZero(job->was->mac);
     int rc;
     if (unknown)
         rc = clearUnknown(host, vf, job, &reason);
     else
-        rc = virtNetDevWriteAttr(host, vf, job->port, &job->before, attr, job->readable ? &job->now : NULL, &quirk,
+        rc = virtNetdevWriteAttr(host, vf, job->port, &job->before, attr, job->readable ? &job->now : NULL, &quirk,
                                  &reason);
     /* What a driver neither reports nor supports was not set by anybody. */
     bool never = rc == -EOPNOTSUPP && job->readable && !virtNetdevHas(&job->now.netdev, attr);
@@ -164,7 +164,8 @@ restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
     if (rc == 0 || never)
         job->acknowledged |= VIRT_NETDEV_BIT(attr);
     else
-        job->refusals[attr] = virtNetDevFormatRefusal("restore", vf, job->port, &job->before, attr, rc, reason, "");
+        job->refusals[attr] =
+            virtNetdevWriteDescribeRefusal("restore", vf, job->port, &job->before, attr, rc, reason, "");
 }
 
 /* Write what is left to do: together, and what that leaves, one by one. */
@@ -215,7 +216,7 @@ appendFailures(GString *text, const virtVF *vf, const Job *job)
             continue;
         g_autofree char *ignored = NULL;
         if (!job->refusals[attr] && job->readable)
-            ignored = virtNetDevFormatIgnored("restore", vf, job->port, &job->before, attr, &job->now, "");
+            ignored = virtNetdevWriteDescribeIgnored("restore", vf, job->port, &job->before, attr, &job->now, "");
         if (job->refusals[attr] || ignored)
             appendSentence(text, job->refusals[attr] ? job->refusals[attr] : ignored);
     }

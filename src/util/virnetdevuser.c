@@ -27,7 +27,7 @@
 
 /* The first IPv4 address of a netdev of the running kernel, or NULL. Caller frees. */
 char *
-virtNetdevReadIPv4(virtHost *host, const char *ifname)
+virtNetdevUserReadIPv4(virtHost *host, const char *ifname)
 {
     struct ifreq request = {0};
     char text[INET_ADDRSTRLEN];

@@ -35,7 +35,7 @@ findPort(struct nlattr *ports, guint vf, struct nlattr *tb[IFLA_PORT_MAX + 1])
 
 /* Read the profile of @vf from an IFLA_VF_PORTS; leaves @netdev alone where the driver reports none. */
 void
-virtNetDevVPortProfileGet(struct nlattr *ports, guint vf, virtNetdev *netdev)
+virtNetdevVPortProfileGet(struct nlattr *ports, guint vf, virtNetdev *netdev)
 {
     struct nlattr *tb[IFLA_PORT_MAX + 1];
     if (!findPort(ports, vf, tb))
@@ -83,7 +83,7 @@ readHostUUID(virtHost *host, guint8 ret[PORT_UUID_MAX])
  * when the message is full.
  */
 bool
-virtNetDevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, const virtNetdev *netdev)
+virtNetdevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, const virtNetdev *netdev)
 {
     guint8 hostUUID[PORT_UUID_MAX];
     bool associate = *netdev->profileid;
@@ -135,7 +135,7 @@ readResponse(struct nl_msg *reply, guint vf, char **ret_reason)
  * Returns 0, -ETIMEDOUT, -EPROTO when the switch refused, or what reading the link returned.
  */
 int
-virtNetDevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev,
+virtNetdevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev,
                            char **ret_reason)
 {
     for (guint i = 0; i < POLL_TIMES; i++) {

@@ -9,7 +9,7 @@
 struct nl_msg;
 struct nlattr;
 
-void virtNetDevVPortProfileGet(struct nlattr *ports, guint vf, virtNetdev *netdev);
-bool virtNetDevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, const virtNetdev *netdev);
-int virtNetDevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev,
+void virtNetdevVPortProfileGet(struct nlattr *ports, guint vf, virtNetdev *netdev);
+bool virtNetdevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, const virtNetdev *netdev);
+int virtNetdevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev,
                                char **ret_reason);

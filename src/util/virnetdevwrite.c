@@ -1,4 +1,4 @@
-/* virnetdevwrite.c: write the settings of a VF one by one, another way where a driver needs one
+/* virnetdevwrite.c: write the settings of a VF one by one, another way where a driver needs one, and name a refused one
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "util/virerror.h"
@@ -14,7 +14,7 @@ writeAsIs(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetd
           char **ret_reason)
 {
     int rc = virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), ret_reason);
-    int other = rc < 0 && attr == VIRT_NETDEV_PORT_GUID ? virtNetDevGuidWrite(host, vf, port, wanted) : -ENOENT;
+    int other = rc < 0 && attr == VIRT_NETDEV_PORT_GUID ? virtNetdevGuidWrite(host, vf, port, wanted) : -ENOENT;
     if (other == -ENOENT)
         return rc;
     if (ret_reason)
@@ -25,7 +25,7 @@ writeAsIs(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetd
 /* Write what stands for @wanted, unless the port shows it already. */
 static int
 writeInstead(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, virtNetdevAttr attr,
-             const virtNetDevReading *now, const virtNetDevQuirk *quirk)
+             const virtNetdevReading *now, const virtNetdevQuirk *quirk)
 {
     virtNetdev other = *wanted;
     virtNetdevCopyAttr(&other, &quirk->instead, attr);
@@ -35,13 +35,13 @@ writeInstead(virtHost *host, const virtVF *vf, const virtPort *port, const virtN
         if (virtNetdevEqualAttr(&other, &shown, attr))
             return 0;
     }
-    return virtNetDevWriteAttr(host, vf, port, &other, attr, now, NULL, NULL);
+    return virtNetdevWriteAttr(host, vf, port, &other, attr, now, NULL, NULL);
 }
 
 /* Write @wanted while what is in its way is lifted. */
 static int
 writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, virtNetdevAttr attr,
-            const virtNetDevReading *now, const virtNetDevQuirk *quirk)
+            const virtNetdevReading *now, const virtNetdevQuirk *quirk)
 {
     static const virtNetdev none;
     const guint behind = VIRT_NETDEV_BIT(quirk->behind);
@@ -55,7 +55,7 @@ writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNe
     return rc < 0 ? rc : back;
 }
 
-/* Write one attribute; where it is refused and virtNetDevQuirks knows another way, that way.
+/* Write one attribute; where it is refused and virtNetdevQuirks knows another way, that way.
  *
  * @now: what the port says before, or NULL where it cannot be read
  * @ret_quirk: the row that made it possible, or NULL where none was needed; set on success only. May be NULL
@@ -64,14 +64,14 @@ writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNe
  * Returns 0, or -errno of the first, plain try.
  */
 int
-virtNetDevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-                    virtNetdevAttr attr, const virtNetDevReading *now, const virtNetDevQuirk **ret_quirk,
+virtNetdevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
+                    virtNetdevAttr attr, const virtNetdevReading *now, const virtNetdevQuirk **ret_quirk,
                     char **ret_reason)
 {
-    const virtNetDevQuirk *quirk = NULL;
+    const virtNetdevQuirk *quirk = NULL;
     int rc = writeAsIs(host, vf, port, wanted, attr, ret_reason);
     if (rc < 0) {
-        quirk = virtNetDevQuirkFind(attr, rc, wanted, now ? &now->netdev : NULL);
+        quirk = virtNetdevQuirkFind(attr, rc, wanted, now ? &now->netdev : NULL);
         if (!quirk)
             return rc;
         if (quirk->action != VIRT_QUIRK_INSTEAD && !now)
@@ -93,10 +93,71 @@ virtNetDevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, cons
  * (src/util/virnetdev.c, 9.0), and so is it here.
  */
 bool
-virtNetDevMayStay(const virtNetdev *wanted, virtNetdevAttr attr, int rc)
+virtNetdevWriteMayFail(const virtNetdev *wanted, virtNetdevAttr attr, int rc)
 {
     return attr == VIRT_NETDEV_VLAN && virtNetdevIsUntagged(wanted) && (rc == -EPERM || rc == -EOPNOTSUPP);
 }
+
+/* --- a refusal in a sentence --- */
+
+/* "VLAN 42 on port 1 (VF 3 of enp65s0f0, 0000:41:00.2)" */
+static char *
+describe(const virtVF *vf, const virtPort *port, const virtNetdev *netdev, virtNetdevAttr attr)
+{
+    g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
+    return g_strdup_printf("%s %s on port %u (VF %u of %s, %s)", virtNetdevAttrs[attr].title, value, port->port,
+                           vf->index, port->ifname, vf->name);
+}
+
+/* " Do this.", or "" where nothing better is known than the @usual. */
+static char *
+advise(const virtPort *port, virtNetdevAttr attr, int rc, const char *usual)
+{
+    if (virtNetdevQuirkPatience(rc, VIRT_NETDEV_BIT(attr)) > 0)
+        return g_strdup(" The device is busy, perhaps being reset: try again.");
+    if (!port->up)
+        return g_strdup_printf(" PF netdev %s is down: bring it up with 'ip link set dev %s up'.", port->ifname,
+                               port->ifname);
+    return *usual ? g_strdup_printf(" %s", usual) : g_strdup("");
+}
+
+/* A refusal in a sentence: what, where, why, what to do.
+ *
+ * @verb: "set", "restore"
+ * @rc: -errno as the kernel gave it
+ * @reason: the kernel's own words, or NULL
+ * @usual: what to do where nothing better is known, or ""
+ */
+char *
+virtNetdevWriteDescribeRefusal(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+                               virtNetdevAttr attr, int rc, const char *reason, const char *usual)
+{
+    g_autofree char *what = describe(vf, port, netdev, attr);
+    g_autofree char *advice = advise(port, attr, rc, usual);
+    if (reason)
+        return g_strdup_printf("Cannot %s %s: %s (%s).%s", verb, what, g_strerror(-rc), reason, advice);
+    return g_strdup_printf("Cannot %s %s: %s.%s", verb, what, g_strerror(-rc), advice);
+}
+
+/* An acknowledged write that is not there, in a sentence.
+ *
+ * @verb, @usual: as above
+ * @reading: what the port shows instead
+ */
+char *
+virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+                               virtNetdevAttr attr, const virtNetdevReading *reading, const char *usual)
+{
+    virtNetdev shown = reading->netdev;
+    memcpy(shown.mac, reading->shownMac, sizeof(shown.mac));
+    g_autofree char *what = describe(vf, port, netdev, attr);
+    g_autofree char *value = virtNetdevAttrs[attr].format(&shown);
+    g_autofree char *advice = advise(port, attr, 0, usual);
+    return g_strdup_printf("Cannot %s %s: the driver acknowledged it, but %s is what it has now.%s", verb, what, value,
+                           advice);
+}
+
+/* --- all settings of a port --- */
 
 /* Set attributes one by one, those of @todo (VIRT_NETDEV_BITs) that are still missing, and name the first that is
  * refused.
@@ -104,22 +165,22 @@ virtNetDevMayStay(const virtNetdev *wanted, virtNetdevAttr attr, int rc)
  * Errors: VIRT_ERROR_REFUSED.
  */
 bool
-virtNetDevSetOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, guint todo,
-                      GError **error)
+virtNetdevWriteOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, guint todo,
+                        GError **error)
 {
-    virtNetDevReading reading;
-    bool readable = virtNetDevReadPort(host, vf, port, &reading, NULL);
+    virtNetdevReading reading;
+    bool readable = virtNetdevReadPort(host, vf, port, &reading, NULL);
     if (readable)
         todo &= virtNetdevDiff(wanted, &reading.netdev);
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_autofree char *reason = NULL;
         if (!(todo & VIRT_NETDEV_BIT(attr)))
             continue;
-        int rc = virtNetDevWriteAttr(host, vf, port, wanted, attr, readable ? &reading : NULL, NULL, &reason);
-        if (rc == 0 || virtNetDevMayStay(wanted, attr, rc))
+        int rc = virtNetdevWriteAttr(host, vf, port, wanted, attr, readable ? &reading : NULL, NULL, &reason);
+        if (rc == 0 || virtNetdevWriteMayFail(wanted, attr, rc))
             continue;
-        g_autofree char *sentence =
-            virtNetDevFormatRefusal("set", vf, port, wanted, attr, rc, reason, virtNetdevGetRemedy(wanted, attr));
+        g_autofree char *sentence = virtNetdevWriteDescribeRefusal("set", vf, port, wanted, attr, rc, reason,
+                                                                   virtNetdevGetRemedy(wanted, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }

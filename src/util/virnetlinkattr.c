@@ -89,7 +89,7 @@ vlanGet(struct nlattr **tb, virtNetdev *netdev)
         return;
     memset(&netdev->vlan, 0, sizeof(netdev->vlan));
     netdev->vlan.id = (guint16)value.vlan;
-    if (virtNetDevQuirkMeansNone(VIRT_NETDEV_VLAN, netdev))
+    if (virtNetdevQuirkMeansNone(VIRT_NETDEV_VLAN, netdev))
         netdev->vlan.id = 0;
     else
         netdev->vlan.priority = value.qos & 7;

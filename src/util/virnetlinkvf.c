@@ -23,7 +23,7 @@
 #include <netlink/msg.h>
 #include <string.h>
 
-/* Between two tries, in milliseconds; how long in all, virtNetDevQuirkPatience() knows. */
+/* Between two tries, in milliseconds; how long in all, virtNetdevQuirkPatience() knows. */
 #define RETRY_FIRST 10    /* doubled up to */
 #define RETRY_LONGEST 640 /* short beside the time for which drivers are known to be busy */
 /* Under one lock, however many are busy: others wait for that lock twice as long at most (virstatelock.c). */
@@ -143,7 +143,7 @@ parseVF(const Link *link, const virtPort *port, guint vf, virtNetdev *ret, GErro
         if (virtNetlinkAttrs[attr].get)
             virtNetlinkAttrs[attr].get(tb, &netdev);
     if (link->ports)
-        virtNetDevVPortProfileGet(link->ports, vf, &netdev);
+        virtNetdevVPortProfileGet(link->ports, vf, &netdev);
     *ret = netdev;
     return true;
 }
@@ -312,7 +312,7 @@ requestPatiently(virtHost *host, struct nl_msg *msg, guint attrs, char **ret_rea
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
         int rc = requestChange(host, msg, &reason);
-        if (slept + delay > virtNetDevQuirkPatience(rc, attrs) || host->slept + delay > RETRY_TOTAL) {
+        if (slept + delay > virtNetdevQuirkPatience(rc, attrs) || host->slept + delay > RETRY_TOTAL) {
             if (rc < 0)
                 *ret_reason = g_steal_pointer(&reason);
             return rc;
@@ -329,10 +329,10 @@ static int
 setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, char **ret_reason)
 {
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
-    bool ok = msg && virtNetDevVPortProfilePut(msg, host, vf, netdev);
+    bool ok = msg && virtNetdevVPortProfilePut(msg, host, vf, netdev);
     int rc = ok ? requestPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
-    return rc == 0 ? virtNetDevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
+    return rc == 0 ? virtNetdevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
 }
 
 /* One RTM_SETLINK with these attributes, or with the port profile alone. */
@@ -361,7 +361,7 @@ findAlone(guint attrs)
 
 /* Set the attributes @attrs (VIRT_NETDEV_BITs; given or not, their values count) of a VF at one port of its PF,
  * in one request where the kernel allows it. While the device is busy it is asked again for as long as
- * virtNetDevQuirkPatience() says; a port profile is waited for up to 10 seconds.
+ * virtNetdevQuirkPatience() says; a port profile is waited for up to 10 seconds.
  *
  * @ret_reason: on failure, the kernel's own words or NULL; caller frees
  *

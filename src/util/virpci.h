@@ -60,7 +60,7 @@ GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);
 
 /* virnetdevuser.c */
 bool virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error);
-char *virtNetdevReadIPv4(virtHost *host, const char *ifname);
+char *virtNetdevUserReadIPv4(virtHost *host, const char *ifname);
 
 /* virpci.c */
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
