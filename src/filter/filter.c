@@ -53,16 +53,18 @@ virtFilterLog(const char *format, ...)
 {
     static guint lines;
     g_autofree char *text = NULL, *shown = NULL, *line = NULL;
+    const char *more = "";
     va_list args;
 
     if (++lines > LOG_LINES_MAX)
         return;
+    if (lines == LOG_LINES_MAX)
+        more = " (nothing more is logged of this one)";
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
     shown = g_strescape(text, "\"\\");
-    line = g_strdup_printf("virt-hostdev-filter: client of uid %u: %.*s%s\n", clientUid, LOG_LINE_MAX, shown,
-                           lines == LOG_LINES_MAX ? " (nothing more is logged of this one)" : "");
+    line = g_strdup_printf("virt-hostdev-filter: client of uid %u: %.*s%s\n", clientUid, LOG_LINE_MAX, shown, more);
     if (write(STDERR_FILENO, line, strlen(line)) < 0)
         return; /* there is nobody else to tell */
 }
@@ -72,29 +74,30 @@ static GLogWriterOutput
 logFromGLib(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
 {
     (void)opaque;
-    for (gsize i = 0; i < n && !(level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)); i++)
+    if (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO))
+        return G_LOG_WRITER_HANDLED;
+    for (gsize i = 0; i < n; i++) {
         if (strcmp(fields[i].key, "MESSAGE") == 0)
             virtFilterLog("%s", (const char *)fields[i].value);
+    }
     return G_LOG_WRITER_HANDLED;
 }
 
 /* ---- what filter_call.c asks for ---- */
 
-/* Give the client a whole message; taken over. */
+/* A reply to the client's call; taken over. */
 void
 virtFilterReply(virtFilter *filter, GByteArray *message)
 {
     virtRpcChannelSend(filter->client, message);
 }
 
-/* Count a call that is held. */
 void
 virtFilterHeldAdd(virtFilter *filter)
 {
     filter->held++;
 }
 
-/* Count it off. */
 void
 virtFilterHeldDone(virtFilter *filter)
 {
@@ -119,7 +122,7 @@ virtFilterForward(virtFilter *filter, GByteArray *message)
     virtRpcChannelSend(filter->upstream, message);
 }
 
-/* Why another call is not job; for g_error_free(). */
+/* Why another call is not held; for g_error_free(). */
 GError *
 virtFilterTooMany(void)
 {
@@ -230,7 +233,9 @@ static void
 setEvents(struct pollfd *slot, int fd, short events)
 {
     slot->events = events;
-    slot->fd = events ? fd : -1;
+    slot->fd = -1;
+    if (events)
+        slot->fd = fd;
 }
 
 static void
@@ -238,12 +243,19 @@ fillSlots(const virtFilter *filter, struct pollfd slots[SOCKETS])
 {
     short client = virtRpcChannelEvents(filter->client, filter->upstream);
     short upstream = virtRpcChannelEvents(filter->upstream, filter->client);
+    short broker = POLLIN;
 
-    if (!filter->upstreamOpen)
+    if (!filter->upstreamOpen) {
         client &= POLLOUT;
-    setEvents(&slots[CLIENT], virtRpcChannelFd(filter->client), filter->clientOpen ? client : 0);
-    setEvents(&slots[UPSTREAM], virtRpcChannelFd(filter->upstream), filter->upstreamOpen ? upstream : 0);
-    setEvents(&slots[BROKER], filter->broker, POLLIN | (g_queue_is_empty((GQueue *)&filter->packets) ? 0 : POLLOUT));
+        upstream = 0;
+    }
+    if (!filter->clientOpen)
+        client = 0;
+    if (!g_queue_is_empty((GQueue *)&filter->packets))
+        broker |= POLLOUT;
+    setEvents(&slots[CLIENT], virtRpcChannelFd(filter->client), client);
+    setEvents(&slots[UPSTREAM], virtRpcChannelFd(filter->upstream), upstream);
+    setEvents(&slots[BROKER], filter->broker, broker);
 }
 
 static bool
@@ -283,7 +295,9 @@ timeoutAfter(const virtFilter *filter, int n)
 {
     if (virtFilterMustWait(filter))
         return LATER;
-    return n == 0 ? -1 : QUIET;
+    if (n == 0)
+        return -1;
+    return QUIET;
 }
 
 static void
@@ -347,8 +361,11 @@ warmUp(void)
 static bool
 readArgs(virtFilter *filter, int argc, char **argv)
 {
-    filter->flags = argc == 2 ? VIRT_DOMAIN_INTERFACES : 0;
-    return (argc == 2 || (argc == 3 && strcmp(argv[2], "keep-interfaces") == 0)) && argv[1][0] == '/';
+    if (argc == 2)
+        filter->flags = VIRT_DOMAIN_INTERFACES;
+    else if (argc != 3 || strcmp(argv[2], "keep-interfaces") != 0)
+        return false;
+    return argv[1][0] == '/';
 }
 
 int
@@ -365,7 +382,8 @@ main(int argc, char **argv)
     }
     close_range(FD_BROKER + 1, ~0U, 0);
     warmUp();
-    if ((upstream = connectUpstream(argv[1])) < 0)
+    upstream = connectUpstream(argv[1]);
+    if (upstream < 0)
         return 1;
     if (!virtFilterConfine(&error)) {
         virtFilterLog("%s", error->message);
@@ -375,5 +393,5 @@ main(int argc, char **argv)
     filter.client = virtRpcChannelNew(FD_CLIENT, virtFilterOnCallHeader, virtFilterOnCall, &filter);
     filter.upstream = virtRpcChannelNew(upstream, virtFilterOnReplyHeader, virtFilterOnReply, &filter);
     run(&filter);
-    _exit(0); /* the kernel cleans up; exit handlers are of libraries, and nobody has looked what they call */
+    _exit(0); /* the kernel cleans up; libraries' exit handlers may call what the sandbox forbids */
 }

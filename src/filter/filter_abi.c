@@ -24,62 +24,70 @@ pendingFree(PendingABI *pending)
 }
 
 static void
-refuse(const PendingABI *pending, const GError *error)
+refusePending(const PendingABI *pending, const GError *error)
 {
     virtFilterReply(pending->filter, virtRpcErrorReply(pending->header.proc, pending->header.serial, error));
 }
 
 static void
-forward(PendingABI *pending, const char *domain, gsize len)
+forwardPending(PendingABI *pending, const char *domain, gsize len)
 {
     g_autoptr(GError) error = NULL;
     GByteArray *rewritten;
 
     if (!virtRpcRewriteABI(pending->proc, pending->message->data, pending->message->len, domain, len, &rewritten,
-                           &error))
-        refuse(pending, error);
-    else
-        virtFilterForward(pending->filter, rewritten ? rewritten : g_steal_pointer(&pending->message));
+                           &error)) {
+        refusePending(pending, error);
+        return;
+    }
+    if (!rewritten)
+        rewritten = g_steal_pointer(&pending->message);
+    virtFilterForward(pending->filter, rewritten);
 }
 
 /* A failure is the client's own: it may not see the domain, or there is none. */
 static void
-relay(const PendingABI *pending, const GByteArray *message)
+relayPending(const PendingABI *pending, const GByteArray *message)
 {
     virtFilterReply(pending->filter, virtFilterRelay(&pending->header, message));
 }
 
 static void
-gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+comparePending(PendingABI *pending, const GByteArray *message)
+{
+    virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
+    g_autoptr(GError) error = NULL;
+    gsize len;
+    const char *xml = virtXdrGetString(&xdr, &len);
+
+    if (xml) {
+        forwardPending(pending, xml, len);
+        return;
+    }
+    error = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST, "libvirt's reply with the domain's XML cannot be read");
+    refusePending(pending, error);
+}
+
+static void
+pendingGotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     PendingABI *pending = opaque;
-    const char *xml;
-    virtXdr xdr;
-    gsize len;
 
-    if (header && header->status == VIRT_RPC_OK) {
-        xdr = virtRpcMessageOpen(message->data, message->len);
-        if ((xml = virtXdrGetString(&xdr, &len))) {
-            forward(pending, xml, len);
-        } else {
-            g_autoptr(GError) error =
-                g_error_new(VIRT_ERROR, VIRT_ERROR_HOST, "libvirt's reply with the domain's XML cannot be read");
-            refuse(pending, error);
-        }
-    } else if (header) {
-        relay(pending, message);
-    }
+    if (header && header->status == VIRT_RPC_OK)
+        comparePending(pending, message);
+    else if (header)
+        relayPending(pending, message);
     pendingFree(pending); /* without a header libvirt is gone, and the client's connection with it */
 }
 
-/* The call is job; what was taken over goes with it. */
+/* The call is held; what was taken over goes with it. */
 static void
-begin(virtFilter *filter, GByteArray *call, PendingABI *pending, GError **error)
+beginPending(virtFilter *filter, GByteArray *call, PendingABI *pending, GError **error)
 {
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
         *error = virtFilterTooMany();
     else if (virtRpcMessageEnd(call, error))
-        virtFilterCall(filter, g_byte_array_ref(call), gotDomain, pending);
+        virtFilterCall(filter, g_byte_array_ref(call), pendingGotDomain, pending);
 }
 
 /* Whether the XML is right in itself: who made a mistake hears of it whatever the domain is like. */
@@ -115,9 +123,9 @@ virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHead
     pending->message = message;
     virtFilterHeldAdd(filter);
     if (!error && isRight(proc, message, &error) && !(error = virtFilterDescriptors(message)))
-        begin(filter, call, pending, &error);
+        beginPending(filter, call, pending, &error);
     if (error) {
-        refuse(pending, error);
+        refusePending(pending, error);
         pendingFree(pending);
     }
     return true;

@@ -36,9 +36,6 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#define PROC_ATTACH_DEVICE 8
-#define PROC_DETACH_DEVICE 13
-
 /* ---- interfaces ---- */
 
 /* What of @entries is an interface with the MAC address of @wanted, by which libvirt finds one; without one, with its
@@ -59,7 +56,9 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
     }
     if (!found)
         found = virtHostdevListFind(entries, &wanted->address);
-    return found && found->interface ? found : NULL;
+    if (!found || !found->interface)
+        return NULL;
+    return found;
 }
 
 /* What libvirt would drop of an <interface> to update, or look for in vain, is told here. NULL: nothing. */
@@ -94,12 +93,15 @@ leaveUnknown(virtFilterJob *job, virtFilterTarget target)
         return;
     }
     for (virtFilterTarget i = 0; i < VIRT_FILTER_TARGETS && !error; i++) {
-        const virtHostdev *entry = job->before[i] ? findInterface(job->before[i], job->hostdev) : NULL;
+        const virtHostdev *entry = NULL;
 
-        if (entry && (found = entry)) {
-            job->source[i] = entry->address;
-            error = complain(job, entry, i);
-        }
+        if (job->before[i])
+            entry = findInterface(job->before[i], job->hostdev);
+        if (!entry)
+            continue;
+        found = entry;
+        job->source[i] = entry->address;
+        error = complain(job, entry, i);
     }
     if (!found)
         error = complain(job, NULL, VIRT_FILTER_ALWAYS);
@@ -158,7 +160,7 @@ static const virtFilterStep updateSteps[] = {
 /* ---- taking a call ---- */
 
 static virtFilterJob *
-heldNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+jobNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     virtFilterJob *job = g_new0(virtFilterJob, 1);
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
@@ -170,7 +172,7 @@ heldNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
     virtXdrGetDomain(&xdr, &job->domain);
     job->xml = virtXdrGetString(&xdr, &job->xmlLen); /* or the alias */
     /* The two oldest calls have no flags, and mean the running domain. */
-    if (header->proc == PROC_ATTACH_DEVICE || header->proc == PROC_DETACH_DEVICE)
+    if (header->proc == VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE || header->proc == VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE)
         job->flags = VIR_DOMAIN_AFFECT_LIVE;
     else
         job->flags = virtXdrGetUInt(&xdr);
@@ -245,16 +247,19 @@ bool
 virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     g_autoptr(GError) error = NULL;
-    virtFilterJob *job = heldNew(filter, proc, header, message);
+    virtFilterJob *job = jobNew(filter, proc, header, message);
     bool ours = false;
 
     if (!job)
         return false; /* libvirt will say what is wrong with it */
     virtFilterHeldAdd(filter);
-    if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
+    if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX) {
         error = virtFilterTooMany();
-    else if ((ours = understand(job, &error)))
-        error = virtFilterDescriptors(message);
+    } else {
+        ours = understand(job, &error);
+        if (ours)
+            error = virtFilterDescriptors(message);
+    }
     if (error) {
         virtFilterJobFailWith(job, error);
     } else if (ours) {

@@ -113,8 +113,10 @@ static bool
 loadSeccomp(GError **error)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    int rc = ctx ? addRules(ctx) : -ENOMEM;
+    int rc = -ENOMEM;
 
+    if (ctx)
+        rc = addRules(ctx);
     if (rc == 0)
         rc = seccomp_load(ctx); /* sets no_new_privs, too */
     if (ctx)

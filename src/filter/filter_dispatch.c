@@ -44,9 +44,12 @@ virtFilterOnCallHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFate
     }
     if (virtRpcHeaderKind(header) == VIRT_RPC_CALL)
         filter->lastSerial = header->serial;
-    *ret_fate = virtRpcProcFind(header) ? VIRT_RPC_COLLECT : VIRT_RPC_PASS;
-    if (*ret_fate == VIRT_RPC_PASS)
-        virtFilterSent(filter, header);
+    if (virtRpcProcFind(header)) {
+        *ret_fate = VIRT_RPC_COLLECT;
+        return true;
+    }
+    *ret_fate = VIRT_RPC_PASS;
+    virtFilterSent(filter, header);
     return true;
 }
 
@@ -72,46 +75,34 @@ toStock(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
     }
 }
 
+typedef bool (*HoldFunc)(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+
+/* Who may hold a call, and then has the message. */
+static const HoldFunc holders[VIRT_RPC_ACTION_LAST] = {
+    [VIRT_RPC_TO_STOCK_ABI] = virtFilterHoldABI,
+    [VIRT_RPC_ATTACH] = virtFilterHold,
+    [VIRT_RPC_DETACH] = virtFilterHold,
+    [VIRT_RPC_DETACH_ALIAS] = virtFilterHold,
+    [VIRT_RPC_UPDATE] = virtFilterHold,
+    [VIRT_RPC_START] = virtFilterHoldStart,
+    [VIRT_RPC_INTERFACE] = virtFilterHoldInterface,
+    [VIRT_RPC_STATS] = virtFilterHoldInterface,
+};
+
 /* A virtRpcTakeFunc for what a client sends. */
 bool
 virtFilterOnCall(gpointer opaque, const virtRpcHeader *header, GByteArray **message, GError **error)
 {
     virtFilter *filter = opaque;
     const virtRpcProc *proc = virtRpcProcFind(header);
+    HoldFunc hold = holders[proc->action];
 
-    switch (proc->action) {
-    case VIRT_RPC_TO_STOCK_ABI:
-        if (virtFilterHoldABI(filter, proc, header, *message))
-            *message = NULL;
-        break;
-    case VIRT_RPC_TO_STOCK:
-    case VIRT_RPC_MIGRATED:
-        toStock(filter, proc, header, message);
-        break;
-    case VIRT_RPC_METADATA_GUARD:
+    if (proc->action == VIRT_RPC_METADATA_GUARD)
         virtFilterGuardMetadata(filter, proc, header, message);
-        break;
-    case VIRT_RPC_ATTACH:
-    case VIRT_RPC_DETACH:
-    case VIRT_RPC_DETACH_ALIAS:
-    case VIRT_RPC_UPDATE:
-        if (virtFilterHold(filter, proc, header, *message))
-            *message = NULL;
-        break;
-    case VIRT_RPC_START:
-        if (virtFilterHoldStart(filter, proc, header, *message))
-            *message = NULL;
-        break;
-    case VIRT_RPC_INTERFACE:
-    case VIRT_RPC_STATS:
-        if (header->type == VIRT_RPC_CALL && virtFilterHoldInterface(filter, proc, header, *message))
-            *message = NULL;
-        break;
-    case VIRT_RPC_TO_NETDEV:
-    case VIRT_RPC_STARTED:
-    case VIRT_RPC_METADATA_EVENT:
-        break; /* libvirt's, and of no type that a client may send */
-    }
+    else if (proc->action == VIRT_RPC_TO_STOCK || proc->action == VIRT_RPC_MIGRATED)
+        toStock(filter, proc, header, message);
+    else if (hold && hold(filter, proc, header, *message))
+        *message = NULL;
     if (*message)
         virtFilterSent(filter, header);
     return true;
@@ -133,9 +124,14 @@ virtFilterOnReplyHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFat
 
     if (!checkType(header, TYPES_OF_LIBVIRT, error))
         return false;
-    *ret_fate = isToUs(filter, header) || virtRpcProcFind(header) ? VIRT_RPC_COLLECT : VIRT_RPC_PASS;
-    if (!isToUs(filter, header))
-        virtFilterAnswered(filter, header);
+    if (isToUs(filter, header)) {
+        *ret_fate = VIRT_RPC_COLLECT;
+        return true;
+    }
+    *ret_fate = VIRT_RPC_PASS;
+    if (virtRpcProcFind(header))
+        *ret_fate = VIRT_RPC_COLLECT;
+    virtFilterAnswered(filter, header);
     return true;
 }
 

@@ -12,10 +12,6 @@
 #include <libvirt/libvirt.h>
 #include <string.h>
 
-#define PROC_GET_XML_DESC 14
-#define PROC_SET_METADATA 264
-#define PROC_GET_METADATA 265
-
 /* struct remote_domain_set_metadata_args */
 typedef struct {
     virtRpcDomain domain;
@@ -40,7 +36,7 @@ readSet(const GByteArray *message, Set *ret)
 }
 
 static void
-refuse(virtFilter *filter, const virtRpcHeader *header, const GError *error)
+refuseMetadata(virtFilter *filter, const virtRpcHeader *header, const GError *error)
 {
     virtFilterReply(filter, virtRpcErrorReply(header->proc, header->serial, error));
 }
@@ -76,20 +72,23 @@ isSound(const virtRpcHeader *header, const GByteArray *message)
 {
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
     gsize len = 0;
-    const char *xml = header->status == VIRT_RPC_OK ? virtXdrGetString(&xdr, &len) : NULL;
-    g_autoptr(virtDomainConf) domain = xml ? virtDomainConfParse(xml, len, NULL, 0, NULL) : NULL;
+    const char *xml = virtXdrGetString(&xdr, &len);
+    g_autoptr(virtDomainConf) domain = NULL;
 
-    return domain;
+    if (header->status != VIRT_RPC_OK || !xml)
+        return false;
+    domain = virtDomainConfParse(xml, len, NULL, 0, NULL);
+    return domain != NULL;
 }
 
 static void
-gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+removalGotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     Removal *removal = opaque;
     g_autoptr(GError) error = keptError();
 
     if (header && isSound(header, message))
-        refuse(removal->filter, &removal->header, error);
+        refuseMetadata(removal->filter, &removal->header, error);
     else if (header)
         virtFilterForward(removal->filter, g_steal_pointer(&removal->message));
     removalFree(removal); /* without a header libvirt is gone, and the client's connection with it */
@@ -100,20 +99,23 @@ static void
 removeDamaged(virtFilter *filter, const virtRpcHeader *header, GByteArray *message, const Set *set)
 {
     Removal *removal = g_new0(Removal, 1);
-    g_autoptr(GByteArray) call = virtRpcMessageNew(PROC_GET_XML_DESC, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+    g_autoptr(GByteArray) call = virtRpcMessageNew(VIRT_RPC_PROC_DOMAIN_GET_XML_DESC, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
     g_autoptr(GError) error = NULL;
+    guint flags = 0;
 
     *removal = (Removal){filter, *header, message};
     virtFilterHeldAdd(filter);
+    if (set->flags & VIR_DOMAIN_AFFECT_CONFIG)
+        flags = VIR_DOMAIN_XML_INACTIVE;
     virtXdrPutDomain(call, &set->domain);
-    virtXdrPutUInt(call, set->flags & VIR_DOMAIN_AFFECT_CONFIG ? VIR_DOMAIN_XML_INACTIVE : 0);
+    virtXdrPutUInt(call, flags);
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
         error = virtFilterTooMany();
     else if (virtRpcMessageEnd(call, &error))
-        virtFilterCall(filter, g_byte_array_ref(call), gotDomain, removal);
+        virtFilterCall(filter, g_byte_array_ref(call), removalGotDomain, removal);
     if (!error)
         return;
-    refuse(filter, header, error);
+    refuseMetadata(filter, header, error);
     removalFree(removal);
 }
 
@@ -126,7 +128,7 @@ guardOurs(virtFilter *filter, const virtRpcHeader *header, GByteArray **message)
     g_autoptr(GError) error = NULL;
     Set set;
 
-    if (header->proc == PROC_GET_METADATA) /* libvirt's own words, from src/conf/domain_conf.c */
+    if (header->proc == VIRT_RPC_PROC_DOMAIN_GET_METADATA) /* libvirt's own words, from src/conf/domain_conf.c */
         error = g_error_new(VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "Requested metadata element is not present");
     else if (header->type == VIRT_RPC_CALL && readSet(*message, &set) && !set.text)
         removeDamaged(filter, header, g_steal_pointer(message), &set);
@@ -135,7 +137,7 @@ guardOurs(virtFilter *filter, const virtRpcHeader *header, GByteArray **message)
     if (!error)
         return;
     g_clear_pointer(message, g_byte_array_unref);
-    refuse(filter, header, error);
+    refuseMetadata(filter, header, error);
 }
 
 /* A METADATA_GUARD call of the client's. *message: NULL where libvirt is not to have it, or not yet.
@@ -150,9 +152,10 @@ virtFilterGuardMetadata(virtFilter *filter, const virtRpcProc *proc, const virtR
         guardOurs(filter, header, message);
         return;
     }
-    if (header->proc != PROC_SET_METADATA || !readSet(*message, &set) || set.type != VIR_DOMAIN_METADATA_ELEMENT ||
-        !set.text || virtMetadataCheckForeign(set.text, strnlen(set.text, set.textLen), &error))
+    if (header->proc != VIRT_RPC_PROC_DOMAIN_SET_METADATA || !readSet(*message, &set) ||
+        set.type != VIR_DOMAIN_METADATA_ELEMENT || !set.text ||
+        virtMetadataCheckForeign(set.text, strnlen(set.text, set.textLen), &error))
         return;
     g_clear_pointer(message, g_byte_array_unref);
-    refuse(filter, header, error);
+    refuseMetadata(filter, header, error);
 }

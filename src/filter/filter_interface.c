@@ -21,12 +21,6 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#define PROC_GET_XML_DESC 14
-#define PROC_INTERFACE_STATS 65
-#define PROC_SET_INTERFACE_PARAMETERS 256
-#define PROC_GET_INTERFACE_PARAMETERS 257
-#define PROC_ANNOUNCE_INTERFACE 456
-
 typedef struct {
     virtFilter *filter;
     const virtRpcProc *proc;
@@ -56,7 +50,7 @@ namedFree(Named *named)
 
 /* The client's one reply; taken over. */
 static void
-finish(Named *named, GByteArray *reply)
+finishNamed(Named *named, GByteArray *reply)
 {
     virtFilterReply(named->filter, reply);
     namedFree(named);
@@ -64,28 +58,28 @@ finish(Named *named, GByteArray *reply)
 
 /* What libvirt said stands. */
 static void
-leave(Named *named)
+leaveNamed(Named *named)
 {
-    finish(named, g_steal_pointer(&named->reply));
+    finishNamed(named, g_steal_pointer(&named->reply));
 }
 
 static GByteArray *
-newReply(const Named *named)
+namedNewReply(const Named *named)
 {
     return virtRpcMessageNew(named->proc->proc, VIRT_RPC_REPLY, named->header.serial, VIRT_RPC_OK);
 }
 
 static void
-finishWith(Named *named, GByteArray *reply)
+finishNamedWith(Named *named, GByteArray *reply)
 {
     virtRpcMessageEnd(reply, NULL); /* they are short */
-    finish(named, reply);
+    finishNamed(named, reply);
 }
 
 static void
-askForXml(Named *named, const virtRpcDomain *domain, guint flags, virtFilterReplyFunc done)
+namedAskForXml(Named *named, const virtRpcDomain *domain, guint flags, virtFilterReplyFunc done)
 {
-    GByteArray *call = virtRpcMessageNew(PROC_GET_XML_DESC, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+    GByteArray *call = virtRpcMessageNew(VIRT_RPC_PROC_DOMAIN_GET_XML_DESC, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
 
     virtXdrPutDomain(call, domain);
     virtXdrPutUInt(call, flags);
@@ -96,7 +90,7 @@ askForXml(Named *named, const virtRpcDomain *domain, guint flags, virtFilterRepl
 /* The interfaces of the domain whose XML libvirt has sent; NULL where it has not, or, with an error, where it cannot be
  * read. */
 static GPtrArray *
-readShown(const virtRpcHeader *header, const GByteArray *message, GError **error)
+readInterfaces(const virtRpcHeader *header, const GByteArray *message, GError **error)
 {
     virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
     const char *xml;
@@ -118,10 +112,10 @@ gotCounters(gpointer opaque, const virtNetdevStats *stats, const GError *failure
     GByteArray *reply;
 
     if (failure) {
-        finish(named, virtRpcErrorReply(named->proc->proc, named->header.serial, failure));
+        finishNamed(named, virtRpcErrorReply(named->proc->proc, named->header.serial, failure));
         return;
     }
-    reply = newReply(named);
+    reply = namedNewReply(named);
     virtXdrPutHyper(reply, stats->rxBytes);
     virtXdrPutHyper(reply, stats->rxPackets);
     virtXdrPutHyper(reply, unknown); /* errors */
@@ -130,7 +124,7 @@ gotCounters(gpointer opaque, const virtNetdevStats *stats, const GError *failure
     virtXdrPutHyper(reply, stats->txPackets);
     virtXdrPutHyper(reply, unknown);
     virtXdrPutHyper(reply, unknown);
-    finishWith(named, reply);
+    finishNamedWith(named, reply);
 }
 
 static void
@@ -154,7 +148,7 @@ tellRates(Named *named, const virtInterfaceShown *shown)
         [VIRT_INTERFACE_OUT_PEAK] = VIR_DOMAIN_BANDWIDTH_OUT_PEAK,
         [VIRT_INTERFACE_OUT_BURST] = VIR_DOMAIN_BANDWIDTH_OUT_BURST,
     };
-    GByteArray *reply = newReply(named);
+    GByteArray *reply = namedNewReply(named);
     guint count = MIN(virtRpcInterfaceRoom(named->message->data, named->message->len), VIRT_INTERFACE_RATES);
 
     virtXdrPutUInt(reply, count);
@@ -164,47 +158,51 @@ tellRates(Named *named, const virtInterfaceShown *shown)
         virtXdrPutUInt(reply, shown->rates[i]);
     }
     virtXdrPutUInt(reply, count);
-    finishWith(named, reply);
+    finishNamedWith(named, reply);
 }
 
 static void
 refuseRates(Named *named, const virtInterfaceShown *shown)
 {
     /* libvirt's own words, from src/hypervisor/qemu_driver.c */
-    finish(named, virtRpcUnsupportedReply(named->proc->proc, named->header.serial,
-                                          "setting bandwidth on interfaces of type 'hostdev' is not implemented yet"));
+    finishNamed(named,
+                virtRpcUnsupportedReply(named->proc->proc, named->header.serial,
+                                        "setting bandwidth on interfaces of type 'hostdev' is not implemented yet"));
 }
 
 static void
 announce(Named *named, const virtInterfaceShown *shown)
 {
-    finishWith(named, newReply(named));
+    finishNamedWith(named, namedNewReply(named));
 }
 
 static const struct {
     guint32 proc;
     void (*answer)(Named *named, const virtInterfaceShown *shown);
 } answers[] = {
-    {PROC_INTERFACE_STATS, tellCounters},
-    {PROC_SET_INTERFACE_PARAMETERS, refuseRates},
-    {PROC_GET_INTERFACE_PARAMETERS, tellRates},
-    {PROC_ANNOUNCE_INTERFACE, announce},
+    {VIRT_RPC_PROC_DOMAIN_INTERFACE_STATS, tellCounters},
+    {VIRT_RPC_PROC_DOMAIN_SET_INTERFACE_PARAMETERS, refuseRates},
+    {VIRT_RPC_PROC_DOMAIN_GET_INTERFACE_PARAMETERS, tellRates},
+    {VIRT_RPC_PROC_DOMAIN_ANNOUNCE_INTERFACE, announce},
 };
 
 static void
-gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+namedGotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     Named *named = opaque;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) list = header ? readShown(header, message, &error) : NULL;
-    const virtInterfaceShown *shown = list ? virtInterfaceListFind(list, named->name) : NULL;
+    g_autoptr(GPtrArray) list = NULL;
+    const virtInterfaceShown *shown = NULL;
 
     if (!header) {
         namedFree(named); /* libvirt is gone, and the client's connection with it */
         return;
     }
+    list = readInterfaces(header, message, &error);
+    if (list)
+        shown = virtInterfaceListFind(list, named->name);
     if (g_error_matches(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE)) {
-        finish(named, virtRpcErrorReply(named->proc->proc, named->header.serial, error));
+        finishNamed(named, virtRpcErrorReply(named->proc->proc, named->header.serial, error));
         return;
     }
     for (guint i = 0; shown && i < G_N_ELEMENTS(answers); i++) {
@@ -213,7 +211,7 @@ gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
             return;
         }
     }
-    leave(named);
+    leaveNamed(named);
 }
 
 /* Does libvirt know no interface of that name? The code stands for other mistakes too; only then it names the name. */
@@ -227,12 +225,14 @@ isUnknown(const Named *named)
 static void
 gotInterface(Named *named)
 {
-    guint flags = named->flags & VIR_DOMAIN_AFFECT_CONFIG ? VIR_DOMAIN_XML_INACTIVE : 0;
+    guint flags = 0;
 
+    if (named->flags & VIR_DOMAIN_AFFECT_CONFIG)
+        flags = VIR_DOMAIN_XML_INACTIVE;
     if (isUnknown(named))
-        askForXml(named, &named->domain, flags, gotDomain);
+        namedAskForXml(named, &named->domain, flags, namedGotDomain);
     else
-        leave(named);
+        leaveNamed(named);
 }
 
 /* ---- all of many domains ---- */
@@ -244,17 +244,19 @@ gotOneOfMany(gpointer opaque, const virtRpcHeader *header, const GByteArray *mes
 {
     Named *named = opaque;
     g_autoptr(GError) error = NULL;
-    GPtrArray *list = header ? readShown(header, message, &error) : NULL;
+    GPtrArray *list;
 
+    if (!header) {
+        namedFree(named);
+        return;
+    }
+    list = readInterfaces(header, message, &error);
     if (error) /* of one domain, whose owner may have made it so: the others are counted all the same */
         virtFilterLog("The interfaces of a domain are counted as libvirt counts them: %s", error->message);
     if (list && list->len == 0)
         g_clear_pointer(&list, g_ptr_array_unref);
     g_ptr_array_add(named->interfaces, list);
-    if (header)
-        lookAtNext(named);
-    else
-        namedFree(named);
+    lookAtNext(named);
 }
 
 static void
@@ -265,9 +267,9 @@ finishStats(Named *named)
         virtRpcStatsWrite(named->reply->data, named->reply->len, named->records, named->interfaces, &error);
 
     if (reply)
-        finish(named, reply);
+        finishNamed(named, reply);
     else
-        finish(named, virtRpcErrorReply(named->proc->proc, named->header.serial, error));
+        finishNamed(named, virtRpcErrorReply(named->proc->proc, named->header.serial, error));
 }
 
 static void
@@ -277,7 +279,7 @@ lookAtNext(Named *named)
         const virtRpcStats *record = &g_array_index(named->records, virtRpcStats, named->interfaces->len);
 
         if (record->hasInterfaces) {
-            askForXml(named, &record->domain, 0, gotOneOfMany);
+            namedAskForXml(named, &record->domain, 0, gotOneOfMany);
             return;
         }
         g_ptr_array_add(named->interfaces, NULL);
@@ -300,13 +302,13 @@ gotStats(Named *named)
     if (named->records)
         lookAtNext(named);
     else
-        leave(named);
+        leaveNamed(named);
 }
 
 /* ---- taking a call ---- */
 
 static void
-gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+namedGotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     Named *named = opaque;
 
@@ -320,14 +322,14 @@ gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message
     else if (header->status == VIRT_RPC_OK)
         gotStats(named);
     else
-        leave(named);
+        leaveNamed(named);
 }
 
 /* Hold a call (INTERFACE, STATS) until it is known whether libvirt's answer is all there is to say.
  *
  * @message: taken over where this returns true
  *
- * False where the call names no interface: it is forwarded as it is.
+ * False where the call names no interface, or has descriptors: it is forwarded as it is.
  */
 bool
 virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
@@ -339,6 +341,8 @@ virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtR
     GByteArray *call;
     Named *named;
 
+    if (header->type != VIRT_RPC_CALL)
+        return false;
     if (proc->action == VIRT_RPC_INTERFACE &&
         !virtRpcReadInterface(proc, message->data, message->len, &domain, &name, &flags))
         return false;
@@ -349,11 +353,11 @@ virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtR
     virtFilterHeldAdd(filter);
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX) {
         error = virtFilterTooMany();
-        finish(named, virtRpcErrorReply(proc->proc, header->serial, error));
+        finishNamed(named, virtRpcErrorReply(proc->proc, header->serial, error));
         return true;
     }
     call = g_byte_array_sized_new(message->len);
     g_byte_array_append(call, message->data, message->len);
-    virtFilterCall(filter, call, gotReply, named);
+    virtFilterCall(filter, call, namedGotReply, named);
     return true;
 }

@@ -162,6 +162,8 @@ virtFilterJobAsk(virtFilterJob *job, virtBrokerVerb verb)
     virtBrokerRequest request = {.verb = verb};
 
     g_strlcpy(request.uuid, job->uuid, sizeof(request.uuid));
-    request.address = job->hostdev ? job->hostdev->address : job->plain;
+    request.address = job->plain;
+    if (job->hostdev)
+        request.address = job->hostdev->address;
     virtFilterAsk(job->filter, &request, answered, job);
 }

@@ -7,14 +7,6 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#define PROC_ATTACH_DEVICE 8
-#define PROC_DEFINE_XML 11
-#define PROC_DETACH_DEVICE 13
-#define PROC_GET_XML_DESC 14
-#define PROC_IS_ACTIVE 150
-#define PROC_SET_METADATA 264
-#define PROC_GET_METADATA 265
-
 /* Before libvirt has said that this client may change the domain, nobody works for it. A driver that keeps no metadata
  * has no domain with netdevs, so a detach and a plain device are then its alone. */
 static void
@@ -34,7 +26,7 @@ gotPermission(gpointer opaque, const virtRpcHeader *header, const GByteArray *me
 void
 virtFilterStepPermit(virtFilterJob *job, virtFilterTarget target)
 {
-    GByteArray *call = virtFilterJobNewCall(job, PROC_SET_METADATA);
+    GByteArray *call = virtFilterJobNewCall(job, VIRT_RPC_PROC_DOMAIN_SET_METADATA);
 
     virtXdrPutUInt(call, VIR_DOMAIN_METADATA_ELEMENT);
     virtXdrPutOptString(call, NULL);
@@ -45,7 +37,7 @@ virtFilterStepPermit(virtFilterJob *job, virtFilterTarget target)
 }
 
 static void
-begin(gpointer opaque)
+askToBegin(gpointer opaque)
 {
     virtFilterJobAsk(opaque, VIRT_BROKER_BEGIN);
 }
@@ -55,7 +47,7 @@ void
 virtFilterStepBegin(virtFilterJob *job, virtFilterTarget target)
 {
     job->begun = true;
-    virtFilterTakeTurn(job->filter, job->uuid, begin, job);
+    virtFilterTakeTurn(job->filter, job->uuid, askToBegin, job);
 }
 
 static void
@@ -84,7 +76,7 @@ virtFilterStepResolve(virtFilterJob *job, virtFilterTarget target)
     if (job->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG))
         virtFilterJobNext(job);
     else
-        virtFilterJobSend(job, virtFilterJobNewCall(job, PROC_IS_ACTIVE), gotActive);
+        virtFilterJobSend(job, virtFilterJobNewCall(job, VIRT_RPC_PROC_DOMAIN_IS_ACTIVE), gotActive);
 }
 
 /* Go on, or fail where there is an error; lent. */
@@ -150,7 +142,7 @@ xmlOf(virtFilterJob *job, const virtRpcHeader *header, const GByteArray *message
 
 /* Nothing is known yet to be ours: what goes wrong here is libvirt's to tell when it gets the call itself. */
 static void
-gotDomain(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+gotDomainToDetach(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
     g_autoptr(GError) error = NULL;
@@ -211,7 +203,7 @@ domainOf(virtFilterJob *job, const virtRpcHeader *header, const GByteArray *mess
 static void
 askForXml(virtFilterJob *job, virtFilterTarget target, guint flags, virtFilterReplyFunc done)
 {
-    GByteArray *call = virtFilterJobNewCall(job, PROC_GET_XML_DESC);
+    GByteArray *call = virtFilterJobNewCall(job, VIRT_RPC_PROC_DOMAIN_GET_XML_DESC);
 
     virtXdrPutUInt(call, virtFilterImpacts[target].xmlFlag | flags);
     virtFilterJobSend(job, call, done);
@@ -221,14 +213,14 @@ askForXml(virtFilterJob *job, virtFilterTarget target, guint flags, virtFilterRe
 void
 virtFilterStepFind(virtFilterJob *job, virtFilterTarget target)
 {
-    askForXml(job, target, 0, gotDomain);
+    askForXml(job, target, 0, gotDomainToDetach);
 }
 
 /* Read our metadata as it is. */
 void
 virtFilterStepReadMetadata(virtFilterJob *job, virtFilterTarget target)
 {
-    GByteArray *call = virtFilterJobNewCall(job, PROC_GET_METADATA);
+    GByteArray *call = virtFilterJobNewCall(job, VIRT_RPC_PROC_DOMAIN_GET_METADATA);
 
     job->target = target;
     virtXdrPutUInt(call, VIR_DOMAIN_METADATA_ELEMENT);
@@ -248,7 +240,7 @@ static void
 putMetadata(virtFilterJob *job, virtFilterTarget target, const GPtrArray *hostdevs)
 {
     g_autofree char *xml = virtMetadataFormat(hostdevs);
-    GByteArray *call = virtFilterJobNewCall(job, PROC_SET_METADATA);
+    GByteArray *call = virtFilterJobNewCall(job, VIRT_RPC_PROC_DOMAIN_SET_METADATA);
 
     virtXdrPutUInt(call, VIR_DOMAIN_METADATA_ELEMENT);
     virtXdrPutOptString(call, xml);
@@ -272,7 +264,7 @@ gotDefined(gpointer opaque, const virtRpcHeader *header, const GByteArray *messa
 static void
 define(virtFilterJob *job, const char *xml, virtFilterReplyFunc done)
 {
-    GByteArray *call = virtRpcMessageNew(PROC_DEFINE_XML, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+    GByteArray *call = virtRpcMessageNew(VIRT_RPC_PROC_DOMAIN_DEFINE_XML, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
 
     virtXdrPutString(call, xml, strlen(xml));
     virtFilterJobSend(job, call, done);
@@ -335,7 +327,7 @@ virtFilterStepPrepare(virtFilterJob *job, virtFilterTarget target)
 }
 
 static void
-gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+gotDeviceReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
 
@@ -355,16 +347,17 @@ virtFilterStepDevice(virtFilterJob *job, virtFilterTarget target)
         call = g_byte_array_sized_new(job->message->len);
         g_byte_array_append(call, job->message->data, job->message->len);
         if (job->begun)
-            virtFilterCallInTime(job->filter, call, gotReply, job);
+            virtFilterCallInTime(job->filter, call, gotDeviceReply, job);
         else
-            virtFilterCall(job->filter, call, gotReply, job);
+            virtFilterCall(job->filter, call, gotDeviceReply, job);
         return;
     }
     call = virtFilterJobNewCall(job, job->header.proc);
     virtXdrPutString(call, job->stock, strlen(job->stock));
-    if (job->header.proc != PROC_ATTACH_DEVICE && job->header.proc != PROC_DETACH_DEVICE)
+    if (job->header.proc != VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE &&
+        job->header.proc != VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE)
         virtXdrPutUInt(call, job->flags);
-    virtFilterJobSend(job, call, gotReply);
+    virtFilterJobSend(job, call, gotDeviceReply);
 }
 
 static const virtFilterStep leaveSteps[] = {{virtFilterStepDevice, VIRT_FILTER_ALWAYS},
@@ -616,7 +609,7 @@ virtFilterStepVerify(virtFilterJob *job, virtFilterTarget target)
 /* Reconciling cannot tell what was written for a device that the domain has in any case: before an update. What was
  * written for an attach goes when the device has not come. */
 static void
-putBack(virtFilterJob *job, virtFilterTarget target)
+restoreMetadata(virtFilterJob *job, virtFilterTarget target)
 {
     if (job->failed && job->written[target] && job->proc->action == VIRT_RPC_UPDATE) {
         job->written[target] = false;
@@ -632,7 +625,7 @@ putBack(virtFilterJob *job, virtFilterTarget target)
 /* libvirt has attached the device: a client that hears so can rely on the VF, too. After any other call a failure to
  * reconcile is the daemon's to log and to try again. */
 static void
-ended(gpointer opaque, const GError *failure)
+gotEnd(gpointer opaque, const GError *failure)
 {
     virtFilterJob *job = opaque;
 
@@ -644,19 +637,19 @@ ended(gpointer opaque, const GError *failure)
 }
 
 static void
-end(virtFilterJob *job, virtFilterTarget target)
+askToEnd(virtFilterJob *job, virtFilterTarget target)
 {
     virtBrokerRequest request = {.verb = VIRT_BROKER_END};
 
     g_strlcpy(request.uuid, job->uuid, sizeof(request.uuid));
     if (job->begun)
-        virtFilterAsk(job->filter, &request, ended, job);
+        virtFilterAsk(job->filter, &request, gotEnd, job);
     else
         virtFilterJobNext(job);
 }
 
 static void
-deliver(virtFilterJob *job, virtFilterTarget target)
+deliverReply(virtFilterJob *job, virtFilterTarget target)
 {
     if (!job->reply) {
         job->reply = virtRpcMessageNew(job->header.proc, VIRT_RPC_REPLY, job->header.serial, VIRT_RPC_OK);
@@ -666,10 +659,10 @@ deliver(virtFilterJob *job, virtFilterTarget target)
     virtFilterJobFree(job);
 }
 
-const virtFilterStep virtFilterClosing[] = {{putBack, VIRT_FILTER_CONFIG},
-                                            {putBack, VIRT_FILTER_LIVE},
-                                            {end, VIRT_FILTER_ALWAYS},
-                                            {deliver, VIRT_FILTER_ALWAYS}};
+const virtFilterStep virtFilterClosing[] = {{restoreMetadata, VIRT_FILTER_CONFIG},
+                                            {restoreMetadata, VIRT_FILTER_LIVE},
+                                            {askToEnd, VIRT_FILTER_ALWAYS},
+                                            {deliverReply, VIRT_FILTER_ALWAYS}};
 
 /* The last of each row: hands over to virtFilterClosing. */
 void

@@ -48,12 +48,25 @@ virtFilterAskInit(virtFilter *filter)
 
 /* Take out what waits for @number, for g_free(); NULL: nothing. */
 static Waiting *
-leave(GHashTable *table, guint32 number)
+takeWaiting(GHashTable *table, guint32 number)
 {
     gpointer waiting = NULL;
 
     g_hash_table_steal_extended(table, GUINT_TO_POINTER(number), NULL, &waiting);
     return waiting;
+}
+
+/* Take out anybody who waits, for g_free(); NULL: nobody does. */
+static Waiting *
+takeAnyWaiting(GHashTable *table)
+{
+    GHashTableIter iter;
+    gpointer number;
+
+    g_hash_table_iter_init(&iter, table);
+    if (!g_hash_table_iter_next(&iter, &number, NULL))
+        return NULL;
+    return takeWaiting(table, GPOINTER_TO_UINT(number));
 }
 
 /* ---- libvirt ---- */
@@ -139,7 +152,7 @@ learnRoom(virtFilter *filter, guint order)
     filter->room = MAX(filter->room, busy);
 }
 
-/* Is this the reply to a call of ours that has none yet? */
+/* A call of ours that has no reply yet. */
 bool
 virtFilterIsAwaited(const virtFilter *filter, const virtRpcHeader *header)
 {
@@ -150,7 +163,7 @@ virtFilterIsAwaited(const virtFilter *filter, const virtRpcHeader *header)
 void
 virtFilterGotReply(virtFilter *filter, const virtRpcHeader *header, const GByteArray *message)
 {
-    g_autofree Waiting *waiting = leave(filter->calls, header->serial);
+    g_autofree Waiting *waiting = takeWaiting(filter->calls, header->serial);
 
     if (!waiting)
         return;
@@ -158,7 +171,7 @@ virtFilterGotReply(virtFilter *filter, const virtRpcHeader *header, const GByteA
     waiting->replied(waiting->opaque, header, message);
 }
 
-/* Is there a call of ours that libvirt has had no room for? */
+/* A call of ours that libvirt has had no room for. */
 bool
 virtFilterMustWait(const virtFilter *filter)
 {
@@ -166,7 +179,7 @@ virtFilterMustWait(const virtFilter *filter)
 }
 
 static void
-giveUp(virtFilter *filter, Later *later)
+giveUpLater(virtFilter *filter, Later *later)
 {
     guint busy = g_hash_table_size(filter->sent);
     g_autoptr(GError) error = g_error_new(
@@ -187,9 +200,12 @@ giveUp(virtFilter *filter, Later *later)
 void
 virtFilterSendLater(virtFilter *filter)
 {
-    const gint64 now = virtFilterMustWait(filter) ? g_get_monotonic_time() : 0;
+    gint64 now;
     Later *later;
 
+    if (!virtFilterMustWait(filter))
+        return;
+    now = g_get_monotonic_time();
     while ((later = g_queue_peek_head(&filter->later))) {
         bool room = g_hash_table_size(filter->sent) + g_hash_table_size(filter->calls) < filter->room;
 
@@ -199,7 +215,7 @@ virtFilterSendLater(virtFilter *filter)
         if (room)
             sendCall(filter, later->call, later->waiting);
         else
-            giveUp(filter, later);
+            giveUpLater(filter, later);
         g_free(later);
     }
 }
@@ -208,8 +224,7 @@ virtFilterSendLater(virtFilter *filter)
 void
 virtFilterLoseCalls(virtFilter *filter)
 {
-    GHashTableIter iter;
-    gpointer serial;
+    Waiting *waiting;
     Later *later;
 
     while ((later = g_queue_pop_head(&filter->later))) {
@@ -217,10 +232,9 @@ virtFilterLoseCalls(virtFilter *filter)
         g_byte_array_unref(later->call);
         g_free(later);
     }
-    while (g_hash_table_iter_init(&iter, filter->calls), g_hash_table_iter_next(&iter, &serial, NULL)) {
-        g_autofree Waiting *waiting = leave(filter->calls, GPOINTER_TO_UINT(serial));
-
+    while ((waiting = takeAnyWaiting(filter->calls))) {
         waiting->replied(waiting->opaque, NULL, NULL);
+        g_free(waiting);
     }
 }
 
@@ -241,8 +255,10 @@ virtFilterTakeTurn(virtFilter *filter, const char *uuid, void (*begin)(gpointer 
     const Turn turn = {begin, opaque};
     GQueue *queue = g_hash_table_lookup(filter->turns, uuid);
 
-    if (!queue)
-        g_hash_table_insert(filter->turns, g_strdup(uuid), queue = g_queue_new());
+    if (!queue) {
+        queue = g_queue_new();
+        g_hash_table_insert(filter->turns, g_strdup(uuid), queue);
+    }
     g_queue_push_tail(queue, g_memdup2(&turn, sizeof(turn)));
     if (queue->length == 1)
         begin(opaque);
@@ -310,14 +326,16 @@ gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
     g_autoptr(GError) failure = NULL;
     g_autofree Waiting *waiting = NULL;
     virtNetdevStats stats;
+    const virtNetdevStats *counted = NULL;
     guint id;
-    bool counted = virtBrokerStatsParse(packet, len, &id, &stats);
 
-    if (!counted && !virtBrokerAnswerParse(packet, len, &id, &failure, error))
+    if (virtBrokerStatsParse(packet, len, &id, &stats))
+        counted = &stats;
+    else if (!virtBrokerAnswerParse(packet, len, &id, &failure, error))
         return false;
-    waiting = leave(filter->asks, id);
+    waiting = takeWaiting(filter->asks, id);
     if (waiting && waiting->counted && (counted || failure)) {
-        waiting->counted(waiting->opaque, counted ? &stats : NULL, failure);
+        waiting->counted(waiting->opaque, counted, failure);
         return true;
     }
     if (waiting && waiting->answered && !counted) {

@@ -51,7 +51,7 @@ startNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *heade
 }
 
 static void
-answered(gpointer opaque, const GError *failure)
+startVerified(gpointer opaque, const GError *failure)
 {
     Start *start = opaque;
 
@@ -63,12 +63,12 @@ answered(gpointer opaque, const GError *failure)
 }
 
 static void
-verify(Start *start)
+verifyStart(Start *start)
 {
     virtBrokerRequest request = {.verb = VIRT_BROKER_VERIFY};
 
     g_strlcpy(request.uuid, start->uuid, sizeof(request.uuid));
-    virtFilterAsk(start->filter, &request, answered, start);
+    virtFilterAsk(start->filter, &request, startVerified, start);
 }
 
 /* Hold libvirt's reply that has the domain that was started, until it is known to have its VFs set.
@@ -78,15 +78,19 @@ verify(Start *start)
 bool
 virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    Start *start = header->type == VIRT_RPC_REPLY ? startNew(filter, proc, header, message) : NULL;
+    Start *start;
 
-    if (start)
-        verify(start);
-    return start;
+    if (header->type != VIRT_RPC_REPLY)
+        return false;
+    start = startNew(filter, proc, header, message);
+    if (!start)
+        return false;
+    verifyStart(start);
+    return true;
 }
 
 static void
-gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+startGotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     Start *start = opaque;
 
@@ -98,9 +102,9 @@ gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message
     g_byte_array_append(start->message, message->data, message->len);
     virtRpcHeaderPutSerial(start->message->data, start->header.serial);
     if (header->status == VIRT_RPC_OK)
-        verify(start);
+        verifyStart(start);
     else
-        answered(start, NULL);
+        startVerified(start, NULL);
 }
 
 /* Make the client's call to start a domain, whose reply does not say which it was, and hold that reply.
@@ -110,13 +114,16 @@ gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message
 bool
 virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    Start *start = header->type == VIRT_RPC_CALL ? startNew(filter, proc, header, message) : NULL;
+    Start *start;
     GByteArray *call;
 
+    if (header->type != VIRT_RPC_CALL)
+        return false;
+    start = startNew(filter, proc, header, message);
     if (!start)
         return false;
     call = g_byte_array_sized_new(message->len);
     g_byte_array_append(call, message->data, message->len);
-    virtFilterCall(filter, call, gotReply, start);
+    virtFilterCall(filter, call, startGotReply, start);
     return true;
 }

@@ -46,7 +46,7 @@ struct _virtRpcChannel {
 /* ---- reading ---- */
 
 static bool
-refuse(GError **error, const char *why)
+refuseMessage(GError **error, const char *why)
 {
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s. Is this libvirt's protocol?", why);
     return false;
@@ -68,11 +68,13 @@ readCount(const virtRpcHeader *header, const guint8 *bytes, gsize len, guint *re
     if (!isWithFds(header))
         return true;
     if (header->len < VIRT_RPC_HEADER_LEN + COUNT_LEN)
-        return refuse(error, "A message with descriptors does not say how many");
+        return refuseMessage(error, "A message with descriptors does not say how many");
     if (len < VIRT_RPC_HEADER_LEN + COUNT_LEN)
         return false;
     *ret_fds = virtXdrGetUInt(&xdr);
-    return *ret_fds <= VIRT_RPC_FDS_MAX || refuse(error, "A message has more than 32 descriptors");
+    if (*ret_fds > VIRT_RPC_FDS_MAX)
+        return refuseMessage(error, "A message has more than 32 descriptors");
+    return true;
 }
 
 /* False without an error: there is not enough of it yet. */
@@ -95,7 +97,7 @@ beginMessage(virtRpcChannel *channel, const guint8 *bytes, gsize len, GError **e
 }
 
 static bool
-deliver(virtRpcChannel *channel, virtRpcChannel *peer, GError **error)
+deliverMessage(virtRpcChannel *channel, virtRpcChannel *peer, GError **error)
 {
     GByteArray *message = g_steal_pointer(&channel->message);
     bool ok = channel->take(channel->opaque, &channel->header, &message, error);
@@ -104,11 +106,14 @@ deliver(virtRpcChannel *channel, virtRpcChannel *peer, GError **error)
         g_clear_pointer(&message, g_byte_array_unref);
     if (message)
         virtRpcSendQueueAppend(&peer->out, message);
-    for (guint i = 0; i < channel->fds->len; i++)
+    for (guint i = 0; i < channel->fds->len; i++) {
+        int fd = g_array_index(channel->fds, int, i);
+
         if (message)
-            virtRpcSendQueueAppendFd(&peer->out, g_array_index(channel->fds, int, i));
+            virtRpcSendQueueAppendFd(&peer->out, fd);
         else
-            close(g_array_index(channel->fds, int, i));
+            close(fd);
+    }
     g_array_set_size(channel->fds, 0);
     return ok;
 }
@@ -119,7 +124,7 @@ endIfWhole(virtRpcChannel *channel, virtRpcChannel *peer, GError **error)
     if (channel->left || channel->fdsLeft)
         return true;
     if (channel->collecting)
-        return deliver(channel, peer, error);
+        return deliverMessage(channel, peer, error);
     virtRpcSendQueueEndPassing(&peer->out);
     return true;
 }
@@ -139,7 +144,7 @@ static bool
 takeFd(virtRpcChannel *channel, virtRpcChannel *peer, int *fd, GError **error)
 {
     if (*fd < 0)
-        return refuse(error, "A message has fewer descriptors than it says");
+        return refuseMessage(error, "A message has fewer descriptors than it says");
     channel->fdsLeft--;
     if (channel->collecting)
         g_array_append_val(channel->fds, *fd);
@@ -147,6 +152,24 @@ takeFd(virtRpcChannel *channel, virtRpcChannel *peer, int *fd, GError **error)
         virtRpcSendQueueAppendFd(&peer->out, *fd);
     *fd = -1;
     return true;
+}
+
+/* Takes what comes next of the message under way; @len: the bytes that there are, afterwards those that were taken.
+ * The descriptor that came belongs to the last of them. */
+static bool
+takeNext(virtRpcChannel *channel, virtRpcChannel *peer, const guint8 *at, gsize *len, int *fd, GError **error)
+{
+    int none = -1;
+
+    if (channel->left) {
+        *len = MIN(*len, channel->left);
+        takeBytes(channel, peer, at, *len);
+        return true;
+    }
+    if (*len > 1)
+        fd = &none;
+    *len = 1;
+    return takeFd(channel, peer, fd, error);
 }
 
 /* Goes over what has been read; an incomplete header stays. @fd as in takeFd(). */
@@ -163,12 +186,8 @@ digest(virtRpcChannel *channel, virtRpcChannel *peer, int *fd, GError **error)
                 g_propagate_error(error, problem);
             return !problem;
         }
-        if (channel->left)
-            takeBytes(channel, peer, at, len = MIN(len, channel->left));
-        else if (!takeFd(channel, peer, len == 1 ? fd : &(int){-1}, error))
+        if (!takeNext(channel, peer, at, &len, fd, error))
             return false;
-        else
-            len = 1;
         channel->start += len;
         if (!endIfWhole(channel, peer, error))
             return false;
@@ -198,7 +217,7 @@ takeControl(struct msghdr *msg, int *ret_fd, GError **error)
         return true;
     if (fd >= 0)
         close(fd);
-    return refuse(error, "More descriptors came with one byte than there is room for");
+    return refuseMessage(error, "More descriptors came with one byte than there is room for");
 }
 
 /* Returns how many bytes came; 0 at the end; -1 with or without an error: nothing. */
@@ -213,8 +232,11 @@ receive(virtRpcChannel *channel, int *ret_fd, GError **error)
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     gssize n = recvmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-    if (n >= 0)
-        return takeControl(&msg, ret_fd, error) ? n : -1;
+    if (n >= 0) {
+        if (!takeControl(&msg, ret_fd, error))
+            return -1;
+        return n;
+    }
     if (errno == ECONNRESET)
         return 0; /* closed with something of ours unread */
     if (errno != EAGAIN && errno != EINTR)
@@ -260,7 +282,9 @@ virtRpcChannelRead(virtRpcChannel *channel, virtRpcChannel *peer, bool *ret_open
     if (fd < 0)
         return ok;
     close(fd);
-    return ok ? refuse(error, "A descriptor came that no message has announced") : false;
+    if (!ok)
+        return false;
+    return refuseMessage(error, "A descriptor came that no message has announced");
 }
 
 /* ---- writing ---- */
@@ -294,7 +318,7 @@ virtRpcChannelDiscard(virtRpcChannel *channel)
     virtRpcSendQueueDiscard(&channel->out);
 }
 
-/* Is there nothing left to write? */
+/* What counts is our own messages, too, that wait for the end of one that is being passed. */
 bool
 virtRpcChannelIsIdle(const virtRpcChannel *channel)
 {
@@ -361,9 +385,13 @@ virtRpcChannelFd(const virtRpcChannel *channel)
 short
 virtRpcChannelEvents(const virtRpcChannel *channel, const virtRpcChannel *peer)
 {
-    bool in = peer->out.pieces->len == 0 && channel->out.ours < OURS_MAX;
+    short events = 0;
 
-    return (in ? POLLIN : 0) | (channel->out.pieces->len ? POLLOUT : 0);
+    if (peer->out.pieces->len == 0 && channel->out.ours < OURS_MAX)
+        events |= POLLIN;
+    if (channel->out.pieces->len)
+        events |= POLLOUT;
+    return events;
 }
 
 /* Give back the memory that only a burst needs. It costs the next read a few microseconds: for when nothing has come

@@ -39,7 +39,7 @@ kindOf(guint32 proc, const GError *error)
 }
 
 static GByteArray *
-newReply(guint32 proc, guint32 serial, const virtRpcErrorKind *kind, const char *sentence)
+newErrorReply(guint32 proc, guint32 serial, const virtRpcErrorKind *kind, const char *sentence)
 {
     GByteArray *message = virtRpcMessageNew(proc, VIRT_RPC_REPLY, serial, VIRT_RPC_ERROR);
     g_autofree char *text = g_strconcat(kind->prefix, sentence, NULL);
@@ -70,14 +70,14 @@ newReply(guint32 proc, guint32 serial, const virtRpcErrorKind *kind, const char 
 GByteArray *
 virtRpcErrorReply(guint32 proc, guint32 serial, const GError *error)
 {
-    return newReply(proc, serial, kindOf(proc, error), error->message);
+    return newErrorReply(proc, serial, kindOf(proc, error), error->message);
 }
 
 /* The same, for what libvirt does for no device of that kind. */
 GByteArray *
 virtRpcUnsupportedReply(guint32 proc, guint32 serial, const char *what)
 {
-    return newReply(proc, serial, &unsupported, what);
+    return newErrorReply(proc, serial, &unsupported, what);
 }
 
 /* Returns the VIR_ERR_… of a whole message, 0 where it is no reply that tells of an error. */

@@ -15,8 +15,8 @@
 /* Most parameters of one call: REMOTE_DOMAIN_MIGRATE_PARAM_LIST_MAX and REMOTE_DOMAIN_SAVE_PARAMS_MAX. */
 #define PARAMS_MAX 64
 
-/* Numbers and fields: struct remote_…_args, _ret and _msg of src/remote/remote_protocol.x, libvirt 9.0.0. Both are
- * libvirt's ABI and never change. tests/lab/guest/rpc-procedures.txt lists every procedure, to libvirt 12.8, and what
+/* Fields: struct remote_…_args, _ret and _msg of src/remote/remote_protocol.x, libvirt 9.0.0. They are libvirt's ABI
+ * and never change. tests/lab/guest/rpc-procedures.txt lists every procedure, to libvirt 12.8, and what
  * it carries. A letter a field:
  *
  *   d  domain: name, UUID, id                  x  string: XML
@@ -35,56 +35,56 @@
  * the replies to 63, 109, 217 and 307 (migrate finish). Told that these have failed, the other host lets its guest go
  * on, while the one here has run already: see filter_start.c. */
 static const virtRpcProc procs[] = {
-    {8, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dx"},                /* DOMAIN_ATTACH_DEVICE */
-    {9, VIRT_RPC_CALL, VIRT_RPC_START, "d"},                  /* DOMAIN_CREATE */
-    {10, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},              /* DOMAIN_CREATE_XML */
-    {10, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
-    {11, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},              /* DOMAIN_DEFINE_XML */
-    {13, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dx"},               /* DOMAIN_DETACH_DEVICE */
-    {14, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},            /* DOMAIN_GET_XML_DESC */
-    {65, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "di"},            /* DOMAIN_INTERFACE_STATS */
-    {108, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "ohohx"},         /* DOMAIN_MIGRATE_PREPARE2 */
-    {136, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sx"},            /* CONNECT_DOMAIN_XML_TO_NATIVE */
-    {148, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "hohx"},          /* DOMAIN_MIGRATE_PREPARE_TUNNEL */
-    {160, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dxu"},             /* DOMAIN_ATTACH_DEVICE_FLAGS */
-    {161, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dxu"},             /* DOMAIN_DETACH_DEVICE_FLAGS */
-    {174, VIRT_RPC_CALL, VIRT_RPC_UPDATE, "dxu"},             /* DOMAIN_UPDATE_DEVICE_FLAGS */
-    {185, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_SNAPSHOT_CREATE_XML */
-    {186, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SNAPSHOT_GET_XML_DESC */
-    {192, VIRT_RPC_CALL, VIRT_RPC_START, "sd"},               /* DOMAIN_REVERT_TO_SNAPSHOT: name of the snapshot */
-    {196, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FLAGS */
-    {213, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", 14},   /* DOMAIN_MIGRATE_BEGIN3 */
-    {214, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},        /* DOMAIN_MIGRATE_PREPARE3 */
-    {215, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "shohx"},         /* DOMAIN_MIGRATE_PREPARE_TUNNEL3 */
-    {216, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", 14},   /* DOMAIN_MIGRATE_PERFORM3 */
-    {232, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dsX", 14},  /* DOMAIN_SAVE_FLAGS */
-    {233, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sX", 235},  /* DOMAIN_RESTORE_FLAGS */
-    {235, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_SAVE_IMAGE_GET_XML_DESC */
-    {236, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sx", 235},  /* DOMAIN_SAVE_IMAGE_DEFINE_XML */
-    {256, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dipf"},         /* DOMAIN_SET_INTERFACE_PARAMETERS */
-    {257, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "diuf"},         /* DOMAIN_GET_INTERFACE_PARAMETERS */
-    {264, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtoon"},   /* DOMAIN_SET_METADATA: metadata, key, uri */
-    {265, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtn"},     /* DOMAIN_GET_METADATA */
-    {302, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", 14},   /* DOMAIN_MIGRATE_BEGIN3_PARAMS */
-    {303, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE3_PARAMS */
-    {304, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},             /* DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS */
-    {305, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dop", 14},  /* DOMAIN_MIGRATE_PERFORM3_PARAMS */
-    {309, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_CREATE_XML_WITH_FILES */
-    {309, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
-    {310, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},             /* DOMAIN_CREATE_WITH_FILES */
-    {344, VIRT_RPC_CALL, VIRT_RPC_STATS, ""},                 /* CONNECT_GET_ALL_DOMAIN_STATS */
-    {350, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},             /* DOMAIN_DEFINE_XML_FLAGS */
-    {379, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: callback id */
-    {388, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_MANAGED_SAVE_GET_XML_DESC */
-    {389, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", 388},  /* DOMAIN_MANAGED_SAVE_DEFINE_XML */
-    {392, VIRT_RPC_CALL, VIRT_RPC_DETACH_ALIAS, "dsu"},       /* DOMAIN_DETACH_DEVICE_ALIAS */
-    {411, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},            /* DOMAIN_CHECKPOINT_CREATE_XML */
-    {412, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_CHECKPOINT_GET_XML_DESC */
-    {421, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dxX"},           /* DOMAIN_BACKUP_BEGIN: backup, checkpoint */
-    {422, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},           /* DOMAIN_BACKUP_GET_XML_DESC */
-    {440, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", 14},   /* DOMAIN_SAVE_PARAMS */
-    {441, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "p", 235},   /* DOMAIN_RESTORE_PARAMS */
-    {456, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dI"},           /* DOMAIN_ANNOUNCE_INTERFACE */
+    {VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dx"},
+    {VIRT_RPC_PROC_DOMAIN_CREATE, VIRT_RPC_CALL, VIRT_RPC_START, "d"},
+    {VIRT_RPC_PROC_DOMAIN_CREATE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
+    {VIRT_RPC_PROC_DOMAIN_CREATE_XML, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
+    {VIRT_RPC_PROC_DOMAIN_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
+    {VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dx"},
+    {VIRT_RPC_PROC_DOMAIN_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
+    {VIRT_RPC_PROC_DOMAIN_INTERFACE_STATS, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "di"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE2, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "ohohx"},
+    {VIRT_RPC_PROC_CONNECT_DOMAIN_XML_TO_NATIVE, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sx"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "hohx"},
+    {VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dxu"},
+    {VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_DETACH, "dxu"},
+    {VIRT_RPC_PROC_DOMAIN_UPDATE_DEVICE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_UPDATE, "dxu"},
+    {VIRT_RPC_PROC_DOMAIN_SNAPSHOT_CREATE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},
+    {VIRT_RPC_PROC_DOMAIN_SNAPSHOT_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
+    {VIRT_RPC_PROC_DOMAIN_REVERT_TO_SNAPSHOT, VIRT_RPC_CALL, VIRT_RPC_START, "sd"}, /* name of the snapshot */
+    {VIRT_RPC_PROC_DOMAIN_CREATE_WITH_FLAGS, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_BEGIN3, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE3, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL3, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "shohx"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PERFORM3, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_SAVE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dsX", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_RESTORE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sX", VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
+    {VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sx", VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_SET_INTERFACE_PARAMETERS, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dipf"},
+    {VIRT_RPC_PROC_DOMAIN_GET_INTERFACE_PARAMETERS, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "diuf"},
+    {VIRT_RPC_PROC_DOMAIN_SET_METADATA, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtoon"}, /* metadata, key, uri */
+    {VIRT_RPC_PROC_DOMAIN_GET_METADATA, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtn"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_BEGIN3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PERFORM3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dop", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_CREATE_XML_WITH_FILES, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
+    {VIRT_RPC_PROC_DOMAIN_CREATE_XML_WITH_FILES, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
+    {VIRT_RPC_PROC_DOMAIN_CREATE_WITH_FILES, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
+    {VIRT_RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, VIRT_RPC_CALL, VIRT_RPC_STATS, ""},
+    {VIRT_RPC_PROC_DOMAIN_DEFINE_XML_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
+    {VIRT_RPC_PROC_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* callback id */
+    {VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
+    {VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE_ALIAS, VIRT_RPC_CALL, VIRT_RPC_DETACH_ALIAS, "dsu"},
+    {VIRT_RPC_PROC_DOMAIN_CHECKPOINT_CREATE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},
+    {VIRT_RPC_PROC_DOMAIN_CHECKPOINT_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
+    {VIRT_RPC_PROC_DOMAIN_BACKUP_BEGIN, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dxX"}, /* backup, checkpoint */
+    {VIRT_RPC_PROC_DOMAIN_BACKUP_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
+    {VIRT_RPC_PROC_DOMAIN_SAVE_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_RESTORE_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "p", VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_ANNOUNCE_INTERFACE, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dI"},
 };
 
 static const char *const xmlParams[] = {VIR_DOMAIN_SAVE_PARAM_DXML, VIR_MIGRATE_PARAM_DEST_XML,
@@ -330,14 +330,18 @@ rewrite(const virtRpcProc *proc, const guint8 *message, gsize len, const Context
 static bool
 refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError **error)
 {
-    bool isReply = proc->action == VIRT_RPC_TO_NETDEV;
+    const char *what = "Call", *sign = "<netdev";
 
-    if (isReply ? !memmem(message, len, VIRT_NS, strlen(VIRT_NS)) : !memmem(message, len, "<netdev", 7))
+    if (proc->action == VIRT_RPC_TO_NETDEV) {
+        what = "libvirt's reply to call";
+        sign = VIRT_NS;
+    }
+    if (!memmem(message, len, sign, strlen(sign)))
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_INVALID,
         "%s %u has netdevs in it and cannot be read: it is cut off, has a string of more than %u bytes or more than %u parameters, or is newer than this virthostdevd. Use virt-hostdev(1).",
-        isReply ? "libvirt's reply to call" : "Call", proc->proc, VIRT_RPC_STRING_MAX, PARAMS_MAX);
+        what, proc->proc, VIRT_RPC_STRING_MAX, PARAMS_MAX);
     return false;
 }
 
@@ -356,7 +360,7 @@ bool
 virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
                GError **error)
 {
-    const Context context = {.flags = proc->action == VIRT_RPC_TO_STOCK ? flags : 0};
+    Context context = {0};
     g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
     g_autoptr(GError) failure = NULL;
     virtRpcFields fields;
@@ -364,6 +368,8 @@ virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint 
     *ret_message = NULL;
     if (proc->action > VIRT_RPC_TO_NETDEV)
         return true;
+    if (proc->action == VIRT_RPC_TO_STOCK)
+        context.flags = flags;
     if (!readFields(proc, message, len, xmls, &fields))
         return refuseUnread(proc, message, len, error);
     if (rewrite(proc, message, len, &context, xmls, ret_message, &failure))
@@ -397,8 +403,10 @@ virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len)
     call = virtRpcMessageNew(proc->shows, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
     if (proc->layout[0] == 'd')
         virtXdrPutDomain(call, &fields.domain);
+    else if (fields.path)
+        virtXdrPutString(call, fields.path, fields.pathLen);
     else
-        virtXdrPutString(call, fields.path ? fields.path : "", fields.pathLen);
+        virtXdrPutString(call, "", 0);
     virtXdrPutUInt(call, 0); /* flags */
     return call;
 }
@@ -409,16 +417,18 @@ virtRpcNewShowCall(const virtRpcProc *proc, const guint8 *message, gsize len)
  */
 bool
 virtRpcRewriteABI(const virtRpcProc *proc, const guint8 *message, gsize len, const char *domain, gsize domainLen,
-                   GByteArray **ret_message, GError **error)
+                  GByteArray **ret_message, GError **error)
 {
-    const Context context = {virtDomainMentionsUs(domain, domainLen) ? VIRT_DOMAIN_INTERFACES : 0, domain, domainLen};
+    Context context = {0, domain, domainLen};
     g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
     virtRpcFields fields;
 
     *ret_message = NULL;
-    return readFields(proc, message, len, xmls, &fields)
-               ? rewrite(proc, message, len, &context, xmls, ret_message, error)
-               : refuseUnread(proc, message, len, error);
+    if (virtDomainMentionsUs(domain, domainLen))
+        context.flags = VIRT_DOMAIN_INTERFACES;
+    if (!readFields(proc, message, len, xmls, &fields))
+        return refuseUnread(proc, message, len, error);
+    return rewrite(proc, message, len, &context, xmls, ret_message, error);
 }
 
 /* The domain that @message, for which virtRpcProcFind() gave @proc, is about; its name lies in @message.

@@ -71,9 +71,11 @@ virtRpcSendQueueClear(virtRpcSendQueue *out)
 void
 virtRpcSendQueueAppendBorrowed(virtRpcSendQueue *out, const guint8 *bytes, gsize len)
 {
-    Piece *last = out->pieces->len ? firstPiece(out) + out->pieces->len - 1 : NULL;
+    Piece *last = NULL;
 
     out->midway = true;
+    if (out->pieces->len)
+        last = firstPiece(out) + out->pieces->len - 1;
     if (last && !last->owner && last->fd < 0 && last->at + last->len == bytes)
         last->len += len;
     else
@@ -185,7 +187,8 @@ removeSent(virtRpcSendQueue *out, gsize sent)
         sent -= len;
         piece->at += len;
         piece->len -= len;
-        out->ours -= piece->ours ? len : 0;
+        if (piece->ours)
+            out->ours -= len;
         done += piece->len == 0;
     }
     if (done)

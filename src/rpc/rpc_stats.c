@@ -30,7 +30,7 @@ isCount(const Param *param)
 
 /* Reads remote_typed_param. */
 static Param
-readParam(virtXdr *xdr)
+readStatsParam(virtXdr *xdr)
 {
     Param param = {.start = xdr->at};
     virtXdr value;
@@ -64,20 +64,22 @@ virtRpcStatsRead(const guint8 *message, gsize len)
         record.params = xdr.at;
         params = virtXdrGetUInt(&xdr);
         for (guint32 j = 0; j < params && !xdr.bad; j++) {
-            Param param = readParam(&xdr);
+            Param param = readStatsParam(&xdr);
 
             record.hasInterfaces |= !xdr.bad && isCount(&param);
         }
         record.end = xdr.at;
         g_array_append_val(records, record);
     }
-    return xdr.bad ? NULL : g_steal_pointer(&records);
+    if (xdr.bad)
+        return NULL;
+    return g_steal_pointer(&records);
 }
 
 /* ---- writing ---- */
 
 static GArray *
-readParams(const guint8 *message, gsize len, const virtRpcStats *record)
+readStatsParams(const guint8 *message, gsize len, const virtRpcStats *record)
 {
     virtXdr xdr = virtRpcMessageOpen(message, len);
     GArray *params = g_array_new(FALSE, FALSE, sizeof(Param));
@@ -86,7 +88,7 @@ readParams(const guint8 *message, gsize len, const virtRpcStats *record)
     xdr.at = record->params;
     count = virtXdrGetUInt(&xdr);
     for (guint32 i = 0; i < count; i++) {
-        Param param = readParam(&xdr);
+        Param param = readStatsParam(&xdr);
 
         g_array_append_val(params, param);
     }
@@ -100,7 +102,9 @@ restOf(const Param *param, guint number)
     g_autofree char *prefix = g_strdup_printf(NET "%u.", number);
     gsize len = strlen(prefix);
 
-    return param->nameLen > len && memcmp(param->name, prefix, len) == 0 ? param->name + len : NULL;
+    if (param->nameLen <= len || memcmp(param->name, prefix, len) != 0)
+        return NULL;
+    return param->name + len;
 }
 
 static void
@@ -172,7 +176,7 @@ agree(const GArray *params, const GPtrArray *interfaces)
 static void
 putRecord(GByteArray *out, const guint8 *message, gsize len, const virtRpcStats *record, const GPtrArray *interfaces)
 {
-    g_autoptr(GArray) params = readParams(message, len, record);
+    g_autoptr(GArray) params = readStatsParams(message, len, record);
     guint countAt = out->len + (guint)(record->params - record->start), put = 0;
     guint32 wire;
 

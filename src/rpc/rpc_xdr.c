@@ -26,7 +26,9 @@ virtXdrGetUInt(virtXdr *xdr)
 {
     const guint8 *bytes = virtXdrGetBytes(xdr, 4);
 
-    return bytes ? (guint32)bytes[0] << 24 | (guint32)bytes[1] << 16 | (guint32)bytes[2] << 8 | bytes[3] : 0;
+    if (!bytes)
+        return 0;
+    return (guint32)bytes[0] << 24 | (guint32)bytes[1] << 16 | (guint32)bytes[2] << 8 | bytes[3];
 }
 
 /* Reads one number of eight bytes, as virtXdrGetUInt() does one of four. */
@@ -54,8 +56,10 @@ virtXdrGetString(virtXdr *xdr, gsize *ret_len)
     if (len > VIRT_RPC_STRING_MAX)
         xdr->bad = true;
     bytes = virtXdrGetBytes(xdr, len);
+    if (!bytes)
+        len = 0;
     if (ret_len)
-        *ret_len = bytes ? len : 0;
+        *ret_len = len;
     return (const char *)bytes;
 }
 
@@ -77,7 +81,7 @@ virtXdrGetOptString(virtXdr *xdr, gsize *ret_len)
 const guint8 *
 virtXdrGetBytes(virtXdr *xdr, gsize len)
 {
-    gsize left = xdr->bad ? 0 : xdr->len - xdr->at;
+    gsize left = xdr->len - xdr->at;
     const guint8 *bytes = NULL;
 
     if (xdr->bad || len > left || padding(len) > left - len) {
@@ -113,7 +117,6 @@ virtXdrSkipTyped(virtXdr *xdr)
     }
 }
 
-/* Appends one number. */
 void
 virtXdrPutUInt(GByteArray *out, guint32 value)
 {
@@ -173,7 +176,6 @@ virtXdrGetDomain(virtXdr *xdr, virtRpcDomain *ret)
         memset(ret, 0, sizeof(*ret));
 }
 
-/* Appends a domain. */
 void
 virtXdrPutDomain(GByteArray *out, const virtRpcDomain *domain)
 {
