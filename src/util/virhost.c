@@ -301,7 +301,7 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
 }
 
 static int
-compareNames(gconstpointer a, gconstpointer b)
+compareEntryNames(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -331,7 +331,7 @@ virtHostListDir(virtHost *host, GError **error, const char *format, ...)
         setUnread(path, problem, "it has more than " G_STRINGIFY(DIRECTORY_MAX) " entries", error);
         return NULL;
     }
-    g_ptr_array_sort(names, compareNames);
+    g_ptr_array_sort(names, compareEntryNames);
     return g_steal_pointer(&names);
 }
 

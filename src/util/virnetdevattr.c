@@ -100,7 +100,7 @@ trustFormat(const virtNetdev *netdev)
 /* --- InfiniBand GUIDs; host order in memory and in the message --- */
 
 static char *
-formatGuid(guint64 guid)
+describeGuid(guint64 guid)
 {
     GString *text = g_string_new(NULL);
     for (int shift = 56; shift >= 0; shift -= 8)
@@ -111,13 +111,13 @@ formatGuid(guint64 guid)
 static char *
 nodeGuidFormat(const virtNetdev *netdev)
 {
-    return formatGuid(netdev->nodeGuid);
+    return describeGuid(netdev->nodeGuid);
 }
 
 static char *
 portGuidFormat(const virtNetdev *netdev)
 {
-    return formatGuid(netdev->portGuid);
+    return describeGuid(netdev->portGuid);
 }
 
 /* --- Virtualport: has a nest of its own, IFLA_VF_PORTS; written and read in virnetdevvportprofile.c --- */

@@ -162,7 +162,7 @@ virtNetdevCapsPortFree(virtNetdevCapsPort *kind)
 }
 
 static const virtNetdevCapsDriver *
-findDriver(const virtNetdevCapsPort *kind)
+findCapsDriver(const virtNetdevCapsPort *kind)
 {
     for (const virtNetdevCapsDriver *info = virtNetdevCapsDrivers; info->driver; info++) {
         bool fits = info->only == VIRT_CAPS_PORT_ANY || (info->only == VIRT_CAPS_PORT_INFINIBAND && kind->infiniband) ||
@@ -210,7 +210,7 @@ virtNetdevCapsAnswer
 virtNetdevCapsAsk(const virtNetdevCapsPort *kind, const virtNetdev *present, virtNetdevCapability capability,
                   char **ret_why)
 {
-    const virtNetdevCapsDriver *info = findDriver(kind);
+    const virtNetdevCapsDriver *info = findCapsDriver(kind);
     const virtNetdevCapabilityInfo *asked = &virtNetdevCapabilities[capability];
     *ret_why = NULL;
     if ((CAN_GUIDS & 1u << capability) && kind->ethernet) {

@@ -72,7 +72,7 @@ isVlanLeft(virtHost *host, const virtVF *vf, const virtPort *port, const virtNet
 
 /* Are all ports as wanted, as far as the driver tells? */
 static bool
-verify(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error)
+verifyPorts(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **error)
 {
     for (guint i = 0; i < wanted->len; i++) {
         const virtNetdev *netdev = wanted->pdata[i];
@@ -128,7 +128,7 @@ writeOne(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrAr
 }
 
 static gint
-comparePorts(gconstpointer a, gconstpointer b)
+compareIfindexes(gconstpointer a, gconstpointer b)
 {
     guint left = ((const virtNetlinkChange *)a)->port->ifindex, right = ((const virtNetlinkChange *)b)->port->ifindex;
     return (left > right) - (left < right);
@@ -153,7 +153,7 @@ collect(const virtNetDevHostdevChange *changes, guint n, bool reported)
             if (change.attrs && change.port)
                 g_array_append_val(all, change);
         }
-    g_array_sort(all, comparePorts); /* stable */
+    g_array_sort(all, compareIfindexes); /* stable */
     return all;
 }
 
@@ -185,7 +185,7 @@ setAll(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError *
     if (!done)
         return false;
     for (guint i = 0; i < n && todo->len > 0; i++)
-        if (!verify(host, changes[i].vf, changes[i].wanted, error))
+        if (!verifyPorts(host, changes[i].vf, changes[i].wanted, error))
             return false;
     return true;
 }

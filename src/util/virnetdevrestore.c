@@ -37,164 +37,164 @@ typedef struct {
     guint64 foundGuid;              /* the port GUID before this restore wrote one */
     GError *problem;                /* why it cannot be read, or has no port */
     char *refusals[VIRT_NETDEV_ATTR_LAST]; /* the last sentence about each */
-} Job;
+} RestoreItem;
 
 static void
-jobFree(gpointer data)
+restoreItemFree(gpointer data)
 {
-    Job *job = data;
-    g_clear_error(&job->problem);
+    RestoreItem *item = data;
+    g_clear_error(&item->problem);
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++)
-        g_free(job->refusals[i]);
-    g_free(job);
+        g_free(item->refusals[i]);
+    g_free(item);
 }
 
 static GPtrArray *
-newJobs(const virtVF *vf, const GPtrArray *before)
+newItems(const virtVF *vf, const GPtrArray *before)
 {
-    GPtrArray *jobs = g_ptr_array_new_with_free_func(jobFree);
+    GPtrArray *items = g_ptr_array_new_with_free_func(restoreItemFree);
     for (guint i = 0; i < before->len; i++) {
-        Job *job = g_new0(Job, 1);
-        job->was = before->pdata[i];
-        job->before = *job->was;
-        job->before.unknown = 0;
-        if (virtNetdevIsUnknown(job->was, VIRT_NETDEV_MAC))
-            memset(job->before.mac, 0, sizeof(job->before.mac));
-        job->port = virtVFGetPort(vf, job->was->port, &job->problem);
-        g_ptr_array_add(jobs, job);
+        RestoreItem *item = g_new0(RestoreItem, 1);
+        item->was = before->pdata[i];
+        item->before = *item->was;
+        item->before.unknown = 0;
+        if (virtNetdevIsUnknown(item->was, VIRT_NETDEV_MAC))
+            memset(item->before.mac, 0, sizeof(item->before.mac));
+        item->port = virtVFGetPort(vf, item->was->port, &item->problem);
+        g_ptr_array_add(items, item);
     }
-    return jobs;
+    return items;
 }
 
 /* Where zero was written as the port GUID, has the subnet manager answered with one of its choice? */
 static bool
-isGuidChosen(Job *job)
+isGuidChosen(RestoreItem *item)
 {
-    if (!(job->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID)))
-        job->foundGuid = job->now.netdev.portGuid;
-    return job->before.portGuid == 0 && job->now.netdev.portGuid != job->foundGuid;
+    if (!(item->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID)))
+        item->foundGuid = item->now.netdev.portGuid;
+    return item->before.portGuid == 0 && item->now.netdev.portGuid != item->foundGuid;
 }
 
 /* Is the MAC address that is shown as good as what was there before? */
 static bool
-isMacDone(const Job *job)
+isMacDone(const RestoreItem *item)
 {
-    const guint8 *shown = job->now.shownMac;
-    bool unknown = virtNetdevIsUnknown(job->was, VIRT_NETDEV_MAC);
-    if (job->standIn && memcmp(shown, job->standIn->instead.mac, sizeof(job->now.shownMac)) == 0)
+    const guint8 *shown = item->now.shownMac;
+    bool unknown = virtNetdevIsUnknown(item->was, VIRT_NETDEV_MAC);
+    if (item->standIn && memcmp(shown, item->standIn->instead.mac, sizeof(item->now.shownMac)) == 0)
         return true;
-    if (unknown && memcmp(shown, job->was->mac, sizeof(job->was->mac)) == 0)
+    if (unknown && memcmp(shown, item->was->mac, sizeof(item->was->mac)) == 0)
         return true; /* it was not changed */
-    if (!(job->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)))
+    if (!(item->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)))
         return false;
     /* One that is taken away: what a VF's driver out of sight has chosen since then is its own affair. */
-    if (virtMacIsZero(job->before.mac) && virtNetdevIsUnknown(&job->now.netdev, VIRT_NETDEV_MAC))
+    if (virtMacIsZero(item->before.mac) && virtNetdevIsUnknown(&item->now.netdev, VIRT_NETDEV_MAC))
         return true;
-    return memcmp(shown, job->before.mac, sizeof(job->before.mac)) == 0;
+    return memcmp(shown, item->before.mac, sizeof(item->before.mac)) == 0;
 }
 
 /* Read the port and find what is left to do. A port that cannot be read may still be written: everything then. */
 static void
-checkJob(virtHost *host, const virtVF *vf, Job *job)
+checkItem(virtHost *host, const virtVF *vf, RestoreItem *item)
 {
-    if (!job->port)
+    if (!item->port)
         return;
-    g_clear_error(&job->problem);
-    job->readable = virtNetdevReadPort(host, vf, job->port, &job->now, &job->problem);
-    job->todo = job->before.present;
-    if (g_error_matches(job->problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-        job->port = NULL; /* the ifindex is another netdev's */
-        job->todo = 0;
+    g_clear_error(&item->problem);
+    item->readable = virtNetdevReadPort(host, vf, item->port, &item->now, &item->problem);
+    item->todo = item->before.present;
+    if (g_error_matches(item->problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        item->port = NULL; /* the ifindex is another netdev's */
+        item->todo = 0;
     }
-    if (!job->readable)
+    if (!item->readable)
         return;
     /* A port that was shown to have an attribute shows it again; one that is not shown is believed when written. */
-    job->todo = virtNetdevDiff(&job->before, &job->now.netdev) & ~(job->acknowledged & ~job->now.netdev.present);
-    if (isMacDone(job))
-        job->todo &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    if (isGuidChosen(job))
-        job->todo &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID);
+    item->todo = virtNetdevDiff(&item->before, &item->now.netdev) & ~(item->acknowledged & ~item->now.netdev.present);
+    if (isMacDone(item))
+        item->todo &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    if (isGuidChosen(item))
+        item->todo &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID);
 }
 
 /* The driver takes no MAC address away: it has another now. */
 static void
-standIn(virtHost *host, const virtVF *vf, Job *job, const virtNetdevQuirk *quirk)
+standIn(virtHost *host, const virtVF *vf, RestoreItem *item, const virtNetdevQuirk *quirk)
 {
     char mac[18];
-    bool there = job->readable && memcmp(job->now.shownMac, quirk->instead.mac, sizeof(job->now.shownMac)) == 0;
-    job->standIn = quirk;
+    bool there = item->readable && memcmp(item->now.shownMac, quirk->instead.mac, sizeof(item->now.shownMac)) == 0;
+    item->standIn = quirk;
     virtMacFormat(quirk->instead.mac, mac);
     if (!there)
         virtHostWarn(
             host,
             "Port %u (VF %u of %s, %s) had no MAC address set and its driver refuses to take one away: it now has %s.",
-            job->port->port, vf->index, job->port->ifname, vf->name, mac);
+            item->port->port, vf->index, item->port->ifname, vf->name, mac);
 }
 
 /* Take a MAC address away of which it is not known whether it was set; or write the one that was shown then. */
 static int
-clearUnknown(virtHost *host, const virtVF *vf, Job *job, char **ret_reason)
+clearUnknown(virtHost *host, const virtVF *vf, RestoreItem *item, char **ret_reason)
 {
     const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    int rc = virtNetlinkSetVF(host, job->port, vf, &job->before, mac, ret_reason);
-    if (rc == 0 || !virtNetdevQuirkFind(VIRT_NETDEV_MAC, rc, &job->before, NULL))
+    int rc = virtNetlinkSetVF(host, item->port, vf, &item->before, mac, ret_reason);
+    if (rc == 0 || !virtNetdevQuirkFind(VIRT_NETDEV_MAC, rc, &item->before, NULL))
         return rc;
     g_clear_pointer(ret_reason, g_free);
-    memcpy(job->before.mac, job->was->mac, sizeof(job->before.mac));
-    return virtNetlinkSetVF(host, job->port, vf, &job->before, mac, ret_reason);
+    memcpy(item->before.mac, item->was->mac, sizeof(item->before.mac));
+    return virtNetlinkSetVF(host, item->port, vf, &item->before, mac, ret_reason);
 }
 
 static void
-restoreAttr(virtHost *host, const virtVF *vf, Job *job, virtNetdevAttr attr)
+restoreAttr(virtHost *host, const virtVF *vf, RestoreItem *item, virtNetdevAttr attr)
 {
     g_autofree char *reason = NULL;
     const virtNetdevQuirk *quirk = NULL;
-    bool unknown = attr == VIRT_NETDEV_MAC && virtNetdevIsUnknown(job->was, attr) && !virtMacIsZero(job->was->mac);
+    bool unknown = attr == VIRT_NETDEV_MAC && virtNetdevIsUnknown(item->was, attr) && !virtMacIsZero(item->was->mac);
     int rc;
     if (unknown)
-        rc = clearUnknown(host, vf, job, &reason);
+        rc = clearUnknown(host, vf, item, &reason);
     else
-        rc = virtNetdevWriteAttr(host, vf, job->port, &job->before, attr, job->readable ? &job->now : NULL, &quirk,
+        rc = virtNetdevWriteAttr(host, vf, item->port, &item->before, attr, item->readable ? &item->now : NULL, &quirk,
                                  &reason);
     /* What a driver neither reports nor supports was not set by anybody. */
-    bool never = rc == -EOPNOTSUPP && job->readable && !virtNetdevHas(&job->now.netdev, attr);
-    g_clear_pointer(&job->refusals[attr], g_free);
+    bool never = rc == -EOPNOTSUPP && item->readable && !virtNetdevHas(&item->now.netdev, attr);
+    g_clear_pointer(&item->refusals[attr], g_free);
     if (quirk && attr == VIRT_NETDEV_MAC)
-        standIn(host, vf, job, quirk);
+        standIn(host, vf, item, quirk);
     if (rc == 0 || never)
-        job->acknowledged |= VIRT_NETDEV_BIT(attr);
+        item->acknowledged |= VIRT_NETDEV_BIT(attr);
     else
-        job->refusals[attr] =
-            virtNetdevWriteDescribeRefusal("restore", vf, job->port, &job->before, attr, rc, reason, "");
+        item->refusals[attr] =
+            virtNetdevWriteDescribeRefusal("restore", vf, item->port, &item->before, attr, rc, reason, "");
 }
 
 /* Write what is left to do: together, and what that leaves, one by one. */
 static void
-restoreJob(virtHost *host, const virtVF *vf, Job *job)
+restoreItem(virtHost *host, const virtVF *vf, RestoreItem *item)
 {
-    if (!job->port)
+    if (!item->port)
         return;
-    if (job->todo & (job->todo - 1)) {
-        if (virtNetlinkSetVF(host, job->port, vf, &job->before, job->todo, NULL) == 0) {
-            job->acknowledged |= job->todo;
+    if (item->todo & (item->todo - 1)) {
+        if (virtNetlinkSetVF(host, item->port, vf, &item->before, item->todo, NULL) == 0) {
+            item->acknowledged |= item->todo;
             return;
         }
-        checkJob(host, vf, job);
+        checkItem(host, vf, item);
     }
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
-        if (job->todo & VIRT_NETDEV_BIT(attr))
-            restoreAttr(host, vf, job, attr);
+        if (item->todo & VIRT_NETDEV_BIT(attr))
+            restoreAttr(host, vf, item, attr);
 }
 
 /* How much is not yet as before, all ports together; 0 is done. */
 static guint
-checkJobs(virtHost *host, const virtVF *vf, const GPtrArray *jobs)
+checkItems(virtHost *host, const virtVF *vf, const GPtrArray *items)
 {
     guint left = 0;
-    for (guint i = 0; i < jobs->len; i++) {
-        Job *job = jobs->pdata[i];
-        checkJob(host, vf, job);
-        left += (job->problem ? 1 : 0) + (guint)__builtin_popcount(job->todo);
+    for (guint i = 0; i < items->len; i++) {
+        RestoreItem *item = items->pdata[i];
+        checkItem(host, vf, item);
+        left += (item->problem ? 1 : 0) + (guint)__builtin_popcount(item->todo);
     }
     return left;
 }
@@ -207,18 +207,18 @@ appendSentence(GString *text, const char *sentence)
 
 /* Everything about one netdev that is not as before. */
 static void
-appendFailures(GString *text, const virtVF *vf, const Job *job)
+appendFailures(GString *text, const virtVF *vf, const RestoreItem *item)
 {
-    if (job->problem)
-        appendSentence(text, job->problem->message);
+    if (item->problem)
+        appendSentence(text, item->problem->message);
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        if (!(job->todo & VIRT_NETDEV_BIT(attr)))
+        if (!(item->todo & VIRT_NETDEV_BIT(attr)))
             continue;
         g_autofree char *ignored = NULL;
-        if (!job->refusals[attr] && job->readable)
-            ignored = virtNetdevWriteDescribeIgnored("restore", vf, job->port, &job->before, attr, &job->now, "");
-        if (job->refusals[attr] || ignored)
-            appendSentence(text, job->refusals[attr] ? job->refusals[attr] : ignored);
+        if (!item->refusals[attr] && item->readable)
+            ignored = virtNetdevWriteDescribeIgnored("restore", vf, item->port, &item->before, attr, &item->now, "");
+        if (item->refusals[attr] || ignored)
+            appendSentence(text, item->refusals[attr] ? item->refusals[attr] : ignored);
     }
 }
 
@@ -234,19 +234,19 @@ appendFailures(GString *text, const virtVF *vf, const Job *job)
 bool
 virtNetDevHostdevRestore(virtHost *host, const virtVF *vf, const GPtrArray *before, GError **error)
 {
-    g_autoptr(GPtrArray) jobs = newJobs(vf, before);
-    guint left = checkJobs(host, vf, jobs);
+    g_autoptr(GPtrArray) items = newItems(vf, before);
+    guint left = checkItems(host, vf, items);
     for (guint earlier = G_MAXUINT; left > 0 && left < earlier;) {
         earlier = left;
-        for (guint i = 0; i < jobs->len; i++)
-            restoreJob(host, vf, jobs->pdata[i]);
-        left = checkJobs(host, vf, jobs);
+        for (guint i = 0; i < items->len; i++)
+            restoreItem(host, vf, items->pdata[i]);
+        left = checkItems(host, vf, items);
     }
     if (left == 0)
         return true;
     g_autoptr(GString) text = g_string_new(NULL);
-    for (guint i = 0; i < jobs->len; i++)
-        appendFailures(text, vf, jobs->pdata[i]);
+    for (guint i = 0; i < items->len; i++)
+        appendFailures(text, vf, items->pdata[i]);
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, text->str);
     return false;
 }

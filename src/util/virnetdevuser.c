@@ -79,7 +79,7 @@ findUpper(virtHost *host, const char *vfName, const char *ifname, GError **error
 }
 
 static bool
-checkNetdev(virtHost *host, const virtVF *vf, const char *ifname, GError **error)
+checkNetdevUnused(virtHost *host, const virtVF *vf, const char *ifname, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     g_autofree char *upper = findUpper(host, vf->name, ifname, &problem);
@@ -121,7 +121,7 @@ hasNoNetdev(virtHost *host, const virtVF *vf, const char *driver)
 
 /* Is the netdev of a VF in a namespace of process @pid, which is not this one's? */
 static bool
-isIn(virtHost *host, const virtVF *vf, const char *pid, const char *own, GHashTable *seen)
+isInNamespace(virtHost *host, const virtVF *vf, const char *pid, const char *own, GHashTable *seen)
 {
     g_autofree char *space = g_ascii_isdigit(*pid) ? virtHostReadLink(host, NULL, "proc/%s/ns/net", pid) : NULL;
     if (!space || g_strcmp0(space, own) == 0 || !g_hash_table_add(seen, g_strdup(space)))
@@ -139,7 +139,7 @@ describeNamespace(virtHost *host, const virtVF *vf)
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; pids && own && i < pids->len; i++) {
         const char *pid = pids->pdata[i];
-        if (!isIn(host, vf, pid, own, seen))
+        if (!isInNamespace(host, vf, pid, own, seen))
             continue;
         g_autofree char *name = virtHostRead(host, NULL, "proc/%s/comm", pid);
         return g_strdup_printf(", that of process %s (%s)", pid, name ? g_strchomp(name) : "?");
@@ -155,7 +155,7 @@ listNetdevs(virtHost *host, const virtVF *vf, GError **error)
 
 /* The driver of a VF that has no netdev in sight and should have one; NULL: all is as it should be. */
 static char *
-findDriver(virtHost *host, const virtVF *vf)
+findHiddenDriver(virtHost *host, const virtVF *vf)
 {
     g_autofree char *driver = NULL;
     for (guint waited = 0; waited <= PROBE_TOTAL; waited += PROBE_DELAY) {
@@ -176,7 +176,7 @@ findDriver(virtHost *host, const virtVF *vf)
 bool
 virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
 {
-    g_autofree char *driver = findDriver(host, vf);
+    g_autofree char *driver = findHiddenDriver(host, vf);
     if (driver) {
         g_autofree char *who = describeNamespace(host, vf);
         g_set_error(
@@ -187,7 +187,7 @@ virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
     }
     g_autoptr(GPtrArray) names = listNetdevs(host, vf, error);
     for (guint i = 0; names && i < names->len; i++)
-        if (!checkNetdev(host, vf, names->pdata[i], error))
+        if (!checkNetdevUnused(host, vf, names->pdata[i], error))
             return false;
     return names != NULL;
 }

@@ -162,7 +162,7 @@ isRenamed(virtHost *host, const virtPort *port, const char *name)
  * process's, the kernel's answer is about some other netdev. One that was renamed since has its new name in sysfs too.
  */
 static bool
-checkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError **error)
+checkLinkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError **error)
 {
     struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
     g_autofree char *name = attr ? g_strndup(nla_data(attr), (gsize)nla_len(attr)) : NULL;
@@ -181,7 +181,7 @@ readLink(virtHost *host, const virtPort *port, guint vf, bool stats, GError **er
     g_autofree char *reason = NULL;
     struct nl_msg *reply = NULL;
     int rc = virtNetlinkGetLink(host, port->ifindex, stats, &reply, &reason);
-    if (rc == 0 && checkName(host, reply, port, error))
+    if (rc == 0 && checkLinkName(host, reply, port, error))
         return linkNew(reply);
     if (rc == 0)
         nlmsg_free(reply);

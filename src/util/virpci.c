@@ -91,46 +91,46 @@ typedef struct {
     virtHost *host;
     char name[VIRT_PCI_ADDRESS_LEN];
     GError *problem; /* the first attribute that is there and cannot be read: what was found is not to be believed */
-} Look;
+} PortScan;
 
 static void
-lookClear(Look *look)
+portScanClear(PortScan *scan)
 {
-    g_clear_error(&look->problem);
+    g_clear_error(&scan->problem);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Look, lookClear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PortScan, portScanClear)
 
 /* NULL where the netdev does not have it. */
 static char *
-readNet(Look *look, const char *ifname, const char *attribute)
+readNet(PortScan *scan, const char *ifname, const char *attribute)
 {
     g_autoptr(GError) problem = NULL;
-    char *text = virtHostRead(look->host, &problem, PCI_DEVICE "/net/%s/%s", look->name, ifname, attribute);
-    if (problem && !look->problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
-        look->problem = g_steal_pointer(&problem);
+    char *text = virtHostRead(scan->host, &problem, PCI_DEVICE "/net/%s/%s", scan->name, ifname, attribute);
+    if (problem && !scan->problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        scan->problem = g_steal_pointer(&problem);
     return text;
 }
 
 /* A number that is not understood is not taken for 0, which is some other port's. */
 static void
-setOdd(Look *look, const char *ifname, const char *attribute, const char *text, const char *expected, guint64 max)
+setOdd(PortScan *scan, const char *ifname, const char *attribute, const char *text, const char *expected, guint64 max)
 {
     g_autofree char *shown = g_strescape(text, NULL);
-    g_autofree char *path = virtHostPath(look->host, PCI_DEVICE "/net/%s/%s", look->name, ifname, attribute);
-    if (!look->problem)
-        look->problem = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
+    g_autofree char *path = virtHostPath(scan->host, PCI_DEVICE "/net/%s/%s", scan->name, ifname, attribute);
+    if (!scan->problem)
+        scan->problem = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
                                     "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT ".", path,
                                     shown, expected, max);
 }
 
 /* 0 where the netdev does not have it. */
 static guint64
-readNetUInt(Look *look, const char *ifname, const char *attribute, guint64 max)
+readNetUInt(PortScan *scan, const char *ifname, const char *attribute, guint64 max)
 {
     guint64 value = 0;
-    g_autofree char *text = readNet(look, ifname, attribute);
+    g_autofree char *text = readNet(scan, ifname, attribute);
     if (text && !virtHostParseUInt(text, max, &value))
-        setOdd(look, ifname, attribute, text, "a number", max);
+        setOdd(scan, ifname, attribute, text, "a number", max);
     return value;
 }
 
@@ -139,27 +139,27 @@ readNetUInt(Look *look, const char *ifname, const char *attribute, guint64 max)
  * @macs: its MAC address too
  */
 static Netdev *
-readNetdev(Look *look, const char *ifname, bool macs)
+readNetdev(PortScan *scan, const char *ifname, bool macs)
 {
-    guint64 ifindex = readNetUInt(look, ifname, "ifindex", G_MAXINT);
-    g_autofree char *phys = readNet(look, ifname, "phys_port_name");
+    guint64 ifindex = readNetUInt(scan, ifname, "ifindex", G_MAXINT);
+    g_autofree char *phys = readNet(scan, ifname, "phys_port_name");
     if (ifindex == 0 || (phys && isRepresentor(phys)))
         return NULL;
     Netdev *netdev = g_new0(Netdev, 1);
     netdev->port = g_new0(virtPort, 1);
     netdev->port->ifname = g_strdup(ifname);
     netdev->port->ifindex = (guint)ifindex;
-    netdev->port->up = readNetUInt(look, ifname, "flags", G_MAXUINT32) & IFF_UP;
-    netdev->port->infiniband = readNetUInt(look, ifname, "type", G_MAXUINT16) == ARPHRD_INFINIBAND;
-    netdev->devPort = readNetUInt(look, ifname, "dev_port", PORT_MAX);
+    netdev->port->up = readNetUInt(scan, ifname, "flags", G_MAXUINT32) & IFF_UP;
+    netdev->port->infiniband = readNetUInt(scan, ifname, "type", G_MAXUINT16) == ARPHRD_INFINIBAND;
+    netdev->devPort = readNetUInt(scan, ifname, "dev_port", PORT_MAX);
     const char *p = phys ? phys : "";
     netdev->hasPhysPort = takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
     if (netdev->physPort > PORT_MAX)
-        setOdd(look, ifname, "phys_port_name", phys, "p and a number", PORT_MAX);
+        setOdd(scan, ifname, "phys_port_name", phys, "p and a number", PORT_MAX);
     if (!macs)
         return netdev;
-    netdev->port->addrAssignType = (guint)readNetUInt(look, ifname, "addr_assign_type", G_MAXUINT8);
-    g_autofree char *mac = readNet(look, ifname, "address");
+    netdev->port->addrAssignType = (guint)readNetUInt(scan, ifname, "addr_assign_type", G_MAXUINT8);
+    g_autofree char *mac = readNet(scan, ifname, "address");
     if (mac)
         virtMacParse(mac, netdev->port->mac);
     return netdev;
@@ -167,7 +167,7 @@ readNetdev(Look *look, const char *ifname, bool macs)
 
 /* Decide the ports of all netdevs of the device; see the head of this file. */
 static void
-numberPorts(Look *look, guint function, const GPtrArray *netdevs)
+numberPorts(PortScan *scan, guint function, const GPtrArray *netdevs)
 {
     guint64 devPorts = 0, devIds = 0;
     bool named = netdevs->len > 1 || function == 0;
@@ -178,7 +178,7 @@ numberPorts(Look *look, guint function, const GPtrArray *netdevs)
     }
     for (guint i = 0; i < netdevs->len && devPorts == 0; i++) {
         Netdev *netdev = netdevs->pdata[i];
-        netdev->devId = readNetUInt(look, netdev->port->ifname, "dev_id", PORT_MAX);
+        netdev->devId = readNetUInt(scan, netdev->port->ifname, "dev_id", PORT_MAX);
         devIds |= netdev->devId;
     }
     for (guint i = 0; i < netdevs->len; i++) {
@@ -191,7 +191,7 @@ numberPorts(Look *look, guint function, const GPtrArray *netdevs)
 }
 
 static int
-comparePorts(gconstpointer a, gconstpointer b)
+comparePortNumbers(gconstpointer a, gconstpointer b)
 {
     const virtPort *left = *(const virtPort *const *)a, *right = *(const virtPort *const *)b;
     return (left->port > right->port) - (left->port < right->port);
@@ -204,18 +204,18 @@ comparePorts(gconstpointer a, gconstpointer b)
 GPtrArray *
 virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GError **error)
 {
-    g_auto(Look) look = {.host = host};
-    virtPCIAddressFormat(address, look.name);
-    g_autoptr(GPtrArray) names = virtHostListDir(host, error, PCI_DEVICE "/net", look.name);
+    g_auto(PortScan) scan = {.host = host};
+    virtPCIAddressFormat(address, scan.name);
+    g_autoptr(GPtrArray) names = virtHostListDir(host, error, PCI_DEVICE "/net", scan.name);
     g_autoptr(GPtrArray) netdevs = g_ptr_array_new_with_free_func(netdevFree);
     for (guint i = 0; names && i < names->len; i++) {
-        Netdev *netdev = validIfname(names->pdata[i]) ? readNetdev(&look, names->pdata[i], macs) : NULL;
+        Netdev *netdev = validIfname(names->pdata[i]) ? readNetdev(&scan, names->pdata[i], macs) : NULL;
         if (netdev)
             g_ptr_array_add(netdevs, netdev);
     }
-    numberPorts(&look, address->function, netdevs);
-    if (look.problem) {
-        g_propagate_error(error, g_steal_pointer(&look.problem));
+    numberPorts(&scan, address->function, netdevs);
+    if (scan.problem) {
+        g_propagate_error(error, g_steal_pointer(&scan.problem));
         return NULL;
     }
     if (!names)
@@ -223,7 +223,7 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
     g_autoptr(GPtrArray) ports = g_ptr_array_new_with_free_func((GDestroyNotify)virtPortFree);
     for (guint i = 0; i < netdevs->len; i++)
         g_ptr_array_add(ports, g_steal_pointer(&((Netdev *)netdevs->pdata[i])->port));
-    g_ptr_array_sort(ports, comparePorts);
+    g_ptr_array_sort(ports, comparePortNumbers);
     for (guint i = 1; i < ports->len; i++) {
         const virtPort *a = ports->pdata[i - 1], *b = ports->pdata[i];
         if (a->port != b->port)
@@ -231,7 +231,7 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
             "Cannot tell the ports of PCI device %s apart: %s and %s both claim port %u. Its driver fills neither dev_port nor dev_id nor phys_port_name; a newer driver may.",
-            look.name, a->ifname, b->ifname, a->port);
+            scan.name, a->ifname, b->ifname, a->port);
         return NULL;
     }
     return g_steal_pointer(&ports);

@@ -20,7 +20,7 @@
 #include <string.h>
 
 static void
-addPort(GArray *ports, guint port)
+appendPort(GArray *ports, guint port)
 {
     g_array_append_val(ports, port);
 }
@@ -30,7 +30,7 @@ listAll(const virtVF *vf)
 {
     GArray *ports = g_array_new(FALSE, FALSE, sizeof(guint));
     for (guint i = 0; i < vf->ports->len; i++)
-        addPort(ports, ((const virtPort *)vf->ports->pdata[i])->port);
+        appendPort(ports, ((const virtPort *)vf->ports->pdata[i])->port);
     return ports;
 }
 
@@ -75,7 +75,7 @@ findByIds(virtHost *host, const virtVF *vf, const GPtrArray *own)
         guint port = findById(host, vf, own->pdata[i]);
         if (!port)
             return NULL;
-        addPort(ports, port);
+        appendPort(ports, port);
     }
     g_array_sort(ports, compareNumbers);
     return ports->len ? g_steal_pointer(&ports) : NULL;
@@ -98,7 +98,7 @@ findInDriver(virtHost *host, const virtVF *vf)
         if (vf->index >= first + count)
             continue;
         ports = g_array_new(FALSE, FALSE, sizeof(guint));
-        addPort(ports, i + 1);
+        appendPort(ports, i + 1);
         return ports;
     }
     return listAll(vf);
@@ -124,7 +124,7 @@ listOwn(const GPtrArray *own)
 {
     GArray *ports = g_array_new(FALSE, FALSE, sizeof(guint));
     for (guint i = 0; i < own->len; i++)
-        addPort(ports, ((const virtPort *)own->pdata[i])->port);
+        appendPort(ports, ((const virtPort *)own->pdata[i])->port);
     return ports;
 }
 
@@ -137,7 +137,7 @@ findListed(virtHost *host, const virtVF *vf)
         const virtPort *port = vf->ports->pdata[i];
         virtNetdev unused;
         if (virtNetlinkGetVF(host, port, vf->index, &unused, NULL))
-            addPort(ports, port->port);
+            appendPort(ports, port->port);
     }
     if (ports->len > 0)
         return ports;

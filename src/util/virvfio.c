@@ -35,18 +35,18 @@ typedef struct {
     GHashTable *users; /* file → GArray of guint64: who has it open */
     guint64 pid;       /* that is looked at */
     bool hidden;       /* a process could not be asked, for lack of permission */
-} Look;
+} VFIOScan;
 
 static void
-addUser(Look *look, const char *file)
+vfioAddUser(VFIOScan *scan, const char *file)
 {
-    GArray *pids = g_hash_table_lookup(look->users, file);
+    GArray *pids = g_hash_table_lookup(scan->users, file);
 
     if (!pids) {
         pids = g_array_new(FALSE, FALSE, sizeof(guint64));
-        g_hash_table_insert(look->users, g_strdup(file), pids);
+        g_hash_table_insert(scan->users, g_strdup(file), pids);
     }
-    g_array_append_val(pids, look->pid);
+    g_array_append_val(pids, scan->pid);
 }
 
 /* A process may end, and close a file, while it is looked at. */
@@ -56,14 +56,14 @@ hasGone(int number)
     return number == ENOENT || number == ESRCH || number == ENOTDIR || number == EINVAL;
 }
 
-/* True where the look can go on without what failed with @number. */
+/* True where the scan can go on without what failed with @number. */
 static bool
-maySkip(Look *look, int number, const char *path, GError **error)
+maySkip(VFIOScan *scan, int number, const char *path, GError **error)
 {
     if (hasGone(number))
         return true;
     if (number == EACCES || number == EPERM) {
-        look->hidden = true;
+        scan->hidden = true;
         return true;
     }
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", path, g_strerror(number));
@@ -72,28 +72,28 @@ maySkip(Look *look, int number, const char *path, GError **error)
 
 /* The kernel appends " (deleted)" where the name has gone, as a container's /dev may. */
 static bool
-lookAtLink(Look *look, const char *path, GError **error)
+scanLink(VFIOScan *scan, const char *path, GError **error)
 {
     char target[PATH_MAX];
     ssize_t n = readlink(path, target, sizeof(target) - 1);
 
     if (n < 0)
-        return maySkip(look, errno, path, error);
+        return maySkip(scan, errno, path, error);
     target[n] = '\0';
     if (g_str_has_suffix(target, " (deleted)"))
         target[n - (ssize_t)strlen(" (deleted)")] = '\0';
     if (g_str_has_prefix(target, VFIO_DIR))
-        addUser(look, target);
+        vfioAddUser(scan, target);
     return true;
 }
 
 /* Calls @func for each entry of the directory @path whose name is a number. */
 static bool
-forEachNumber(Look *look, const char *path, bool (*func)(Look *, const char *, GError **), GError **error)
+forEachNumber(VFIOScan *scan, const char *path, bool (*func)(VFIOScan *, const char *, GError **), GError **error)
 {
     DIR *dir = opendir(path);
     struct dirent *entry = NULL;
-    bool ok = dir || maySkip(look, errno, path, error);
+    bool ok = dir || maySkip(scan, errno, path, error);
     int problem;
 
     while (dir && ok && (errno = 0, entry = readdir(dir))) {
@@ -102,21 +102,21 @@ forEachNumber(Look *look, const char *path, bool (*func)(Look *, const char *, G
         if (!g_ascii_isdigit(*entry->d_name))
             continue;
         one = g_build_filename(path, entry->d_name, NULL);
-        ok = func(look, one, error);
+        ok = func(scan, one, error);
     }
     problem = errno;
     if (dir)
         closedir(dir);
-    return ok && (!dir || !problem || maySkip(look, problem, path, error));
+    return ok && (!dir || !problem || maySkip(scan, problem, path, error));
 }
 
 static bool
-lookAtProcess(Look *look, const char *path, GError **error)
+scanProcess(VFIOScan *scan, const char *path, GError **error)
 {
     g_autofree char *fds = g_build_filename(path, "fd", NULL);
 
-    look->pid = g_ascii_strtoull(strrchr(path, '/') + 1, NULL, 10);
-    return forEachNumber(look, fds, lookAtLink, error);
+    scan->pid = g_ascii_strtoull(strrchr(path, '/') + 1, NULL, 10);
+    return forEachNumber(scan, fds, scanLink, error);
 }
 
 /* Files below /dev/vfio → GArray of guint64, the processes that have it open; while a virtHostReads is open it is the
@@ -125,22 +125,22 @@ static GHashTable *
 listOpen(virtHost *host, GError **error)
 {
     g_autofree char *proc = virtHostPath(host, "proc");
-    Look look = {.users = NULL};
+    VFIOScan scan = {.users = NULL};
 
     if (host->opened)
         return g_hash_table_ref(host->opened);
-    look.users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
+    scan.users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     host->passes++;
     if (access(proc, R_OK | X_OK) < 0)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", proc, g_strerror(errno));
-    else if (forEachNumber(&look, proc, lookAtProcess, error)) {
-        if (look.hidden)
+    else if (forEachNumber(&scan, proc, scanProcess, error)) {
+        if (scan.hidden)
             virtHostWarn(host, "Not every process could be asked whether it has a VF open: permission denied");
         if (host->reads > 0)
-            host->opened = g_hash_table_ref(look.users);
-        return look.users;
+            host->opened = g_hash_table_ref(scan.users);
+        return scan.users;
     }
-    g_hash_table_unref(look.users);
+    g_hash_table_unref(scan.users);
     return NULL;
 }
 
@@ -148,7 +148,7 @@ listOpen(virtHost *host, GError **error)
 
 /* Has a process other than @except the file /dev/vfio/@file open? */
 static bool
-findUser(virtHost *host, const char *file, guint64 except, virtVFIOUser *ret, GError **error)
+vfioFindUser(virtHost *host, const char *file, guint64 except, virtVFIOUser *ret, GError **error)
 {
     g_autofree char *path = g_strconcat(VFIO_DIR, file, NULL);
     g_autofree char *there = virtHostPath(host, "%s", path + 1);
@@ -180,7 +180,7 @@ findByDevice(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret
     for (guint i = 0; files && i < files->len && !ret->pid; i++) {
         g_autofree char *file = g_strconcat("devices/", files->pdata[i], NULL);
 
-        if (!findUser(host, file, except, ret, error))
+        if (!vfioFindUser(host, file, except, ret, error))
             return false;
     }
     return files;
@@ -191,7 +191,8 @@ findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret
 {
     g_autofree char *unsafe = g_strconcat("noiommu-", group, NULL);
 
-    if (!findUser(host, group, except, ret, error) || (!ret->pid && !findUser(host, unsafe, except, ret, error)))
+    if (!vfioFindUser(host, group, except, ret, error) ||
+        (!ret->pid && !vfioFindUser(host, unsafe, except, ret, error)))
         return false;
     ret->byGroup = ret->pid != 0;
     return true;
@@ -225,7 +226,7 @@ virtVFIOFindUser(virtHost *host, const char *name, guint64 except, virtVFIOUser 
     return false;
 }
 
-/* Look at /proc again when somebody asks next. */
+/* VFIOScan at /proc again when somebody asks next. */
 void
 virtVFIOForget(virtHost *host)
 {
