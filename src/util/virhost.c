@@ -34,6 +34,7 @@ virtHost *
 virtHostNew(const char *root)
 {
     virtHost *host = g_new0(virtHost, 1);
+
     host->root = g_strdup(root ? root : "");
     for (size_t len = strlen(host->root); len > 0 && host->root[len - 1] == '/'; len--)
         host->root[len - 1] = '\0';
@@ -88,11 +89,13 @@ virtHostReadsEnd(virtHostReads *reads)
 void
 virtHostWarn(virtHost *host, const char *format, ...)
 {
+    va_list args;
+    g_autofree char *message = NULL;
+
     if (!host->warn)
         return;
-    va_list args;
     va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
+    message = g_strdup_vprintf(format, args);
     va_end(args);
     host->warn(host, message);
 }
@@ -100,6 +103,7 @@ virtHostWarn(virtHost *host, const char *format, ...)
 static char *G_GNUC_PRINTF(2, 0) formatPath(virtHost *host, const char *format, va_list args)
 {
     g_autofree char *relative = g_strdup_vprintf(format, args);
+
     return g_strconcat(host->root, "/", relative, NULL);
 }
 
@@ -108,8 +112,10 @@ char *
 virtHostPath(virtHost *host, const char *format, ...)
 {
     va_list args;
+    char *path;
+
     va_start(args, format);
-    char *path = formatPath(host, format, args);
+    path = formatPath(host, format, args);
     va_end(args);
     return path;
 }
@@ -119,10 +125,12 @@ static ssize_t
 readWhole(int fd, char *buffer, size_t size)
 {
     size_t have = 0;
+
     for (;;) {
         char extra;
         bool full = have == size;
         ssize_t n = read(fd, full ? &extra : buffer + have, full ? 1 : size - have);
+
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -144,6 +152,7 @@ static void
 setUnread(const char *path, int number, const char *excess, GError **error)
 {
     bool missing = number == ENOENT || number == ENOTDIR || number == EOPNOTSUPP;
+
     g_set_error(error, VIRT_ERROR, missing ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST, "Cannot read %s: %s.", path,
                 number == EFBIG ? excess : g_strerror(number));
 }
@@ -155,6 +164,7 @@ readPath(const char *path, GError **error)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     ssize_t n = fd < 0 ? -1 : readWhole(fd, buffer, ATTRIBUTE_MAX);
     int saved = errno;
+
     if (fd >= 0)
         close(fd);
     if (n < 0) {
@@ -180,8 +190,10 @@ char *
 virtHostRead(virtHost *host, GError **error, const char *format, ...)
 {
     va_list args;
+    g_autofree char *path = NULL;
+
     va_start(args, format);
-    g_autofree char *path = formatPath(host, format, args);
+    path = formatPath(host, format, args);
     va_end(args);
     return readPath(path, error);
 }
@@ -195,6 +207,7 @@ bool
 virtHostParseUInt(const char *text, guint64 max, guint64 *ret)
 {
     bool hex = g_str_has_prefix(text, "0x");
+
     return g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, max, ret, NULL);
 }
 
@@ -206,14 +219,18 @@ bool
 virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, const char *format, ...)
 {
     va_list args;
+    g_autofree char *path = NULL;
+    g_autofree char *text = NULL;
+
     va_start(args, format);
-    g_autofree char *path = formatPath(host, format, args);
+    path = formatPath(host, format, args);
     va_end(args);
-    g_autofree char *text = readPath(path, error);
+    text = readPath(path, error);
     if (!text)
         return false;
     if (!virtHostParseUInt(text, max, ret)) {
         g_autofree char *shown = g_strescape(text, NULL);
+
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                     "Cannot use %s: it says \"%.40s\", expected a number up to %" G_GUINT64_FORMAT ".", path, shown,
                     max);
@@ -227,17 +244,21 @@ int
 virtHostTryWrite(virtHost *host, const char *value, const char *format, ...)
 {
     va_list args;
-    va_start(args, format);
-    g_autofree char *path = formatPath(host, format, args);
-    va_end(args);
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    g_autofree char *path = NULL;
+    int fd;
     ssize_t n = -1;
+    int saved;
+
+    va_start(args, format);
+    path = formatPath(host, format, args);
+    va_end(args);
+    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (fd >= 0) {
         do
             n = write(fd, value, strlen(value));
         while (n < 0 && errno == EINTR);
     }
-    int saved = n >= 0 ? EIO : errno;
+    saved = n >= 0 ? EIO : errno;
     if (fd >= 0)
         close(fd);
     return n == (ssize_t)strlen(value) ? 0 : -saved;
@@ -251,13 +272,16 @@ bool
 virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...)
 {
     va_list args;
+    g_autofree char *path = NULL;
+    int rc, code;
+
     va_start(args, format);
-    g_autofree char *path = g_strdup_vprintf(format, args);
+    path = g_strdup_vprintf(format, args);
     va_end(args);
-    int rc = virtHostTryWrite(host, value, "%s", path);
+    rc = virtHostTryWrite(host, value, "%s", path);
     if (rc == 0)
         return true;
-    int code = rc == -ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
+    code = rc == -ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
     g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s/%s: %s.", value, host->root, path, g_strerror(-rc));
     return false;
 }
@@ -267,6 +291,7 @@ static bool
 isKernelName(const char *name)
 {
     gsize n = 0;
+
     while (g_ascii_isgraph(name[n]))
         n++;
     return n > 0 && name[n] == '\0';
@@ -282,19 +307,25 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
 {
     char target[PATH_MAX];
     va_list args;
+    g_autofree char *path = NULL;
+    ssize_t n;
+    const char *slash, *name;
+    g_autofree char *shown = NULL;
+
     va_start(args, format);
-    g_autofree char *path = formatPath(host, format, args);
+    path = formatPath(host, format, args);
     va_end(args);
-    ssize_t n = readlink(path, target, sizeof(target) - 1);
+    n = readlink(path, target, sizeof(target) - 1);
     if (n < 0) {
         setUnread(path, errno, NULL, error);
         return NULL;
     }
     target[n] = '\0';
-    const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+    slash = strrchr(target, '/');
+    name = slash ? slash + 1 : target;
     if (isKernelName(name))
         return g_strdup(name);
-    g_autofree char *shown = g_strescape(target, NULL);
+    shown = g_strescape(target, NULL);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use %s: it leads to \"%.80s\", expected a kernel's name.",
                 path, shown);
     return NULL;
@@ -316,15 +347,20 @@ virtHostListDir(virtHost *host, GError **error, const char *format, ...)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     va_list args;
+    g_autofree char *path = NULL;
+    DIR *dir;
+    int problem;
+
     va_start(args, format);
-    g_autofree char *path = formatPath(host, format, args);
+    path = formatPath(host, format, args);
     va_end(args);
     errno = 0;
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; dir && names->len <= DIRECTORY_MAX && (errno = 0, entry = readdir(dir));)
+    dir = opendir(path);
+    for (struct dirent *entry; dir && names->len <= DIRECTORY_MAX && (errno = 0, entry = readdir(dir));) {
         if (entry->d_name[0] != '.')
             g_ptr_array_add(names, g_strdup(entry->d_name));
-    int problem = names->len > DIRECTORY_MAX ? EFBIG : errno;
+    }
+    problem = names->len > DIRECTORY_MAX ? EFBIG : errno;
     if (dir)
         closedir(dir);
     if (problem && problem != ENOENT && problem != ENOTDIR) {

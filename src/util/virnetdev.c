@@ -11,6 +11,7 @@ virtNetdev *
 virtNetdevNew(guint port)
 {
     virtNetdev *netdev = g_new0(virtNetdev, 1);
+
     netdev->port = port;
     return netdev;
 }
@@ -27,6 +28,7 @@ void
 virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr)
 {
     const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
+
     memcpy((char *)to + info->offset, (const char *)from + info->offset, info->size);
     to->present = (to->present & ~VIRT_NETDEV_BIT(attr)) | (from->present & VIRT_NETDEV_BIT(attr));
     to->unknown = (to->unknown & ~VIRT_NETDEV_BIT(attr)) | (from->unknown & VIRT_NETDEV_BIT(attr));
@@ -51,6 +53,7 @@ bool
 virtNetdevEqualAttr(const virtNetdev *a, const virtNetdev *b, virtNetdevAttr attr)
 {
     const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
+
     if (info->equal)
         return info->equal(a, b);
     return memcmp((const char *)a + info->offset, (const char *)b + info->offset, info->size) == 0;
@@ -61,10 +64,12 @@ guint
 virtNetdevDiff(const virtNetdev *wanted, const virtNetdev *present)
 {
     guint bits = 0;
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (virtNetdevHas(wanted, attr) &&
             !(virtNetdevHas(present, attr) && virtNetdevEqualAttr(wanted, present, attr)))
             bits |= VIRT_NETDEV_BIT(attr);
+    }
     return bits;
 }
 
@@ -73,6 +78,7 @@ static guint32
 toMegabits(guint32 kibibytes)
 {
     guint64 rate = ((guint64)kibibytes * 8192 + 500000) / 1000000;
+
     return kibibytes > 0 && rate == 0 ? 1 : (guint32)rate;
 }
 
@@ -80,6 +86,7 @@ static guint32
 toKibibytes(guint32 megabits)
 {
     guint64 rate = ((guint64)megabits * 1000000 + 4096) / 8192;
+
     return (guint32)MIN(rate, G_MAXUINT32);
 }
 
@@ -144,6 +151,7 @@ GPtrArray *
 virtNetdevListCopy(const GPtrArray *list)
 {
     GPtrArray *copy = virtNetdevListNew();
+
     for (guint i = 0; i < list->len; i++)
         g_ptr_array_add(copy, virtNetdevCopy(list->pdata[i]));
     return copy;
@@ -153,9 +161,10 @@ virtNetdevListCopy(const GPtrArray *list)
 virtNetdev *
 virtNetdevListFind(const GPtrArray *list, guint port)
 {
-    for (guint i = 0; list && i < list->len; i++)
+    for (guint i = 0; list && i < list->len; i++) {
         if (((virtNetdev *)list->pdata[i])->port == port)
             return list->pdata[i];
+    }
     return NULL;
 }
 
@@ -171,6 +180,7 @@ virtNetdev *
 virtNetdevListMatch(const GPtrArray *list, guint port)
 {
     bool any = list->len == 1 && (port == VIRT_NETDEV_PORT_ANY || virtNetdevListLeavesPort(list));
+
     return any ? list->pdata[0] : virtNetdevListFind(list, port);
 }
 
@@ -178,6 +188,7 @@ static int
 compareNetdevs(gconstpointer a, gconstpointer b)
 {
     const virtNetdev *left = *(const virtNetdev *const *)a, *right = *(const virtNetdev *const *)b;
+
     return (left->port > right->port) - (left->port < right->port);
 }
 
@@ -207,6 +218,7 @@ bool
 virtMacIsZero(const guint8 mac[6])
 {
     static const guint8 zero[6];
+
     return memcmp(mac, zero, sizeof(zero)) == 0;
 }
 
@@ -222,6 +234,7 @@ bool
 virtMacParse(const char *text, guint8 ret[6])
 {
     guint8 mac[6];
+
     for (guint i = 0; i < 6; i++) {
         if (i > 0 && *text++ != ':')
             return false;
@@ -242,6 +255,7 @@ void
 virtMacFormat(const guint8 mac[6], char ret[18])
 {
     static const char digits[] = "0123456789abcdef"; /* not printf: a record of a VF has several of these */
+
     for (guint i = 0; i < 6; i++) {
         ret[i * 3] = digits[mac[i] >> 4];
         ret[i * 3 + 1] = digits[mac[i] & 0xf];
@@ -254,8 +268,10 @@ void
 virtMacGenerate(guint8 ret[6])
 {
     guint8 mac[6] = {0x52, 0x54, 0x00};
-    if (getrandom(mac + 3, 3, 0) != 3)
+
+    if (getrandom(mac + 3, 3, 0) != 3) {
         for (guint i = 3; i < 6; i++)
             mac[i] = (guint8)g_random_int_range(0, 256);
+    }
     memcpy(ret, mac, sizeof(mac));
 }

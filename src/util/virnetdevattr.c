@@ -21,6 +21,7 @@ static char *
 macFormat(const virtNetdev *netdev)
 {
     char text[18];
+
     if (virtMacIsZero(netdev->mac))
         return g_strdup("none");
     virtMacFormat(netdev->mac, text);
@@ -43,10 +44,11 @@ static char *
 vlanFormat(const virtNetdev *netdev)
 {
     bool ad = netdev->vlan.id != 0 && netdev->vlan.protocol == ETH_P_8021AD;
+    g_autofree char *priority = NULL;
+
     if (netdev->vlan.id == 0 && netdev->vlan.priority == 0)
         return g_strdup("none");
-    g_autofree char *priority =
-        netdev->vlan.priority ? g_strdup_printf("priority %u", netdev->vlan.priority) : g_strdup("");
+    priority = netdev->vlan.priority ? g_strdup_printf("priority %u", netdev->vlan.priority) : g_strdup("");
     if (!ad && !*priority)
         return g_strdup_printf("%u", netdev->vlan.id);
     return g_strdup_printf("%u (%s%s%s)", netdev->vlan.id, priority, ad && *priority ? ", " : "", ad ? "802.1ad" : "");
@@ -59,6 +61,7 @@ static bool
 bandwidthEqual(const virtNetdev *a, const virtNetdev *b)
 {
     guint32 aMax, aMin, bMax, bMin;
+
     virtNetdevGetRate(a, &aMax, &aMin);
     virtNetdevGetRate(b, &bMax, &bMin);
     return aMax == bMax && aMin == bMin;
@@ -68,6 +71,7 @@ static char *
 bandwidthFormat(const virtNetdev *netdev)
 {
     guint32 max, min;
+
     virtNetdevGetRate(netdev, &max, &min);
     if (max && min)
         return g_strdup_printf("%u Mb/s at most, %u Mb/s at least", max, min);
@@ -88,6 +92,7 @@ static char *
 linkFormat(const virtNetdev *netdev)
 {
     static const char *const names[] = {"auto", "up", "down"};
+
     return g_strdup(netdev->link < G_N_ELEMENTS(names) ? names[netdev->link] : "unknown");
 }
 
@@ -103,6 +108,7 @@ static char *
 describeGuid(guint64 guid)
 {
     GString *text = g_string_new(NULL);
+
     for (int shift = 56; shift >= 0; shift -= 8)
         g_string_append_printf(text, "%02x%s", (guint)(guid >> shift & 0xff), shift ? ":" : "");
     return g_string_free(text, FALSE);

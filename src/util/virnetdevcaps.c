@@ -29,6 +29,7 @@ static bool
 hasFloor(const virtNetdev *wanted)
 {
     guint32 max, min;
+
     virtNetdevGetRate(wanted, &max, &min);
     return min != 0;
 }
@@ -125,11 +126,13 @@ readSmartNic(virtHost *host, const char *pf)
 {
     static const guint64 devices[] = {0xa2d2, 0xa2d6, 0xa2dc, 0xa2df};
     guint64 vendor = 0, device = 0;
+
     virtHostReadUInt(host, G_MAXUINT16, &vendor, NULL, "sys/bus/pci/devices/%s/vendor", pf);
     virtHostReadUInt(host, G_MAXUINT16, &device, NULL, "sys/bus/pci/devices/%s/device", pf);
-    for (size_t i = 0; i < G_N_ELEMENTS(devices); i++)
+    for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
         if (vendor == 0x15b3 && device == devices[i])
             return true;
+    }
     return false;
 }
 
@@ -140,9 +143,11 @@ virtNetdevCapsPortRead(virtHost *host, const virtPCIAddress *pf, const virtPort 
     virtNetdevCapsPort *kind = g_new0(virtNetdevCapsPort, 1);
     char name[VIRT_PCI_ADDRESS_LEN];
     guint64 type = ARPHRD_VOID;
+    g_autofree char *switchId = NULL;
+
     virtPCIAddressFormat(pf, name);
     virtHostReadUInt(host, G_MAXUINT16, &type, NULL, PF_NETDEV "/type", name, port->ifname);
-    g_autofree char *switchId = virtHostRead(host, NULL, PF_NETDEV "/phys_switch_id", name, port->ifname);
+    switchId = virtHostRead(host, NULL, PF_NETDEV "/phys_switch_id", name, port->ifname);
     kind->driver = virtPCIGetDriver(host, pf);
     kind->ethernet = type == ARPHRD_ETHER;
     kind->infiniband = type == ARPHRD_INFINIBAND;
@@ -168,6 +173,7 @@ findCapsDriver(const virtNetdevCapsPort *kind)
         bool fits = info->only == VIRT_CAPS_PORT_ANY || (info->only == VIRT_CAPS_PORT_INFINIBAND && kind->infiniband) ||
                     (info->only == VIRT_CAPS_PORT_SWITCHDEV && kind->switchdev) ||
                     (info->only == VIRT_CAPS_PORT_SMARTNIC && kind->smartNic);
+
         if (fits && g_strcmp0(kind->driver, info->driver) == 0)
             return info;
     }
@@ -179,6 +185,7 @@ char *
 virtNetdevCapsDescribeDriver(const virtNetdevCapsDriver *info)
 {
     static const char *const only[] = {"", " on InfiniBand", " in switchdev mode", " on a BlueField"};
+
     return g_strdup_printf("%s%s", info->driver, only[info->only]);
 }
 
@@ -212,6 +219,7 @@ virtNetdevCapsAsk(const virtNetdevCapsPort *kind, const virtNetdev *present, vir
 {
     const virtNetdevCapsDriver *info = findCapsDriver(kind);
     const virtNetdevCapabilityInfo *asked = &virtNetdevCapabilities[capability];
+
     *ret_why = NULL;
     if ((CAN_GUIDS & 1u << capability) && kind->ethernet) {
         *ret_why = g_strdup_printf("only InfiniBand has a %s", asked->title);
@@ -237,13 +245,16 @@ virtNetdevCapsAskAttr(const virtNetdevCapsPort *kind, const virtNetdev *present,
                       virtNetdevAttr attr, char **ret_why)
 {
     virtNetdevCapsAnswer worst = VIRT_CAPS_UNKNOWN;
+
     *ret_why = NULL;
     for (virtNetdevCapability capability = 0; capability < VIRT_CAPABILITY_LAST; capability++) {
         const virtNetdevCapabilityInfo *info = &virtNetdevCapabilities[capability];
         g_autofree char *why = NULL;
+        virtNetdevCapsAnswer answer;
+
         if (info->attr != attr || (info->needed && !info->needed(wanted)))
             continue;
-        virtNetdevCapsAnswer answer = virtNetdevCapsAsk(kind, present, capability, &why);
+        answer = virtNetdevCapsAsk(kind, present, capability, &why);
         if (answer <= worst)
             continue;
         worst = answer;

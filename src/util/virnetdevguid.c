@@ -24,15 +24,19 @@
 static char *
 findFile(virtHost *host, const virtVF *vf, const virtPort *port)
 {
+    g_autofree char *dir = NULL;
+    g_autoptr(GPtrArray) devices = NULL;
+
     if (!port->infiniband)
         return NULL;
-    g_autofree char *dir = g_strdup_printf("sys/bus/pci/devices/%s/infiniband", vf->pfName);
-    g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, "%s", dir);
+    dir = g_strdup_printf("sys/bus/pci/devices/%s/infiniband", vf->pfName);
+    devices = virtHostListDir(host, NULL, "%s", dir);
     for (guint i = 0; devices && i < devices->len; i++) {
         const char *device = devices->pdata[i];
         g_autofree char *file =
             g_strdup_printf("%s/%s/iov/ports/%u/admin_guids/%u", dir, device, port->port, vf->index + 1);
         g_autofree char *path = virtHostPath(host, "%s", file);
+
         if (g_file_test(path, G_FILE_TEST_EXISTS))
             return g_steal_pointer(&file);
     }
@@ -46,6 +50,7 @@ virtNetdevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtN
     guint64 guid;
     g_autofree char *file = findFile(host, vf, port);
     g_autofree char *text = file ? virtHostRead(host, NULL, "%s", file) : NULL;
+
     if (!text || !g_ascii_string_to_unsigned(text, 16, 0, G_MAXUINT64, &guid, NULL))
         return false;
     netdev->portGuid = guid;
@@ -59,5 +64,6 @@ virtNetdevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, cons
 {
     g_autofree char *file = findFile(host, vf, port);
     g_autofree char *text = g_strdup_printf("%016" G_GINT64_MODIFIER "x", netdev->portGuid);
+
     return file ? virtHostTryWrite(host, text, "%s", file) : -ENOENT;
 }

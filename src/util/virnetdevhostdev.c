@@ -30,6 +30,7 @@ static guint
 findIgnored(const virtNetdev *wanted, const virtNetdevReading *reading)
 {
     guint bits = virtNetdevDiff(wanted, &reading->netdev) & reading->netdev.present;
+
     if (memcmp(wanted->mac, reading->shownMac, sizeof(wanted->mac)) == 0)
         bits &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     return bits;
@@ -48,10 +49,12 @@ virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, 
 {
     g_autoptr(GPtrArray) list = virtNetdevListNew();
     guint n = ports ? ports->len : vf->ports->len;
+
     for (guint i = 0; i < n; i++) {
         const virtPort *port =
             ports ? virtVFGetPort(vf, ((const virtNetdev *)ports->pdata[i])->port, error) : vf->ports->pdata[i];
         virtNetdevReading reading;
+
         if (!port || !virtNetdevReadPort(host, vf, port, &reading, error))
             return NULL;
         g_ptr_array_add(list, virtNetdevCopy(&reading.netdev));
@@ -78,9 +81,13 @@ verifyPorts(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **
         const virtNetdev *netdev = wanted->pdata[i];
         const virtPort *port = virtVFGetPort(vf, netdev->port, error);
         virtNetdevReading reading;
+        guint ignored;
+        virtNetdevAttr attr;
+        g_autofree char *sentence = NULL;
+
         if (!port || !virtNetdevReadShown(host, vf, port, &reading, error))
             return false;
-        guint ignored = findIgnored(netdev, &reading);
+        ignored = findIgnored(netdev, &reading);
         if (ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) { /* else it does not matter whose it is */
             if (!virtNetdevReadJudgeMac(host, vf, &reading, error))
                 return false;
@@ -90,8 +97,8 @@ verifyPorts(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **
             ignored &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
         if (!ignored)
             continue;
-        virtNetdevAttr attr = (virtNetdevAttr)g_bit_nth_lsf(ignored, -1);
-        g_autofree char *sentence =
+        attr = (virtNetdevAttr)g_bit_nth_lsf(ignored, -1);
+        sentence =
             virtNetdevWriteDescribeIgnored("set", vf, port, netdev, attr, &reading, virtNetdevGetRemedy(netdev, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
@@ -106,6 +113,7 @@ findTodo(const virtNetdev *wanted, const GPtrArray *present)
 {
     const virtNetdev *known = virtNetdevListFind(present, wanted->port);
     guint todo = known ? virtNetdevDiff(wanted, known) | (wanted->present & known->unknown) : wanted->present;
+
     return todo & ~wanted->unknown;
 }
 
@@ -117,10 +125,12 @@ writeOne(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrAr
         const virtNetdev *netdev = wanted->pdata[i];
         const virtPort *port = virtVFGetPort(vf, netdev->port, NULL);
         guint todo = findTodo(netdev, present);
+        bool together;
+
         if (!todo)
             continue;
         /* A single attribute needs no second try to be named. */
-        bool together = (todo & (todo - 1)) && virtNetlinkSetVF(host, port, vf, netdev, todo, NULL) == 0;
+        together = (todo & (todo - 1)) && virtNetlinkSetVF(host, port, vf, netdev, todo, NULL) == 0;
         if (!together && !virtNetdevWriteOneByOne(host, vf, port, netdev, todo, error))
             return false;
     }
@@ -131,6 +141,7 @@ static gint
 compareIfindexes(gconstpointer a, gconstpointer b)
 {
     guint left = ((const virtNetlinkChange *)a)->port->ifindex, right = ((const virtNetlinkChange *)b)->port->ifindex;
+
     return (left > right) - (left < right);
 }
 
@@ -142,17 +153,20 @@ static GArray *
 collect(const virtNetDevHostdevChange *changes, guint n, bool reported)
 {
     GArray *all = g_array_new(FALSE, FALSE, sizeof(virtNetlinkChange));
-    for (guint i = 0; i < n; i++)
+
+    for (guint i = 0; i < n; i++) {
         for (guint p = 0; p < changes[i].wanted->len; p++) {
             const virtNetdev *wanted = changes[i].wanted->pdata[p];
             const virtNetdev *known = virtNetdevListFind(changes[i].present, wanted->port);
             virtNetlinkChange change = {virtVFGetPort(changes[i].vf, wanted->port, NULL), changes[i].vf, wanted,
                                         findTodo(wanted, changes[i].present)};
+
             if (reported)
                 change.attrs &= known ? known->present : 0;
             if (change.attrs && change.port)
                 g_array_append_val(all, change);
         }
+    }
     g_array_sort(all, compareIfindexes); /* stable */
     return all;
 }
@@ -162,15 +176,18 @@ static bool
 writeEach(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError **error)
 {
     g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+
     for (guint i = 0; i < n; i++) {
         GPtrArray *present = virtNetDevHostdevRead(host, changes[i].vf, changes[i].wanted, error);
+
         if (!present)
             return false;
         g_ptr_array_add(lists, present);
     }
-    for (guint i = 0; i < n; i++)
+    for (guint i = 0; i < n; i++) {
         if (!writeOne(host, changes[i].vf, changes[i].wanted, lists->pdata[i], error))
             return false;
+    }
     return true;
 }
 
@@ -182,11 +199,13 @@ setAll(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError *
     bool done = n == 1 ? writeOne(host, changes->vf, changes->wanted, changes->present, error)
                        : virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len) ||
                              writeEach(host, changes, n, error);
+
     if (!done)
         return false;
-    for (guint i = 0; i < n && todo->len > 0; i++)
+    for (guint i = 0; i < n && todo->len > 0; i++) {
         if (!verifyPorts(host, changes[i].vf, changes[i].wanted, error))
             return false;
+    }
     return true;
 }
 
@@ -195,9 +214,11 @@ static GPtrArray *
 readOthers(virtHost *host, const virtVF *vf, const GPtrArray *wanted)
 {
     GPtrArray *others = virtNetdevListNew();
+
     for (guint i = 0; i < vf->ports->len; i++) {
         const virtPort *port = vf->ports->pdata[i];
         virtNetdevReading reading;
+
         if (!virtNetdevListFind(wanted, port->port) && virtNetdevReadPort(host, vf, port, &reading, NULL))
             g_ptr_array_add(others, virtNetdevCopy(&reading.netdev));
     }
@@ -210,16 +231,19 @@ static guint
 undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError **error)
 {
     guint elsewhere = 0;
+
     for (guint i = 0; i < others->len; i++) {
         const virtNetdev *before = others->pdata[i];
         g_autoptr(GError) failure = NULL;
         g_autoptr(GPtrArray) one = virtNetdevListNew();
         virtNetdevReading now;
+        bool ok;
+
         if (!virtNetdevReadPort(host, vf, virtVFGetPort(vf, before->port, NULL), &now, NULL) ||
             virtNetdevDiff(before, &now.netdev) == 0)
             continue;
         g_ptr_array_add(one, virtNetdevCopy(before));
-        bool ok = virtNetDevHostdevRestore(host, vf, one, &failure);
+        ok = virtNetDevHostdevRestore(host, vf, one, &failure);
         elsewhere = ok ? before->port : 0;
         g_clear_error(error);
         g_set_error(
@@ -242,10 +266,13 @@ virtNetDevHostdevSetMany(virtHost *host, virtNetDevHostdevChange *changes, guint
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
-    for (guint i = 0; i < n; i++)
-        for (guint p = 0; p < changes[i].wanted->len; p++)
+
+    for (guint i = 0; i < n; i++) {
+        for (guint p = 0; p < changes[i].wanted->len; p++) {
             if (!virtVFGetPort(changes[i].vf, ((const virtNetdev *)changes[i].wanted->pdata[p])->port, error))
                 return false;
+        }
+    }
     for (guint i = 0; i < n; i++)
         g_ptr_array_add(others, readOthers(host, changes[i].vf, changes[i].wanted));
     if (setAll(host, changes, n, error))
@@ -262,6 +289,7 @@ void
 virtNetDevHostdevTryMany(virtHost *host, const virtNetDevHostdevChange *changes, guint n)
 {
     g_autoptr(GArray) todo = collect(changes, n, true);
+
     virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len);
 }
 
@@ -274,5 +302,6 @@ virtNetDevHostdevSet(virtHost *host, const virtVF *vf, const GPtrArray *wanted, 
                      GError **error)
 {
     virtNetDevHostdevChange change = {vf, wanted, present, 0};
+
     return virtNetDevHostdevSetMany(host, &change, 1, error);
 }

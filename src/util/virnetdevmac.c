@@ -29,10 +29,13 @@ static bool
 comparePermanent(virtHost *host, const virtPort *netdev, const guint8 mac[6], bool *ret_same)
 {
     struct nl_msg *reply = NULL;
+    struct nlattr *permanent;
+    bool known;
+
     if (virtNetlinkGetLink(host, netdev->ifindex, false, &reply, NULL) < 0)
         return false;
-    struct nlattr *permanent = virtNetlinkFind(reply, IFLA_PERM_ADDRESS);
-    bool known = virtNetlinkIsNamed(reply, netdev->ifname);
+    permanent = virtNetlinkFind(reply, IFLA_PERM_ADDRESS);
+    known = virtNetlinkIsNamed(reply, netdev->ifname);
     *ret_same = permanent && nla_len(permanent) >= 6 && memcmp(nla_data(permanent), mac, 6) == 0;
     nlmsg_free(reply);
     return known;
@@ -43,18 +46,22 @@ isHandedOut(const guint8 mac[6])
 {
     static const guint8 prefixes[][3] = {{0x52, 0x54, 0x00}, {0xfa, 0x16, 0x3e}}; /* QEMU and libvirt, OpenStack */
     static const guint8 standIn[6] = {0x02};                                      /* see quirk "zero-mac" */
-    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++) {
         if (memcmp(mac, prefixes[i], sizeof(prefixes[i])) == 0)
             return true;
+    }
     return memcmp(mac, standIn, sizeof(standIn)) == 0;
 }
 
 static virtMacOrigin
 judgeUnseen(virtHost *host, const virtVF *vf, const guint8 mac[6])
 {
+    g_autofree char *driver = NULL;
+
     if (!(mac[0] & LOCALLY_ADMINISTERED) || isHandedOut(mac))
         return VIRT_MAC_SET;
-    g_autofree char *driver = virtPCIGetDriver(host, &vf->pf);
+    driver = virtPCIGetDriver(host, &vf->pf);
     return virtNetdevQuirkHas("admin-mac-only", driver) ? VIRT_MAC_SET : VIRT_MAC_UNKNOWN;
 }
 
@@ -62,6 +69,7 @@ static virtMacOrigin
 judgeSeen(virtHost *host, const virtVF *vf, const virtPort *netdev, const guint8 mac[6])
 {
     bool same;
+
     if (memcmp(netdev->mac, mac, sizeof(netdev->mac)) != 0)
         return VIRT_MAC_SET; /* since the VF's driver has probed */
     if (netdev->addrAssignType == VIRT_PORT_MAC_RANDOM)
@@ -85,13 +93,16 @@ virtNetdevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 ma
 {
     g_autoptr(GPtrArray) own = virtPCIGetPorts(host, &vf->address, error);
     const virtPort *netdev = NULL;
+    const virtPort *lone;
+
     if (!own)
         return false;
-    for (guint i = 0; i < own->len && !netdev; i++)
+    for (guint i = 0; i < own->len && !netdev; i++) {
         if (((const virtPort *)own->pdata[i])->port == port)
             netdev = own->pdata[i];
+    }
     /* A lone netdev may be numbered anew, or be the one that is left of several: then its address tells. */
-    const virtPort *lone = own->len == 1 ? own->pdata[0] : NULL;
+    lone = own->len == 1 ? own->pdata[0] : NULL;
     if (!netdev && lone && memcmp(lone->mac, mac, sizeof(lone->mac)) == 0)
         netdev = lone;
     *ret = netdev ? judgeSeen(host, vf, netdev, mac) : judgeUnseen(host, vf, mac);

@@ -156,9 +156,10 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
 static bool
 hasRefusal(const virtNetdevQuirk *quirk, int rc)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(quirk->refusal); i++)
+    for (size_t i = 0; i < G_N_ELEMENTS(quirk->refusal); i++) {
         if (quirk->refusal[i] && quirk->refusal[i] == -rc)
             return true;
+    }
     return false;
 }
 
@@ -166,6 +167,7 @@ static bool
 isNone(const virtNetdev *netdev, virtNetdevAttr attr)
 {
     static const virtNetdev none;
+
     return virtNetdevEqualAttr(netdev, &none, attr);
 }
 
@@ -175,9 +177,11 @@ guint
 virtNetdevQuirkPatience(int rc, guint attrs)
 {
     guint patience = 0;
-    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++)
+
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         if (quirk->action == VIRT_QUIRK_WAIT && quirk->attrs & attrs && hasRefusal(quirk, rc))
             patience = MAX(patience, quirk->patience);
+    }
     return patience;
 }
 
@@ -209,9 +213,11 @@ bool
 virtNetdevQuirkHas(const char *name, const char *driver)
 {
     const virtNetdevQuirk *quirk = virtNetdevQuirks;
+    g_auto(GStrv) drivers = NULL;
+
     while (quirk->name && !g_str_equal(quirk->name, name))
         quirk++;
-    g_auto(GStrv) drivers = g_strsplit(quirk->name ? quirk->drivers : "", ", ", -1);
+    drivers = g_strsplit(quirk->name ? quirk->drivers : "", ", ", -1);
     return driver && g_strv_contains((const char *const *)drivers, driver);
 }
 
@@ -219,9 +225,10 @@ virtNetdevQuirkHas(const char *name, const char *driver)
 bool
 virtNetdevQuirkMeansNone(virtNetdevAttr attr, const virtNetdev *read)
 {
-    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++)
+    for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         if (quirk->same && quirk->attrs & VIRT_NETDEV_BIT(attr) && virtNetdevEqualAttr(read, &quirk->instead, attr))
             return true;
+    }
     return false;
 }
 
@@ -242,6 +249,7 @@ virtNetdevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, con
         guint port = one ? ((const virtNetdev *)wanted->pdata[0])->port : own->port;
         const virtNetdev *was = virtNetdevListFind(before, port);
         const virtNetdev *set = virtNetdevListFind(wanted, port);
+
         if (!was || !set || !virtNetdevHas(set, VIRT_NETDEV_MAC) || virtNetdevEqualAttr(set, was, VIRT_NETDEV_MAC))
             continue;
         if (memcmp(own->mac, set->mac, sizeof(own->mac)) == 0)

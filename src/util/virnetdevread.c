@@ -16,6 +16,7 @@ virtNetdevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetdevReading *read
 {
     virtNetdev *netdev = &reading->netdev;
     virtMacOrigin origin;
+
     if (virtMacIsZero(reading->shownMac))
         return true;
     if (!virtNetdevMacJudge(host, vf, netdev->port, reading->shownMac, &origin, error))
@@ -35,6 +36,7 @@ virtNetdevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virt
     virtNetdev netdev = {.port = port->port};
     bool listed = virtNetlinkGetVF(host, port, vf->index, &netdev, &missing);
     bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetdevGuidRead(host, vf, port, &netdev);
+
     if (!listed && !found) {
         g_propagate_error(error, g_steal_pointer(&missing));
         return false;
@@ -52,6 +54,7 @@ bool
 virtNetdevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error)
 {
     virtNetdevReading reading;
+
     if (!virtNetdevReadShown(host, vf, port, &reading, error) || !virtNetdevReadJudgeMac(host, vf, &reading, error))
         return false;
     *ret = reading;

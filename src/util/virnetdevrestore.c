@@ -43,6 +43,7 @@ static void
 restoreItemFree(gpointer data)
 {
     RestoreItem *item = data;
+
     g_clear_error(&item->problem);
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++)
         g_free(item->refusals[i]);
@@ -53,8 +54,10 @@ static GPtrArray *
 newItems(const virtVF *vf, const GPtrArray *before)
 {
     GPtrArray *items = g_ptr_array_new_with_free_func(restoreItemFree);
+
     for (guint i = 0; i < before->len; i++) {
         RestoreItem *item = g_new0(RestoreItem, 1);
+
         item->was = before->pdata[i];
         item->before = *item->was;
         item->before.unknown = 0;
@@ -81,6 +84,7 @@ isMacDone(const RestoreItem *item)
 {
     const guint8 *shown = item->now.shownMac;
     bool unknown = virtNetdevIsUnknown(item->was, VIRT_NETDEV_MAC);
+
     if (item->standIn && memcmp(shown, item->standIn->instead.mac, sizeof(item->now.shownMac)) == 0)
         return true;
     if (unknown && memcmp(shown, item->was->mac, sizeof(item->was->mac)) == 0)
@@ -122,13 +126,15 @@ standIn(virtHost *host, const virtVF *vf, RestoreItem *item, const virtNetdevQui
 {
     char mac[18];
     bool there = item->readable && memcmp(item->now.shownMac, quirk->instead.mac, sizeof(item->now.shownMac)) == 0;
+
     item->standIn = quirk;
     virtMacFormat(quirk->instead.mac, mac);
-    if (!there)
+    if (!there) {
         virtHostWarn(
             host,
             "Port %u (VF %u of %s, %s) had no MAC address set and its driver refuses to take one away: it now has %s.",
             item->port->port, vf->index, item->port->ifname, vf->name, mac);
+    }
 }
 
 /* Take a MAC address away of which it is not known whether it was set; or write the one that was shown then. */
@@ -137,6 +143,7 @@ clearUnknown(virtHost *host, const virtVF *vf, RestoreItem *item, char **ret_rea
 {
     const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     int rc = virtNetlinkSetVF(host, item->port, vf, &item->before, mac, ret_reason);
+
     if (rc == 0 || !virtNetdevQuirkFind(VIRT_NETDEV_MAC, rc, &item->before, NULL))
         return rc;
     g_clear_pointer(ret_reason, g_free);
@@ -151,21 +158,25 @@ restoreAttr(virtHost *host, const virtVF *vf, RestoreItem *item, virtNetdevAttr 
     const virtNetdevQuirk *quirk = NULL;
     bool unknown = attr == VIRT_NETDEV_MAC && virtNetdevIsUnknown(item->was, attr) && !virtMacIsZero(item->was->mac);
     int rc;
-    if (unknown)
+    bool never;
+
+    if (unknown) {
         rc = clearUnknown(host, vf, item, &reason);
-    else
+    } else {
         rc = virtNetdevWriteAttr(host, vf, item->port, &item->before, attr, item->readable ? &item->now : NULL, &quirk,
                                  &reason);
+    }
     /* What a driver neither reports nor supports was not set by anybody. */
-    bool never = rc == -EOPNOTSUPP && item->readable && !virtNetdevHas(&item->now.netdev, attr);
+    never = rc == -EOPNOTSUPP && item->readable && !virtNetdevHas(&item->now.netdev, attr);
     g_clear_pointer(&item->refusals[attr], g_free);
     if (quirk && attr == VIRT_NETDEV_MAC)
         standIn(host, vf, item, quirk);
-    if (rc == 0 || never)
+    if (rc == 0 || never) {
         item->acknowledged |= VIRT_NETDEV_BIT(attr);
-    else
+    } else {
         item->refusals[attr] =
             virtNetdevWriteDescribeRefusal("restore", vf, item->port, &item->before, attr, rc, reason, "");
+    }
 }
 
 /* Write what is left to do: together, and what that leaves, one by one. */
@@ -181,9 +192,10 @@ restoreItem(virtHost *host, const virtVF *vf, RestoreItem *item)
         }
         checkItem(host, vf, item);
     }
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (item->todo & VIRT_NETDEV_BIT(attr))
             restoreAttr(host, vf, item, attr);
+    }
 }
 
 /* How much is not yet as before, all ports together; 0 is done. */
@@ -191,8 +203,10 @@ static guint
 checkItems(virtHost *host, const virtVF *vf, const GPtrArray *items)
 {
     guint left = 0;
+
     for (guint i = 0; i < items->len; i++) {
         RestoreItem *item = items->pdata[i];
+
         checkItem(host, vf, item);
         left += (item->problem ? 1 : 0) + (guint)__builtin_popcount(item->todo);
     }
@@ -212,9 +226,10 @@ appendFailures(GString *text, const virtVF *vf, const RestoreItem *item)
     if (item->problem)
         appendSentence(text, item->problem->message);
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        g_autofree char *ignored = NULL;
+
         if (!(item->todo & VIRT_NETDEV_BIT(attr)))
             continue;
-        g_autofree char *ignored = NULL;
         if (!item->refusals[attr] && item->readable)
             ignored = virtNetdevWriteDescribeIgnored("restore", vf, item->port, &item->before, attr, &item->now, "");
         if (item->refusals[attr] || ignored)
@@ -236,6 +251,8 @@ virtNetDevHostdevRestore(virtHost *host, const virtVF *vf, const GPtrArray *befo
 {
     g_autoptr(GPtrArray) items = newItems(vf, before);
     guint left = checkItems(host, vf, items);
+    g_autoptr(GString) text = NULL;
+
     for (guint earlier = G_MAXUINT; left > 0 && left < earlier;) {
         earlier = left;
         for (guint i = 0; i < items->len; i++)
@@ -244,7 +261,7 @@ virtNetDevHostdevRestore(virtHost *host, const virtVF *vf, const GPtrArray *befo
     }
     if (left == 0)
         return true;
-    g_autoptr(GString) text = g_string_new(NULL);
+    text = g_string_new(NULL);
     for (guint i = 0; i < items->len; i++)
         appendFailures(text, vf, items->pdata[i]);
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, text->str);

@@ -33,10 +33,12 @@ virtNetdevUserReadIPv4(virtHost *host, const char *ifname)
     char text[INET_ADDRSTRLEN];
     struct sockaddr_in address;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool found;
+
     if (fd < 0)
         return NULL;
     g_strlcpy(request.ifr_name, ifname, sizeof(request.ifr_name));
-    bool found = ioctl(fd, SIOCGIFADDR, &request) == 0 && request.ifr_addr.sa_family == AF_INET;
+    found = ioctl(fd, SIOCGIFADDR, &request) == 0 && request.ifr_addr.sa_family == AF_INET;
     close(fd);
     memcpy(&address, &request.ifr_addr, sizeof(address));
     return found ? g_strdup(inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text))) : NULL;
@@ -48,17 +50,21 @@ readIPv6(virtHost *host, const char *ifname)
 {
     g_autofree char *path = virtHostPath(host, "proc/net/if_inet6");
     g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
     if (!g_file_get_contents(path, &text, NULL, NULL))
         return NULL;
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    lines = g_strsplit(text, "\n", -1);
     for (guint i = 0; lines[i]; i++) {
         /* address in 32 digits, ifindex, prefix length, scope, flags, name; all but the name in hex */
         g_auto(GStrv) words = g_strsplit_set(g_strstrip(lines[i]), " ", 6);
+        GString *address;
+
         if (g_strv_length(words) < 6 || !g_str_equal(g_strstrip(words[5]), ifname) || strlen(words[0]) != 32 ||
             g_ascii_strtoull(words[3], NULL, 16) == IPV6_LINK_SCOPE ||
             !(g_ascii_strtoull(words[4], NULL, 16) & IPV6_PERMANENT))
             continue;
-        GString *address = g_string_new(words[0]);
+        address = g_string_new(words[0]);
         for (gssize at = 28; at > 0; at -= 4)
             g_string_insert_c(address, at, ':');
         return g_string_free(address, FALSE);
@@ -72,9 +78,11 @@ findUpper(virtHost *host, const char *vfName, const char *ifname, GError **error
 {
     static const char prefix[] = "upper_";
     g_autoptr(GPtrArray) names = virtHostListDir(host, error, PCI_DEVICE "/net/%s", vfName, ifname);
-    for (guint i = 0; names && i < names->len; i++)
+
+    for (guint i = 0; names && i < names->len; i++) {
         if (g_str_has_prefix(names->pdata[i], prefix))
             return g_strdup((const char *)names->pdata[i] + strlen(prefix));
+    }
     return NULL;
 }
 
@@ -83,23 +91,26 @@ checkNetdevUnused(virtHost *host, const virtVF *vf, const char *ifname, GError *
 {
     g_autoptr(GError) problem = NULL;
     g_autofree char *upper = findUpper(host, vf->name, ifname, &problem);
+    g_autofree char *address = NULL;
+
     if (problem) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    g_autofree char *address = upper ? NULL : host->readIPv4(host, ifname);
+    address = upper ? NULL : host->readIPv4(host, ifname);
     if (!upper && !address)
         address = readIPv6(host, ifname);
-    if (upper)
+    if (upper) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
             "VF %s (VF %u of %s) is in use by the host: its netdev %s is below %s. Take it out: ip link set %s nomaster, or remove %s; or use another VF.",
             vf->name, vf->index, vf->pfName, ifname, upper, ifname, upper);
-    else if (address)
+    } else if (address) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
             "VF %s (VF %u of %s) is in use by the host: its netdev %s has the address %s. Take that away (ip addr flush dev %s) and keep network managers from the netdev, or use another VF.",
             vf->name, vf->index, vf->pfName, ifname, address, ifname);
+    }
     return !upper && !address;
 }
 
@@ -107,15 +118,18 @@ checkNetdevUnused(virtHost *host, const virtVF *vf, const char *ifname, GError *
 static bool
 hasNoNetdev(virtHost *host, const virtVF *vf, const char *driver)
 {
+    g_autoptr(GPtrArray) names = NULL;
+
     if (virtPCIIsForGuests(driver) || strstr(driver, "vdpa"))
         return true;
     if (!g_str_equal(driver, "mlx5_core"))
         return false;
     /* It makes one only if it has an auxiliary device for that, which an administrator may have disabled. */
-    g_autoptr(GPtrArray) names = virtHostListDir(host, NULL, PCI_DEVICE, vf->name);
-    for (guint i = 0; names && i < names->len; i++)
+    names = virtHostListDir(host, NULL, PCI_DEVICE, vf->name);
+    for (guint i = 0; names && i < names->len; i++) {
         if (g_str_has_prefix(names->pdata[i], "mlx5_core.eth."))
             return false;
+    }
     return true;
 }
 
@@ -124,9 +138,11 @@ static bool
 isInNamespace(virtHost *host, const virtVF *vf, const char *pid, const char *own, GHashTable *seen)
 {
     g_autofree char *space = g_ascii_isdigit(*pid) ? virtHostReadLink(host, NULL, "proc/%s/ns/net", pid) : NULL;
+    g_autoptr(GPtrArray) names = NULL;
+
     if (!space || g_strcmp0(space, own) == 0 || !g_hash_table_add(seen, g_strdup(space)))
         return false;
-    g_autoptr(GPtrArray) names = virtHostListDir(host, NULL, "proc/%s/root/" PCI_DEVICE "/net", pid, vf->name);
+    names = virtHostListDir(host, NULL, "proc/%s/root/" PCI_DEVICE "/net", pid, vf->name);
     return names && names->len > 0;
 }
 
@@ -137,11 +153,14 @@ describeNamespace(virtHost *host, const virtVF *vf)
     g_autoptr(GPtrArray) pids = virtHostListDir(host, NULL, "proc");
     g_autofree char *own = virtHostReadLink(host, NULL, "proc/self/ns/net");
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
     for (guint i = 0; pids && own && i < pids->len; i++) {
         const char *pid = pids->pdata[i];
+        g_autofree char *name = NULL;
+
         if (!isInNamespace(host, vf, pid, own, seen))
             continue;
-        g_autofree char *name = virtHostRead(host, NULL, "proc/%s/comm", pid);
+        name = virtHostRead(host, NULL, "proc/%s/comm", pid);
         return g_strdup_printf(", that of process %s (%s)", pid, name ? g_strchomp(name) : "?");
     }
     return g_strdup("");
@@ -158,8 +177,10 @@ static char *
 findHiddenDriver(virtHost *host, const virtVF *vf)
 {
     g_autofree char *driver = NULL;
+
     for (guint waited = 0; waited <= PROBE_TOTAL; waited += PROBE_DELAY) {
         g_autoptr(GPtrArray) names = listNetdevs(host, vf, NULL);
+
         g_free(driver);
         driver = virtPCIGetDriver(host, &vf->address);
         if ((names && names->len > 0) || !driver || hasNoNetdev(host, vf, driver))
@@ -177,17 +198,21 @@ bool
 virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
 {
     g_autofree char *driver = findHiddenDriver(host, vf);
+    g_autoptr(GPtrArray) names = NULL;
+
     if (driver) {
         g_autofree char *who = describeNamespace(host, vf);
+
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
             "VF %s (VF %u of %s) is in use by the host: its driver %s is bound, and its netdev is in another network namespace%s. Move it back from there (ip link set NETDEV netns 1), or use another VF.",
             vf->name, vf->index, vf->pfName, driver, who);
         return false;
     }
-    g_autoptr(GPtrArray) names = listNetdevs(host, vf, error);
-    for (guint i = 0; names && i < names->len; i++)
+    names = listNetdevs(host, vf, error);
+    for (guint i = 0; names && i < names->len; i++) {
         if (!checkNetdevUnused(host, vf, names->pdata[i], error))
             return false;
+    }
     return names != NULL;
 }

@@ -23,6 +23,7 @@ findPort(struct nlattr *ports, guint vf, struct nlattr *tb[IFLA_PORT_MAX + 1])
 {
     struct nlattr *entry;
     int rest;
+
     nla_for_each_nested (entry, ports, rest) {
         if (nla_type(entry) != IFLA_VF_PORT || nla_parse_nested(tb, IFLA_PORT_MAX, entry, NULL) < 0)
             continue;
@@ -38,13 +39,16 @@ void
 virtNetdevVPortProfileGet(struct nlattr *ports, guint vf, virtNetdev *netdev)
 {
     struct nlattr *tb[IFLA_PORT_MAX + 1];
+    struct nlattr *profile;
+
     if (!findPort(ports, vf, tb))
         return;
     memset(netdev->profileid, 0, sizeof(netdev->profileid));
-    struct nlattr *profile = tb[IFLA_PORT_PROFILE];
-    if (profile && nla_len(profile) > 0)
+    profile = tb[IFLA_PORT_PROFILE];
+    if (profile && nla_len(profile) > 0) {
         memcpy(netdev->profileid, nla_data(profile),
                strnlen(nla_data(profile), MIN((size_t)nla_len(profile), sizeof(netdev->profileid) - 1)));
+    }
     netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
 }
 
@@ -54,6 +58,7 @@ parseUUID(const char *text, guint8 ret[PORT_UUID_MAX])
 {
     guint8 uuid[PORT_UUID_MAX] = {0};
     guint digits = 0;
+
     for (; *text && digits < 2 * PORT_UUID_MAX; text++) {
         if (*text == '-')
             continue;
@@ -73,9 +78,11 @@ static bool
 readHostUUID(virtHost *host, guint8 ret[PORT_UUID_MAX])
 {
     g_autofree char *product = virtHostRead(host, NULL, "sys/class/dmi/id/product_uuid");
+    g_autofree char *machine = NULL;
+
     if (product && parseUUID(product, ret))
         return true;
-    g_autofree char *machine = virtHostRead(host, NULL, "etc/machine-id");
+    machine = virtHostRead(host, NULL, "etc/machine-id");
     return machine && parseUUID(machine, ret);
 }
 
@@ -89,6 +96,7 @@ virtNetdevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, 
     bool associate = *netdev->profileid;
     struct nlattr *ports = nla_nest_start(msg, IFLA_VF_PORTS);
     struct nlattr *entry = ports ? nla_nest_start(msg, IFLA_VF_PORT) : NULL;
+
     if (!entry || nla_put_u32(msg, IFLA_PORT_VF, vf->index) < 0)
         return false;
     if (associate && nla_put_string(msg, IFLA_PORT_PROFILE, netdev->profileid) < 0)
@@ -110,16 +118,19 @@ readResponse(struct nl_msg *reply, guint vf, char **ret_reason)
         "success", "in progress", "invalid profile", "bad state", "insufficient resources", "error"};
     struct nlattr *tb[IFLA_PORT_MAX + 1];
     struct nlattr *ports = virtNetlinkFind(reply, IFLA_VF_PORTS);
+    struct nlattr *response;
+    guint code, word;
+
     if (!ports || !findPort(ports, vf, tb))
         return -ENODATA;
-    struct nlattr *response = tb[IFLA_PORT_RESPONSE];
+    response = tb[IFLA_PORT_RESPONSE];
     if (!response || nla_len(response) < (int)sizeof(guint16) ||
         nla_get_u16(response) == PORT_PROFILE_RESPONSE_INPROGRESS)
         return -EINPROGRESS;
-    guint code = nla_get_u16(response);
+    code = nla_get_u16(response);
     if (code == PORT_PROFILE_RESPONSE_SUCCESS || code == PORT_VDP_RESPONSE_SUCCESS)
         return 0;
-    guint word = code - PORT_PROFILE_RESPONSE_SUCCESS;
+    word = code - PORT_PROFILE_RESPONSE_SUCCESS;
     if (word < G_N_ELEMENTS(words))
         *ret_reason = g_strdup_printf("the switch answered: %s", words[word]);
     else
@@ -141,6 +152,7 @@ virtNetdevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *v
     for (guint i = 0; i < POLL_TIMES; i++) {
         struct nl_msg *reply = NULL;
         int rc = virtNetlinkGetLink(host, port->ifindex, false, &reply, ret_reason);
+
         if (rc < 0)
             return rc;
         rc = readResponse(reply, vf->index, ret_reason);

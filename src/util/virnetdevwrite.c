@@ -15,6 +15,7 @@ writeAsIs(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetd
 {
     int rc = virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), ret_reason);
     int other = rc < 0 && attr == VIRT_NETDEV_PORT_GUID ? virtNetdevGuidWrite(host, vf, port, wanted) : -ENOENT;
+
     if (other == -ENOENT)
         return rc;
     if (ret_reason)
@@ -28,9 +29,11 @@ writeInstead(virtHost *host, const virtVF *vf, const virtPort *port, const virtN
              const virtNetdevReading *now, const virtNetdevQuirk *quirk)
 {
     virtNetdev other = *wanted;
+
     virtNetdevCopyAttr(&other, &quirk->instead, attr);
     if (now) {
         virtNetdev shown = now->netdev;
+
         memcpy(shown.mac, now->shownMac, sizeof(shown.mac));
         if (virtNetdevEqualAttr(&other, &shown, attr))
             return 0;
@@ -46,12 +49,14 @@ writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNe
     static const virtNetdev none;
     const guint behind = VIRT_NETDEV_BIT(quirk->behind);
     virtNetdev lifted = now->netdev;
+    int rc, back;
+
     virtNetdevCopyAttr(&lifted, &none, quirk->behind);
-    int rc = virtNetlinkSetVF(host, port, vf, &lifted, behind, NULL);
+    rc = virtNetlinkSetVF(host, port, vf, &lifted, behind, NULL);
     if (rc < 0)
         return rc;
     rc = virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), NULL);
-    int back = virtNetlinkSetVF(host, port, vf, &now->netdev, behind, NULL);
+    back = virtNetlinkSetVF(host, port, vf, &now->netdev, behind, NULL);
     return rc < 0 ? rc : back;
 }
 
@@ -70,14 +75,17 @@ virtNetdevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, cons
 {
     const virtNetdevQuirk *quirk = NULL;
     int rc = writeAsIs(host, vf, port, wanted, attr, ret_reason);
+
     if (rc < 0) {
+        int other;
+
         quirk = virtNetdevQuirkFind(attr, rc, wanted, now ? &now->netdev : NULL);
         if (!quirk)
             return rc;
         if (quirk->action != VIRT_QUIRK_INSTEAD && !now)
             return rc; /* what would be in its way is not known */
-        int other = quirk->action == VIRT_QUIRK_INSTEAD ? writeInstead(host, vf, port, wanted, attr, now, quirk)
-                                                        : writeLifted(host, vf, port, wanted, attr, now, quirk);
+        other = quirk->action == VIRT_QUIRK_INSTEAD ? writeInstead(host, vf, port, wanted, attr, now, quirk)
+                                                    : writeLifted(host, vf, port, wanted, attr, now, quirk);
         if (other < 0)
             return rc;
         if (ret_reason)
@@ -105,6 +113,7 @@ static char *
 describe(const virtVF *vf, const virtPort *port, const virtNetdev *netdev, virtNetdevAttr attr)
 {
     g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
+
     return g_strdup_printf("%s %s on port %u (VF %u of %s, %s)", virtNetdevAttrs[attr].title, value, port->port,
                            vf->index, port->ifname, vf->name);
 }
@@ -115,9 +124,10 @@ advise(const virtPort *port, virtNetdevAttr attr, int rc, const char *usual)
 {
     if (virtNetdevQuirkPatience(rc, VIRT_NETDEV_BIT(attr)) > 0)
         return g_strdup(" The device is busy, perhaps being reset: try again.");
-    if (!port->up)
+    if (!port->up) {
         return g_strdup_printf(" PF netdev %s is down: bring it up with 'ip link set dev %s up'.", port->ifname,
                                port->ifname);
+    }
     return *usual ? g_strdup_printf(" %s", usual) : g_strdup("");
 }
 
@@ -134,6 +144,7 @@ virtNetdevWriteDescribeRefusal(const char *verb, const virtVF *vf, const virtPor
 {
     g_autofree char *what = describe(vf, port, netdev, attr);
     g_autofree char *advice = advise(port, attr, rc, usual);
+
     if (reason)
         return g_strdup_printf("Cannot %s %s: %s (%s).%s", verb, what, g_strerror(-rc), reason, advice);
     return g_strdup_printf("Cannot %s %s: %s.%s", verb, what, g_strerror(-rc), advice);
@@ -149,10 +160,14 @@ virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPor
                                virtNetdevAttr attr, const virtNetdevReading *reading, const char *usual)
 {
     virtNetdev shown = reading->netdev;
+    g_autofree char *what = NULL;
+    g_autofree char *value = NULL;
+    g_autofree char *advice = NULL;
+
     memcpy(shown.mac, reading->shownMac, sizeof(shown.mac));
-    g_autofree char *what = describe(vf, port, netdev, attr);
-    g_autofree char *value = virtNetdevAttrs[attr].format(&shown);
-    g_autofree char *advice = advise(port, attr, 0, usual);
+    what = describe(vf, port, netdev, attr);
+    value = virtNetdevAttrs[attr].format(&shown);
+    advice = advise(port, attr, 0, usual);
     return g_strdup_printf("Cannot %s %s: the driver acknowledged it, but %s is what it has now.%s", verb, what, value,
                            advice);
 }
@@ -170,17 +185,21 @@ virtNetdevWriteOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, 
 {
     virtNetdevReading reading;
     bool readable = virtNetdevReadPort(host, vf, port, &reading, NULL);
+
     if (readable)
         todo &= virtNetdevDiff(wanted, &reading.netdev);
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_autofree char *reason = NULL;
+        int rc;
+        g_autofree char *sentence = NULL;
+
         if (!(todo & VIRT_NETDEV_BIT(attr)))
             continue;
-        int rc = virtNetdevWriteAttr(host, vf, port, wanted, attr, readable ? &reading : NULL, NULL, &reason);
+        rc = virtNetdevWriteAttr(host, vf, port, wanted, attr, readable ? &reading : NULL, NULL, &reason);
         if (rc == 0 || virtNetdevWriteMayFail(wanted, attr, rc))
             continue;
-        g_autofree char *sentence = virtNetdevWriteDescribeRefusal("set", vf, port, wanted, attr, rc, reason,
-                                                                   virtNetdevGetRemedy(wanted, attr));
+        sentence = virtNetdevWriteDescribeRefusal("set", vf, port, wanted, attr, rc, reason,
+                                                  virtNetdevGetRemedy(wanted, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }

@@ -41,13 +41,15 @@ openSocket(void)
     struct nl_sock *socket = nl_socket_alloc();
     struct timeval timeout = {.tv_sec = ANSWER_SECONDS};
     int on = 1;
+    int fd;
+
     if (!socket)
         return NULL;
     if (nl_connect(socket, NETLINK_ROUTE) < 0) { /* with SOCK_CLOEXEC */
         nl_socket_free(socket);
         return NULL;
     }
-    int fd = nl_socket_get_fd(socket);
+    fd = nl_socket_get_fd(socket);
     nl_socket_set_buffer_size(socket, RECEIVE_BUFFER, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)); /* Linux 4.12; without it there are no reasons */
@@ -68,6 +70,7 @@ sendRequest(struct nl_sock *socket, struct nl_msg *request, bool wantsReply)
 {
     struct nlmsghdr *header = nlmsg_hdr(request);
     ssize_t n;
+
     header->nlmsg_seq = NL_AUTO_SEQ; /* a fresh one also where a request is sent again */
     header->nlmsg_pid = NL_AUTO_PORT;
     nl_socket_disable_auto_ack(socket);
@@ -86,16 +89,20 @@ readReason(const struct nlmsghdr *header, const struct nlmsgerr *error)
 {
     size_t skip = sizeof(*error);
     size_t have = header->nlmsg_len - NLMSG_HDRLEN;
+    struct nlattr *first;
+    struct nlattr *attr;
+    g_autofree char *raw = NULL;
+
     /* Unless capped, the refused request follows; its own length says how much of it. */
     if (!(header->nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len >= sizeof(struct nlmsghdr))
         skip += NLMSG_ALIGN((size_t)error->msg.nlmsg_len) - sizeof(struct nlmsghdr);
     if (!(header->nlmsg_flags & NLM_F_ACK_TLVS) || skip >= have || have - skip > G_MAXINT)
         return NULL;
-    struct nlattr *first = (struct nlattr *)(void *)((char *)nlmsg_data(header) + skip);
-    struct nlattr *attr = nla_find(first, (int)(have - skip), NLMSGERR_ATTR_MSG);
+    first = (struct nlattr *)(void *)((char *)nlmsg_data(header) + skip);
+    attr = nla_find(first, (int)(have - skip), NLMSGERR_ATTR_MSG);
     if (!attr || nla_len(attr) <= 0)
         return NULL;
-    g_autofree char *raw = g_strndup(nla_data(attr), MIN((size_t)nla_len(attr), REASON_MAX));
+    raw = g_strndup(nla_data(attr), MIN((size_t)nla_len(attr), REASON_MAX));
     return g_utf8_make_valid(raw, -1);
 }
 
@@ -104,9 +111,11 @@ static int
 readError(const struct nlmsghdr *header, char **ret_reason)
 {
     const struct nlmsgerr *error = nlmsg_data(header);
+    char *reason;
+
     if (header->nlmsg_len < NLMSG_HDRLEN + sizeof(*error) || error->error > 0)
         return -EBADMSG;
-    char *reason = error->error < 0 && ret_reason ? readReason(header, error) : NULL;
+    reason = error->error < 0 && ret_reason ? readReason(header, error) : NULL;
     if (reason)
         *ret_reason = reason;
     return error->error;
@@ -118,15 +127,18 @@ readDatagram(unsigned char *data, int length, guint32 seq, struct nl_msg **ret_r
 {
     for (struct nlmsghdr *header = (struct nlmsghdr *)(void *)data; nlmsg_ok(header, length);
          header = nlmsg_next(header, &length)) {
+        struct nl_msg *reply;
+
         if (header->nlmsg_seq != seq)
             continue;
         if (header->nlmsg_type == NLMSG_ERROR) {
             int rc = readError(header, ret_reason);
+
             return rc == 0 && ret_reply ? -EBADMSG : rc;
         }
         if (header->nlmsg_type < NLMSG_MIN_TYPE || !ret_reply)
             continue;
-        struct nl_msg *reply = nlmsg_convert(header);
+        reply = nlmsg_convert(header);
         if (!reply)
             return -ENOMEM;
         *ret_reply = reply;
@@ -143,18 +155,21 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
     size_t max = ret_reply ? DATAGRAM_MAX : ACK_MAX;
     g_autofree unsigned char *data = g_malloc(max);
     int rc = 1;
+
     while (rc == 1 && g_get_monotonic_time() < deadline) {
         struct sockaddr_nl sender = {0};
         socklen_t size = sizeof(sender);
         ssize_t length = recvfrom(nl_socket_get_fd(socket), data, max, MSG_TRUNC, (struct sockaddr *)&sender, &size);
+
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0 && errno != EAGAIN)
             return -errno;
         if (length > (ssize_t)max && sender.nl_pid == 0) { /* 0: the kernel */
-            if (ret_reason)
+            if (ret_reason) {
                 *ret_reason =
                     g_strdup_printf("the kernel's answer has %zd bytes, and at most %zu are read", length, max);
+            }
             return -EMSGSIZE;
         }
         if (length > 0 && length <= (ssize_t)max && sender.nl_pid == 0)
@@ -171,13 +186,15 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
 int
 virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
+    int rc;
+
     if (!host->socket) {
         errno = 0;
         host->socket = openSocket();
         if (!host->socket)
             return errno ? -errno : -ENOMEM;
     }
-    int rc = sendRequest(host->socket, request, ret_reply != NULL);
+    rc = sendRequest(host->socket, request, ret_reply != NULL);
     return rc < 0 ? rc : receiveAnswer(host->socket, nlmsg_hdr(request)->nlmsg_seq, ret_reply, ret_reason);
 }
 
@@ -189,6 +206,7 @@ virtNetlinkNewMessage(int type, guint ifindex)
 {
     struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex};
     struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST);
+
     if (msg && nlmsg_append(msg, &link, sizeof(link), NLMSG_ALIGNTO) == 0)
         return msg;
     nlmsg_free(msg);
@@ -209,12 +227,14 @@ virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **re
     struct nl_msg *reply = NULL;
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, ifindex);
     int rc = -ENOMEM;
+    struct nlmsghdr *header;
+
     if (request && nla_put_u32(request, IFLA_EXT_MASK, mask) == 0)
         rc = host->request(host, request, &reply, ret_reason);
     nlmsg_free(request);
     if (rc < 0)
         return rc;
-    struct nlmsghdr *header = nlmsg_hdr(reply);
+    header = nlmsg_hdr(reply);
     if (header->nlmsg_type != RTM_NEWLINK || !nlmsg_valid_hdr(header, sizeof(struct ifinfomsg)) ||
         ((const struct ifinfomsg *)nlmsg_data(header))->ifi_index != (int)ifindex) {
         nlmsg_free(reply);
@@ -241,5 +261,6 @@ virtNetlinkIsNamed(struct nl_msg *reply, const char *ifname)
 {
     struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
     size_t len = strlen(ifname) + 1;
+
     return attr && nla_len(attr) >= (int)len && memcmp(nla_data(attr), ifname, len) == 0;
 }

@@ -28,6 +28,7 @@ static bool
 virtGet(struct nlattr **tb, int type, void *value, size_t size)
 {
     const void *data = payload(tb, type, size);
+
     if (data)
         memcpy(value, data, size);
     return data;
@@ -37,6 +38,7 @@ static bool
 macPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
 {
     struct ifla_vf_mac value = {.vf = vf};
+
     memcpy(value.mac, netdev->mac, sizeof(netdev->mac));
     return nla_put(msg, IFLA_VF_MAC, sizeof(value), &value) == 0;
 }
@@ -45,6 +47,7 @@ static void
 macGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_mac value;
+
     if (!GET(tb, IFLA_VF_MAC, &value))
         return;
     memcpy(netdev->mac, value.mac, sizeof(netdev->mac));
@@ -55,17 +58,20 @@ macGet(struct nlattr **tb, virtNetdev *netdev)
 static bool
 vlanPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
 {
+    struct ifla_vf_vlan_info info;
+    struct nlattr *list;
+
     if (netdev->vlan.id == 0 || netdev->vlan.protocol != ETH_P_8021AD) {
         struct ifla_vf_vlan value = {.vf = vf, .vlan = netdev->vlan.id, .qos = netdev->vlan.priority};
+
         return nla_put(msg, IFLA_VF_VLAN, sizeof(value), &value) == 0;
     }
-    struct ifla_vf_vlan_info info;
     memset(&info, 0, sizeof(info)); /* two bytes of padding at its end */
     info.vf = vf;
     info.vlan = netdev->vlan.id;
     info.qos = netdev->vlan.priority;
     info.vlan_proto = htons(ETH_P_8021AD);
-    struct nlattr *list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
+    list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
     if (!list || nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info) != 0)
         return false;
     return nla_nest_end(msg, list) == 0;
@@ -76,6 +82,7 @@ vlanGetProtocol(struct nlattr **tb)
 {
     struct ifla_vf_vlan_info info;
     struct nlattr *list[IFLA_VF_VLAN_INFO_MAX + 1];
+
     if (!tb[IFLA_VF_VLAN_LIST] || nla_parse_nested(list, IFLA_VF_VLAN_INFO_MAX, tb[IFLA_VF_VLAN_LIST], NULL) < 0)
         return ETH_P_8021Q;
     return GET(list, IFLA_VF_VLAN_INFO, &info) && ntohs(info.vlan_proto) == ETH_P_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
@@ -85,6 +92,7 @@ static void
 vlanGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_vlan value;
+
     if (!GET(tb, IFLA_VF_VLAN, &value) || value.vlan > VLAN_MASK)
         return;
     memset(&netdev->vlan, 0, sizeof(netdev->vlan));
@@ -102,6 +110,7 @@ static bool
 bandwidthPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
 {
     struct ifla_vf_rate value = {.vf = vf};
+
     virtNetdevGetRate(netdev, &value.max_tx_rate, &value.min_tx_rate);
     return nla_put(msg, IFLA_VF_RATE, sizeof(value), &value) == 0;
 }
@@ -110,6 +119,7 @@ static void
 bandwidthGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_rate value;
+
     if (!GET(tb, IFLA_VF_RATE, &value))
         return;
     virtNetdevSetRate(netdev, value.max_tx_rate, value.min_tx_rate);
@@ -120,6 +130,7 @@ static bool
 spoofcheckPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
 {
     struct ifla_vf_spoofchk value = {.vf = vf, .setting = netdev->spoofcheck};
+
     return nla_put(msg, IFLA_VF_SPOOFCHK, sizeof(value), &value) == 0;
 }
 
@@ -128,6 +139,7 @@ static void
 spoofcheckGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_spoofchk value;
+
     if (!GET(tb, IFLA_VF_SPOOFCHK, &value) || value.setting == G_MAXUINT32)
         return;
     netdev->spoofcheck = value.setting != 0;
@@ -138,6 +150,7 @@ static bool
 linkPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
 {
     struct ifla_vf_link_state value = {.vf = vf, .link_state = netdev->link};
+
     return nla_put(msg, IFLA_VF_LINK_STATE, sizeof(value), &value) == 0;
 }
 
@@ -145,6 +158,7 @@ static void
 linkGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_link_state value;
+
     if (!GET(tb, IFLA_VF_LINK_STATE, &value) || value.link_state > IFLA_VF_LINK_STATE_DISABLE)
         return;
     netdev->link = (guint8)value.link_state;
@@ -155,6 +169,7 @@ static bool
 trustPut(struct nl_msg *msg, guint vf, const virtNetdev *netdev)
 {
     struct ifla_vf_trust value = {.vf = vf, .setting = netdev->trust};
+
     return nla_put(msg, IFLA_VF_TRUST, sizeof(value), &value) == 0;
 }
 
@@ -162,6 +177,7 @@ static void
 trustGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_trust value;
+
     if (!GET(tb, IFLA_VF_TRUST, &value) || value.setting == G_MAXUINT32)
         return;
     netdev->trust = value.setting != 0;
@@ -172,6 +188,7 @@ static bool
 guidPut(struct nl_msg *msg, int type, guint vf, guint64 guid)
 {
     struct ifla_vf_guid value;
+
     memset(&value, 0, sizeof(value)); /* it has a hole */
     value.vf = vf;
     value.guid = guid;
@@ -194,6 +211,7 @@ static void
 nodeGuidGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_guid value;
+
     if (!GET(tb, IFLA_VF_IB_NODE_GUID, &value))
         return;
     netdev->nodeGuid = value.guid;
@@ -204,6 +222,7 @@ static void
 portGuidGet(struct nlattr **tb, virtNetdev *netdev)
 {
     struct ifla_vf_guid value;
+
     if (!GET(tb, IFLA_VF_IB_PORT_GUID, &value))
         return;
     netdev->portGuid = value.guid;

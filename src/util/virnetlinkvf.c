@@ -55,6 +55,7 @@ static void
 linkFree(gpointer data)
 {
     Link *link = data;
+
     nlmsg_free(link->reply);
     g_array_unref(link->entries);
     g_free(link);
@@ -67,6 +68,7 @@ addEntry(GArray *entries, struct nlattr *info)
     struct nlattr *mac = nla_find(nla_data(info), nla_len(info), IFLA_VF_MAC);
     Entry entry = {.info = info};
     guint32 index;
+
     if (!mac || nla_len(mac) < (int)sizeof(struct ifla_vf_mac))
         return;
     memcpy(&index, nla_data(mac), sizeof(index));
@@ -83,15 +85,18 @@ linkNew(struct nl_msg *reply)
     struct nlattr *list = virtNetlinkFind(reply, IFLA_VFINFO_LIST);
     struct nlattr *info;
     int rest;
+
     link->reply = reply;
     link->total = total && nla_len(total) >= (int)sizeof(guint32) ? nla_get_u32(total) : 0;
     link->silent = link->total > 0 && !list;
     link->ports = virtNetlinkFind(reply, IFLA_VF_PORTS);
     link->entries = g_array_new(FALSE, FALSE, sizeof(Entry));
-    if (list)
-        nla_for_each_nested (info, list, rest)
+    if (list) {
+        nla_for_each_nested (info, list, rest) {
             if (nla_type(info) == IFLA_VF_INFO)
                 addEntry(link->entries, info);
+        }
+    }
     return link;
 }
 
@@ -100,32 +105,35 @@ static struct nlattr *
 findInfo(const Link *link, guint vf)
 {
     const Entry *entries = (const Entry *)(const void *)link->entries->data;
+
     if (vf < link->entries->len && entries[vf].vf == vf)
         return entries[vf].info;
-    for (guint i = 0; i < link->entries->len; i++)
+    for (guint i = 0; i < link->entries->len; i++) {
         if (entries[i].vf == vf)
             return entries[i].info;
+    }
     return NULL;
 }
 
 static void
 setMissing(const virtPort *port, guint vf, guint listed, guint total, GError **error)
 {
-    if (total == 0)
+    if (total == 0) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
             "VF %u is not in the kernel's list of %s, which has no VFs: it is no netdev of a PF, or its sriov_numvfs is 0.",
             vf, port->ifname);
-    else if (vf >= total)
+    } else if (vf >= total) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
             "VF %u is not in the kernel's list of %s, which has VFs 0 to %u. Write its sriov_numvfs to make more.", vf,
             port->ifname, total - 1);
-    else
+    } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
             "VF %u is not in the kernel's list of %s, which shows %u of %u VFs: its driver left it out (is the VF being reset?), or the list is too long for the kernel. Try again, or make fewer VFs.",
             vf, port->ifname, listed, total);
+    }
 }
 
 static bool
@@ -135,13 +143,15 @@ parseVF(const Link *link, const virtPort *port, guint vf, virtNetdev *ret, GErro
     struct nlattr *info = findInfo(link, vf);
     virtNetdev netdev = {.port = port->port};
     bool silent = link->silent && vf < link->total;
+
     if (!silent && (!info || nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)) {
         setMissing(port, vf, link->entries->len, link->total, error);
         return false;
     }
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (virtNetlinkAttrs[attr].get)
             virtNetlinkAttrs[attr].get(tb, &netdev);
+    }
     if (link->ports)
         virtNetdevVPortProfileGet(link->ports, vf, &netdev);
     *ret = netdev;
@@ -154,6 +164,7 @@ isRenamed(virtHost *host, const virtPort *port, const char *name)
 {
     g_autofree char *old = virtHostRead(host, NULL, "sys/class/net/%s/ifindex", port->ifname);
     guint64 ifindex;
+
     return !old && virtHostReadUInt(host, G_MAXINT, &ifindex, NULL, "sys/class/net/%s/ifindex", name) &&
            ifindex == port->ifindex;
 }
@@ -166,6 +177,7 @@ checkLinkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError
 {
     struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
     g_autofree char *name = attr ? g_strndup(nla_data(attr), (gsize)nla_len(attr)) : NULL;
+
     if (virtNetlinkIsNamed(reply, port->ifname) || (name && isRenamed(host, port, name)))
         return true;
     g_set_error(
@@ -181,13 +193,15 @@ readLink(virtHost *host, const virtPort *port, guint vf, bool stats, GError **er
     g_autofree char *reason = NULL;
     struct nl_msg *reply = NULL;
     int rc = virtNetlinkGetLink(host, port->ifindex, stats, &reply, &reason);
+
     if (rc == 0 && checkLinkName(host, reply, port, error))
         return linkNew(reply);
-    if (rc == 0)
+    if (rc == 0) {
         nlmsg_free(reply);
-    else
+    } else {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s%s%s%s.", vf, port->ifname,
                     g_strerror(-rc), reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+    }
     return NULL;
 }
 
@@ -205,9 +219,11 @@ virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret
 {
     gpointer key = GUINT_TO_POINTER(port->ifindex);
     Link *link = host->links ? g_hash_table_lookup(host->links, key) : NULL;
+    bool ok;
+
     if (!link && !(link = readLink(host, port, vf, false, error)))
         return false;
-    bool ok = parseVF(link, port, vf, ret, error);
+    ok = parseVF(link, port, vf, ret, error);
     if (host->reads == 0) {
         linkFree(link);
         return ok;
@@ -273,11 +289,13 @@ static bool
 putInfo(struct nl_msg *msg, guint vf, const virtNetdev *netdev, guint attrs)
 {
     struct nlattr *info = nla_nest_start(msg, IFLA_VF_INFO);
+
     if (!info)
         return false;
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (attrs & VIRT_NETDEV_BIT(attr) && !virtNetlinkAttrs[attr].put(msg, vf, netdev))
             return false;
+    }
     return nla_nest_end(msg, info) == 0;
 }
 
@@ -288,6 +306,7 @@ newRequest(const virtNetlinkChange *changes, guint n)
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, changes->port->ifindex);
     struct nlattr *list = msg ? nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL;
     bool ok = list != NULL;
+
     for (guint i = 0; ok && i < n; i++)
         ok = !changes[i].attrs || putInfo(msg, changes[i].vf->index, changes[i].netdev, changes[i].attrs);
     if (ok && nla_nest_end(msg, list) == 0)
@@ -309,9 +328,11 @@ static int
 requestPatiently(virtHost *host, struct nl_msg *msg, guint attrs, char **ret_reason)
 {
     guint slept = 0;
+
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
         int rc = requestChange(host, msg, &reason);
+
         if (slept + delay > virtNetdevQuirkPatience(rc, attrs) || host->slept + delay > RETRY_TOTAL) {
             if (rc < 0)
                 *ret_reason = g_steal_pointer(&reason);
@@ -331,6 +352,7 @@ setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNet
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
     bool ok = msg && virtNetdevVPortProfilePut(msg, host, vf, netdev);
     int rc = ok ? requestPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason) : -EMSGSIZE;
+
     nlmsg_free(msg);
     return rc == 0 ? virtNetdevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
 }
@@ -341,12 +363,15 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
             char **ret_reason)
 {
     const virtNetlinkChange change = {port, vf, netdev, attrs};
+    struct nl_msg *msg;
+    int rc;
+
     if (attrs == 0)
         return 0;
     if (attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
         return setProfile(host, port, vf, netdev, ret_reason);
-    struct nl_msg *msg = newRequest(&change, 1);
-    int rc = msg ? requestPatiently(host, msg, attrs, ret_reason) : -EMSGSIZE;
+    msg = newRequest(&change, 1);
+    rc = msg ? requestPatiently(host, msg, attrs, ret_reason) : -EMSGSIZE;
     nlmsg_free(msg);
     return rc;
 }
@@ -374,6 +399,7 @@ virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const v
     g_autofree char *reason = NULL;
     guint alone = findAlone(attrs);
     int rc = setTogether(host, port, vf, netdev, attrs & ~alone, &reason);
+
     for (virtNetdevAttr attr = 0; rc == 0 && attr < VIRT_NETDEV_ATTR_LAST; attr++)
         rc = setTogether(host, port, vf, netdev, alone & VIRT_NETDEV_BIT(attr), &reason);
     if (rc < 0 && ret_reason)
@@ -387,17 +413,21 @@ setChunk(virtHost *host, const virtNetlinkChange *changes, guint n)
 {
     virtNetlinkChange shared[CHUNK];
     guint together = 0;
+    struct nl_msg *msg;
+    bool ok;
+
     for (guint i = 0; i < n; i++) {
         shared[i] = changes[i];
         shared[i].attrs &= ~findAlone(changes[i].attrs);
         together |= shared[i].attrs;
     }
-    struct nl_msg *msg = together ? newRequest(shared, n) : NULL;
-    bool ok = !together || (msg && requestChange(host, msg, NULL) == 0);
+    msg = together ? newRequest(shared, n) : NULL;
+    ok = !together || (msg && requestChange(host, msg, NULL) == 0);
     nlmsg_free(msg);
-    for (guint i = 0; ok && i < n; i++)
+    for (guint i = 0; ok && i < n; i++) {
         ok = virtNetlinkSetVF(host, changes[i].port, changes[i].vf, changes[i].netdev, findAlone(changes[i].attrs),
                               NULL) == 0;
+    }
     return ok;
 }
 

@@ -31,6 +31,7 @@ virtNetlinkWatchOpen(GError **error)
 {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot listen to rtnetlink: %s.", g_strerror(errno));
@@ -45,9 +46,11 @@ virtNetlinkWatchParse(void *data, int length, virtNetlinkNewsFunc func, void *op
 {
     for (struct nlmsghdr *header = data; nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
         char ifname[IFNAMSIZ];
+        struct nlattr *name;
+
         if (header->nlmsg_type != RTM_NEWLINK || !nlmsg_valid_hdr(header, sizeof(struct ifinfomsg)))
             continue;
-        struct nlattr *name = nlmsg_find_attr(header, sizeof(struct ifinfomsg), IFLA_IFNAME);
+        name = nlmsg_find_attr(header, sizeof(struct ifinfomsg), IFLA_IFNAME);
         if (name && nla_len(name) > 1 && nla_strlcpy(ifname, name, sizeof(ifname)) < sizeof(ifname))
             func(ifname, opaque);
     }
@@ -58,10 +61,12 @@ bool
 virtNetlinkWatchRead(int fd, virtNetlinkNewsFunc func, void *opaque)
 {
     g_autofree void *data = g_malloc(DATAGRAM_MAX);
+
     for (guint i = 0; i < READ_MAX; i++) {
         struct sockaddr_nl sender = {0};
         socklen_t size = sizeof(sender);
         ssize_t length = recvfrom(fd, data, DATAGRAM_MAX, MSG_TRUNC, (struct sockaddr *)&sender, &size);
+
         if (length < 0 && (errno == EAGAIN || errno == EINTR))
             return true;
         if (length < 0 || length > DATAGRAM_MAX) /* ENOBUFS: the kernel had more than the socket takes */

@@ -47,6 +47,7 @@ static void
 netdevFree(gpointer data)
 {
     Netdev *netdev = data;
+
     virtPortFree(netdev->port);
     g_free(netdev);
 }
@@ -56,11 +57,13 @@ static bool
 validIfname(const char *name)
 {
     size_t len = strlen(name);
+
     if (len == 0 || len >= IFNAMSIZ)
         return false;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         if (name[i] == '/' || name[i] == ':' || !g_ascii_isgraph(name[i]))
             return false;
+    }
     return true;
 }
 
@@ -68,6 +71,7 @@ static bool
 takeDecimal(const char **text, guint64 *ret)
 {
     char *end;
+
     if (!g_ascii_isdigit(**text))
         return false;
     *ret = g_ascii_strtoull(*text, &end, 10);
@@ -81,6 +85,7 @@ isRepresentor(const char *physPortName)
 {
     guint64 number;
     const char *p = physPortName;
+
     if (takeChar(&p, 'c') && !takeDecimal(&p, &number))
         return false;
     return takeChar(&p, 'p') && takeChar(&p, 'f') && takeDecimal(&p, &number);
@@ -106,6 +111,7 @@ readNet(PortScan *scan, const char *ifname, const char *attribute)
 {
     g_autoptr(GError) problem = NULL;
     char *text = virtHostRead(scan->host, &problem, PCI_DEVICE "/net/%s/%s", scan->name, ifname, attribute);
+
     if (problem && !scan->problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         scan->problem = g_steal_pointer(&problem);
     return text;
@@ -117,10 +123,12 @@ setOdd(PortScan *scan, const char *ifname, const char *attribute, const char *te
 {
     g_autofree char *shown = g_strescape(text, NULL);
     g_autofree char *path = virtHostPath(scan->host, PCI_DEVICE "/net/%s/%s", scan->name, ifname, attribute);
-    if (!scan->problem)
+
+    if (!scan->problem) {
         scan->problem = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
                                     "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT ".", path,
                                     shown, expected, max);
+    }
 }
 
 /* 0 where the netdev does not have it. */
@@ -129,6 +137,7 @@ readNetUInt(PortScan *scan, const char *ifname, const char *attribute, guint64 m
 {
     guint64 value = 0;
     g_autofree char *text = readNet(scan, ifname, attribute);
+
     if (text && !virtHostParseUInt(text, max, &value))
         setOdd(scan, ifname, attribute, text, "a number", max);
     return value;
@@ -143,23 +152,27 @@ readNetdev(PortScan *scan, const char *ifname, bool macs)
 {
     guint64 ifindex = readNetUInt(scan, ifname, "ifindex", G_MAXINT);
     g_autofree char *phys = readNet(scan, ifname, "phys_port_name");
+    Netdev *netdev;
+    const char *p;
+    g_autofree char *mac = NULL;
+
     if (ifindex == 0 || (phys && isRepresentor(phys)))
         return NULL;
-    Netdev *netdev = g_new0(Netdev, 1);
+    netdev = g_new0(Netdev, 1);
     netdev->port = g_new0(virtPort, 1);
     netdev->port->ifname = g_strdup(ifname);
     netdev->port->ifindex = (guint)ifindex;
     netdev->port->up = readNetUInt(scan, ifname, "flags", G_MAXUINT32) & IFF_UP;
     netdev->port->infiniband = readNetUInt(scan, ifname, "type", G_MAXUINT16) == ARPHRD_INFINIBAND;
     netdev->devPort = readNetUInt(scan, ifname, "dev_port", PORT_MAX);
-    const char *p = phys ? phys : "";
+    p = phys ? phys : "";
     netdev->hasPhysPort = takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
     if (netdev->physPort > PORT_MAX)
         setOdd(scan, ifname, "phys_port_name", phys, "p and a number", PORT_MAX);
     if (!macs)
         return netdev;
     netdev->port->addrAssignType = (guint)readNetUInt(scan, ifname, "addr_assign_type", G_MAXUINT8);
-    g_autofree char *mac = readNet(scan, ifname, "address");
+    mac = readNet(scan, ifname, "address");
     if (mac)
         virtMacParse(mac, netdev->port->mac);
     return netdev;
@@ -171,19 +184,23 @@ numberPorts(PortScan *scan, guint function, const GPtrArray *netdevs)
 {
     guint64 devPorts = 0, devIds = 0;
     bool named = netdevs->len > 1 || function == 0;
+
     for (guint i = 0; i < netdevs->len; i++) {
         const Netdev *netdev = netdevs->pdata[i];
+
         devPorts |= netdev->devPort;
         named = named && netdev->hasPhysPort;
     }
     for (guint i = 0; i < netdevs->len && devPorts == 0; i++) {
         Netdev *netdev = netdevs->pdata[i];
+
         netdev->devId = readNetUInt(scan, netdev->port->ifname, "dev_id", PORT_MAX);
         devIds |= netdev->devId;
     }
     for (guint i = 0; i < netdevs->len; i++) {
         Netdev *netdev = netdevs->pdata[i];
         guint64 number = netdev->devPort;
+
         if (devPorts == 0)
             number = devIds != 0 ? netdev->devId : named ? netdev->physPort : 0;
         netdev->port->port = (guint)number + 1;
@@ -194,6 +211,7 @@ static int
 comparePortNumbers(gconstpointer a, gconstpointer b)
 {
     const virtPort *left = *(const virtPort *const *)a, *right = *(const virtPort *const *)b;
+
     return (left->port > right->port) - (left->port < right->port);
 }
 
@@ -205,11 +223,16 @@ GPtrArray *
 virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GError **error)
 {
     g_auto(PortScan) scan = {.host = host};
+    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GPtrArray) netdevs = NULL;
+    g_autoptr(GPtrArray) ports = NULL;
+
     virtPCIAddressFormat(address, scan.name);
-    g_autoptr(GPtrArray) names = virtHostListDir(host, error, PCI_DEVICE "/net", scan.name);
-    g_autoptr(GPtrArray) netdevs = g_ptr_array_new_with_free_func(netdevFree);
+    names = virtHostListDir(host, error, PCI_DEVICE "/net", scan.name);
+    netdevs = g_ptr_array_new_with_free_func(netdevFree);
     for (guint i = 0; names && i < names->len; i++) {
         Netdev *netdev = validIfname(names->pdata[i]) ? readNetdev(&scan, names->pdata[i], macs) : NULL;
+
         if (netdev)
             g_ptr_array_add(netdevs, netdev);
     }
@@ -220,12 +243,13 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
     }
     if (!names)
         return NULL;
-    g_autoptr(GPtrArray) ports = g_ptr_array_new_with_free_func((GDestroyNotify)virtPortFree);
+    ports = g_ptr_array_new_with_free_func((GDestroyNotify)virtPortFree);
     for (guint i = 0; i < netdevs->len; i++)
         g_ptr_array_add(ports, g_steal_pointer(&((Netdev *)netdevs->pdata[i])->port));
     g_ptr_array_sort(ports, comparePortNumbers);
     for (guint i = 1; i < ports->len; i++) {
         const virtPort *a = ports->pdata[i - 1], *b = ports->pdata[i];
+
         if (a->port != b->port)
             continue;
         g_set_error(
@@ -254,6 +278,7 @@ char *
 virtPCIGetDriver(virtHost *host, const virtPCIAddress *address)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
+
     virtPCIAddressFormat(address, name);
     return virtHostReadLink(host, NULL, PCI_DEVICE "/driver", name);
 }
@@ -268,8 +293,10 @@ bool
 virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
+    g_autofree char *driver = NULL;
+
     virtPCIAddressFormat(address, name);
-    g_autofree char *driver = virtPCIGetDriver(host, address);
+    driver = virtPCIGetDriver(host, address);
     if (!driver) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                     "Cannot rebind PCI device %s: it has no driver. Bind one first.", name);
@@ -288,9 +315,12 @@ char *
 virtPCIGetOverride(virtHost *host, const virtPCIAddress *address)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
+    g_autofree char *text = NULL;
+    bool none;
+
     virtPCIAddressFormat(address, name);
-    g_autofree char *text = virtHostRead(host, NULL, PCI_DEVICE "/driver_override", name);
-    bool none = !text || !*g_strstrip(text) || g_str_equal(text, "(null)");
+    text = virtHostRead(host, NULL, PCI_DEVICE "/driver_override", name);
+    none = !text || !*g_strstrip(text) || g_str_equal(text, "(null)");
     return none ? NULL : g_steal_pointer(&text);
 }
 
@@ -299,9 +329,11 @@ bool
 virtPCIIsForGuests(const char *driver)
 {
     static const char *const parts[] = {"vfio", "uio", "pci-stub", "pciback"};
-    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
         if (strstr(driver, parts[i]))
             return true;
+    }
     return false;
 }
 
@@ -315,8 +347,10 @@ bool
 virtPCIBindBack(virtHost *host, const virtPCIAddress *address, const char *driver, const char *override, GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
+    g_autofree char *now = NULL;
+
     virtPCIAddressFormat(address, name);
-    g_autofree char *now = virtPCIGetDriver(host, address);
+    now = virtPCIGetDriver(host, address);
     if (!virtHostWrite(host, override ? override : "\n", error, PCI_DEVICE "/driver_override", name))
         return false;
     if (now && !virtHostWrite(host, name, error, "sys/bus/pci/drivers/%s/unbind", now))
@@ -333,6 +367,7 @@ bool
 virtPCIProbe(virtHost *host, const virtPCIAddress *address, GError **error)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
+
     virtPCIAddressFormat(address, name);
     return virtHostWrite(host, name, error, "sys/bus/pci/drivers_probe");
 }
@@ -350,16 +385,19 @@ virtPCIListPFs(virtHost *host)
     GPtrArray *pfs = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GError) problem = NULL;
     g_autoptr(GPtrArray) names = virtHostListDir(host, &problem, "sys/bus/pci/devices");
+
     if (!names)
         virtHostWarn(host, "The PCI devices of this host cannot be listed: %s", problem->message);
     for (guint i = 0; names && i < names->len; i++) {
         virtPCIAddress address;
         guint64 total = 0;
         const char *name = names->pdata[i];
+        g_autoptr(GPtrArray) netdevs = NULL;
+
         if (!virtPCIAddressParse(name, &address, NULL) ||
             !virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) || total == 0)
             continue;
-        g_autoptr(GPtrArray) netdevs = virtHostListDir(host, NULL, PCI_DEVICE "/net", name);
+        netdevs = virtHostListDir(host, NULL, PCI_DEVICE "/net", name);
         if (netdevs && netdevs->len > 0)
             g_ptr_array_add(pfs, g_memdup2(&address, sizeof(address)));
     }

@@ -11,6 +11,7 @@ static bool
 readVirtfn(virtHost *host, const char *pfName, guint index, virtPCIAddress *ret, GError **error)
 {
     g_autofree char *target = virtHostReadLink(host, error, PCI_DEVICE "/virtfn%u", pfName, index);
+
     return target && virtPCIAddressParse(target, ret, error);
 }
 
@@ -22,8 +23,9 @@ virtPCIListVFs(virtHost *host, const virtPCIAddress *pf)
 {
     GPtrArray *vfs = g_ptr_array_new_with_free_func(g_free);
     char name[VIRT_PCI_ADDRESS_LEN];
-    virtPCIAddressFormat(pf, name);
     virtPCIAddress vf;
+
+    virtPCIAddressFormat(pf, name);
     while (vfs->len < VFS_MAX && readVirtfn(host, name, vfs->len, &vf, NULL))
         g_ptr_array_add(vfs, g_memdup2(&vf, sizeof(vf)));
     return vfs;
@@ -35,21 +37,23 @@ setNotVF(virtHost *host, const char *name, GError **error)
 {
     guint64 total = 0;
     g_autofree char *device = virtHostPath(host, PCI_DEVICE, name);
-    if (!g_file_test(device, G_FILE_TEST_IS_DIR))
+
+    if (!g_file_test(device, G_FILE_TEST_IS_DIR)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
             "This host has no PCI device %s. lspci -D lists those there are; VFs appear when the PF's sriov_numvfs is written.",
             name);
-    else if (virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0)
+    } else if (virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
             "PCI device %s is a physical function, and only its virtual functions have settings. Name one of those; writing its sriov_numvfs makes them.",
             name);
-    else
+    } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
             "PCI device %s is not an SR-IOV virtual function, so it has no PF through which it could be set. Name a VF, or assign the device as it is.",
             name);
+    }
 }
 
 /* A PF, as long as a virtHostReads is open. */
@@ -65,6 +69,7 @@ static void
 pfFree(gpointer data)
 {
     PF *pf = data;
+
     g_clear_pointer(&pf->ports, g_ptr_array_unref);
     g_free(pf);
 }
@@ -73,10 +78,13 @@ pfFree(gpointer data)
 static PF *
 getPF(virtHost *host, const virtPCIAddress *address)
 {
-    for (guint i = 0; host->pfs && i < host->pfs->len; i++)
+    PF *pf;
+
+    for (guint i = 0; host->pfs && i < host->pfs->len; i++) {
         if (virtPCIAddressCompare(&((PF *)host->pfs->pdata[i])->address, address) == 0)
             return host->pfs->pdata[i];
-    PF *pf = g_new0(PF, 1);
+    }
+    pf = g_new0(PF, 1);
     pf->address = *address;
     virtPCIAddressFormat(address, pf->name);
     if (host->reads == 0)
@@ -99,6 +107,7 @@ static void
 learnVFs(virtHost *host, PF *pf)
 {
     virtPCIAddress zero, one;
+
     pf->knowsVFs = true;
     if (!readVirtfn(host, pf->name, 0, &zero, NULL))
         return;
@@ -113,6 +122,7 @@ static bool
 isVFAt(virtHost *host, const PF *pf, guint index, const virtPCIAddress *vf)
 {
     virtPCIAddress found;
+
     return index < VFS_MAX && readVirtfn(host, pf->name, index, &found, NULL) && virtPCIAddressCompare(&found, vf) == 0;
 }
 
@@ -121,6 +131,7 @@ static guint
 guessIndex(const PF *pf, const virtPCIAddress *vf)
 {
     guint id = virtPCIRoutingID(vf);
+
     return pf->stride && id >= pf->first ? (id - pf->first) / pf->stride : G_MAXUINT;
 }
 
@@ -131,26 +142,29 @@ findIndex(virtHost *host, PF *pf, const virtPCIAddress *vf, guint *ret, GError *
     virtPCIAddress found;
     char name[VIRT_PCI_ADDRESS_LEN];
     g_autoptr(GError) end = NULL;
+
     if (!pf->knowsVFs)
         learnVFs(host, pf);
     if (isVFAt(host, pf, guessIndex(pf, vf), vf)) {
         *ret = guessIndex(pf, vf);
         return true;
     }
-    for (guint i = 0; i < VFS_MAX && readVirtfn(host, pf->name, i, &found, &end); i++)
+    for (guint i = 0; i < VFS_MAX && readVirtfn(host, pf->name, i, &found, &end); i++) {
         if (virtPCIAddressCompare(&found, vf) == 0) {
             *ret = i;
             return true;
         }
+    }
     virtPCIAddressFormat(vf, name);
-    if (end && !g_error_matches(end, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+    if (end && !g_error_matches(end, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_propagate_prefixed_error(error, g_steal_pointer(&end),
                                    "Cannot find PCI device %s among the VFs of PF %s: ", name, pf->name);
-    else
+    } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
             "PF %s does not list PCI device %s among its VFs: they are being made or removed. Try again when that is done.",
             pf->name, name);
+    }
     return false;
 }
 
@@ -166,6 +180,7 @@ virtPCIFindVF(virtHost *host, const virtPCIAddress *address, const virtPCIAddres
     PF *pf = getPF(host, address);
     guint index;
     bool found = findIndex(host, pf, vf, &index, error);
+
     putPF(host, pf);
     if (found && ret)
         *ret = index;
@@ -175,12 +190,14 @@ virtPCIFindVF(virtHost *host, const virtPCIAddress *address, const virtPCIAddres
 static bool
 findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
 {
+    g_autofree char *driver = NULL;
+
     if (!pf->ports && !(pf->ports = virtPCIReadPorts(host, &vf->pf, false, error)))
         return false;
     vf->ports = g_ptr_array_ref(pf->ports);
     if (vf->ports->len > 0)
         return true;
-    g_autofree char *driver = virtPCIGetDriver(host, &vf->pf);
+    driver = virtPCIGetDriver(host, &vf->pf);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
         "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device as it is.",
@@ -194,6 +211,7 @@ findKnown(virtHost *host, virtVF *vf)
 {
     for (guint i = 0; host->pfs && i < host->pfs->len; i++) {
         PF *pf = host->pfs->pdata[i];
+
         vf->index = guessIndex(pf, &vf->address);
         if (pf->address.domain == vf->address.domain && isVFAt(host, pf, vf->index, &vf->address))
             return pf;
@@ -208,6 +226,8 @@ findNamed(virtHost *host, virtVF *vf, GError **error)
     virtPCIAddress address;
     g_autoptr(GError) problem = NULL;
     g_autofree char *physfn = virtHostReadLink(host, &problem, PCI_DEVICE "/physfn", vf->name);
+    PF *pf;
+
     if (problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return NULL;
@@ -216,7 +236,7 @@ findNamed(virtHost *host, virtVF *vf, GError **error)
         setNotVF(host, vf->name, error);
         return NULL;
     }
-    PF *pf = getPF(host, &address);
+    pf = getPF(host, &address);
     if (findIndex(host, pf, &vf->address, &vf->index, &problem))
         return pf;
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_HOST, problem->message); /* not there now is no "never was" */
@@ -233,14 +253,17 @@ virtVF *
 virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error)
 {
     g_autoptr(virtVF) vf = g_new0(virtVF, 1);
+    PF *pf;
+    bool ok;
+
     vf->address = *address;
     virtPCIAddressFormat(address, vf->name);
-    PF *pf = findKnown(host, vf);
+    pf = findKnown(host, vf);
     if (!pf && !(pf = findNamed(host, vf, error)))
         return NULL;
     vf->pf = pf->address;
     memcpy(vf->pfName, pf->name, sizeof(vf->pfName));
-    bool ok = findPorts(host, pf, vf, error);
+    ok = findPorts(host, pf, vf, error);
     putPF(host, pf);
     return ok ? g_steal_pointer(&vf) : NULL;
 }
@@ -262,14 +285,18 @@ virtVFFree(virtVF *vf)
 const virtPort *
 virtVFGetPort(const virtVF *vf, guint port, GError **error)
 {
-    for (guint i = 0; i < vf->ports->len; i++)
+    g_autoptr(GString) names = NULL;
+
+    for (guint i = 0; i < vf->ports->len; i++) {
         if (((const virtPort *)vf->ports->pdata[i])->port == port)
             return vf->ports->pdata[i];
+    }
     if (!error)
         return NULL;
-    g_autoptr(GString) names = g_string_new(NULL);
+    names = g_string_new(NULL);
     for (guint i = 0; i < vf->ports->len; i++) {
         const virtPort *other = vf->ports->pdata[i];
+
         g_string_append_printf(names, "%s%u (%s)", i ? ", " : "", other->port, other->ifname);
     }
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "PF %s of VF %s has no port %u; it has %s. Name one of those.",

@@ -29,6 +29,7 @@ static GArray *
 listAll(const virtVF *vf)
 {
     GArray *ports = g_array_new(FALSE, FALSE, sizeof(guint));
+
     for (guint i = 0; i < vf->ports->len; i++)
         appendPort(ports, ((const virtPort *)vf->ports->pdata[i])->port);
     return ports;
@@ -38,6 +39,7 @@ static int
 compareNumbers(gconstpointer a, gconstpointer b)
 {
     guint left = *(const guint *)a, right = *(const guint *)b;
+
     return (left > right) - (left < right);
 }
 
@@ -54,9 +56,11 @@ findById(virtHost *host, const virtVF *vf, const virtPort *own)
 {
     g_autofree char *id = readPhysPortId(host, vf->name, own);
     guint found = 0;
+
     for (guint i = 0; id && *id && i < vf->ports->len; i++) {
         const virtPort *port = vf->ports->pdata[i];
         g_autofree char *other = readPhysPortId(host, vf->pfName, port);
+
         if (g_strcmp0(id, other) != 0)
             continue;
         if (found)
@@ -71,8 +75,10 @@ static GArray *
 findByIds(virtHost *host, const virtVF *vf, const GPtrArray *own)
 {
     g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(guint));
+
     for (guint i = 0; i < own->len; i++) {
         guint port = findById(host, vf, own->pdata[i]);
+
         if (!port)
             return NULL;
         appendPort(ports, port);
@@ -90,6 +96,7 @@ findInDriver(virtHost *host, const virtVF *vf)
     g_auto(GStrv) counts = g_strsplit(text ? text : "", ",", -1);
     guint64 count, first = 0;
     GArray *ports;
+
     if (g_strv_length(counts) < 2)
         return NULL;
     for (guint i = 0; i < 2; i++, first += count) {
@@ -110,8 +117,10 @@ static bool
 hasNumbersOfPF(const virtVF *vf, const GPtrArray *own)
 {
     bool kept = own->len == vf->ports->len;
+
     for (guint i = 0; i < own->len; i++) {
         guint port = ((const virtPort *)own->pdata[i])->port;
+
         if (!virtVFGetPort(vf, port, NULL))
             return false;
         kept |= port > own->len;
@@ -123,6 +132,7 @@ static GArray *
 listOwn(const GPtrArray *own)
 {
     GArray *ports = g_array_new(FALSE, FALSE, sizeof(guint));
+
     for (guint i = 0; i < own->len; i++)
         appendPort(ports, ((const virtPort *)own->pdata[i])->port);
     return ports;
@@ -133,9 +143,11 @@ static GArray *
 findListed(virtHost *host, const virtVF *vf)
 {
     GArray *ports = g_array_new(FALSE, FALSE, sizeof(guint));
+
     for (guint i = 0; i < vf->ports->len; i++) {
         const virtPort *port = vf->ports->pdata[i];
         virtNetdev unused;
+
         if (virtNetlinkGetVF(host, port, vf->index, &unused, NULL))
             appendPort(ports, port->port);
     }
@@ -157,6 +169,7 @@ virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain)
 {
     g_autoptr(GPtrArray) own = virtPCIReadPorts(host, &vf->address, false, NULL);
     GArray *ports = own ? findByIds(host, vf, own) : NULL;
+
     *ret_certain = true;
     if (ports || (ports = findInDriver(host, vf)))
         return ports;

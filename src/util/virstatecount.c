@@ -41,6 +41,7 @@ addLine(const char *line, guint64 counts[VIRT_COUNT_LAST])
 {
     for (guint i = 0; i < VIRT_COUNT_LAST; i++) {
         size_t len = strlen(names[i]);
+
         if (strncmp(line, names[i], len) == 0 && line[len] == ' ')
             counts[i] += g_ascii_strtoull(line + len, NULL, 10);
     }
@@ -51,8 +52,10 @@ addFile(int fd, guint64 counts[VIRT_COUNT_LAST])
 {
     char text[FILE_MAX + 1];
     ssize_t n = pread(fd, text, FILE_MAX, 0);
+    g_auto(GStrv) lines = NULL;
+
     text[MAX(n, 0)] = '\0';
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    lines = g_strsplit(text, "\n", -1);
     for (guint i = 0; lines[i]; i++)
         addLine(lines[i], counts);
 }
@@ -62,10 +65,12 @@ void
 virtStateCountSave(virtHost *host, int lock)
 {
     static const guint64 nothing[VIRT_COUNT_LAST];
+    guint64 sums[VIRT_COUNT_LAST];
+    g_autoptr(GString) text = NULL;
+
     if (memcmp(host->counts, nothing, sizeof(nothing)) == 0)
         return;
-    guint64 sums[VIRT_COUNT_LAST];
-    g_autoptr(GString) text = g_string_new(NULL);
+    text = g_string_new(NULL);
     memcpy(sums, host->counts, sizeof(sums));
     addFile(lock, sums);
     for (guint i = 0; i < VIRT_COUNT_LAST; i++)
@@ -80,12 +85,15 @@ virtStateCountTotal(virtHost *host, guint64 ret[VIRT_COUNT_LAST])
 {
     g_autoptr(GPtrArray) files = virtHostListDir(host, NULL, VIRT_STATE_DIR);
     int dir = virtStateDirOpen(host, false, NULL);
+
     memset(ret, 0, VIRT_COUNT_LAST * sizeof(*ret));
     for (guint i = 0; files && dir >= 0 && i < files->len; i++) {
         const char *name = files->pdata[i];
+        int fd;
+
         if (!g_str_has_suffix(name, VIRT_STATE_LOCK_SUFFIX))
             continue;
-        int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
             continue;
         addFile(fd, ret);

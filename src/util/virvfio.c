@@ -131,9 +131,9 @@ listOpen(virtHost *host, GError **error)
         return g_hash_table_ref(host->opened);
     scan.users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     host->passes++;
-    if (access(proc, R_OK | X_OK) < 0)
+    if (access(proc, R_OK | X_OK) < 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", proc, g_strerror(errno));
-    else if (forEachNumber(&scan, proc, scanProcess, error)) {
+    } else if (forEachNumber(&scan, proc, scanProcess, error)) {
         if (scan.hidden)
             virtHostWarn(host, "Not every process could be asked whether it has a VF open: permission denied");
         if (host->reads > 0)
@@ -219,9 +219,10 @@ virtVFIOFindUser(virtHost *host, const char *name, guint64 except, virtVFIOUser 
     *ret = (virtVFIOUser){0};
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true;
-    if (group)
+    if (group) {
         return findByDevice(host, name, except, ret, error) &&
                (ret->pid || findByGroup(host, group, except, ret, error));
+    }
     g_propagate_error(error, g_steal_pointer(&local));
     return false;
 }
