@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A target is a file with one function, which libFuzzer calls with inputs of its own (scripts/fuzz), and driver.c with
- * those of corpus/TARGET, in every run of the unit tests.
+ * those of corpus/TARGET.txt, in every run of the unit tests.
  */
 #pragma once
 
