@@ -29,7 +29,17 @@ typedef struct {
 static const char *
 configFile(const Options *options)
 {
-    return options->config ? options->config : VIRT_DAEMON_CONF;
+    if (options->config)
+        return options->config;
+    return VIRT_DAEMON_CONF;
+}
+
+static guint
+logLevel(const Options *options, const virtDaemonConfig *config)
+{
+    if (options->verbose)
+        return 1;
+    return config->logLevel;
 }
 
 static gboolean
@@ -61,7 +71,7 @@ onHangup(gpointer opaque)
     reload->daemon->config->enforce = now->enforce;
     reload->daemon->config->destroyUnprovisioned = now->destroyUnprovisioned;
     reload->daemon->config->driftInterval = now->driftInterval;
-    virtDaemonLogSetLevel(reload->options->verbose ? 1 : now->logLevel);
+    virtDaemonLogSetLevel(logLevel(reload->options, now));
     virtDaemonListenersWatch(reload->daemon);
     virtDaemonDriftReload(reload->daemon);
     virtDaemonLog(
@@ -103,7 +113,7 @@ parseOptions(Options *options, int *argc, char ***argv, GError **error)
 }
 
 static bool
-start(virtDaemon *daemon, const Options *options, GError **error)
+startUp(virtDaemon *daemon, const Options *options, GError **error)
 {
     if (geteuid() != 0) {
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_HOST,
@@ -113,7 +123,7 @@ start(virtDaemon *daemon, const Options *options, GError **error)
     daemon->config = virtDaemonConfigLoad(configFile(options), !options->config, error);
     if (!daemon->config)
         return false;
-    virtDaemonLogInit(options->verbose ? 1 : daemon->config->logLevel);
+    virtDaemonLogInit(logLevel(options, daemon->config));
     raiseLimits();
     virtDaemonJobInit(daemon);
     virtDaemonScheduleInit(daemon);
@@ -123,7 +133,7 @@ start(virtDaemon *daemon, const Options *options, GError **error)
 }
 
 static void
-run(virtDaemon *daemon, const Options *options)
+runLoop(virtDaemon *daemon, const Options *options)
 {
     const Reload reload = {daemon, options};
 
@@ -152,11 +162,15 @@ main(int argc, char **argv)
     daemon.lookAgain = true;
     if (parseOptions(&options, &argc, &argv, &error) && options.version)
         printf("virthostdevd %s\n", PACKAGE_VERSION);
-    else if (!error && start(&daemon, &options, &error))
-        run(&daemon, &options);
+    else if (!error && startUp(&daemon, &options, &error))
+        runLoop(&daemon, &options);
     if (error)
         fprintf(stderr, "virthostdevd: error: %s\n", error->message);
     g_ptr_array_set_size(daemon.listeners, 0); /* so that sockets of our making are removed */
     g_free(options.config);
-    return !error ? 0 : error->domain == G_OPTION_ERROR ? 2 : 1;
+    if (!error)
+        return 0;
+    if (error->domain == G_OPTION_ERROR)
+        return 2;
+    return 1;
 }

@@ -58,7 +58,7 @@ holdFree(Hold *hold)
 }
 
 static void
-release(Hold *hold)
+releaseHold(Hold *hold)
 {
     virtDaemon *daemon = hold->client->daemon;
     g_autofree char *uuid = g_strdup(hold->uuid);
@@ -98,7 +98,7 @@ answer(virtDaemonClient *client, guint id, const GError *failure)
 }
 
 static void
-refuse(virtDaemonClient *client, const virtBrokerRequest *request, int code, const char *why)
+refuseRequest(virtDaemonClient *client, const virtBrokerRequest *request, int code, const char *why)
 {
     g_autoptr(GError) error = g_error_new(VIRT_ERROR, code, "Cannot work on domain %s: %s", request->uuid, why);
 
@@ -191,7 +191,7 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     if (!hold->client->filter)
         reconcileOrphan(hold);
     else if (over)
-        release(hold);
+        releaseHold(hold);
 }
 
 static void
@@ -208,13 +208,13 @@ startRequest(Hold *hold, const virtBrokerRequest *request)
 }
 
 static void
-onGranted(virtDaemon *daemon, gpointer opaque)
+onHoldGranted(virtDaemon *daemon, gpointer opaque)
 {
     Hold *hold = opaque;
-    const virtBrokerRequest begin = hold->request;
+    const virtBrokerRequest beginHold = hold->request;
 
     hold->granted = true;
-    startRequest(hold, &begin);
+    startRequest(hold, &beginHold);
 }
 
 /* ---- looks ----
@@ -226,7 +226,7 @@ typedef struct {
     virtBrokerRequest request;
     virtNetdevStats stats;
     GError *error;
-} Look;
+} BrokerLook;
 
 static void startLook(virtDaemonClient *client);
 
@@ -235,7 +235,7 @@ runLook(virtDaemon *daemon, gpointer opaque)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
-    Look *look = opaque;
+    BrokerLook *look = opaque;
 
     (void)daemon;
     if (look->request.verb == VIRT_BROKER_STATS) {
@@ -248,7 +248,7 @@ runLook(virtDaemon *daemon, gpointer opaque)
 
 /* Who reads counters may do so often: only a device that is refused is news. */
 static void
-logLook(const Look *look)
+logLook(const BrokerLook *look)
 {
     const virtBrokerRequest *request = &look->request;
     const virtDaemonAbout about = {.uuid = request->uuid, .address = &request->address, .client = look->client};
@@ -261,7 +261,7 @@ logLook(const Look *look)
 static void
 lookDone(virtDaemon *daemon, gpointer opaque)
 {
-    g_autofree Look *look = opaque;
+    g_autofree BrokerLook *look = opaque;
     virtDaemonClient *client = look->client;
     g_autofree char *packet = NULL;
 
@@ -285,7 +285,7 @@ lookDone(virtDaemon *daemon, gpointer opaque)
 static void
 startLook(virtDaemonClient *client)
 {
-    Look *look = g_new0(Look, 1);
+    BrokerLook *look = g_new0(BrokerLook, 1);
 
     look->client = client;
     look->request = *(const virtBrokerRequest *)g_queue_peek_head(&client->looks);
@@ -350,22 +350,22 @@ findHold(virtDaemonClient *client, const char *uuid)
 }
 
 static void
-begin(virtDaemonClient *client, const virtBrokerRequest *request)
+beginHold(virtDaemonClient *client, const virtBrokerRequest *request)
 {
     Hold *hold;
 
     if (!virtDaemonLibvirtIsUp(client->daemon)) {
-        refuse(client, request, VIRT_ERROR_HOST,
-               "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
+        refuseRequest(client, request, VIRT_ERROR_HOST,
+                      "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
         return;
     }
     if (findHold(client, request->uuid)) {
-        refuse(client, request, VIRT_ERROR_BUSY, "it has been begun already");
+        refuseRequest(client, request, VIRT_ERROR_BUSY, "it has been begun already");
         return;
     }
     if (client->holds->len >= OUTSTANDING_MAX) {
-        refuse(client, request, VIRT_ERROR_BUSY,
-               "too many domains are being worked on for this connection. Try again.");
+        refuseRequest(client, request, VIRT_ERROR_BUSY,
+                      "too many domains are being worked on for this connection. Try again.");
         return;
     }
     hold = g_new0(Hold, 1);
@@ -373,7 +373,7 @@ begin(virtDaemonClient *client, const virtBrokerRequest *request)
     hold->request = *request;
     g_strlcpy(hold->uuid, request->uuid, sizeof(hold->uuid));
     g_ptr_array_add(client->holds, hold);
-    virtDaemonLock(client->daemon, hold->uuid, client->uid, onGranted, hold);
+    virtDaemonLock(client->daemon, hold->uuid, client->uid, onHoldGranted, hold);
 }
 
 static void
@@ -385,17 +385,17 @@ dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 
     client->outstanding++;
     if (client->readOnly && request->verb != VIRT_BROKER_STATS)
-        refuse(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
+        refuseRequest(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
     else if (looks)
         queueLook(client, request);
     else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
         answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */
     else if (begins)
-        begin(client, request);
+        beginHold(client, request);
     else if (!hold || !hold->granted)
-        refuse(client, request, VIRT_ERROR_INVALID, "it has not been begun");
+        refuseRequest(client, request, VIRT_ERROR_INVALID, "it has not been begun");
     else if (hold->busy)
-        refuse(client, request, VIRT_ERROR_INVALID, "another request about it is under way");
+        refuseRequest(client, request, VIRT_ERROR_INVALID, "another request about it is under way");
     else
         startRequest(hold, request);
 }
@@ -468,7 +468,7 @@ virtDaemonBrokerDisconnected(virtDaemon *daemon)
 
             if (hold->granted)
                 continue;
-            refuse(client, &hold->request, VIRT_ERROR_HOST, "the connection to libvirt is lost. Try again.");
+            refuseRequest(client, &hold->request, VIRT_ERROR_HOST, "the connection to libvirt is lost. Try again.");
             virtDaemonLockForget(daemon, hold->uuid, hold);
             holdFree(hold);
         }

@@ -175,6 +175,7 @@ startFilter(virtDaemonClient *client, int fd, GError **error)
 {
     g_autofree char *stock = virtDaemonConfigUpstream(client->daemon->config, client->readOnly, error);
     const virtDaemonAbout about = {.client = client};
+    const char *kind = "";
     int pair[2];
     pid_t pid;
 
@@ -192,8 +193,10 @@ startFilter(virtDaemonClient *client, int fd, GError **error)
     }
     client->broker = pair[0];
     client->daemon->clientCame(client);
+    if (client->readOnly)
+        kind = ", read-only,";
     virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_DEBUG, &about, "Client %d (uid %u)%s has filter %d to %s",
-                  (int)client->pid, (guint)client->uid, client->readOnly ? ", read-only," : "", (int)pid, stock);
+                  (int)client->pid, (guint)client->uid, kind, (int)pid, stock);
     return true;
 }
 
@@ -230,7 +233,7 @@ resume(gpointer opaque)
 }
 
 static gboolean
-onConnection(gint fd, GIOCondition condition, gpointer opaque)
+onClientConnection(gint fd, GIOCondition condition, gpointer opaque)
 {
     virtDaemonListener *listener = opaque;
     int peer;
@@ -266,6 +269,6 @@ virtDaemonListenersWatch(virtDaemon *daemon)
         virtDaemonListener *listener = daemon->listeners->pdata[i];
 
         if (!listener->source)
-            listener->source = g_unix_fd_add(listener->fd, G_IO_IN, onConnection, listener);
+            listener->source = g_unix_fd_add(listener->fd, G_IO_IN, onClientConnection, listener);
     }
 }

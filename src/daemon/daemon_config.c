@@ -58,11 +58,14 @@ static char *
 unquote(const char *value)
 {
     size_t len = strlen(value);
+    g_autofree char *text = NULL;
 
     if (len < 2 || (value[0] != '"' && value[0] != '\'') || value[len - 1] != value[0])
         return NULL;
-    g_autofree char *text = g_strndup(value + 1, len - 2);
-    return strchr(text, value[0]) ? NULL : g_steal_pointer(&text);
+    text = g_strndup(value + 1, len - 2);
+    if (strchr(text, value[0]))
+        return NULL;
+    return g_steal_pointer(&text);
 }
 
 /* Each returns what is wrong with the value, or NULL. */
@@ -71,12 +74,14 @@ setPath(char **field, const char *value, size_t max)
 {
     g_autofree char *text = unquote(value);
 
-    if (!text || !g_path_is_absolute(text) || strlen(text) > max)
-        return max < PATH_MAX ? "expected an absolute path of at most 107 characters, in quotes"
-                              : "expected an absolute path, in quotes";
-    g_free(*field);
-    *field = g_steal_pointer(&text);
-    return NULL;
+    if (text && g_path_is_absolute(text) && strlen(text) <= max) {
+        g_free(*field);
+        *field = g_steal_pointer(&text);
+        return NULL;
+    }
+    if (max < PATH_MAX)
+        return "expected an absolute path of at most 107 characters, in quotes";
+    return "expected an absolute path, in quotes";
 }
 
 static const char *
@@ -121,11 +126,13 @@ setUInt(guint *field, const char *value, const Key *key)
 {
     guint64 number;
 
-    if (!g_ascii_string_to_unsigned(value, 10, key->min, key->max, &number, NULL))
-        return key->max == 4 ? "expected 1 (debug), 2 (info), 3 (warnings) or 4 (errors)"
-                             : "expected a number from 1 to 100000";
-    *field = (guint)number;
-    return NULL;
+    if (g_ascii_string_to_unsigned(value, 10, key->min, key->max, &number, NULL)) {
+        *field = (guint)number;
+        return NULL;
+    }
+    if (key->max == 4)
+        return "expected 1 (debug), 2 (info), 3 (warnings) or 4 (errors)";
+    return "expected a number from 1 to 100000";
 }
 
 static const char *
@@ -159,9 +166,12 @@ cutComment(char *line)
     char quote = 0;
 
     for (; *line; line++) {
-        if (quote ? *line == quote : *line == '"' || *line == '\'')
-            quote = quote ? 0 : *line;
-        else if (!quote && *line == '#') {
+        if (quote) {
+            if (*line == quote)
+                quote = 0;
+        } else if (*line == '"' || *line == '\'') {
+            quote = *line;
+        } else if (*line == '#') {
             *line = '\0';
             return;
         }
@@ -178,7 +188,8 @@ readLine(virtDaemonConfig *config, char *line, GHashTable *seen, const char **re
     *ret_why = "expected: key = value";
     if (!*line)
         return true;
-    if (!(equals = strchr(line, '=')))
+    equals = strchr(line, '=');
+    if (!equals)
         return false;
     *equals = '\0';
     g_strstrip(line);
@@ -186,8 +197,10 @@ readLine(virtDaemonConfig *config, char *line, GHashTable *seen, const char **re
         if (!g_str_equal(line, keys[i].name))
             continue;
         *ret_why = "given twice";
-        return g_hash_table_add(seen, (gpointer)keys[i].name) &&
-               !(*ret_why = setKey(config, &keys[i], g_strstrip(equals + 1)));
+        if (!g_hash_table_add(seen, (gpointer)keys[i].name))
+            return false;
+        *ret_why = setKey(config, &keys[i], g_strstrip(equals + 1));
+        return !*ret_why;
     }
     *ret_why = "unknown key; see virthostdevd.conf as it was installed";
     return false;
@@ -212,7 +225,6 @@ readText(virtDaemonConfig *config, const char *file, const char *text, GError **
     return true;
 }
 
-/* Takes NULL. */
 void
 virtDaemonConfigFree(virtDaemonConfig *config)
 {
@@ -257,12 +269,14 @@ virtDaemonConfigLoad(const char *file, bool mayBeMissing, GError **error)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read the configuration: %s", local->message);
         return NULL;
     }
-    return readText(config, file, text, error) ? g_steal_pointer(&config) : NULL;
+    if (!readText(config, file, text, error))
+        return NULL;
+    return g_steal_pointer(&config);
 }
 
 /* Two names of one socket would have us talk to ourselves, without end. */
 static bool
-isOurs(const virtDaemonConfig *config, const char *path)
+isOurSocket(const virtDaemonConfig *config, const char *path)
 {
     struct stat a, b;
 
@@ -276,6 +290,27 @@ isOurs(const virtDaemonConfig *config, const char *path)
     return false;
 }
 
+static bool
+isUpstream(const virtDaemonConfig *config, const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !isOurSocket(config, path);
+}
+
+/* The first of those where libvirt may listen. */
+static char *
+findUpstream(const virtDaemonConfig *config, const char *suffix)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(upstreams); i++) {
+        g_autofree char *path = g_strconcat(upstreams[i], suffix, NULL);
+
+        if (isUpstream(config, path))
+            return g_steal_pointer(&path);
+    }
+    return NULL;
+}
+
 /* The socket of libvirt that is there now: looked for each time, since libvirt may come after us. The caller frees.
  *
  * Errors: VIRT_ERROR_HOST where there is none.
@@ -283,18 +318,28 @@ isOurs(const virtDaemonConfig *config, const char *path)
 char *
 virtDaemonConfigUpstream(const virtDaemonConfig *config, bool readOnly, GError **error)
 {
-    const char *given = readOnly ? config->upstreamRo : config->upstream;
+    const char *given = config->upstream, *key = "upstream", *kind = "", *suffix = "";
+    char *found;
 
-    for (guint i = 0; i < (given ? 1 : G_N_ELEMENTS(upstreams)); i++) {
-        g_autofree char *path = given ? g_strdup(given) : g_strconcat(upstreams[i], readOnly ? "-ro" : "", NULL);
-        struct stat st;
-
-        if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !isOurs(config, path))
-            return g_steal_pointer(&path);
+    if (readOnly) {
+        given = config->upstreamRo;
+        key = "upstream_ro";
+        kind = "read-only ";
+        suffix = "-ro";
     }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "libvirt's %ssocket is not there%s%s. Start libvirtd or virtqemud, or set %s in virthostdevd.conf.",
-                readOnly ? "read-only " : "", given ? ": no socket but those of virthostdevd at " : "",
-                given ? given : "", readOnly ? "upstream_ro" : "upstream");
-    return NULL;
+    if (given) {
+        if (isUpstream(config, given))
+            return g_strdup(given);
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "libvirt's %ssocket is not there: no socket but those of virthostdevd at %s. Start libvirtd or virtqemud, or set %s in virthostdevd.conf.",
+            kind, given, key);
+        return NULL;
+    }
+    found = findUpstream(config, suffix);
+    if (!found)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                    "libvirt's %ssocket is not there. Start libvirtd or virtqemud, or set %s in virthostdevd.conf.",
+                    kind, key);
+    return found;
 }

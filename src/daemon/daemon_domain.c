@@ -59,8 +59,8 @@ static bool
 getDomain(virtDaemonDomain *domain, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    bool isOurs = false;
-    virtDomainConf *now = getXml(domain->dom, 0, &isOurs, &local);
+    bool mayBeOurs = false;
+    virtDomainConf *now = getXml(domain->dom, 0, &mayBeOurs, &local);
 
     if (local) {
         g_propagate_error(error, g_steal_pointer(&local));
@@ -68,11 +68,11 @@ getDomain(virtDaemonDomain *domain, GError **error)
     }
     if (now && now->active) {
         domain->live = now;
-        domain->liveIsOurs = isOurs;
+        domain->liveIsOurs = mayBeOurs;
         return getConfig(domain, error);
     }
     domain->config = now;
-    domain->configIsOurs = isOurs;
+    domain->configIsOurs = mayBeOurs;
     return true;
 }
 
@@ -98,7 +98,6 @@ virtDaemonDomainGet(virConnectPtr conn, const char *uuid, GError **error)
     return g_steal_pointer(&domain);
 }
 
-/* Takes NULL. */
 void
 virtDaemonDomainFree(virtDaemonDomain *domain)
 {
@@ -111,8 +110,7 @@ virtDaemonDomainFree(virtDaemonDomain *domain)
     g_free(domain);
 }
 
-/* Has @domain the host's PCI device at @address, in whatever form?
- */
+/* Has @domain the host's PCI device at @address, in whatever form? */
 bool
 virtDaemonDomainHas(const virtDomainConf *domain, const virtPCIAddress *address)
 {
@@ -142,14 +140,24 @@ virtDaemonMetadataGet(virDomainPtr dom, guint impact, GError **error)
     return hostdevs;
 }
 
-/* Errors: VIRT_ERROR_HOST.
- */
+/* @xml: NULL removes it */
+static int
+setMetadata(virDomainPtr dom, const char *xml, guint impact)
+{
+    const char *prefix = NULL;
+
+    if (xml)
+        prefix = "lh";
+    return virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, xml, prefix, VIRT_NS, impact);
+}
+
+/* Errors: VIRT_ERROR_HOST. */
 bool
 virtDaemonMetadataSet(virDomainPtr dom, const GPtrArray *hostdevs, guint impact, GError **error)
 {
     g_autofree char *xml = virtMetadataFormat(hostdevs);
 
-    if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, xml, xml ? "lh" : NULL, VIRT_NS, impact) == 0)
+    if (setMetadata(dom, xml, impact) == 0)
         return true;
     setError(error, "Cannot write the metadata of", dom);
     return false;
@@ -165,13 +173,14 @@ static bool
 takeJob(virDomainPtr dom, GError **error)
 {
     char *xml = virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, VIRT_NS, VIR_DOMAIN_AFFECT_LIVE);
-    int code = xml ? 0 : virGetLastErrorCode();
+    int code = 0;
 
+    if (!xml)
+        code = virGetLastErrorCode();
     if (code == VIR_ERR_NO_DOMAIN_METADATA)
         code = 0;
-    if (code == 0 && /* else what it is is not known, and writing nothing would remove it */
-        virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, xml, xml ? "lh" : NULL, VIRT_NS,
-                             VIR_DOMAIN_AFFECT_LIVE) < 0)
+    /* Not where it could not be read: writing nothing would remove it. */
+    if (code == 0 && setMetadata(dom, xml, VIR_DOMAIN_AFFECT_LIVE) < 0)
         code = virGetLastErrorCode();
     free(xml);
     if (code == 0 || code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID)
@@ -207,13 +216,14 @@ virtDaemonBarrier(virConnectPtr conn, const char *uuid, GError **error)
 /* ---- all of them ---- */
 
 static bool
-isOurs(virDomainPtr dom)
+mayBeOurs(virDomainPtr dom)
 {
+    /* Live and config differ; a domain that does not run gives the same twice, which costs little. */
+    static const guint flags[] = {0, VIR_DOMAIN_XML_INACTIVE};
     bool ours = false;
 
-    /* Live and config differ; a domain that does not run gives the same twice, which costs little. */
-    for (guint i = 0; i < 2 && !ours; i++) {
-        char *xml = virDomainGetXMLDesc(dom, i ? VIR_DOMAIN_XML_INACTIVE : 0);
+    for (guint i = 0; i < G_N_ELEMENTS(flags) && !ours; i++) {
+        char *xml = virDomainGetXMLDesc(dom, flags[i]);
 
         ours = xml && virtDomainMentionsUs(xml, strlen(xml));
         free(xml);
@@ -240,7 +250,7 @@ virtDaemonListOurs(virConnectPtr conn, GError **error)
     for (int i = 0; i < n; i++) {
         char uuid[VIR_UUID_STRING_BUFLEN];
 
-        if (isOurs(domains[i]) && virDomainGetUUIDString(domains[i], uuid) == 0)
+        if (mayBeOurs(domains[i]) && virDomainGetUUIDString(domains[i], uuid) == 0)
             g_ptr_array_add(uuids, g_strdup(uuid));
         virDomainFree(domains[i]);
     }

@@ -33,14 +33,14 @@ typedef struct {
     bool enforce, forgive;
     gint64 took;
     GError *error;
-} Look;
+} DriftLook;
 
 static void lookSoon(virtDaemonDrift *drift);
 
 static void
-run(virtDaemon *daemon, gpointer opaque)
+lookAtVFs(virtDaemon *daemon, gpointer opaque)
 {
-    Look *look = opaque;
+    DriftLook *look = opaque;
     g_autoptr(virtHost) host = virtDaemonHostNew();
     gint64 began = g_get_monotonic_time();
 
@@ -53,17 +53,18 @@ run(virtDaemon *daemon, gpointer opaque)
 }
 
 static void
-done(virtDaemon *daemon, gpointer opaque)
+lookedAtVFs(virtDaemon *daemon, gpointer opaque)
 {
-    Look *look = opaque;
+    DriftLook *look = opaque;
     virtDaemonDrift *drift = look->drift;
 
     (void)daemon;
     if (look->error && g_strcmp0(look->error->message, drift->told) != 0)
         virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "Cannot look for changed VFs: %s",
                       look->error->message);
-    g_free(drift->told);
-    drift->told = look->error ? g_strdup(look->error->message) : NULL;
+    g_clear_pointer(&drift->told, g_free);
+    if (look->error)
+        drift->told = g_strdup(look->error->message);
     drift->took = look->took;
     drift->running = false;
     if (look->pfs)
@@ -84,12 +85,12 @@ static gboolean
 onSoon(gpointer opaque)
 {
     virtDaemonDrift *drift = opaque;
-    Look *look;
+    DriftLook *look;
 
     drift->soon = 0;
     if (drift->daemon->stopping)
         return G_SOURCE_REMOVE;
-    look = g_new0(Look, 1);
+    look = g_new0(DriftLook, 1);
     look->drift = drift;
     look->enforce = drift->daemon->config->enforce;
     look->forgive = drift->forgive;
@@ -101,7 +102,7 @@ onSoon(gpointer opaque)
         drift->hints = newSet();
     drift->all = drift->forgive = false;
     drift->running = true;
-    virtDaemonJobStart(drift->daemon, run, done, look);
+    virtDaemonJobStart(drift->daemon, lookAtVFs, lookedAtVFs, look);
     return G_SOURCE_REMOVE;
 }
 

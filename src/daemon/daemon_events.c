@@ -11,7 +11,7 @@ typedef struct {
     guint connection;
     GPtrArray *uuids; /* NULL: could not be listed */
     GError *error;
-} Look;
+} DomainsLook;
 
 static void
 addOwners(GPtrArray *uuids, const GPtrArray *records)
@@ -27,12 +27,18 @@ addOwners(GPtrArray *uuids, const GPtrArray *records)
 static void
 lookAround(virtDaemon *daemon, gpointer opaque)
 {
-    Look *look = opaque;
+    DomainsLook *look = opaque;
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, &look->error);
     g_autoptr(virtHost) host = virtDaemonHostNew();
-    g_autoptr(GPtrArray) records = conn ? virtProvisionRecordList(host, &look->error) : NULL;
+    g_autoptr(GPtrArray) records = NULL;
 
-    if (records && (look->uuids = virtDaemonListOurs(conn, &look->error)))
+    if (!conn)
+        return;
+    records = virtProvisionRecordList(host, &look->error);
+    if (!records)
+        return;
+    look->uuids = virtDaemonListOurs(conn, &look->error);
+    if (look->uuids)
         addOwners(look->uuids, records);
 }
 
@@ -52,7 +58,7 @@ onLookAgain(gpointer opaque)
 static void
 lookedAround(virtDaemon *daemon, gpointer opaque)
 {
-    Look *look = opaque;
+    DomainsLook *look = opaque;
 
     for (guint i = 0; look->uuids && i < look->uuids->len; i++)
         virtDaemonReconcileSoon(daemon, look->uuids->pdata[i], true);
@@ -75,7 +81,7 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
 static void
 reconcileAll(virtDaemon *daemon)
 {
-    Look *look = g_new0(Look, 1);
+    DomainsLook *look = g_new0(DomainsLook, 1);
 
     look->connection = daemon->connections;
     virtDaemonJobStart(daemon, lookAround, lookedAround, look);
@@ -95,7 +101,7 @@ onDomain(virtDaemon *daemon, const char *uuid, bool started)
 }
 
 static void
-onConnection(virtDaemon *daemon, bool up)
+onLibvirtConnection(virtDaemon *daemon, bool up)
 {
     daemon->lookAgain = true;
     daemon->connections++;
@@ -114,7 +120,7 @@ onConnection(virtDaemon *daemon, bool up)
 bool
 virtDaemonEventsInit(virtDaemon *daemon, GError **error)
 {
-    static const virtDaemonLibvirtNews news = {onDomain, onConnection};
+    static const virtDaemonLibvirtNews news = {onDomain, onLibvirtConnection};
 
     return virtDaemonLibvirtInit(daemon, &news, error);
 }

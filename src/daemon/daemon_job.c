@@ -75,7 +75,7 @@ virtDaemonJobStop(virtDaemon *daemon)
 }
 
 static void
-start(virtDaemon *daemon, GThreadPool *pool, Job job)
+startJob(virtDaemon *daemon, GThreadPool *pool, Job job)
 {
     if (daemon->stopping)
         return;
@@ -89,7 +89,7 @@ start(virtDaemon *daemon, GThreadPool *pool, Job job)
 void
 virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque)
 {
-    start(daemon, daemon->workers, (Job){daemon, run, done, opaque});
+    startJob(daemon, daemon->workers, (Job){daemon, run, done, opaque});
 }
 
 /* The same for what libvirt is known to be busy with, a few at a time: nobody else waits behind it.
@@ -97,7 +97,7 @@ virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc 
 void
 virtDaemonJobStartPatient(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque)
 {
-    start(daemon, daemon->patient, (Job){daemon, run, done, opaque});
+    startJob(daemon, daemon->patient, (Job){daemon, run, done, opaque});
 }
 
 static const Waiter *
@@ -114,7 +114,9 @@ roundFor(const GQueue *queue, gint64 party)
         if (waiterAt(at)->party == party)
             return waiterAt(at)->round + 1;
     }
-    return queue->head ? waiterAt(queue->head)->round : 0;
+    if (!queue->head)
+        return 0;
+    return waiterAt(queue->head)->round;
 }
 
 /* Behind all of its round; the head holds the lock and stays where it is. */
@@ -139,8 +141,10 @@ virtDaemonLock(virtDaemon *daemon, const char *uuid, gint64 party, virtDaemonJob
     GQueue *queue = g_hash_table_lookup(daemon->locks, uuid);
     Waiter *waiter = g_new0(Waiter, 1);
 
-    if (!queue)
-        g_hash_table_insert(daemon->locks, g_strdup(uuid), queue = g_queue_new());
+    if (!queue) {
+        queue = g_queue_new();
+        g_hash_table_insert(daemon->locks, g_strdup(uuid), queue);
+    }
     *waiter = (Waiter){granted, opaque, party, roundFor(queue, party)};
     enqueue(queue, waiter);
     if (queue->length == 1)

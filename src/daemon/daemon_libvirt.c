@@ -49,9 +49,12 @@ static char *
 uriOf(virtDaemon *daemon, GError **error)
 {
     g_autofree char *path = virtDaemonConfigUpstream(daemon->config, false, error);
-    g_autofree char *escaped = path ? g_uri_escape_string(path, "/", FALSE) : NULL;
+    g_autofree char *escaped = NULL;
 
-    return escaped ? g_strdup_printf("qemu+unix:///system?socket=%s", escaped) : NULL;
+    if (!path)
+        return NULL;
+    escaped = g_uri_escape_string(path, "/", FALSE);
+    return g_strdup_printf("qemu+unix:///system?socket=%s", escaped);
 }
 
 /* ---- for the others ---- */
@@ -77,10 +80,11 @@ virConnectPtr
 virtDaemonLibvirtGet(virtDaemon *daemon, GError **error)
 {
     virtDaemonLibvirt *libvirt = daemon->libvirt;
-    virConnectPtr conn;
+    virConnectPtr conn = NULL;
 
     g_mutex_lock(&libvirt->lock);
-    conn = libvirt->closed ? NULL : libvirt->conn;
+    if (!libvirt->closed)
+        conn = libvirt->conn;
     if (conn)
         virConnectRef(conn);
     g_mutex_unlock(&libvirt->lock);
@@ -102,9 +106,12 @@ virtDaemonLibvirtBorrow(virtDaemon *daemon, GError **error)
 {
     virtDaemonLibvirt *libvirt = daemon->libvirt;
     g_autoptr(virConnect) shared = virtDaemonLibvirtGet(daemon, error);
-    g_autofree char *uri = shared ? uriOf(daemon, error) : NULL;
+    g_autofree char *uri = NULL;
     virConnectPtr conn = NULL;
 
+    if (!shared)
+        return NULL;
+    uri = uriOf(daemon, error);
     if (!uri)
         return NULL;
     g_mutex_lock(&libvirt->lock);
@@ -114,13 +121,13 @@ virtDaemonLibvirtBorrow(virtDaemon *daemon, GError **error)
         return conn;
     if (conn)
         virConnectClose(conn);
-    if (!(conn = virConnectOpen(uri)))
+    conn = virConnectOpen(uri);
+    if (!conn)
         virtDaemonLibvirtError(error, "Cannot connect to libvirt at", uri);
     return conn;
 }
 
-/* Gives back what was borrowed; takes NULL.
- */
+/* Gives back what was borrowed. */
 void
 virtDaemonLibvirtReturn(virtDaemon *daemon, virConnectPtr conn)
 {
@@ -158,12 +165,12 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN]; /* events */
     bool started;                      /* else it lets go of what it had */
     bool up;                           /* connections */
-} News;
+} LibvirtNews;
 
 static gboolean
 onDomainNews(gpointer opaque)
 {
-    News *news = opaque;
+    LibvirtNews *news = opaque;
 
     news->daemon->libvirt->news->domain(news->daemon, news->uuid, news->started);
     return G_SOURCE_REMOVE;
@@ -172,7 +179,7 @@ onDomainNews(gpointer opaque)
 static gboolean
 onConnectionNews(gpointer opaque)
 {
-    News *news = opaque;
+    LibvirtNews *news = opaque;
 
     news->daemon->libvirt->news->connection(news->daemon, news->up);
     return G_SOURCE_REMOVE;
@@ -181,7 +188,7 @@ onConnectionNews(gpointer opaque)
 static void
 tellDomain(virtDaemonLibvirt *libvirt, virDomainPtr dom, bool started)
 {
-    News *news = g_new0(News, 1);
+    LibvirtNews *news = g_new0(LibvirtNews, 1);
 
     news->daemon = libvirt->daemon;
     news->started = started;
@@ -194,7 +201,7 @@ tellDomain(virtDaemonLibvirt *libvirt, virDomainPtr dom, bool started)
 static void
 tellConnection(virtDaemonLibvirt *libvirt, bool up)
 {
-    News *news = g_new0(News, 1);
+    LibvirtNews *news = g_new0(LibvirtNews, 1);
 
     news->daemon = libvirt->daemon;
     news->up = up;
@@ -275,13 +282,17 @@ openConnection(virtDaemonLibvirt *libvirt, Callbacks *ret, GError **error)
     g_mutex_lock(&libvirt->lock);
     libvirt->closed = false; /* what a connection said that did not come about */
     g_mutex_unlock(&libvirt->lock);
-    conn = uri ? virConnectOpen(uri) : NULL;
-    if (uri && !conn)
+    if (!uri)
+        return NULL;
+    conn = virConnectOpen(uri);
+    if (!conn) {
         virtDaemonLibvirtError(error, "Cannot connect to libvirt at", uri);
-    if (conn && !listenTo(libvirt, conn, ret)) {
+        return NULL;
+    }
+    if (!listenTo(libvirt, conn, ret)) {
         virtDaemonLibvirtError(error, "Cannot listen to libvirt at", uri);
         forget(conn, ret);
-        conn = NULL;
+        return NULL;
     }
     return conn;
 }
@@ -326,7 +337,9 @@ keepConnection(gpointer opaque)
             virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_WARNING, NULL, "%s (trying again)", error->message);
         }
         told = !conn;
-        delay = g_get_monotonic_time() - since > DELAY_LONGEST * 1000 ? DELAY_FIRST : MIN(delay * 2, DELAY_LONGEST);
+        delay = MIN(delay * 2, DELAY_LONGEST);
+        if (g_get_monotonic_time() - since > DELAY_LONGEST * 1000)
+            delay = DELAY_FIRST;
     }
     return NULL;
 }

@@ -23,14 +23,35 @@ static const char *const messageIds[] = {
 
 static gint maxLevel; /* GLogLevelFlags: the least urgent that is told; read from all threads */
 
+/* What a line on stderr begins with, and the number of syslog's that g_log_structured() gives to a level. */
+typedef struct {
+    GLogLevelFlags levels;
+    const char *word, *priority;
+} Severity;
+
+static const Severity severities[] = {
+    {G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL, "error: ", "3"},
+    {G_LOG_LEVEL_WARNING, "warning: ", "4"},
+    {G_LOG_LEVEL_INFO, "", "6"},
+};
+
+static const Severity *
+severityOf(GLogLevelFlags level)
+{
+    static const Severity other = {0, "", "7"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(severities); i++) {
+        if (level & severities[i].levels)
+            return &severities[i];
+    }
+    return &other;
+}
+
 static GLogWriterOutput
 writeLine(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
 {
     const char *message = "";
-    gssize length = -1;
-    const char *word = level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL) ? "error: "
-                       : level & G_LOG_LEVEL_WARNING                      ? "warning: "
-                                                                          : "";
+    gssize length = 0;
 
     (void)opaque;
     if ((gint)(level & G_LOG_LEVEL_MASK) > g_atomic_int_get(&maxLevel))
@@ -42,9 +63,11 @@ writeLine(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaqu
         if (g_str_equal(fields[i].key, "MESSAGE")) {
             message = fields[i].value;
             length = fields[i].length;
+            if (length < 0)
+                length = (gssize)strlen(message);
         }
     }
-    fprintf(stderr, "virthostdevd: %s%.*s\n", word, length < 0 ? (int)strlen(message) : (int)length, message);
+    fprintf(stderr, "virthostdevd: %s%.*s\n", severityOf(level)->word, (int)length, message);
     return G_LOG_WRITER_HANDLED;
 }
 
@@ -84,8 +107,11 @@ mayTell(uid_t uid, bool *ret_last)
     g_mutex_lock(&lock);
     if (!users)
         users = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    if (!(told = g_hash_table_lookup(users, GUINT_TO_POINTER(uid))))
-        g_hash_table_insert(users, GUINT_TO_POINTER(uid), told = g_new0(Told, 1));
+    told = g_hash_table_lookup(users, GUINT_TO_POINTER(uid));
+    if (!told) {
+        told = g_new0(Told, 1);
+        g_hash_table_insert(users, GUINT_TO_POINTER(uid), told);
+    }
     if (now - told->since > USER_MINUTE)
         *told = (Told){.since = now};
     told->lines++;
@@ -110,7 +136,9 @@ void
 virtDaemonLog(virtDaemonLogKind kind, GLogLevelFlags level, const virtDaemonAbout *about, const char *format, ...)
 {
     static const virtDaemonAbout nothing;
-    char address[VIRT_PCI_ADDRESS_LEN], pid[24], uid[24], priority[2];
+    g_autofree char *text = NULL, *message = NULL;
+    char address[VIRT_PCI_ADDRESS_LEN], pid[24], uid[24];
+    const char *end = NULL;
     GLogField fields[9];
     guint n = 0;
     bool last = false;
@@ -121,19 +149,14 @@ virtDaemonLog(virtDaemonLogKind kind, GLogLevelFlags level, const virtDaemonAbou
     if (about->client && level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL) && !mayTell(about->client->uid, &last))
         return;
     va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
+    text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *message =
-        g_strconcat(text, last ? " (no more is logged about this user's clients for a minute)" : NULL, NULL);
-    /* syslog's numbers, as g_log_structured() gives them. */
-    g_snprintf(priority, sizeof(priority), "%d",
-               level & G_LOG_LEVEL_CRITICAL  ? 3
-               : level & G_LOG_LEVEL_WARNING ? 4
-               : level & G_LOG_LEVEL_INFO    ? 6
-                                             : 7);
+    if (last)
+        end = " (no more is logged about this user's clients for a minute)";
+    message = g_strconcat(text, end, NULL);
     addField(fields, &n, "MESSAGE", message);
     addField(fields, &n, "MESSAGE_ID", messageIds[kind]);
-    addField(fields, &n, "PRIORITY", priority);
+    addField(fields, &n, "PRIORITY", severityOf(level)->priority);
     addField(fields, &n, "GLIB_DOMAIN", "libvirt-hostdev");
     addField(fields, &n, "DOMAIN_UUID", about->uuid);
     addField(fields, &n, "DOMAIN_NAME", about->name);
@@ -157,8 +180,7 @@ warn(virtHost *host, const char *message)
     virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "%s", message);
 }
 
-/* The real host for one job: its netlink socket is not for two threads. Free with virtHostFree().
- */
+/* The real host for one job: its netlink socket is not for two threads. Free with virtHostFree(). */
 virtHost *
 virtDaemonHostNew(void)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static bool
-refuse(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain, const char *why)
+refuseVF(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain, const char *why)
 {
     const char *name = request->uuid;
     char address[VIRT_PCI_ADDRESS_LEN];
@@ -28,30 +28,30 @@ findWanted(const virtBrokerRequest *request, const virtDaemonDomain *domain, GPt
     virtHostdev *wanted = virtHostdevListFind(metadata, &request->address);
 
     if (!wanted)
-        refuse(error, VIRT_ERROR_INVALID, request, domain, "its metadata names no netdevs for this device");
+        refuseVF(error, VIRT_ERROR_INVALID, request, domain, "its metadata names no netdevs for this device");
     return wanted;
 }
 
 static bool
-prepare(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
-        virtHostdev *wanted, GError **error)
+prepareVF(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+          virtHostdev *wanted, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
 
     if (virtDaemonDomainHas(domain->live, &request->address))
-        return refuse(error, VIRT_ERROR_INVALID, request, domain,
-                      "it has that device already. To change it, use update-device.");
+        return refuseVF(error, VIRT_ERROR_INVALID, request, domain,
+                        "it has that device already. To change it, use update-device.");
     g_ptr_array_add(one, wanted);
     return virtProvisionPrepare(host, owner, one, error);
 }
 
 static bool
-update(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
-       const virtHostdev *wanted, GError **error)
+updateVF(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+         const virtHostdev *wanted, GError **error)
 {
     if (!virtDaemonDomainHas(domain->live, &request->address))
-        return refuse(error, VIRT_ERROR_INVALID, request, domain,
-                      "it has no such device. To add it, use attach-device.");
+        return refuseVF(error, VIRT_ERROR_INVALID, request, domain,
+                        "it has no such device. To add it, use attach-device.");
     return virtProvisionUpdate(host, owner, wanted, error);
 }
 
@@ -68,14 +68,14 @@ setVF(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
     if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
         return false;
     if (!domain->live)
-        return refuse(error, VIRT_ERROR_INVALID, request, domain, "the domain is not running");
+        return refuseVF(error, VIRT_ERROR_INVALID, request, domain, "the domain is not running");
     if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)) ||
         !(wanted = findWanted(request, domain, metadata, error)))
         return false;
     owner = virtOwnerNew(domain->live->name, request->uuid);
     if (request->verb == VIRT_BROKER_PREPARE)
-        return prepare(host, request, domain, owner, wanted, error);
-    return update(host, request, domain, owner, wanted, error);
+        return prepareVF(host, request, domain, owner, wanted, error);
+    return updateVF(host, request, domain, owner, wanted, error);
 }
 
 /* ---- the end of an attach ---- */

@@ -61,7 +61,7 @@ failed(virtDaemon *daemon, const char *uuid, const GError *failure)
 {
     Unreconciled *unreconciled = g_hash_table_lookup(daemon->unreconciled, uuid);
     const virtDaemonAbout about = {.uuid = uuid};
-    bool news;
+    GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
 
     if (!unreconciled) {
         unreconciled = g_new0(Unreconciled, 1);
@@ -69,9 +69,10 @@ failed(virtDaemon *daemon, const char *uuid, const GError *failure)
         unreconciled->uuid = g_strdup(uuid);
         g_hash_table_insert(daemon->unreconciled, unreconciled->uuid, unreconciled);
     }
-    news = g_strcmp0(unreconciled->told, failure->message) != 0;
-    virtDaemonLog(VIRT_LOG_RECONCILE, news ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_DEBUG, &about,
-                  "Domain %s is not reconciled (trying again): %s", uuid, failure->message);
+    if (g_strcmp0(unreconciled->told, failure->message) != 0)
+        level = G_LOG_LEVEL_WARNING;
+    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain %s is not reconciled (trying again): %s", uuid,
+                  failure->message);
     g_free(unreconciled->told);
     unreconciled->told = g_strdup(failure->message);
     unreconciled->last = g_get_monotonic_time();
@@ -134,10 +135,13 @@ static bool
 isBusy(virtDaemon *daemon, const char *uuid)
 {
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, NULL);
-    g_autoptr(virDomain) dom = conn ? virDomainLookupByUUIDString(conn, uuid) : NULL;
+    g_autoptr(virDomain) dom = NULL;
     virDomainControlInfo control;
     virDomainJobInfo job;
 
+    if (!conn)
+        return false;
+    dom = virDomainLookupByUUIDString(conn, uuid);
     if (!dom || virDomainIsActive(dom) != 1)
         return false;
     if (virDomainGetControlInfo(dom, &control, 0) == 0 && control.state != VIR_DOMAIN_CONTROL_OK)
@@ -146,7 +150,7 @@ isBusy(virtDaemon *daemon, const char *uuid)
 }
 
 static void
-run(virtDaemon *daemon, gpointer opaque)
+reconcileOwn(virtDaemon *daemon, gpointer opaque)
 {
     Own *own = opaque;
 
@@ -160,12 +164,12 @@ run(virtDaemon *daemon, gpointer opaque)
 static gboolean onAgain(gpointer opaque);
 
 static void
-done(virtDaemon *daemon, gpointer opaque)
+reconciledOwn(virtDaemon *daemon, gpointer opaque)
 {
     Own *own = opaque;
 
     if (own->moved) {
-        virtDaemonJobStartPatient(daemon, run, done, own);
+        virtDaemonJobStartPatient(daemon, reconcileOwn, reconciledOwn, own);
         return;
     }
     virtDaemonReconciled(daemon, own->uuid, own->error);
@@ -184,17 +188,17 @@ onAgain(gpointer opaque)
     Own *own = opaque;
 
     own->patient = false; /* it may be busy no longer */
-    virtDaemonJobStart(own->daemon, run, done, own);
+    virtDaemonJobStart(own->daemon, reconcileOwn, reconciledOwn, own);
     return G_SOURCE_REMOVE;
 }
 
 static void
-onGranted(virtDaemon *daemon, gpointer opaque)
+onOwnGranted(virtDaemon *daemon, gpointer opaque)
 {
     Own *own = opaque;
 
     g_hash_table_remove(daemon->reconciling, own->uuid);
-    virtDaemonJobStart(daemon, run, done, own);
+    virtDaemonJobStart(daemon, reconcileOwn, reconciledOwn, own);
 }
 
 /* Before the first event can come. */
@@ -223,7 +227,7 @@ ownNew(virtDaemon *daemon, const char *uuid, bool barrier)
 void
 virtDaemonReconcileHeld(virtDaemon *daemon, const char *uuid)
 {
-    virtDaemonJobStart(daemon, run, done, ownNew(daemon, uuid, true));
+    virtDaemonJobStart(daemon, reconcileOwn, reconciledOwn, ownNew(daemon, uuid, true));
 }
 
 /* Reconciles the domain when its lock is free.
@@ -242,5 +246,5 @@ virtDaemonReconcileSoon(virtDaemon *daemon, const char *uuid, bool barrier)
     }
     own = ownNew(daemon, uuid, barrier);
     g_hash_table_insert(daemon->reconciling, own->uuid, own);
-    virtDaemonLock(daemon, own->uuid, VIRT_DAEMON_ITSELF, onGranted, own);
+    virtDaemonLock(daemon, own->uuid, VIRT_DAEMON_ITSELF, onOwnGranted, own);
 }

@@ -16,7 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-/* Takes NULL. A socket of our own making is removed. */
+/* A socket of our own making is removed. */
 void
 virtDaemonListenerFree(virtDaemonListener *listener)
 {
@@ -111,7 +111,7 @@ clearPath(const char *path, GError **error)
 {
     struct sockaddr_un address;
     struct stat st;
-    int fd, problem;
+    int fd, problem = 0;
 
     if (lstat(path, &st) < 0)
         return errno == ENOENT || fail(error, path, g_strerror(errno));
@@ -119,7 +119,8 @@ clearPath(const char *path, GError **error)
         return fail(error, path, "a file that is no socket is in the way. Look at it, and remove it.");
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     setAddress(&address, path);
-    problem = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        problem = errno;
     if (fd >= 0)
         close(fd);
     if (problem != ECONNREFUSED)
@@ -131,21 +132,28 @@ clearPath(const char *path, GError **error)
 static bool
 findAccess(const virtDaemonConfig *config, bool readOnly, mode_t *ret_mode, gid_t *ret_group, GError **error)
 {
-    int perms = readOnly ? config->roPerms : config->rwPerms;
+    int perms = config->rwPerms;
     struct group *group;
     struct stat st = {0};
 
+    if (readOnly)
+        perms = config->roPerms;
     if (perms < 0 || !config->group) {
         g_autofree char *stock = virtDaemonConfigUpstream(config, readOnly, error);
 
-        if (!stock || stat(stock, &st) < 0)
-            return stock ? fail(error, stock, g_strerror(errno)) : false;
+        if (!stock)
+            return false;
+        if (stat(stock, &st) < 0)
+            return fail(error, stock, g_strerror(errno));
     }
-    *ret_mode = perms < 0 ? st.st_mode & 0777 : (mode_t)perms;
+    if (perms < 0)
+        perms = st.st_mode & 0777;
+    *ret_mode = (mode_t)perms;
     *ret_group = st.st_gid;
     if (!config->group)
         return true;
-    if (!(group = getgrnam(config->group))) {
+    group = getgrnam(config->group);
+    if (!group) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                     "There is no group '%s', which virthostdevd.conf names as unix_sock_group", config->group);
         return false;

@@ -107,9 +107,11 @@ G_NORETURN static void
 giveUp(const char *what)
 {
     const char *why = strerrordesc_np(errno); /* safe after fork: a table */
-    const char *const parts[] = {"virthostdevd: error: cannot ", what, " for a client: ", why ? why : "?", "\n"};
+    const char *parts[] = {"virthostdevd: error: cannot ", what, " for a client: ", "?", "\n"};
     struct iovec iov[G_N_ELEMENTS(parts)];
 
+    if (why)
+        parts[3] = why;
     for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
         iov[i] = (struct iovec){(void *)parts[i], strlen(parts[i])};
     if (writev(STDERR_FILENO, iov, G_N_ELEMENTS(parts)) < 0)
@@ -121,11 +123,12 @@ G_NORETURN static void
 runChild(const virtDaemonClient *client, const char *stock, int clientFd, int brokerFd)
 {
     const virtDaemonConfig *config = client->daemon->config;
-    char *const keep = config->convertInterfaces ? NULL : (char *)"keep-interfaces";
-    char *const argv[] = {(char *)"virt-hostdev-filter", (char *)stock, keep, NULL};
+    char *argv[] = {(char *)"virt-hostdev-filter", (char *)stock, NULL, NULL};
     /* Nothing is inherited: what root's shell has in its environment is none of a client's business. */
     char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LC_ALL=C.UTF-8", NULL};
 
+    if (!config->convertInterfaces)
+        argv[2] = (char *)"keep-interfaces";
     umask(077);
     offerToEnd();
     if (!arrangeFds(clientFd, brokerFd))
@@ -145,9 +148,11 @@ runChild(const virtDaemonClient *client, const char *stock, int clientFd, int br
 static bool
 checkFilter(const char *path, uid_t uid, GError **error)
 {
-    const mode_t others = uid == 0 ? S_IWGRP | S_IWOTH : S_IWGRP | S_IWOTH | S_IRGRP | S_IROTH;
+    mode_t others = S_IWGRP | S_IWOTH;
     struct stat st;
 
+    if (uid != 0)
+        others |= S_IRGRP | S_IROTH;
     if (stat(path, &st) < 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at the filter %s: %s", path, g_strerror(errno));
         return false;

@@ -34,8 +34,8 @@ setGone(const char *uuid, GError **error)
 }
 
 static bool
-verify(virtHost *host, virConnectPtr conn, const char *uuid, const GPtrArray *metadata, virtHostdev **ret_unset,
-       GError **error)
+verifyDomain(virtHost *host, virConnectPtr conn, const char *uuid, const GPtrArray *metadata, virtHostdev **ret_unset,
+             GError **error)
 {
     g_autoptr(virtOwner) owner = virtOwnerNew("", uuid);
     g_autoptr(virtDaemonDomain) domain = NULL;
@@ -69,11 +69,19 @@ verifyAndFind(virtDaemon *daemon, const char *uuid, virtHostdev **ret_unset, GEr
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
-    g_autoptr(GPtrArray) metadata = conn ? metadataOf(conn, uuid, error) : NULL;
+    g_autoptr(GPtrArray) metadata = NULL;
     virtHostdev *unset = NULL;
-    bool ok = metadata && verify(host, conn, uuid, metadata, &unset, error);
+    bool ok;
 
-    *ret_unset = unset ? virtHostdevCopy(unset) : NULL;
+    *ret_unset = NULL;
+    if (!conn)
+        return false;
+    metadata = metadataOf(conn, uuid, error);
+    if (!metadata)
+        return false;
+    ok = verifyDomain(host, conn, uuid, metadata, &unset, error);
+    if (unset)
+        *ret_unset = virtHostdevCopy(unset);
     return ok;
 }
 
@@ -116,15 +124,18 @@ static void
 destroy(Check *check)
 {
     virConnectPtr conn = virtDaemonLibvirtBorrow(check->daemon, &check->problem);
-    g_autoptr(virDomain) dom = conn ? virDomainLookupByUUIDString(conn, check->uuid) : NULL;
+    g_autoptr(virDomain) dom = NULL;
 
-    if (conn && (!dom || virDomainDestroy(dom) < 0))
+    if (!conn)
+        return;
+    dom = virDomainLookupByUUIDString(conn, check->uuid);
+    if (!dom || virDomainDestroy(dom) < 0)
         virtDaemonLibvirtError(&check->problem, "Cannot end domain", check->uuid);
     virtDaemonLibvirtReturn(check->daemon, conn);
 }
 
 static void
-run(virtDaemon *daemon, gpointer opaque)
+checkStart(virtDaemon *daemon, gpointer opaque)
 {
     Check *check = opaque;
     g_autoptr(virtHost) host = virtDaemonHostNew();
@@ -137,12 +148,14 @@ run(virtDaemon *daemon, gpointer opaque)
         destroy(check);
 }
 
-static const char *
-outcome(const Check *check)
+static char *
+describeOutcome(const Check *check)
 {
     if (!check->destroy)
-        return "It goes on, as unprovisioned = \"warn\" in virthostdevd.conf says.";
-    return check->problem ? "It could not be ended" : "It was ended.";
+        return g_strdup("It goes on, as unprovisioned = \"warn\" in virthostdevd.conf says.");
+    if (check->problem)
+        return g_strdup_printf("It could not be ended: %s", check->problem->message);
+    return g_strdup("It was ended.");
 }
 
 /* Only in this time may a client still ask whether its start was ended: libvirt answers it when it sends its event. */
@@ -165,15 +178,17 @@ addEnded(virtDaemon *daemon, const char *uuid)
 }
 
 static void
-done(virtDaemon *daemon, gpointer opaque)
+checkedStart(virtDaemon *daemon, gpointer opaque)
 {
     Check *check = opaque;
-    const virtDaemonAbout about = {.uuid = check->uuid, .address = check->unset ? &check->unset->address : NULL};
+    g_autofree char *outcome = describeOutcome(check);
+    virtDaemonAbout about = {.uuid = check->uuid};
 
+    if (check->unset)
+        about.address = &check->unset->address;
     if (check->unset && g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))
-        virtDaemonLog(VIRT_LOG_UNPROVISIONED, G_LOG_LEVEL_CRITICAL, &about, "Domain %s: %s %s%s%s", check->uuid,
-                      check->error->message, outcome(check), check->problem ? ": " : "",
-                      check->problem ? check->problem->message : "");
+        virtDaemonLog(VIRT_LOG_UNPROVISIONED, G_LOG_LEVEL_CRITICAL, &about, "Domain %s: %s %s", check->uuid,
+                      check->error->message, outcome);
     else if (check->error && !g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, &about,
                       "It cannot be told whether the VFs of domain %s, which has started, were set: %s", check->uuid,
@@ -185,9 +200,9 @@ done(virtDaemon *daemon, gpointer opaque)
 }
 
 static void
-onGranted(virtDaemon *daemon, gpointer opaque)
+onCheckGranted(virtDaemon *daemon, gpointer opaque)
 {
-    virtDaemonJobStart(daemon, run, done, opaque);
+    virtDaemonJobStart(daemon, checkStart, checkedStart, opaque);
 }
 
 /* Was the last start of a domain that does not run one that was ended here? libvirt's event may have come before the
@@ -217,5 +232,5 @@ virtDaemonStarted(virtDaemon *daemon, const char *uuid)
     check->daemon = daemon;
     check->uuid = g_strdup(uuid);
     check->destroy = daemon->config->destroyUnprovisioned;
-    virtDaemonLock(daemon, check->uuid, VIRT_DAEMON_ITSELF, onGranted, check);
+    virtDaemonLock(daemon, check->uuid, VIRT_DAEMON_ITSELF, onCheckGranted, check);
 }

@@ -53,14 +53,39 @@ warnUser(virtHost *host, const char *message)
                      message);
 }
 
+/* Does what the operation asks for; false with an error aborts it. */
+static bool
+runOperation(virtHost *host, char **argv, GError **error)
+{
+    const char *domain = argv[1], *operation = argv[2], *sub = argv[3];
+    bool isRelease = g_str_equal(operation, "release");
+    g_autoptr(GError) local = NULL;
+    g_autofree char *xml = NULL;
+    gsize len = 0;
+
+    if (g_str_equal(operation, "prepare") && g_str_equal(sub, "begin")) {
+        xml = readInput(&len, error);
+        return xml && virtQemuHostdevPrepareDomain(host, domain, xml, len, (guint64)getppid(), error);
+    }
+    if (g_str_equal(sub, "end") && (isRelease || g_str_equal(operation, "stopped"))) {
+        xml = readInput(&len, NULL);
+        return virtQemuHostdevReleaseDomain(host, domain, xml, len, isRelease, error);
+    }
+    if (!g_str_equal(operation, "reconnect"))
+        return true;
+    xml = readInput(&len, &local);
+    if (xml)
+        virtQemuHostdevReconnectDomain(host, xml, len);
+    else
+        virtHostWarn(host, "%s", local->message);
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
     g_autoptr(virtHost) host = NULL;
     g_autoptr(GError) error = NULL;
-    g_autofree char *xml = NULL;
-    gsize len = 0;
-    bool ok = true;
 
     setlocale(LC_ALL, "");
     g_log_set_writer_func(logToJournal, NULL, NULL);
@@ -71,17 +96,7 @@ main(int argc, char **argv)
     }
     host = virtHostNew("");
     host->warn = warnUser;
-    if (g_str_equal(argv[2], "prepare") && g_str_equal(argv[3], "begin"))
-        ok = (xml = readInput(&len, &error)) &&
-             virtQemuHostdevPrepareDomain(host, argv[1], xml, len, (guint64)getppid(), &error);
-    else if (g_str_equal(argv[3], "end") && (g_str_equal(argv[2], "stopped") || g_str_equal(argv[2], "release"))) {
-        xml = readInput(&len, NULL);
-        ok = virtQemuHostdevReleaseDomain(host, argv[1], xml, len, g_str_equal(argv[2], "release"), &error);
-    } else if (g_str_equal(argv[2], "reconnect") && (xml = readInput(&len, &error)))
-        virtQemuHostdevReconnectDomain(host, xml, len);
-    else if (error)
-        virtHostWarn(host, "%s", error->message);
-    if (ok)
+    if (runOperation(host, argv, &error))
         return 0;
     fprintf(stderr, "virt-hostdev: error: %s\n", error->message);
     g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", VIRT_MESSAGE_ID_FAILED, "DOMAIN_NAME",

@@ -4,12 +4,13 @@
 #include "tools/tool.h"
 
 static char *
-convert(const char *to, const char *xml, gsize len, const char *file, GError **error)
+convertTo(const char *to, const char *xml, gsize len, const char *file, GError **error)
 {
     if (g_str_equal(to, "stock"))
         return virtDomainToStock(xml, len, file, VIRT_DOMAIN_INTERFACES, error);
-    return virtDomainConvert(xml, len, file,
-                             g_str_equal(to, "netdev") ? VIRT_DOMAIN_FORM_NETDEV : VIRT_DOMAIN_FORM_INTERFACE, error);
+    if (g_str_equal(to, "netdev"))
+        return virtDomainConvert(xml, len, file, VIRT_DOMAIN_FORM_NETDEV, error);
+    return virtDomainConvert(xml, len, file, VIRT_DOMAIN_FORM_INTERFACE, error);
 }
 
 bool
@@ -27,14 +28,16 @@ virtCmdConvert(virtTool *tool, int argc, char **argv, GError **error)
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
-    if (!to || !g_strv_contains(forms, to)) {
+    if (!to)
+        to = g_strdup("");
+    if (!g_strv_contains(forms, to)) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--to=%s: give --to=stock, --to=netdev or --to=interface", to ? to : "");
+                    "--to=%s: give --to=stock, --to=netdev or --to=interface", to);
         return false;
     }
     if (!(xml = virtToolReadFile(tool, argv[1], &len, error)))
         return false;
-    if (!(converted = convert(to, xml, len, tool->file, error)))
+    if (!(converted = convertTo(to, xml, len, tool->file, error)))
         return false;
     fputs(converted, stdout);
     return true;

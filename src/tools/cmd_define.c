@@ -11,8 +11,9 @@ readStock(virtTool *tool, const char *file, GError **error)
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
 
-    return xml ? virtDomainToStock(xml, len, tool->file, VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES, error)
-               : NULL;
+    if (!xml)
+        return NULL;
+    return virtDomainToStock(xml, len, tool->file, VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES, error);
 }
 
 bool
@@ -26,11 +27,15 @@ virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error)
     g_autofree char *stock = NULL;
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virDomain) domain = NULL;
+    guint flags = 0;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(stock = readStock(tool, argv[1], error)) ||
         !(conn = virtToolConnect(tool, false, error)))
         return false;
-    if (!(domain = virDomainDefineXMLFlags(conn, stock, validate ? VIR_DOMAIN_DEFINE_VALIDATE : 0))) {
+    if (validate)
+        flags |= VIR_DOMAIN_DEFINE_VALIDATE;
+    domain = virDomainDefineXMLFlags(conn, stock, flags);
+    if (!domain) {
         virtToolLibvirtError(error, "libvirt refused the domain");
         return false;
     }
@@ -50,13 +55,17 @@ virtCmdCreate(virtTool *tool, int argc, char **argv, GError **error)
     g_autofree char *stock = NULL;
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virDomain) domain = NULL;
-    guint flags;
+    guint flags = 0;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(stock = readStock(tool, argv[1], error)) ||
         !(conn = virtToolConnect(tool, false, error)))
         return false;
-    flags = (validate ? VIR_DOMAIN_START_VALIDATE : 0) | (paused ? VIR_DOMAIN_START_PAUSED : 0);
-    if (!(domain = virDomainCreateXML(conn, stock, flags))) {
+    if (validate)
+        flags |= VIR_DOMAIN_START_VALIDATE;
+    if (paused)
+        flags |= VIR_DOMAIN_START_PAUSED;
+    domain = virDomainCreateXML(conn, stock, flags);
+    if (!domain) {
         virtToolLibvirtError(error, "libvirt did not start the domain");
         return false;
     }

@@ -18,12 +18,16 @@ virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(virConnect) conn = NULL;
     g_autofree char *xml = NULL;
     g_autofree char *shown = NULL;
-    guint flags;
+    guint flags = 0;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
-    flags = (inactive ? VIR_DOMAIN_XML_INACTIVE : 0) | (security ? VIR_DOMAIN_XML_SECURE : 0) |
-            (migratable ? VIR_DOMAIN_XML_MIGRATABLE : 0);
+    if (inactive)
+        flags |= VIR_DOMAIN_XML_INACTIVE;
+    if (security)
+        flags |= VIR_DOMAIN_XML_SECURE;
+    if (migratable)
+        flags |= VIR_DOMAIN_XML_MIGRATABLE;
     conn = virtToolConnect(tool, !security, error);
     if (!(xml = virtToolGetXml(conn, argv[1], flags, error)) ||
         !(shown = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, error)))

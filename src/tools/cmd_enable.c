@@ -218,10 +218,13 @@ stopOurs(GError **error)
 static bool
 reopen(const GPtrArray *units, bool enable, GError **error)
 {
+    const char *verb = "disable";
+
+    if (enable)
+        verb = "enable";
     return stopOurs(error) && stopAll(units, error) && virtToolSystemctl(NULL, error, "daemon-reload", NULL) &&
            startAll(units, error) &&
-           virtToolSystemctl(NULL, error, enable ? "enable" : "disable", "--now", "virthostdevd.socket",
-                             "virthostdevd-ro.socket", NULL);
+           virtToolSystemctl(NULL, error, verb, "--now", "virthostdevd.socket", "virthostdevd-ro.socket", NULL);
 }
 
 static bool
@@ -260,7 +263,8 @@ takeOver(virtTool *tool, const GPtrArray *units, GError **error)
 
     if (!reopen(units, true, error))
         return false;
-    return (conn = virtToolConnect(tool, true, error));
+    conn = virtToolConnect(tool, true, error);
+    return conn != NULL;
 }
 
 /* Leave the host as it was found, also one on which virthostdevd stood in front already.
@@ -331,7 +335,10 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
         printf("virthostdevd does not stand in front of libvirt\n");
         return true;
     }
-    units = findStock(&stock, NULL) ? activeUnits(stock) : g_ptr_array_new_with_free_func(g_free);
+    if (findStock(&stock, NULL))
+        units = activeUnits(stock);
+    else
+        units = g_ptr_array_new_with_free_func(g_free);
     if (!reopen(units, false, error)) {
         g_prefix_error(error,
                        "The drop-ins are removed, but libvirt's sockets may be closed. Correct this error, then run "

@@ -21,7 +21,9 @@ typedef char *(*Check)(virtTool *tool, bool *ret_unsure);
 static char *
 checkRoot(virtTool *tool, bool *ret_unsure)
 {
-    return geteuid() == 0 ? NULL : g_strdup("not root: VFs cannot be read in full or set. Run it with sudo");
+    if (geteuid() == 0)
+        return NULL;
+    return g_strdup("not root: VFs cannot be read in full or set. Run it with sudo");
 }
 
 static char *
@@ -88,9 +90,9 @@ checkPFs(virtTool *tool, bool *ret_unsure)
 {
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
 
-    return pfs && pfs->len > 0
-               ? NULL
-               : g_strdup("no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
+    if (pfs && pfs->len > 0)
+        return NULL;
+    return g_strdup("no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
 }
 
 static char *
@@ -101,8 +103,10 @@ checkPorts(virtTool *tool, bool *ret_unsure)
 
     for (guint i = 0; pfs && i < pfs->len; i++) {
         g_autoptr(GPtrArray) vfs = virtPCIListVFs(tool->host, pfs->pdata[i]);
-        g_autoptr(GPtrArray) ports = vfs && vfs->len ? virtPCIGetPorts(tool->host, pfs->pdata[i], NULL) : NULL;
+        g_autoptr(GPtrArray) ports = NULL;
 
+        if (vfs && vfs->len)
+            ports = virtPCIGetPorts(tool->host, pfs->pdata[i], NULL);
         for (guint n = 0; ports && n < ports->len; n++) {
             const virtPort *port = ports->pdata[n];
 
@@ -110,10 +114,9 @@ checkPorts(virtTool *tool, bool *ret_unsure)
                 g_string_append_printf(down, " %s", port->ifname);
         }
     }
-    return down->len == 0
-               ? NULL
-               : g_strdup_printf("down:%s. A domain that uses their VFs will not start: ip link set NETDEV up",
-                                 down->str);
+    if (down->len == 0)
+        return NULL;
+    return g_strdup_printf("down:%s. A domain that uses their VFs will not start: ip link set NETDEV up", down->str);
 }
 
 static char *
@@ -127,11 +130,10 @@ checkRecords(virtTool *tool, bool *ret_unsure)
         return g_strdup(error->message);
     for (guint i = 0; i < records->len; i++)
         gone += virtProvisionRecordIsLeft(tool->host, records->pdata[i]);
-    return gone == 0
-               ? NULL
-               : g_strdup_printf(
-                     "%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev restore",
-                     gone);
+    if (gone == 0)
+        return NULL;
+    return g_strdup_printf(
+        "%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev restore", gone);
 }
 
 static const struct {
@@ -159,9 +161,14 @@ static GPtrArray *
 readFirstVF(virtTool *tool, const virtPCIAddress *pf)
 {
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(tool->host, pf);
-    g_autoptr(virtVF) vf = vfs->len ? virtVFLookup(tool->host, vfs->pdata[0], NULL) : NULL;
+    g_autoptr(virtVF) vf = NULL;
 
-    return vf ? virtNetDevHostdevRead(tool->host, vf, NULL, NULL) : NULL;
+    if (vfs->len == 0)
+        return NULL;
+    vf = virtVFLookup(tool->host, vfs->pdata[0], NULL);
+    if (!vf)
+        return NULL;
+    return virtNetDevHostdevRead(tool->host, vf, NULL, NULL);
 }
 
 static void
@@ -195,8 +202,11 @@ addPFs(virtTool *tool, struct libscols_table *table)
 
         for (guint n = 0; ports && n < ports->len; n++) {
             const virtPort *port = ports->pdata[n];
+            const virtNetdev *netdev = NULL;
 
-            addPort(tool, table, pfs->pdata[i], port, present ? virtNetdevListFind(present, port->port) : NULL);
+            if (present)
+                netdev = virtNetdevListFind(present, port->port);
+            addPort(tool, table, pfs->pdata[i], port, netdev);
         }
     }
 }
@@ -210,14 +220,18 @@ runCheck(virtTool *tool, struct libscols_table *table, guint n)
     bool unsure = false;
     g_autofree char *wrong = checks[n].check(tool, &unsure);
     bool failed = wrong && checks[n].must && !unsure;
-    const char *result = wrong ? "WARN" : "PASS";
-    const char *cells[] = {checks[n].what, failed ? "FAIL" : result, NULL, NULL, NULL, NULL, wrong};
+    const char *result = "PASS";
 
+    if (failed)
+        result = "FAIL";
+    else if (wrong)
+        result = "WARN";
     if (tool->json)
-        virtToolRow(table, NULL, cells);
+        virtToolRow(table, NULL, (const char *[]){checks[n].what, result, NULL, NULL, NULL, NULL, wrong});
+    else if (wrong)
+        printf("%8s: Checking for %-45s : %s (%s)\n", "HOSTDEV", checks[n].what, result, wrong);
     else
-        printf("%8s: Checking for %-45s : %s%s%s%s\n", "HOSTDEV", checks[n].what, cells[1], wrong ? " (" : "",
-               wrong ? wrong : "", wrong ? ")" : "");
+        printf("%8s: Checking for %-45s : %s\n", "HOSTDEV", checks[n].what, result);
     return failed;
 }
 

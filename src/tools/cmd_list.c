@@ -14,9 +14,9 @@ typedef struct {
     const virtNetdev *netdev; /* of vf at port; NULL: could not be read */
     const char *driver;
     const char *owner;
-} Place;
+} ListPlace;
 
-typedef void (*Visit)(const Place *place, void *opaque);
+typedef void (*Visit)(const ListPlace *place, void *opaque);
 
 static char *
 ownerOf(virtHost *host, const char *vfName)
@@ -30,7 +30,7 @@ ownerOf(virtHost *host, const char *vfName)
 
 /* False with @error: it could not be read, but may have been shown all the same. */
 static bool
-visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit, void *opaque, GError **error)
+visitVF(virtHost *host, ListPlace place, const virtPCIAddress *address, Visit visit, void *opaque, GError **error)
 {
     g_autoptr(virtVF) vf = virtVFLookup(host, address, error);
     g_autofree char *driver = virtPCIGetDriver(host, address);
@@ -55,7 +55,7 @@ visitVF(virtHost *host, Place place, const virtPCIAddress *address, Visit visit,
 
 /* All VFs of a port. A list that is too long for the kernel lacks hundreds of them, which take one warning. */
 static void
-visitVFs(virtHost *host, Place place, const GPtrArray *vfs, Visit visit, void *opaque)
+visitVFs(virtHost *host, ListPlace place, const GPtrArray *vfs, Visit visit, void *opaque)
 {
     g_autoptr(GError) first = NULL;
     guint unread = 0;
@@ -82,7 +82,7 @@ visitPF(virtHost *host, const virtPCIAddress *address, Visit visit, void *opaque
     g_autofree char *driver = virtPCIGetDriver(host, address);
     g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, NULL);
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
-    Place place = {.driver = driver};
+    ListPlace place = {.driver = driver};
 
     virtPCIAddressFormat(address, place.pf);
     visit(&place, opaque);
@@ -137,7 +137,7 @@ typedef struct {
 } Tree;
 
 static void
-addToTree(const Place *place, void *opaque)
+addToTree(const ListPlace *place, void *opaque)
 {
     Tree *tree = opaque;
     const char *cells[COLUMNS] = {place->pf, NULL, place->driver};
@@ -194,7 +194,7 @@ printTree(virtTool *tool)
 /* ---- as a picture ---- */
 
 static char *
-formatAttr(const Place *place, virtNetdevAttr attr)
+formatAttr(const ListPlace *place, virtNetdevAttr attr)
 {
     if (!place->netdev)
         return g_strdup("?");
@@ -202,13 +202,13 @@ formatAttr(const Place *place, virtNetdevAttr attr)
 }
 
 static const char *
-driverOf(const Place *place)
+driverOf(const ListPlace *place)
 {
     return place->driver ? place->driver : "no driver";
 }
 
 static void
-drawVF(const Place *place)
+drawVF(const ListPlace *place)
 {
     g_autofree char *mac = formatAttr(place, VIRT_NETDEV_MAC);
     g_autofree char *vlan = formatAttr(place, VIRT_NETDEV_VLAN);
@@ -226,7 +226,7 @@ drawVF(const Place *place)
 }
 
 static void
-draw(const Place *place, void *opaque)
+draw(const ListPlace *place, void *opaque)
 {
     (void)opaque;
     if (place->vf)

@@ -14,7 +14,24 @@ definedDomain(virtTool *tool, const char *name, GError **error)
     g_autoptr(virConnect) conn = virtToolConnectStock(tool, true, error);
     g_autofree char *xml = virtToolGetXml(conn, name, VIR_DOMAIN_XML_INACTIVE, error);
 
-    return xml ? virtDomainConfParse(xml, strlen(xml), NULL, 0, error) : NULL;
+    if (!xml)
+        return NULL;
+    return virtDomainConfParse(xml, strlen(xml), NULL, 0, error);
+}
+
+static void
+addRow(struct libscols_table *table, const virtPlanRow *row)
+{
+    g_autofree char *vf = g_strdup_printf("%u", row->vf);
+    g_autofree char *port = g_strdup_printf("%u", row->port);
+    const char *ports = row->ports, *change = row->problem;
+
+    if (!ports && row->port)
+        ports = port;
+    if (!change)
+        change = virtToolYesNo(row->differs);
+    virtToolRow(table, NULL,
+                (const char *[]){row->device, vf, ports, row->ifname, row->attr, row->from, row->to, change});
 }
 
 static guint
@@ -26,13 +43,8 @@ printPlan(virtTool *tool, const GPtrArray *rows)
 
     for (guint i = 0; i < rows->len; i++) {
         const virtPlanRow *row = rows->pdata[i];
-        g_autofree char *vf = g_strdup_printf("%u", row->vf);
-        g_autofree char *port = row->port ? g_strdup_printf("%u", row->port) : NULL;
-        const char *change = row->problem ? row->problem : row->differs ? "yes" : "no";
-        const char *cells[] = {row->device, vf,    row->ports ? row->ports : port, row->ifname, row->attr, row->from,
-                               row->to,     change};
 
-        virtToolRow(table, NULL, cells);
+        addRow(table, row);
         problems += row->problem != NULL;
     }
     virtToolPrintTable(table);
@@ -50,15 +62,21 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
     g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GPtrArray) rows = NULL;
+    const char *name;
     guint problems;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error))
         return false;
-    domain = isDomain ? definedDomain(tool, argv[1], error)
-                      : virtToolReadDomain(tool, argv[1], VIRT_DOMAIN_INTERFACES, error);
+    if (isDomain)
+        domain = definedDomain(tool, argv[1], error);
+    else
+        domain = virtToolReadDomain(tool, argv[1], VIRT_DOMAIN_INTERFACES, error);
     if (!domain)
         return false;
-    owner = virtOwnerNew(domain->name ? domain->name : argv[1], domain->uuid);
+    name = domain->name;
+    if (!name)
+        name = argv[1];
+    owner = virtOwnerNew(name, domain->uuid);
     rows = virtProvisionPlan(tool->host, owner, domain->hostdevs);
     virtProvisionPlanPFs(tool->host, rows, domain->devices);
     problems = printPlan(tool, rows);

@@ -41,19 +41,27 @@ static const struct {
     [FAILED] = {"failed", "", false},
 };
 
+static void
+addFailure(GString *failures, const char *domain, const char *why)
+{
+    if (failures->len)
+        g_string_append_c(failures, '\n');
+    g_string_append_printf(failures, "Domain '%s' was not reverted: %s", domain, why);
+}
+
 /* @detail: may be NULL */
 static void
 tell(Revert *revert, const char *domain, Result result, const char *detail)
 {
+    g_autofree char *text = g_strconcat(results[result].sentence, detail, NULL); /* @detail may end it */
     const char *const cells[] = {domain, results[result].name, detail};
 
     if (results[result].warning)
-        virtHostWarn(revert->tool->host, "Domain '%s' %s%s", domain, results[result].sentence, detail ? detail : "");
+        virtHostWarn(revert->tool->host, "Domain '%s' %s", domain, text);
     else if (result == FAILED)
-        g_string_append_printf(revert->failures, "%sDomain '%s' was not reverted: %s",
-                               revert->failures->len ? "\n" : "", domain, detail);
+        addFailure(revert->failures, domain, detail);
     else if (!revert->table)
-        printf("Domain '%s' %s%s\n", domain, results[result].sentence, detail ? detail : "");
+        printf("Domain '%s' %s\n", domain, text);
     if (revert->table)
         virtToolRow(revert->table, NULL, cells);
 }
@@ -75,6 +83,7 @@ revertConfig(Revert *revert, virDomainPtr domain, bool *ret_ours, GError **error
     g_autoptr(GPtrArray) lost = NULL;
     g_autofree char *stock = NULL;
     g_autoptr(virDomain) defined = NULL;
+    Result result = REVERTED;
 
     if (!xml || (isOurs(xml) && !(stock = virtDomainRevert(xml, strlen(xml), &lost, error))))
         return false;
@@ -85,7 +94,9 @@ revertConfig(Revert *revert, virDomainPtr domain, bool *ret_ours, GError **error
         virtToolLibvirtError(error, "libvirt refused it");
         return false;
     }
-    tell(revert, virDomainGetName(domain), revert->dryRun ? WOULD_REVERT : REVERTED, NULL);
+    if (revert->dryRun)
+        result = WOULD_REVERT;
+    tell(revert, virDomainGetName(domain), result, NULL);
     for (guint i = 0; i < lost->len; i++)
         tell(revert, virDomainGetName(domain), LOST, lost->pdata[i]);
     return true;
@@ -104,13 +115,16 @@ static bool
 lookAtLive(Revert *revert, virDomainPtr domain, bool persistent, bool *ours, GError **error)
 {
     g_autofree char *xml = NULL;
+    Result result = TRANSIENT;
 
+    if (persistent)
+        result = RUNNING;
     if (virDomainIsActive(domain) != 1)
         return true;
     if (!(xml = virtToolDomainXml(domain, 0, error)))
         return false;
     if (isOurs(xml)) {
-        tell(revert, virDomainGetName(domain), persistent ? RUNNING : TRANSIENT, NULL);
+        tell(revert, virDomainGetName(domain), result, NULL);
         *ours = true;
     }
     return true;
@@ -221,15 +235,16 @@ revertNamed(Revert *revert, virConnectPtr conn, const char *name, GError **error
 {
     virDomainPtr domain = virtToolFindDomain(conn, name, error);
 
-    if (domain)
-        revertOne(revert, domain, true);
-    return domain;
+    if (!domain)
+        return false;
+    revertOne(revert, domain, true);
+    return true;
 }
 
 static bool
 checkUsage(int argc, gboolean all, GError **error)
 {
-    if (all ? argc == 1 : argc == 2)
+    if ((all && argc == 1) || (!all && argc == 2))
         return true;
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                 "give the name of one domain, or --all (see virt-hostdev revert --help)");
@@ -257,7 +272,10 @@ virtCmdRevert(virtTool *tool, int argc, char **argv, GError **error)
         return false;
     if (tool->json)
         revert.table = virtToolTable(tool, "revert", columns);
-    ok = all ? revertAll(&revert, conn, error) : revertNamed(&revert, conn, argv[1], error);
+    if (all)
+        ok = revertAll(&revert, conn, error);
+    else
+        ok = revertNamed(&revert, conn, argv[1], error);
     if (revert.table)
         virtToolPrintTable(revert.table);
     if (ok && failures->len > 0)

@@ -110,12 +110,6 @@ ownerState(virtHost *host, const virtRecord *record, const char *waits)
     return "running";
 }
 
-static const char *
-yesOrNo(bool yes)
-{
-    return yes ? "yes" : "no";
-}
-
 static struct libscols_line *
 addVF(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
 {
@@ -129,7 +123,7 @@ addVF(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
     cells.state = ownerState(host, record, waits);
     cells.phase = virtPhaseName(record->phase);
     if (drift->compared && status->tool->json)
-        cells.drift = yesOrNo(drift->drifted->len);
+        cells.drift = virtToolYesNo(drift->drifted->len);
     cells.problem = waits;
     if (drift->problem)
         cells.problem = drift->problem->message;
@@ -146,7 +140,7 @@ addSetting(Status *status, struct libscols_line *parent, const virtPlanRow *row,
     Cells cells = {.device = row->device, .port = port, .setting = row->attr, .set = row->to, .now = row->from};
 
     if (compared)
-        cells.drift = yesOrNo(row->differs);
+        cells.drift = virtToolYesNo(row->differs);
     if (status->table) {
         virtToolRow(status->table, parent, (const char *const *)&cells);
         return;

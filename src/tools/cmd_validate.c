@@ -21,7 +21,7 @@ validateFile(virtTool *tool, const char *schemas, const char *file, GError **err
     if (!(domain = virtDomainConfParse(xml, len, tool->file, VIRT_DOMAIN_INTERFACES, error)) ||
         !(shown = virtDomainFormat(xml, len, tool->file, VIRT_DOMAIN_FORM_WRITTEN, error)))
         return false;
-    return virtSchemaValidate(schemas ? schemas : VIRT_SCHEMA_DIR, shown, strlen(shown), tool->file, error);
+    return virtSchemaValidate(schemas, shown, strlen(shown), tool->file, error);
 }
 
 bool
@@ -36,6 +36,8 @@ virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error)
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, -1, error))
         return false;
+    if (!schemas)
+        schemas = g_strdup(VIRT_SCHEMA_DIR);
     for (int i = 1; i < argc; i++) {
         if (!validateFile(tool, schemas, argv[i], error))
             return false;

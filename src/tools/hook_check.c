@@ -142,12 +142,13 @@ tryHook(virtHost *host, const char *profile, int *ret_status, GError **error)
     g_autofree char *own = virtHostPath(host, "proc/self/attr/apparmor/current");
     g_autofree char *older = virtHostPath(host, "proc/self/attr/current");
     g_autofree char *order = g_strdup_printf("changeprofile %s", profile);
-    const char *attr = g_file_test(own, G_FILE_TEST_EXISTS) ? own : older;
     Confinement confinement = {.order = order};
     char *argv[] = {path, NULL};
 
-    if (profile)
-        confinement.attr = attr;
+    if (profile && g_file_test(own, G_FILE_TEST_EXISTS))
+        confinement.attr = own;
+    else if (profile)
+        confinement.attr = older;
     return g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, confine,
                         &confinement, NULL, NULL, ret_status, error);
 }
@@ -161,10 +162,12 @@ refused(virtHost *host, const char *profile, const char *why)
     if (!profile)
         return g_strdup_printf("it cannot be executed, so no domain can start: %s. Run: ln -sfn " PROGRAM " " HOOK,
                                why);
+    if (!target)
+        target = g_steal_pointer(&path);
     if (g_strcmp0(target, PROGRAM) != 0)
         return g_strdup_printf("AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its "
                                "next restart ends all guests. Run: ln -sfn " PROGRAM " " HOOK,
-                               profile, target ? target : path);
+                               profile, target);
     return g_strdup_printf("AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next "
                            "restart ends all guests. Configure libvirt-hostdev with -Dsbindir=/usr/sbin and install it",
                            profile, target);
@@ -181,12 +184,14 @@ askSELinux(virtHost *host, const Daemon *daemon, bool *ret_unsure)
     if (g_strcmp0(enforced, "1") != 0)
         return NULL;
     label = readLabel(host, daemon->pid, "selinux", NULL);
-    if (label && strstr(label, ":unconfined_t"))
+    if (!label)
+        label = g_strdup("unknown");
+    if (strstr(label, ":unconfined_t"))
         return NULL;
     *ret_unsure = true;
     return g_strdup_printf("SELinux is enforced and %s runs as '%s': whether its policy allows hooks cannot be told. "
                            "Start a domain, then run: ausearch -m avc -ts recent -c rpc-%s",
-                           daemon->name, label ? label : "unknown", daemon->name);
+                           daemon->name, label, daemon->name);
 }
 
 char *
@@ -195,6 +200,7 @@ virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
     g_autofree char *missing = virtHookCheckFile(tool, ret_unsure);
     g_autofree char *profile = NULL;
     g_autoptr(GError) error = NULL;
+    const char *problem = "no usage";
     Daemon daemon;
     int status;
 
@@ -220,8 +226,9 @@ virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
     }
     if (!g_spawn_check_wait_status(status, &error) && WIFEXITED(status) && WEXITSTATUS(status) == USAGE)
         return askSELinux(tool->host, &daemon, ret_unsure);
-    return g_strdup_printf("it does not run as it should (%s). Look at what it says: " HOOK,
-                           error ? error->message : "no usage");
+    if (error)
+        problem = error->message;
+    return g_strdup_printf("it does not run as it should (%s). Look at what it says: " HOOK, problem);
 }
 
 /* ---- time ---- */
@@ -233,11 +240,17 @@ startedAt(virtHost *host, guint64 pid)
 {
     g_autofree char *stat = virtHostRead(host, NULL, "proc/%" G_GUINT64_FORMAT "/stat", pid);
     g_autofree char *uptime = virtHostRead(host, NULL, "proc/uptime");
-    const char *rest = stat ? strrchr(stat, ')') : NULL;
-    g_auto(GStrv) fields = rest ? g_strsplit(rest + 1, " ", -1) : NULL; /* fields[1] is field 3 */
+    g_auto(GStrv) fields = NULL; /* fields[1] is field 3 */
+    const char *name;
     double up;
 
-    if (!uptime || !fields || g_strv_length(fields) <= 20)
+    if (!stat || !uptime)
+        return 0;
+    name = strrchr(stat, ')');
+    if (!name)
+        return 0;
+    fields = g_strsplit(name + 1, " ", -1);
+    if (g_strv_length(fields) <= 20)
         return 0;
     up = g_ascii_strtod(uptime, NULL) - g_ascii_strtod(fields[20], NULL) / (double)sysconf(_SC_CLK_TCK);
     return g_get_real_time() - (gint64)(up * G_USEC_PER_SEC);
@@ -260,8 +273,10 @@ reloadedAt(const Daemon *daemon, gint64 *ret)
     lines = g_strsplit(said, "\n", -1);
     if (!g_strv_contains((const char *const *)lines, main))
         return false;
+    *ret = 0;
     at = strstr(said, "start_time=[@");
-    *ret = at ? g_ascii_strtoll(at + strlen("start_time=[@"), NULL, 10) * G_USEC_PER_SEC : 0;
+    if (at)
+        *ret = g_ascii_strtoll(at + strlen("start_time=[@"), NULL, 10) * G_USEC_PER_SEC;
     return true;
 }
 

@@ -74,11 +74,14 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
         {NULL},
     };
     const virtCommand *command = virtToolFindCommand((*argv)[0]);
-    g_assert(command); /* it is what this was called for */
-    g_autofree char *usage = g_strdup_printf("%s - %s", command->args, command->summary);
-    g_autofree char *prgname = g_strdup_printf("virt-hostdev %s", command->name);
-    g_autoptr(GOptionContext) context = g_option_context_new(usage);
+    g_autofree char *usage = NULL;
+    g_autofree char *prgname = NULL;
+    g_autoptr(GOptionContext) context = NULL;
 
+    g_assert(command); /* it is what this was called for */
+    usage = g_strdup_printf("%s - %s", command->args, command->summary);
+    prgname = g_strdup_printf("virt-hostdev %s", command->name);
+    context = g_option_context_new(usage);
     g_set_prgname(prgname);
     if (entries)
         g_option_context_add_main_entries(context, entries, NULL);
@@ -103,11 +106,16 @@ char *
 virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error)
 {
     bool isStdin = g_str_equal(file, "-");
-    int fd = isStdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    const char *shown = "stdin";
+    int fd = STDIN_FILENO;
     char *text;
 
+    if (!isStdin)
+        shown = file;
     g_free(tool->file);
-    tool->file = g_strdup(isStdin ? "stdin" : file);
+    tool->file = g_strdup(shown);
+    if (!isStdin)
+        fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "Cannot read '%s': %s", file, g_strerror(errno));
         return NULL;
@@ -127,7 +135,9 @@ virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
 
-    return xml ? virtDomainConfParse(xml, len, tool->file, flags, error) : NULL;
+    if (!xml)
+        return NULL;
+    return virtDomainConfParse(xml, len, tool->file, flags, error);
 }
 
 /* ---- systemd ---- */
@@ -143,6 +153,7 @@ virtToolSystemctl(char **ret_out, GError **error, ...)
     g_autofree char *err = NULL;
     g_autofree char *line = NULL;
     const char *arg;
+    char *said;
     va_list args;
     int status;
 
@@ -156,7 +167,10 @@ virtToolSystemctl(char **ret_out, GError **error, ...)
         return false;
     if (!g_spawn_check_wait_status(status, NULL)) {
         line = g_strjoinv(" ", (char **)argv->pdata);
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "'%s' failed: %s", line, g_strstrip(*err ? err : out));
+        said = err;
+        if (!*said)
+            said = out;
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "'%s' failed: %s", line, g_strstrip(said));
         return false;
     }
     if (ret_out)
@@ -175,8 +189,12 @@ virtToolLibvirtError(GError **error, const char *what)
 virConnectPtr
 virtToolConnect(virtTool *tool, bool readOnly, GError **error)
 {
-    virConnectPtr conn = readOnly ? virConnectOpenReadOnly(tool->uri) : virConnectOpen(tool->uri);
+    virConnectPtr conn;
 
+    if (readOnly)
+        conn = virConnectOpenReadOnly(tool->uri);
+    else
+        conn = virConnectOpen(tool->uri);
     if (!conn)
         virtToolLibvirtError(error, "Cannot connect to libvirt");
     return conn;
@@ -186,7 +204,9 @@ virtToolConnect(virtTool *tool, bool readOnly, GError **error)
 static bool
 isSystem(const char *uri)
 {
-    return uri ? g_str_equal(uri, "qemu:///system") || g_str_equal(uri, "qemu+unix:///system") : geteuid() == 0;
+    if (!uri)
+        return geteuid() == 0;
+    return g_str_equal(uri, "qemu:///system") || g_str_equal(uri, "qemu+unix:///system");
 }
 
 /* A connection to libvirt itself, where virthostdevd stands in front of it: for what only libvirt's own form of a
@@ -195,11 +215,13 @@ isSystem(const char *uri)
 virConnectPtr
 virtToolConnectStock(virtTool *tool, bool readOnly, GError **error)
 {
-    const char *given = tool->uri ? tool->uri : g_getenv("LIBVIRT_DEFAULT_URI");
+    const char *given = tool->uri;
     g_autoptr(virtDaemonConfig) config = NULL;
     g_autofree char *socket = NULL;
     g_autofree char *escaped = NULL;
 
+    if (!given)
+        given = g_getenv("LIBVIRT_DEFAULT_URI");
     if (!isSystem(given))
         return virtToolConnect(tool, readOnly, error);
     if (!(config = virtDaemonConfigLoad(VIRT_DAEMON_CONF, true, error)) ||
@@ -250,9 +272,14 @@ virtToolDomainXml(virDomainPtr domain, guint flags, GError **error)
 char *
 virtToolGetXml(virConnectPtr conn, const char *name, guint flags, GError **error)
 {
-    g_autoptr(virDomain) domain = conn ? virtToolFindDomain(conn, name, error) : NULL;
+    g_autoptr(virDomain) domain = NULL;
 
-    return domain ? virtToolDomainXml(domain, flags, error) : NULL;
+    if (!conn)
+        return NULL;
+    domain = virtToolFindDomain(conn, name, error);
+    if (!domain)
+        return NULL;
+    return virtToolDomainXml(domain, flags, error);
 }
 
 /* ---- tables ---- */
@@ -261,11 +288,14 @@ struct libscols_table *
 virtToolTable(virtTool *tool, const char *name, const char *const *columns)
 {
     struct libscols_table *table = scols_new_table();
+    int flags = SCOLS_FL_TREE;
 
     scols_table_set_name(table, name);
     scols_table_enable_json(table, tool->json);
-    for (guint i = 0; columns[i]; i++)
-        scols_table_new_column(table, columns[i], 0, i == 0 ? SCOLS_FL_TREE : 0);
+    for (guint i = 0; columns[i]; i++) {
+        scols_table_new_column(table, columns[i], 0, flags);
+        flags = 0;
+    }
     return table;
 }
 
@@ -278,6 +308,13 @@ virtToolRow(struct libscols_table *table, struct libscols_line *parent, const ch
     for (size_t i = 0; i < scols_table_get_ncols(table); i++)
         scols_line_set_data(line, i, cells[i]);
     return line;
+}
+
+/* A cell of a table. */
+const char *
+virtToolYesNo(bool yes)
+{
+    return yes ? "yes" : "no";
 }
 
 /* Prints and frees. */

@@ -65,4 +65,5 @@ void virtToolLibvirtError(GError **error, const char *what);
 /* A table for people or, with --json, for programs. @columns: names, NULL at the end; the first holds the tree. */
 struct libscols_table *virtToolTable(virtTool *tool, const char *name, const char *const *columns);
 struct libscols_line *virtToolRow(struct libscols_table *table, struct libscols_line *parent, const char *const *cells);
+const char *virtToolYesNo(bool yes);
 void virtToolPrintTable(struct libscols_table *table);

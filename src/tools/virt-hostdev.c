@@ -88,10 +88,12 @@ parseGlobal(virtTool *tool, int *argc, char ***argv, GError **error)
 static int
 report(const virtTool *tool, const GError *error)
 {
-    bool aboutFile = tool->file && g_str_has_prefix(error->message, tool->file);
-
-    fprintf(stderr, "%s%s\n", aboutFile ? "" : "virt-hostdev: error: ", error->message);
-    return error->domain == G_OPTION_ERROR ? 2 : 1;
+    if (!tool->file || !g_str_has_prefix(error->message, tool->file))
+        fprintf(stderr, "virt-hostdev: error: ");
+    fprintf(stderr, "%s\n", error->message);
+    if (error->domain == G_OPTION_ERROR)
+        return 2;
+    return 1;
 }
 
 static void
