@@ -489,7 +489,7 @@ testOperation(gconstpointer opaque)
     }
 }
 
-/* The table is the one in docs/reliability.rst. */
+/* The table is the one in docs/tables/faults.rst. */
 static void
 testTable(void)
 {
@@ -498,7 +498,7 @@ testTable(void)
 
     g_assert_null(strchr(table, UNKNOWN));
     g_assert_true(g_file_set_contents(path, table, -1, NULL)); /* scripts/check prints it */
-    virtTestSection("../docs/reliability.rst", "faults", table);
+    virtTestSection("../docs/tables/faults.rst", "faults", table);
 }
 
 int

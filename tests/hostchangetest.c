@@ -292,7 +292,7 @@ closeDirectory(Fixture *f)
 
 /* What is expected of an attempt: NULL success, else words of the message. */
 typedef struct {
-    const char *what, *happens; /* for docs/reliability.rst */
+    const char *what, *happens; /* for docs/tables/changes.rst */
     const char *name;
     void (*change)(Fixture *f);
     void (*back)(Fixture *f); /* NULL: it stays so */
@@ -537,7 +537,7 @@ testTable(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(changes); i++)
         g_string_append_printf(out, "%s (``%s``)\n  %s\n\n", changes[i].what, changes[i].name, changes[i].happens);
-    virtTestSection("../docs/reliability.rst", "changes", out->str);
+    virtTestSection("../docs/tables/changes.rst", "changes", out->str);
 }
 
 int

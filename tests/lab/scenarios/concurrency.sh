@@ -102,6 +102,6 @@ for n in 1 2; do
   cell "$row" ratio "$(ratio $n)"
 done
 cat cells
-figures reliability.rst "at once"
+figures tables/concurrency.rst "at once"
 # RTNL is never idle, or the ratio would be nearer to 2: a bound that a busy machine keeps. The figure itself is in the docs.
 like "the ratio of two to two is nearer to 1 than to 2" "$(ratio 2)" '^(0\.[5-9]|1\.[0-4])'

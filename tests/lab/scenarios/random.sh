@@ -43,7 +43,7 @@ else
   cat domains.log; fail "the model and libvirt agree" "$(tail -n 1 domains.log)"
 fi
 
-# What this run found, for docs/reliability.rst; only a large one is worth writing there.
+# What this run found, for docs/tables/random.rst; only a large one is worth writing there.
 for log in chance domains; do
   row="at random, without guests"; [[ $log = chance ]] || row="with libvirt"
   for what in runs steps kills refusals divergences; do
@@ -52,4 +52,4 @@ for log in chance domains; do
     cell "$row" "$column" "${number:-not counted}"
   done
 done
-figures reliability.rst random
+figures tables/random.rst random
