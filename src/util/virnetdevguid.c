@@ -22,20 +22,20 @@
 
 /* The file, relative to the host's root; NULL where the port has none. Caller frees. */
 static char *
-findFile(virtHost *host, const virtVF *vf, const virtPort *port)
+findFile(const virtNetdevTarget *at)
 {
     g_autofree char *dir = NULL;
     g_autoptr(GPtrArray) devices = NULL;
 
-    if (!port->infiniband)
+    if (!at->port->infiniband)
         return NULL;
-    dir = g_strdup_printf("sys/bus/pci/devices/%s/infiniband", vf->pfName);
-    devices = virtHostListDir(host, NULL, "%s", dir);
+    dir = g_strdup_printf("sys/bus/pci/devices/%s/infiniband", at->vf->pfName);
+    devices = virtHostListDir(at->host, NULL, "%s", dir);
     for (guint i = 0; devices && i < devices->len; i++) {
         const char *device = devices->pdata[i];
         g_autofree char *file =
-            g_strdup_printf("%s/%s/iov/ports/%u/admin_guids/%u", dir, device, port->port, vf->index + 1);
-        g_autofree char *path = virtHostPath(host, "%s", file);
+            g_strdup_printf("%s/%s/iov/ports/%u/admin_guids/%u", dir, device, at->port->port, at->vf->index + 1);
+        g_autofree char *path = virtHostPath(at->host, "%s", file);
 
         if (g_file_test(path, G_FILE_TEST_EXISTS))
             return g_steal_pointer(&file);
@@ -45,12 +45,15 @@ findFile(virtHost *host, const virtVF *vf, const virtPort *port)
 
 /* Read the port GUID of @vf from sysfs into @netdev. False, with @netdev untouched, where it is not there. */
 bool
-virtNetdevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev)
+virtNetdevGuidRead(const virtNetdevTarget *at, virtNetdev *netdev)
 {
     guint64 guid;
-    g_autofree char *file = findFile(host, vf, port);
-    g_autofree char *text = file ? virtHostRead(host, NULL, "%s", file) : NULL;
+    g_autofree char *file = findFile(at);
+    g_autofree char *text = NULL;
 
+    if (!file)
+        return false;
+    text = virtHostRead(at->host, NULL, "%s", file);
     if (!text || !g_ascii_string_to_unsigned(text, 16, 0, G_MAXUINT64, &guid, NULL))
         return false;
     netdev->portGuid = guid;
@@ -60,10 +63,12 @@ virtNetdevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtN
 
 /* Write netdev's port GUID through sysfs. Returns 0, -ENOENT where @vf has no such file, or another -errno. */
 int
-virtNetdevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev)
+virtNetdevGuidWrite(const virtNetdevTarget *at, const virtNetdev *netdev)
 {
-    g_autofree char *file = findFile(host, vf, port);
+    g_autofree char *file = findFile(at);
     g_autofree char *text = g_strdup_printf("%016" G_GINT64_MODIFIER "x", netdev->portGuid);
 
-    return file ? virtHostTryWrite(host, text, "%s", file) : -ENOENT;
+    if (!file)
+        return -ENOENT;
+    return virtHostTryWrite(at->host, text, "%s", file);
 }

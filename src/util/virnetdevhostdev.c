@@ -48,14 +48,19 @@ GPtrArray *
 virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, GError **error)
 {
     g_autoptr(GPtrArray) list = virtNetdevListNew();
-    guint n = ports ? ports->len : vf->ports->len;
+    guint n = vf->ports->len;
 
+    if (ports)
+        n = ports->len;
     for (guint i = 0; i < n; i++) {
-        const virtPort *port =
-            ports ? virtVFGetPort(vf, ((const virtNetdev *)ports->pdata[i])->port, error) : vf->ports->pdata[i];
+        virtNetdevTarget at = {.host = host, .vf = vf};
         virtNetdevReading reading;
 
-        if (!port || !virtNetdevReadPort(host, vf, port, &reading, error))
+        if (ports)
+            at.port = virtVFGetPort(vf, ((const virtNetdev *)ports->pdata[i])->port, error);
+        else
+            at.port = vf->ports->pdata[i];
+        if (!at.port || !virtNetdevReadPort(&at, &reading, error))
             return NULL;
         g_ptr_array_add(list, virtNetdevCopy(&reading.netdev));
     }
@@ -65,12 +70,14 @@ virtNetDevHostdevRead(virtHost *host, const virtVF *vf, const GPtrArray *ports, 
 
 /* Whether a VLAN is still there because the driver takes none away, or only said that it did: asked once more. */
 static bool
-isVlanLeft(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-           const virtNetdevReading *reading)
+isVlanLeft(const virtNetdevTarget *at, const virtNetdev *wanted, const virtNetdevReading *reading)
 {
-    return virtNetdevIsUntagged(wanted) &&
-           virtNetdevWriteMayFail(wanted, VIRT_NETDEV_VLAN,
-                                  virtNetdevWriteAttr(host, vf, port, wanted, VIRT_NETDEV_VLAN, reading, NULL, NULL));
+    int rc;
+
+    if (!virtNetdevIsUntagged(wanted))
+        return false;
+    rc = virtNetdevWriteAttr(at, wanted, VIRT_NETDEV_VLAN, reading, NULL, NULL);
+    return virtNetdevWriteMayFail(wanted, VIRT_NETDEV_VLAN, rc);
 }
 
 /* Are all ports as wanted, as far as the driver tells? */
@@ -79,27 +86,27 @@ verifyPorts(virtHost *host, const virtVF *vf, const GPtrArray *wanted, GError **
 {
     for (guint i = 0; i < wanted->len; i++) {
         const virtNetdev *netdev = wanted->pdata[i];
-        const virtPort *port = virtVFGetPort(vf, netdev->port, error);
+        virtNetdevTarget at = {host, vf, virtVFGetPort(vf, netdev->port, error)};
         virtNetdevReading reading;
         guint ignored;
         virtNetdevAttr attr;
         g_autofree char *sentence = NULL;
 
-        if (!port || !virtNetdevReadShown(host, vf, port, &reading, error))
+        if (!at.port || !virtNetdevReadShown(&at, &reading, error))
             return false;
         ignored = findIgnored(netdev, &reading);
         if (ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) { /* else it does not matter whose it is */
-            if (!virtNetdevReadJudgeMac(host, vf, &reading, error))
+            if (!virtNetdevReadJudgeMac(&at, &reading, error))
                 return false;
             ignored = findIgnored(netdev, &reading);
         }
-        if ((ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN)) && isVlanLeft(host, vf, port, netdev, &reading))
+        if ((ignored & VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN)) && isVlanLeft(&at, netdev, &reading))
             ignored &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
         if (!ignored)
             continue;
         attr = (virtNetdevAttr)g_bit_nth_lsf(ignored, -1);
         sentence =
-            virtNetdevWriteDescribeIgnored("set", vf, port, netdev, attr, &reading, virtNetdevGetRemedy(netdev, attr));
+            virtNetdevWriteDescribeIgnored("set", &at, netdev, attr, &reading, virtNetdevGetRemedy(netdev, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }
@@ -112,8 +119,10 @@ static guint
 findTodo(const virtNetdev *wanted, const GPtrArray *present)
 {
     const virtNetdev *known = virtNetdevListFind(present, wanted->port);
-    guint todo = known ? virtNetdevDiff(wanted, known) | (wanted->present & known->unknown) : wanted->present;
+    guint todo = wanted->present;
 
+    if (known)
+        todo = virtNetdevDiff(wanted, known) | (wanted->present & known->unknown);
     return todo & ~wanted->unknown;
 }
 
@@ -123,15 +132,15 @@ writeOne(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrAr
 {
     for (guint i = 0; i < wanted->len; i++) {
         const virtNetdev *netdev = wanted->pdata[i];
-        const virtPort *port = virtVFGetPort(vf, netdev->port, NULL);
+        const virtNetdevTarget at = {host, vf, virtVFGetPort(vf, netdev->port, NULL)};
         guint todo = findTodo(netdev, present);
         bool together;
 
         if (!todo)
             continue;
         /* A single attribute needs no second try to be named. */
-        together = (todo & (todo - 1)) && virtNetlinkSetVF(host, port, vf, netdev, todo, NULL) == 0;
-        if (!together && !virtNetdevWriteOneByOne(host, vf, port, netdev, todo, error))
+        together = (todo & (todo - 1)) && virtNetlinkSetVF(host, at.port, vf, netdev, todo, NULL) == 0;
+        if (!together && !virtNetdevWriteOneByOne(&at, netdev, todo, error))
             return false;
     }
     return true;
@@ -161,8 +170,10 @@ collect(const virtNetDevHostdevChange *changes, guint n, bool reported)
             virtNetlinkChange change = {virtVFGetPort(changes[i].vf, wanted->port, NULL), changes[i].vf, wanted,
                                         findTodo(wanted, changes[i].present)};
 
+            if (reported && !known)
+                continue;
             if (reported)
-                change.attrs &= known ? known->present : 0;
+                change.attrs &= known->present;
             if (change.attrs && change.port)
                 g_array_append_val(all, change);
         }
@@ -196,10 +207,14 @@ static bool
 setAll(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError **error)
 {
     g_autoptr(GArray) todo = collect(changes, n, false);
-    bool done = n == 1 ? writeOne(host, changes->vf, changes->wanted, changes->present, error)
-                       : virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len) ||
-                             writeEach(host, changes, n, error);
+    bool done;
 
+    if (n == 1) {
+        done = writeOne(host, changes->vf, changes->wanted, changes->present, error);
+    } else {
+        done = virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len) ||
+               writeEach(host, changes, n, error);
+    }
     if (!done)
         return false;
     for (guint i = 0; i < n && todo->len > 0; i++) {
@@ -216,10 +231,10 @@ readOthers(virtHost *host, const virtVF *vf, const GPtrArray *wanted)
     GPtrArray *others = virtNetdevListNew();
 
     for (guint i = 0; i < vf->ports->len; i++) {
-        const virtPort *port = vf->ports->pdata[i];
+        const virtNetdevTarget at = {host, vf, vf->ports->pdata[i]};
         virtNetdevReading reading;
 
-        if (!virtNetdevListFind(wanted, port->port) && virtNetdevReadPort(host, vf, port, &reading, NULL))
+        if (!virtNetdevListFind(wanted, at.port->port) && virtNetdevReadPort(&at, &reading, NULL))
             g_ptr_array_add(others, virtNetdevCopy(&reading.netdev));
     }
     return others;
@@ -234,22 +249,25 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
 
     for (guint i = 0; i < others->len; i++) {
         const virtNetdev *before = others->pdata[i];
+        const virtNetdevTarget at = {host, vf, virtVFGetPort(vf, before->port, NULL)};
+        const char *outcome = "That is undone.";
         g_autoptr(GError) failure = NULL;
         g_autoptr(GPtrArray) one = virtNetdevListNew();
         virtNetdevReading now;
-        bool ok;
 
-        if (!virtNetdevReadPort(host, vf, virtVFGetPort(vf, before->port, NULL), &now, NULL) ||
-            virtNetdevDiff(before, &now.netdev) == 0)
+        if (!virtNetdevReadPort(&at, &now, NULL) || virtNetdevDiff(before, &now.netdev) == 0)
             continue;
         g_ptr_array_add(one, virtNetdevCopy(before));
-        ok = virtNetDevHostdevRestore(host, vf, one, &failure);
-        elsewhere = ok ? before->port : 0;
+        elsewhere = before->port;
+        if (!virtNetDevHostdevRestore(host, vf, one, &failure)) {
+            elsewhere = 0;
+            outcome = failure->message;
+        }
         g_clear_error(error);
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
             "VF %u of PF %s (%s) lacks the port that was to be set: the driver has written it to port %u. %s Name that port instead.",
-            vf->index, vf->pfName, vf->name, before->port, ok ? "That is undone." : failure->message);
+            vf->index, vf->pfName, vf->name, before->port, outcome);
     }
     return elsewhere;
 }

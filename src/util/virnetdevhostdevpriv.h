@@ -5,6 +5,13 @@
 
 #include "util/virnetdevquirk.h"
 
+/* Where a setting is: one port of a VF. */
+typedef struct {
+    virtHost *host;
+    const virtVF *vf;
+    const virtPort *port; /* of the VF's PF */
+} virtNetdevTarget;
+
 /* One port's settings as the kernel has them. */
 typedef struct {
     virtNetdev netdev;
@@ -12,10 +19,9 @@ typedef struct {
 } virtNetdevReading;
 
 /* virnetdevread.c */
-bool virtNetdevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret,
-                         GError **error);
-bool virtNetdevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetdevReading *reading, GError **error);
-bool virtNetdevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error);
+bool virtNetdevReadShown(const virtNetdevTarget *at, virtNetdevReading *ret, GError **error);
+bool virtNetdevReadJudgeMac(const virtNetdevTarget *at, virtNetdevReading *reading, GError **error);
+bool virtNetdevReadPort(const virtNetdevTarget *at, virtNetdevReading *ret, GError **error);
 
 /* virnetdevmac.c */
 typedef enum {
@@ -23,21 +29,18 @@ typedef enum {
     VIRT_MAC_OWN,     /* the VF's driver has chosen it */
     VIRT_MAC_UNKNOWN, /* cannot be told */
 } virtMacOrigin;
-bool virtNetdevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
-                        GError **error);
+bool virtNetdevMacJudge(const virtNetdevTarget *at, const guint8 mac[6], virtMacOrigin *ret, GError **error);
 
 /* virnetdevguid.c */
-bool virtNetdevGuidRead(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdev *netdev);
-int virtNetdevGuidWrite(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *netdev);
+bool virtNetdevGuidRead(const virtNetdevTarget *at, virtNetdev *netdev);
+int virtNetdevGuidWrite(const virtNetdevTarget *at, const virtNetdev *netdev);
 
 /* virnetdevwrite.c */
-int virtNetdevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-                        virtNetdevAttr attr, const virtNetdevReading *now, const virtNetdevQuirk **ret_quirk,
-                        char **ret_reason);
+int virtNetdevWriteAttr(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr attr,
+                        const virtNetdevReading *now, const virtNetdevQuirk **ret_quirk, char **ret_reason);
 bool virtNetdevWriteMayFail(const virtNetdev *wanted, virtNetdevAttr attr, int rc);
-bool virtNetdevWriteOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-                             guint todo, GError **error);
-char *virtNetdevWriteDescribeRefusal(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+bool virtNetdevWriteOneByOne(const virtNetdevTarget *at, const virtNetdev *wanted, guint todo, GError **error);
+char *virtNetdevWriteDescribeRefusal(const char *verb, const virtNetdevTarget *at, const virtNetdev *netdev,
                                      virtNetdevAttr attr, int rc, const char *reason, const char *usual);
-char *virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+char *virtNetdevWriteDescribeIgnored(const char *verb, const virtNetdevTarget *at, const virtNetdev *netdev,
                                      virtNetdevAttr attr, const virtNetdevReading *reading, const char *usual);

@@ -62,7 +62,9 @@ judgeUnseen(virtHost *host, const virtVF *vf, const guint8 mac[6])
     if (!(mac[0] & LOCALLY_ADMINISTERED) || isHandedOut(mac))
         return VIRT_MAC_SET;
     driver = virtPCIGetDriver(host, &vf->pf);
-    return virtNetdevQuirkHas("admin-mac-only", driver) ? VIRT_MAC_SET : VIRT_MAC_UNKNOWN;
+    if (virtNetdevQuirkHas("admin-mac-only", driver))
+        return VIRT_MAC_SET;
+    return VIRT_MAC_UNKNOWN;
 }
 
 static virtMacOrigin
@@ -83,28 +85,28 @@ judgeSeen(virtHost *host, const virtVF *vf, const virtPort *netdev, const guint8
     return judgeUnseen(host, vf, mac);
 }
 
-/* Was @mac, which the kernel shows for port @port of a VF and which is not zero, set there by an administrator?
+/* Was @mac, which the kernel shows for a port of a VF and which is not zero, set there by an administrator?
  *
  * Errors: VIRT_ERROR_HOST where the VF's own netdevs cannot be read.
  */
 bool
-virtNetdevMacJudge(virtHost *host, const virtVF *vf, guint port, const guint8 mac[6], virtMacOrigin *ret,
-                   GError **error)
+virtNetdevMacJudge(const virtNetdevTarget *at, const guint8 mac[6], virtMacOrigin *ret, GError **error)
 {
-    g_autoptr(GPtrArray) own = virtPCIGetPorts(host, &vf->address, error);
+    g_autoptr(GPtrArray) own = virtPCIGetPorts(at->host, &at->vf->address, error);
     const virtPort *netdev = NULL;
-    const virtPort *lone;
 
     if (!own)
         return false;
     for (guint i = 0; i < own->len && !netdev; i++) {
-        if (((const virtPort *)own->pdata[i])->port == port)
+        if (((const virtPort *)own->pdata[i])->port == at->port->port)
             netdev = own->pdata[i];
     }
     /* A lone netdev may be numbered anew, or be the one that is left of several: then its address tells. */
-    lone = own->len == 1 ? own->pdata[0] : NULL;
-    if (!netdev && lone && memcmp(lone->mac, mac, sizeof(lone->mac)) == 0)
-        netdev = lone;
-    *ret = netdev ? judgeSeen(host, vf, netdev, mac) : judgeUnseen(host, vf, mac);
+    if (!netdev && own->len == 1 && memcmp(((const virtPort *)own->pdata[0])->mac, mac, 6) == 0)
+        netdev = own->pdata[0];
+    if (netdev)
+        *ret = judgeSeen(at->host, at->vf, netdev, mac);
+    else
+        *ret = judgeUnseen(at->host, at->vf, mac);
     return true;
 }

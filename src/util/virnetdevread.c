@@ -12,14 +12,14 @@
 
 /* Where the MAC that the kernel shows is the VF driver's own, there is none. False where nothing can be read. */
 bool
-virtNetdevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetdevReading *reading, GError **error)
+virtNetdevReadJudgeMac(const virtNetdevTarget *at, virtNetdevReading *reading, GError **error)
 {
     virtNetdev *netdev = &reading->netdev;
     virtMacOrigin origin;
 
     if (virtMacIsZero(reading->shownMac))
         return true;
-    if (!virtNetdevMacJudge(host, vf, netdev->port, reading->shownMac, &origin, error))
+    if (!virtNetdevMacJudge(at, reading->shownMac, &origin, error))
         return false;
     if (origin == VIRT_MAC_OWN)
         memset(netdev->mac, 0, sizeof(netdev->mac));
@@ -30,12 +30,12 @@ virtNetdevReadJudgeMac(virtHost *host, const virtVF *vf, virtNetdevReading *read
 
 /* Read one port of a VF as the kernel shows it, a MAC address of the VF's driver included. */
 bool
-virtNetdevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error)
+virtNetdevReadShown(const virtNetdevTarget *at, virtNetdevReading *ret, GError **error)
 {
     g_autoptr(GError) missing = NULL;
-    virtNetdev netdev = {.port = port->port};
-    bool listed = virtNetlinkGetVF(host, port, vf->index, &netdev, &missing);
-    bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetdevGuidRead(host, vf, port, &netdev);
+    virtNetdev netdev = {.port = at->port->port};
+    bool listed = virtNetlinkGetVF(at->host, at->port, at->vf->index, &netdev, &missing);
+    bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetdevGuidRead(at, &netdev);
 
     if (!listed && !found) {
         g_propagate_error(error, g_steal_pointer(&missing));
@@ -51,11 +51,11 @@ virtNetdevReadShown(virtHost *host, const virtVF *vf, const virtPort *port, virt
  * Errors: see virtNetDevHostdevRead(); then @ret is not touched.
  */
 bool
-virtNetdevReadPort(virtHost *host, const virtVF *vf, const virtPort *port, virtNetdevReading *ret, GError **error)
+virtNetdevReadPort(const virtNetdevTarget *at, virtNetdevReading *ret, GError **error)
 {
     virtNetdevReading reading;
 
-    if (!virtNetdevReadShown(host, vf, port, &reading, error) || !virtNetdevReadJudgeMac(host, vf, &reading, error))
+    if (!virtNetdevReadShown(at, &reading, error) || !virtNetdevReadJudgeMac(at, &reading, error))
         return false;
     *ret = reading;
     return true;

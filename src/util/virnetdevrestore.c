@@ -28,7 +28,7 @@
 typedef struct {
     const virtNetdev *was; /* what was read */
     virtNetdev before;     /* what is to be made of that: the same, with nothing unknown */
-    const virtPort *port;  /* NULL: the PF has no such port any more, or its netdev is out of reach */
+    virtNetdevTarget at;   /* its port NULL: the PF has no such port any more, or its netdev is out of reach */
     bool readable;
     virtNetdevReading now;
     guint todo;                     /* what is not yet as before */
@@ -51,7 +51,7 @@ restoreItemFree(gpointer data)
 }
 
 static GPtrArray *
-newItems(const virtVF *vf, const GPtrArray *before)
+newItems(virtHost *host, const virtVF *vf, const GPtrArray *before)
 {
     GPtrArray *items = g_ptr_array_new_with_free_func(restoreItemFree);
 
@@ -63,7 +63,7 @@ newItems(const virtVF *vf, const GPtrArray *before)
         item->before.unknown = 0;
         if (virtNetdevIsUnknown(item->was, VIRT_NETDEV_MAC))
             memset(item->before.mac, 0, sizeof(item->before.mac));
-        item->port = virtVFGetPort(vf, item->was->port, &item->problem);
+        item->at = (virtNetdevTarget){host, vf, virtVFGetPort(vf, item->was->port, &item->problem)};
         g_ptr_array_add(items, item);
     }
     return items;
@@ -99,15 +99,15 @@ isMacDone(const RestoreItem *item)
 
 /* Read the port and find what is left to do. A port that cannot be read may still be written: everything then. */
 static void
-checkItem(virtHost *host, const virtVF *vf, RestoreItem *item)
+checkItem(RestoreItem *item)
 {
-    if (!item->port)
+    if (!item->at.port)
         return;
     g_clear_error(&item->problem);
-    item->readable = virtNetdevReadPort(host, vf, item->port, &item->now, &item->problem);
+    item->readable = virtNetdevReadPort(&item->at, &item->now, &item->problem);
     item->todo = item->before.present;
     if (g_error_matches(item->problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-        item->port = NULL; /* the ifindex is another netdev's */
+        item->at.port = NULL; /* the ifindex is another netdev's */
         item->todo = 0;
     }
     if (!item->readable)
@@ -122,7 +122,7 @@ checkItem(virtHost *host, const virtVF *vf, RestoreItem *item)
 
 /* The driver takes no MAC address away: it has another now. */
 static void
-standIn(virtHost *host, const virtVF *vf, RestoreItem *item, const virtNetdevQuirk *quirk)
+standIn(RestoreItem *item, const virtNetdevQuirk *quirk)
 {
     char mac[18];
     bool there = item->readable && memcmp(item->now.shownMac, quirk->instead.mac, sizeof(item->now.shownMac)) == 0;
@@ -131,84 +131,88 @@ standIn(virtHost *host, const virtVF *vf, RestoreItem *item, const virtNetdevQui
     virtMacFormat(quirk->instead.mac, mac);
     if (!there) {
         virtHostWarn(
-            host,
+            item->at.host,
             "Port %u (VF %u of %s, %s) had no MAC address set and its driver refuses to take one away: it now has %s.",
-            item->port->port, vf->index, item->port->ifname, vf->name, mac);
+            item->at.port->port, item->at.vf->index, item->at.port->ifname, item->at.vf->name, mac);
     }
 }
 
 /* Take a MAC address away of which it is not known whether it was set; or write the one that was shown then. */
 static int
-clearUnknown(virtHost *host, const virtVF *vf, RestoreItem *item, char **ret_reason)
+clearUnknown(RestoreItem *item, char **ret_reason)
 {
     const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    int rc = virtNetlinkSetVF(host, item->port, vf, &item->before, mac, ret_reason);
+    int rc = virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
 
     if (rc == 0 || !virtNetdevQuirkFind(VIRT_NETDEV_MAC, rc, &item->before, NULL))
         return rc;
     g_clear_pointer(ret_reason, g_free);
     memcpy(item->before.mac, item->was->mac, sizeof(item->before.mac));
-    return virtNetlinkSetVF(host, item->port, vf, &item->before, mac, ret_reason);
+    return virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
 }
 
 static void
-restoreAttr(virtHost *host, const virtVF *vf, RestoreItem *item, virtNetdevAttr attr)
+restoreAttr(RestoreItem *item, virtNetdevAttr attr)
 {
     g_autofree char *reason = NULL;
     const virtNetdevQuirk *quirk = NULL;
     bool unknown = attr == VIRT_NETDEV_MAC && virtNetdevIsUnknown(item->was, attr) && !virtMacIsZero(item->was->mac);
+    const virtNetdevReading *now = NULL;
     int rc;
     bool never;
 
+    if (item->readable)
+        now = &item->now;
     if (unknown) {
-        rc = clearUnknown(host, vf, item, &reason);
+        rc = clearUnknown(item, &reason);
     } else {
-        rc = virtNetdevWriteAttr(host, vf, item->port, &item->before, attr, item->readable ? &item->now : NULL, &quirk,
-                                 &reason);
+        rc = virtNetdevWriteAttr(&item->at, &item->before, attr, now, &quirk, &reason);
     }
     /* What a driver neither reports nor supports was not set by anybody. */
     never = rc == -EOPNOTSUPP && item->readable && !virtNetdevHas(&item->now.netdev, attr);
     g_clear_pointer(&item->refusals[attr], g_free);
     if (quirk && attr == VIRT_NETDEV_MAC)
-        standIn(host, vf, item, quirk);
+        standIn(item, quirk);
     if (rc == 0 || never) {
         item->acknowledged |= VIRT_NETDEV_BIT(attr);
     } else {
         item->refusals[attr] =
-            virtNetdevWriteDescribeRefusal("restore", vf, item->port, &item->before, attr, rc, reason, "");
+            virtNetdevWriteDescribeRefusal("restore", &item->at, &item->before, attr, rc, reason, "");
     }
 }
 
 /* Write what is left to do: together, and what that leaves, one by one. */
 static void
-restoreItem(virtHost *host, const virtVF *vf, RestoreItem *item)
+restoreItem(RestoreItem *item)
 {
-    if (!item->port)
+    if (!item->at.port)
         return;
     if (item->todo & (item->todo - 1)) {
-        if (virtNetlinkSetVF(host, item->port, vf, &item->before, item->todo, NULL) == 0) {
+        if (virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, item->todo, NULL) == 0) {
             item->acknowledged |= item->todo;
             return;
         }
-        checkItem(host, vf, item);
+        checkItem(item);
     }
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (item->todo & VIRT_NETDEV_BIT(attr))
-            restoreAttr(host, vf, item, attr);
+            restoreAttr(item, attr);
     }
 }
 
 /* How much is not yet as before, all ports together; 0 is done. */
 static guint
-checkItems(virtHost *host, const virtVF *vf, const GPtrArray *items)
+checkItems(const GPtrArray *items)
 {
     guint left = 0;
 
     for (guint i = 0; i < items->len; i++) {
         RestoreItem *item = items->pdata[i];
 
-        checkItem(host, vf, item);
-        left += (item->problem ? 1 : 0) + (guint)__builtin_popcount(item->todo);
+        checkItem(item);
+        left += (guint)__builtin_popcount(item->todo);
+        if (item->problem)
+            left++;
     }
     return left;
 }
@@ -216,12 +220,14 @@ checkItems(virtHost *host, const virtVF *vf, const GPtrArray *items)
 static void
 appendSentence(GString *text, const char *sentence)
 {
-    g_string_append_printf(text, "%s%s", text->len ? " " : "", sentence);
+    if (text->len > 0)
+        g_string_append_c(text, ' ');
+    g_string_append(text, sentence);
 }
 
 /* Everything about one netdev that is not as before. */
 static void
-appendFailures(GString *text, const virtVF *vf, const RestoreItem *item)
+appendFailures(GString *text, const RestoreItem *item)
 {
     if (item->problem)
         appendSentence(text, item->problem->message);
@@ -231,7 +237,7 @@ appendFailures(GString *text, const virtVF *vf, const RestoreItem *item)
         if (!(item->todo & VIRT_NETDEV_BIT(attr)))
             continue;
         if (!item->refusals[attr] && item->readable)
-            ignored = virtNetdevWriteDescribeIgnored("restore", vf, item->port, &item->before, attr, &item->now, "");
+            ignored = virtNetdevWriteDescribeIgnored("restore", &item->at, &item->before, attr, &item->now, "");
         if (item->refusals[attr] || ignored)
             appendSentence(text, item->refusals[attr] ? item->refusals[attr] : ignored);
     }
@@ -249,21 +255,21 @@ appendFailures(GString *text, const virtVF *vf, const RestoreItem *item)
 bool
 virtNetDevHostdevRestore(virtHost *host, const virtVF *vf, const GPtrArray *before, GError **error)
 {
-    g_autoptr(GPtrArray) items = newItems(vf, before);
-    guint left = checkItems(host, vf, items);
+    g_autoptr(GPtrArray) items = newItems(host, vf, before);
+    guint left = checkItems(items);
     g_autoptr(GString) text = NULL;
 
     for (guint earlier = G_MAXUINT; left > 0 && left < earlier;) {
         earlier = left;
         for (guint i = 0; i < items->len; i++)
-            restoreItem(host, vf, items->pdata[i]);
-        left = checkItems(host, vf, items);
+            restoreItem(items->pdata[i]);
+        left = checkItems(items);
     }
     if (left == 0)
         return true;
     text = g_string_new(NULL);
     for (guint i = 0; i < items->len; i++)
-        appendFailures(text, vf, items->pdata[i]);
+        appendFailures(text, items->pdata[i]);
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, text->str);
     return false;
 }

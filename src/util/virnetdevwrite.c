@@ -10,12 +10,14 @@
 
 /* Write one attribute over rtnetlink; a port GUID that is refused there, through sysfs. */
 static int
-writeAsIs(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, virtNetdevAttr attr,
-          char **ret_reason)
+writeAsIs(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr attr, char **ret_reason)
 {
-    int rc = virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), ret_reason);
-    int other = rc < 0 && attr == VIRT_NETDEV_PORT_GUID ? virtNetdevGuidWrite(host, vf, port, wanted) : -ENOENT;
+    int rc = virtNetlinkSetVF(at->host, at->port, at->vf, wanted, VIRT_NETDEV_BIT(attr), ret_reason);
+    int other;
 
+    if (rc == 0 || attr != VIRT_NETDEV_PORT_GUID)
+        return rc;
+    other = virtNetdevGuidWrite(at, wanted);
     if (other == -ENOENT)
         return rc;
     if (ret_reason)
@@ -25,8 +27,8 @@ writeAsIs(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetd
 
 /* Write what stands for @wanted, unless the port shows it already. */
 static int
-writeInstead(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, virtNetdevAttr attr,
-             const virtNetdevReading *now, const virtNetdevQuirk *quirk)
+writeInstead(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr attr, const virtNetdevReading *now,
+             const virtNetdevQuirk *quirk)
 {
     virtNetdev other = *wanted;
 
@@ -38,13 +40,13 @@ writeInstead(virtHost *host, const virtVF *vf, const virtPort *port, const virtN
         if (virtNetdevEqualAttr(&other, &shown, attr))
             return 0;
     }
-    return virtNetdevWriteAttr(host, vf, port, &other, attr, now, NULL, NULL);
+    return virtNetdevWriteAttr(at, &other, attr, now, NULL, NULL);
 }
 
 /* Write @wanted while what is in its way is lifted. */
 static int
-writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, virtNetdevAttr attr,
-            const virtNetdevReading *now, const virtNetdevQuirk *quirk)
+writeLifted(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr attr, const virtNetdevReading *now,
+            const virtNetdevQuirk *quirk)
 {
     static const virtNetdev none;
     const guint behind = VIRT_NETDEV_BIT(quirk->behind);
@@ -52,12 +54,14 @@ writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNe
     int rc, back;
 
     virtNetdevCopyAttr(&lifted, &none, quirk->behind);
-    rc = virtNetlinkSetVF(host, port, vf, &lifted, behind, NULL);
+    rc = virtNetlinkSetVF(at->host, at->port, at->vf, &lifted, behind, NULL);
     if (rc < 0)
         return rc;
-    rc = virtNetlinkSetVF(host, port, vf, wanted, VIRT_NETDEV_BIT(attr), NULL);
-    back = virtNetlinkSetVF(host, port, vf, &now->netdev, behind, NULL);
-    return rc < 0 ? rc : back;
+    rc = virtNetlinkSetVF(at->host, at->port, at->vf, wanted, VIRT_NETDEV_BIT(attr), NULL);
+    back = virtNetlinkSetVF(at->host, at->port, at->vf, &now->netdev, behind, NULL);
+    if (rc < 0)
+        return rc;
+    return back;
 }
 
 /* Write one attribute; where it is refused and virtNetdevQuirks knows another way, that way.
@@ -69,23 +73,25 @@ writeLifted(virtHost *host, const virtVF *vf, const virtPort *port, const virtNe
  * Returns 0, or -errno of the first, plain try.
  */
 int
-virtNetdevWriteAttr(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted,
-                    virtNetdevAttr attr, const virtNetdevReading *now, const virtNetdevQuirk **ret_quirk,
-                    char **ret_reason)
+virtNetdevWriteAttr(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr attr,
+                    const virtNetdevReading *now, const virtNetdevQuirk **ret_quirk, char **ret_reason)
 {
     const virtNetdevQuirk *quirk = NULL;
-    int rc = writeAsIs(host, vf, port, wanted, attr, ret_reason);
+    int rc = writeAsIs(at, wanted, attr, ret_reason);
 
     if (rc < 0) {
-        int other;
+        const virtNetdev *present = NULL;
+        int other = rc;
 
-        quirk = virtNetdevQuirkFind(attr, rc, wanted, now ? &now->netdev : NULL);
+        if (now)
+            present = &now->netdev;
+        quirk = virtNetdevQuirkFind(attr, rc, wanted, present);
         if (!quirk)
             return rc;
-        if (quirk->action != VIRT_QUIRK_INSTEAD && !now)
-            return rc; /* what would be in its way is not known */
-        other = quirk->action == VIRT_QUIRK_INSTEAD ? writeInstead(host, vf, port, wanted, attr, now, quirk)
-                                                    : writeLifted(host, vf, port, wanted, attr, now, quirk);
+        if (quirk->action == VIRT_QUIRK_INSTEAD)
+            other = writeInstead(at, wanted, attr, now, quirk);
+        else if (now) /* else what is in its way is not known */
+            other = writeLifted(at, wanted, attr, now, quirk);
         if (other < 0)
             return rc;
         if (ret_reason)
@@ -110,25 +116,27 @@ virtNetdevWriteMayFail(const virtNetdev *wanted, virtNetdevAttr attr, int rc)
 
 /* "VLAN 42 on port 1 (VF 3 of enp65s0f0, 0000:41:00.2)" */
 static char *
-describe(const virtVF *vf, const virtPort *port, const virtNetdev *netdev, virtNetdevAttr attr)
+describe(const virtNetdevTarget *at, const virtNetdev *netdev, virtNetdevAttr attr)
 {
     g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
 
-    return g_strdup_printf("%s %s on port %u (VF %u of %s, %s)", virtNetdevAttrs[attr].title, value, port->port,
-                           vf->index, port->ifname, vf->name);
+    return g_strdup_printf("%s %s on port %u (VF %u of %s, %s)", virtNetdevAttrs[attr].title, value, at->port->port,
+                           at->vf->index, at->port->ifname, at->vf->name);
 }
 
 /* " Do this.", or "" where nothing better is known than the @usual. */
 static char *
-advise(const virtPort *port, virtNetdevAttr attr, int rc, const char *usual)
+advise(const virtNetdevTarget *at, virtNetdevAttr attr, int rc, const char *usual)
 {
     if (virtNetdevQuirkPatience(rc, VIRT_NETDEV_BIT(attr)) > 0)
         return g_strdup(" The device is busy, perhaps being reset: try again.");
-    if (!port->up) {
-        return g_strdup_printf(" PF netdev %s is down: bring it up with 'ip link set dev %s up'.", port->ifname,
-                               port->ifname);
+    if (!at->port->up) {
+        return g_strdup_printf(" PF netdev %s is down: bring it up with 'ip link set dev %s up'.", at->port->ifname,
+                               at->port->ifname);
     }
-    return *usual ? g_strdup_printf(" %s", usual) : g_strdup("");
+    if (*usual)
+        return g_strdup_printf(" %s", usual);
+    return g_strdup("");
 }
 
 /* A refusal in a sentence: what, where, why, what to do.
@@ -139,11 +147,11 @@ advise(const virtPort *port, virtNetdevAttr attr, int rc, const char *usual)
  * @usual: what to do where nothing better is known, or ""
  */
 char *
-virtNetdevWriteDescribeRefusal(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+virtNetdevWriteDescribeRefusal(const char *verb, const virtNetdevTarget *at, const virtNetdev *netdev,
                                virtNetdevAttr attr, int rc, const char *reason, const char *usual)
 {
-    g_autofree char *what = describe(vf, port, netdev, attr);
-    g_autofree char *advice = advise(port, attr, rc, usual);
+    g_autofree char *what = describe(at, netdev, attr);
+    g_autofree char *advice = advise(at, attr, rc, usual);
 
     if (reason)
         return g_strdup_printf("Cannot %s %s: %s (%s).%s", verb, what, g_strerror(-rc), reason, advice);
@@ -156,7 +164,7 @@ virtNetdevWriteDescribeRefusal(const char *verb, const virtVF *vf, const virtPor
  * @reading: what the port shows instead
  */
 char *
-virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPort *port, const virtNetdev *netdev,
+virtNetdevWriteDescribeIgnored(const char *verb, const virtNetdevTarget *at, const virtNetdev *netdev,
                                virtNetdevAttr attr, const virtNetdevReading *reading, const char *usual)
 {
     virtNetdev shown = reading->netdev;
@@ -165,9 +173,9 @@ virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPor
     g_autofree char *advice = NULL;
 
     memcpy(shown.mac, reading->shownMac, sizeof(shown.mac));
-    what = describe(vf, port, netdev, attr);
+    what = describe(at, netdev, attr);
     value = virtNetdevAttrs[attr].format(&shown);
-    advice = advise(port, attr, 0, usual);
+    advice = advise(at, attr, 0, usual);
     return g_strdup_printf("Cannot %s %s: the driver acknowledged it, but %s is what it has now.%s", verb, what, value,
                            advice);
 }
@@ -180,14 +188,15 @@ virtNetdevWriteDescribeIgnored(const char *verb, const virtVF *vf, const virtPor
  * Errors: VIRT_ERROR_REFUSED.
  */
 bool
-virtNetdevWriteOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, const virtNetdev *wanted, guint todo,
-                        GError **error)
+virtNetdevWriteOneByOne(const virtNetdevTarget *at, const virtNetdev *wanted, guint todo, GError **error)
 {
     virtNetdevReading reading;
-    bool readable = virtNetdevReadPort(host, vf, port, &reading, NULL);
+    const virtNetdevReading *now = NULL;
 
-    if (readable)
+    if (virtNetdevReadPort(at, &reading, NULL)) {
+        now = &reading;
         todo &= virtNetdevDiff(wanted, &reading.netdev);
+    }
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_autofree char *reason = NULL;
         int rc;
@@ -195,11 +204,11 @@ virtNetdevWriteOneByOne(virtHost *host, const virtVF *vf, const virtPort *port, 
 
         if (!(todo & VIRT_NETDEV_BIT(attr)))
             continue;
-        rc = virtNetdevWriteAttr(host, vf, port, wanted, attr, readable ? &reading : NULL, NULL, &reason);
+        rc = virtNetdevWriteAttr(at, wanted, attr, now, NULL, &reason);
         if (rc == 0 || virtNetdevWriteMayFail(wanted, attr, rc))
             continue;
-        sentence = virtNetdevWriteDescribeRefusal("set", vf, port, wanted, attr, rc, reason,
-                                                  virtNetdevGetRemedy(wanted, attr));
+        sentence =
+            virtNetdevWriteDescribeRefusal("set", at, wanted, attr, rc, reason, virtNetdevGetRemedy(wanted, attr));
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, sentence);
         return false;
     }
