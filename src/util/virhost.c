@@ -35,7 +35,9 @@ virtHostNew(const char *root)
 {
     virtHost *host = g_new0(virtHost, 1);
 
-    host->root = g_strdup(root ? root : "");
+    if (!root)
+        root = "";
+    host->root = g_strdup(root);
     for (size_t len = strlen(host->root); len > 0 && host->root[len - 1] == '/'; len--)
         host->root[len - 1] = '\0';
     host->request = virtNetlinkRequest;
@@ -45,7 +47,7 @@ virtHostNew(const char *root)
     return host;
 }
 
-/* Closes the socket too. Takes NULL. */
+/* Closes the socket too. */
 void
 virtHostFree(virtHost *host)
 {
@@ -120,29 +122,37 @@ virtHostPath(virtHost *host, const char *format, ...)
     return path;
 }
 
+/* read(2), again where a signal came between. */
+static ssize_t
+readSome(int fd, char *buffer, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, buffer, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* Fill @buffer from @fd. Returns the number of bytes, or -1 with errno; more than @size bytes is EFBIG. */
 static ssize_t
 readWhole(int fd, char *buffer, size_t size)
 {
     size_t have = 0;
+    char extra;
+    ssize_t n;
 
-    for (;;) {
-        char extra;
-        bool full = have == size;
-        ssize_t n = read(fd, full ? &extra : buffer + have, full ? 1 : size - have);
-
-        if (n < 0 && errno == EINTR)
-            continue;
+    do {
+        n = readSome(fd, buffer + have, size - have);
         if (n < 0)
             return -1;
-        if (n == 0)
-            return (ssize_t)have;
-        if (full) {
-            errno = EFBIG;
-            return -1;
-        }
         have += (size_t)n;
-    }
+    } while (n > 0 && have < size);
+    if (n > 0)
+        n = readSome(fd, &extra, 1);
+    if (n > 0)
+        errno = EFBIG;
+    return n == 0 ? (ssize_t)have : -1;
 }
 
 /* A driver that has nothing to say of an attribute answers EOPNOTSUPP.
@@ -151,10 +161,14 @@ readWhole(int fd, char *buffer, size_t size)
 static void
 setUnread(const char *path, int number, const char *excess, GError **error)
 {
-    bool missing = number == ENOENT || number == ENOTDIR || number == EOPNOTSUPP;
+    int code = VIRT_ERROR_HOST;
+    const char *why = g_strerror(number);
 
-    g_set_error(error, VIRT_ERROR, missing ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST, "Cannot read %s: %s.", path,
-                number == EFBIG ? excess : g_strerror(number));
+    if (number == ENOENT || number == ENOTDIR || number == EOPNOTSUPP)
+        code = VIRT_ERROR_NOT_FOUND;
+    if (number == EFBIG)
+        why = excess;
+    g_set_error(error, VIRT_ERROR, code, "Cannot read %s: %s.", path, why);
 }
 
 static char *
@@ -162,9 +176,12 @@ readPath(const char *path, GError **error)
 {
     char buffer[ATTRIBUTE_MAX + 1];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t n = fd < 0 ? -1 : readWhole(fd, buffer, ATTRIBUTE_MAX);
-    int saved = errno;
+    ssize_t n = -1;
+    int saved;
 
+    if (fd >= 0)
+        n = readWhole(fd, buffer, ATTRIBUTE_MAX);
+    saved = errno;
     if (fd >= 0)
         close(fd);
     if (n < 0) {
@@ -206,9 +223,9 @@ virtHostRead(virtHost *host, GError **error, const char *format, ...)
 bool
 virtHostParseUInt(const char *text, guint64 max, guint64 *ret)
 {
-    bool hex = g_str_has_prefix(text, "0x");
-
-    return g_ascii_string_to_unsigned(hex ? text + 2 : text, hex ? 16 : 10, 0, max, ret, NULL);
+    if (g_str_has_prefix(text, "0x"))
+        return g_ascii_string_to_unsigned(text + 2, 16, 0, max, ret, NULL);
+    return g_ascii_string_to_unsigned(text, 10, 0, max, ret, NULL);
 }
 
 /* Such a number in a file.
@@ -245,26 +262,26 @@ virtHostTryWrite(virtHost *host, const char *value, const char *format, ...)
 {
     va_list args;
     g_autofree char *path = NULL;
-    int fd;
-    ssize_t n = -1;
-    int saved;
+    int fd, saved;
+    ssize_t n;
 
     va_start(args, format);
     path = formatPath(host, format, args);
     va_end(args);
     fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd >= 0) {
-        do
-            n = write(fd, value, strlen(value));
-        while (n < 0 && errno == EINTR);
-    }
-    saved = n >= 0 ? EIO : errno;
-    if (fd >= 0)
-        close(fd);
-    return n == (ssize_t)strlen(value) ? 0 : -saved;
+    if (fd < 0)
+        return -errno;
+    do
+        n = write(fd, value, strlen(value));
+    while (n < 0 && errno == EINTR);
+    saved = errno;
+    close(fd);
+    if (n < 0)
+        return -saved;
+    return n == (ssize_t)strlen(value) ? 0 : -EIO;
 }
 
-/* The same for who is content with a sentence.
+/* As virtHostTryWrite(), but sets a GError.
  *
  * Errors: VIRT_ERROR_NOT_FOUND, VIRT_ERROR_HOST with the kernel's reason.
  */
@@ -273,7 +290,7 @@ virtHostWrite(virtHost *host, const char *value, GError **error, const char *for
 {
     va_list args;
     g_autofree char *path = NULL;
-    int rc, code;
+    int rc, code = VIRT_ERROR_HOST;
 
     va_start(args, format);
     path = g_strdup_vprintf(format, args);
@@ -281,7 +298,8 @@ virtHostWrite(virtHost *host, const char *value, GError **error, const char *for
     rc = virtHostTryWrite(host, value, "%s", path);
     if (rc == 0)
         return true;
-    code = rc == -ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
+    if (rc == -ENOENT)
+        code = VIRT_ERROR_NOT_FOUND;
     g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s/%s: %s.", value, host->root, path, g_strerror(-rc));
     return false;
 }
@@ -309,7 +327,7 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
     va_list args;
     g_autofree char *path = NULL;
     ssize_t n;
-    const char *slash, *name;
+    const char *name;
     g_autofree char *shown = NULL;
 
     va_start(args, format);
@@ -321,8 +339,11 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
         return NULL;
     }
     target[n] = '\0';
-    slash = strrchr(target, '/');
-    name = slash ? slash + 1 : target;
+    name = strrchr(target, '/');
+    if (name)
+        name++;
+    else
+        name = target;
     if (isKernelName(name))
         return g_strdup(name);
     shown = g_strescape(target, NULL);
@@ -356,11 +377,19 @@ virtHostListDir(virtHost *host, GError **error, const char *format, ...)
     va_end(args);
     errno = 0;
     dir = opendir(path);
-    for (struct dirent *entry; dir && names->len <= DIRECTORY_MAX && (errno = 0, entry = readdir(dir));) {
+    while (dir && names->len <= DIRECTORY_MAX) {
+        const struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(dir);
+        if (!entry)
+            break;
         if (entry->d_name[0] != '.')
             g_ptr_array_add(names, g_strdup(entry->d_name));
     }
-    problem = names->len > DIRECTORY_MAX ? EFBIG : errno;
+    problem = errno;
+    if (names->len > DIRECTORY_MAX)
+        problem = EFBIG;
     if (dir)
         closedir(dir);
     if (problem && problem != ENOENT && problem != ENOTDIR) {

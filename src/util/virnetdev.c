@@ -16,7 +16,6 @@ virtNetdevNew(guint port)
     return netdev;
 }
 
-/* Caller frees with g_free(). */
 virtNetdev *
 virtNetdevCopy(const virtNetdev *netdev)
 {
@@ -34,7 +33,6 @@ virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr)
     to->unknown = (to->unknown & ~VIRT_NETDEV_BIT(attr)) | (from->unknown & VIRT_NETDEV_BIT(attr));
 }
 
-/* Is the attribute given? */
 bool
 virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr)
 {
@@ -79,7 +77,9 @@ toMegabits(guint32 kibibytes)
 {
     guint64 rate = ((guint64)kibibytes * 8192 + 500000) / 1000000;
 
-    return kibibytes > 0 && rate == 0 ? 1 : (guint32)rate;
+    if (kibibytes > 0 && rate == 0)
+        return 1;
+    return (guint32)rate;
 }
 
 static guint32
@@ -98,7 +98,11 @@ toKibibytes(guint32 megabits)
 void
 virtNetdevGetRate(const virtNetdev *netdev, guint32 *ret_max, guint32 *ret_min)
 {
-    *ret_max = toMegabits(netdev->bandwidth.peak ? netdev->bandwidth.peak : netdev->bandwidth.average);
+    guint32 cap = netdev->bandwidth.peak;
+
+    if (cap == 0)
+        cap = netdev->bandwidth.average;
+    *ret_max = toMegabits(cap);
     *ret_min = toMegabits(netdev->bandwidth.floor);
 }
 
@@ -146,7 +150,6 @@ virtNetdevListNew(void)
     return g_ptr_array_new_with_free_func(g_free);
 }
 
-/* A list of copies. */
 GPtrArray *
 virtNetdevListCopy(const GPtrArray *list)
 {
@@ -179,9 +182,9 @@ virtNetdevListLeavesPort(const GPtrArray *list)
 virtNetdev *
 virtNetdevListMatch(const GPtrArray *list, guint port)
 {
-    bool any = list->len == 1 && (port == VIRT_NETDEV_PORT_ANY || virtNetdevListLeavesPort(list));
-
-    return any ? list->pdata[0] : virtNetdevListFind(list, port);
+    if (list->len == 1 && (port == VIRT_NETDEV_PORT_ANY || virtNetdevListLeavesPort(list)))
+        return list->pdata[0];
+    return virtNetdevListFind(list, port);
 }
 
 static int
@@ -192,7 +195,6 @@ compareNetdevs(gconstpointer a, gconstpointer b)
     return (left->port > right->port) - (left->port < right->port);
 }
 
-/* By port. */
 void
 virtNetdevListSort(GPtrArray *list)
 {
@@ -259,8 +261,9 @@ virtMacFormat(const guint8 mac[6], char ret[18])
     for (guint i = 0; i < 6; i++) {
         ret[i * 3] = digits[mac[i] >> 4];
         ret[i * 3 + 1] = digits[mac[i] & 0xf];
-        ret[i * 3 + 2] = i < 5 ? ':' : '\0';
+        ret[i * 3 + 2] = ':';
     }
+    ret[17] = '\0';
 }
 
 /* A random address under 52:54:00, the prefix libvirt gives to QEMU guests. */

@@ -44,14 +44,17 @@ static char *
 vlanFormat(const virtNetdev *netdev)
 {
     bool ad = netdev->vlan.id != 0 && netdev->vlan.protocol == ETH_P_8021AD;
-    g_autofree char *priority = NULL;
+    guint id = netdev->vlan.id, priority = netdev->vlan.priority;
 
-    if (netdev->vlan.id == 0 && netdev->vlan.priority == 0)
+    if (id == 0 && priority == 0)
         return g_strdup("none");
-    priority = netdev->vlan.priority ? g_strdup_printf("priority %u", netdev->vlan.priority) : g_strdup("");
-    if (!ad && !*priority)
-        return g_strdup_printf("%u", netdev->vlan.id);
-    return g_strdup_printf("%u (%s%s%s)", netdev->vlan.id, priority, ad && *priority ? ", " : "", ad ? "802.1ad" : "");
+    if (ad && priority)
+        return g_strdup_printf("%u (priority %u, 802.1ad)", id, priority);
+    if (ad)
+        return g_strdup_printf("%u (802.1ad)", id);
+    if (priority)
+        return g_strdup_printf("%u (priority %u)", id, priority);
+    return g_strdup_printf("%u", id);
 }
 
 /* --- Bandwidth --- */
@@ -75,8 +78,10 @@ bandwidthFormat(const virtNetdev *netdev)
     virtNetdevGetRate(netdev, &max, &min);
     if (max && min)
         return g_strdup_printf("%u Mb/s at most, %u Mb/s at least", max, min);
-    if (max || min)
-        return g_strdup_printf("%u Mb/s at %s", max ? max : min, max ? "most" : "least");
+    if (max)
+        return g_strdup_printf("%u Mb/s at most", max);
+    if (min)
+        return g_strdup_printf("%u Mb/s at least", min);
     return g_strdup("none");
 }
 
@@ -93,7 +98,9 @@ linkFormat(const virtNetdev *netdev)
 {
     static const char *const names[] = {"auto", "up", "down"};
 
-    return g_strdup(netdev->link < G_N_ELEMENTS(names) ? names[netdev->link] : "unknown");
+    if (netdev->link >= G_N_ELEMENTS(names))
+        return g_strdup("unknown");
+    return g_strdup(names[netdev->link]);
 }
 
 static char *
@@ -109,8 +116,9 @@ describeGuid(guint64 guid)
 {
     GString *text = g_string_new(NULL);
 
-    for (int shift = 56; shift >= 0; shift -= 8)
-        g_string_append_printf(text, "%02x%s", (guint)(guid >> shift & 0xff), shift ? ":" : "");
+    for (int shift = 56; shift > 0; shift -= 8)
+        g_string_append_printf(text, "%02x:", (guint)(guid >> shift & 0xff));
+    g_string_append_printf(text, "%02x", (guint)(guid & 0xff));
     return g_string_free(text, FALSE);
 }
 
@@ -131,7 +139,9 @@ portGuidFormat(const virtNetdev *netdev)
 static char *
 virtualportFormat(const virtNetdev *netdev)
 {
-    return g_strdup(*netdev->profileid ? netdev->profileid : "none");
+    if (!*netdev->profileid)
+        return g_strdup("none");
+    return g_strdup(netdev->profileid);
 }
 
 static bool

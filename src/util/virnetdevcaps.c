@@ -156,7 +156,6 @@ virtNetdevCapsPortRead(virtHost *host, const virtPCIAddress *pf, const virtPort 
     return kind;
 }
 
-/* Takes NULL. */
 void
 virtNetdevCapsPortFree(virtNetdevCapsPort *kind)
 {

@@ -217,8 +217,10 @@ virtNetdevQuirkHas(const char *name, const char *driver)
 
     while (quirk->name && !g_str_equal(quirk->name, name))
         quirk++;
-    drivers = g_strsplit(quirk->name ? quirk->drivers : "", ", ", -1);
-    return driver && g_strv_contains((const char *const *)drivers, driver);
+    if (!driver || !quirk->name)
+        return false;
+    drivers = g_strsplit(quirk->drivers, ", ", -1);
+    return g_strv_contains((const char *const *)drivers, driver);
 }
 
 /* Is what was @read a driver's own way to say "none"? */
@@ -244,12 +246,14 @@ virtNetdevQuirkNeedsProbe(const GPtrArray *vfPorts, const GPtrArray *before, con
 {
     for (guint i = 0; i < vfPorts->len; i++) {
         const virtPort *own = vfPorts->pdata[i];
-        bool one =
-            vfPorts->len == 1 && wanted->len == 1; /* a VF with one port may call it otherwise than the PF does */
-        guint port = one ? ((const virtNetdev *)wanted->pdata[0])->port : own->port;
-        const virtNetdev *was = virtNetdevListFind(before, port);
-        const virtNetdev *set = virtNetdevListFind(wanted, port);
+        guint port = own->port;
+        const virtNetdev *was, *set;
 
+        /* A VF with one port may call it otherwise than the PF does. */
+        if (vfPorts->len == 1 && wanted->len == 1)
+            port = ((const virtNetdev *)wanted->pdata[0])->port;
+        was = virtNetdevListFind(before, port);
+        set = virtNetdevListFind(wanted, port);
         if (!was || !set || !virtNetdevHas(set, VIRT_NETDEV_MAC) || virtNetdevEqualAttr(set, was, VIRT_NETDEV_MAC))
             continue;
         if (memcmp(own->mac, set->mac, sizeof(own->mac)) == 0)

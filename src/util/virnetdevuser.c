@@ -41,7 +41,9 @@ virtNetdevUserReadIPv4(virtHost *host, const char *ifname)
     found = ioctl(fd, SIOCGIFADDR, &request) == 0 && request.ifr_addr.sa_family == AF_INET;
     close(fd);
     memcpy(&address, &request.ifr_addr, sizeof(address));
-    return found ? g_strdup(inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text))) : NULL;
+    if (!found)
+        return NULL;
+    return g_strdup(inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text)));
 }
 
 /* An IPv6 address that somebody has given to a netdev, or NULL. */
@@ -97,7 +99,8 @@ checkNetdevUnused(virtHost *host, const virtVF *vf, const char *ifname, GError *
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    address = upper ? NULL : host->readIPv4(host, ifname);
+    if (!upper)
+        address = host->readIPv4(host, ifname);
     if (!upper && !address)
         address = readIPv6(host, ifname);
     if (upper) {
@@ -137,9 +140,12 @@ hasNoNetdev(virtHost *host, const virtVF *vf, const char *driver)
 static bool
 isInNamespace(virtHost *host, const virtVF *vf, const char *pid, const char *own, GHashTable *seen)
 {
-    g_autofree char *space = g_ascii_isdigit(*pid) ? virtHostReadLink(host, NULL, "proc/%s/ns/net", pid) : NULL;
+    g_autofree char *space = NULL;
     g_autoptr(GPtrArray) names = NULL;
 
+    if (!g_ascii_isdigit(*pid))
+        return false;
+    space = virtHostReadLink(host, NULL, "proc/%s/ns/net", pid);
     if (!space || g_strcmp0(space, own) == 0 || !g_hash_table_add(seen, g_strdup(space)))
         return false;
     names = virtHostListDir(host, NULL, "proc/%s/root/" PCI_DEVICE "/net", pid, vf->name);
@@ -161,7 +167,9 @@ describeNamespace(virtHost *host, const virtVF *vf)
         if (!isInNamespace(host, vf, pid, own, seen))
             continue;
         name = virtHostRead(host, NULL, "proc/%s/comm", pid);
-        return g_strdup_printf(", that of process %s (%s)", pid, name ? g_strchomp(name) : "?");
+        if (!name)
+            name = g_strdup("?");
+        return g_strdup_printf(", that of process %s (%s)", pid, g_strchomp(name));
     }
     return g_strdup("");
 }

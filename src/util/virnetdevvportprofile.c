@@ -93,10 +93,14 @@ bool
 virtNetdevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, const virtNetdev *netdev)
 {
     guint8 hostUUID[PORT_UUID_MAX];
-    bool associate = *netdev->profileid;
+    bool associate = *netdev->profileid != '\0';
+    guint8 request = PORT_REQUEST_DISASSOCIATE;
     struct nlattr *ports = nla_nest_start(msg, IFLA_VF_PORTS);
-    struct nlattr *entry = ports ? nla_nest_start(msg, IFLA_VF_PORT) : NULL;
+    struct nlattr *entry;
 
+    if (!ports)
+        return false;
+    entry = nla_nest_start(msg, IFLA_VF_PORT);
     if (!entry || nla_put_u32(msg, IFLA_PORT_VF, vf->index) < 0)
         return false;
     if (associate && nla_put_string(msg, IFLA_PORT_PROFILE, netdev->profileid) < 0)
@@ -105,7 +109,9 @@ virtNetdevVPortProfilePut(struct nl_msg *msg, virtHost *host, const virtVF *vf, 
         return false;
     if (readHostUUID(host, hostUUID) && nla_put(msg, IFLA_PORT_HOST_UUID, sizeof(hostUUID), hostUUID) < 0)
         return false;
-    if (nla_put_u8(msg, IFLA_PORT_REQUEST, associate ? PORT_REQUEST_ASSOCIATE : PORT_REQUEST_DISASSOCIATE) < 0)
+    if (associate)
+        request = PORT_REQUEST_ASSOCIATE;
+    if (nla_put_u8(msg, IFLA_PORT_REQUEST, request) < 0)
         return false;
     return nla_nest_end(msg, entry) == 0 && nla_nest_end(msg, ports) == 0;
 }
@@ -157,9 +163,9 @@ virtNetdevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *v
             return rc;
         rc = readResponse(reply, vf->index, ret_reason);
         nlmsg_free(reply);
-        if (rc == -ENODATA)
-            rc = *netdev->profileid ? -EINPROGRESS : 0;
-        if (rc != -EINPROGRESS)
+        if (rc == -ENODATA && !*netdev->profileid)
+            return 0;
+        if (rc != -ENODATA && rc != -EINPROGRESS)
             return rc;
         host->sleep(POLL_MILLISECONDS * 1000);
     }

@@ -80,7 +80,9 @@ sendRequest(struct nl_sock *socket, struct nl_msg *request, bool wantsReply)
     do
         n = send(nl_socket_get_fd(socket), header, header->nlmsg_len, 0);
     while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : 0;
+    if (n < 0)
+        return -errno;
+    return 0;
 }
 
 /* The text of an extended ACK behind @error, bounded and printable; NULL where there is none. */
@@ -111,11 +113,12 @@ static int
 readError(const struct nlmsghdr *header, char **ret_reason)
 {
     const struct nlmsgerr *error = nlmsg_data(header);
-    char *reason;
+    char *reason = NULL;
 
     if (header->nlmsg_len < NLMSG_HDRLEN + sizeof(*error) || error->error > 0)
         return -EBADMSG;
-    reason = error->error < 0 && ret_reason ? readReason(header, error) : NULL;
+    if (error->error < 0 && ret_reason)
+        reason = readReason(header, error);
     if (reason)
         *ret_reason = reason;
     return error->error;
@@ -134,7 +137,9 @@ readDatagram(unsigned char *data, int length, guint32 seq, struct nl_msg **ret_r
         if (header->nlmsg_type == NLMSG_ERROR) {
             int rc = readError(header, ret_reason);
 
-            return rc == 0 && ret_reply ? -EBADMSG : rc;
+            if (rc == 0 && ret_reply)
+                return -EBADMSG;
+            return rc;
         }
         if (header->nlmsg_type < NLMSG_MIN_TYPE || !ret_reply)
             continue;
@@ -152,10 +157,13 @@ static int
 receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, char **ret_reason)
 {
     gint64 deadline = g_get_monotonic_time() + ANSWER_SECONDS * G_USEC_PER_SEC;
-    size_t max = ret_reply ? DATAGRAM_MAX : ACK_MAX;
-    g_autofree unsigned char *data = g_malloc(max);
+    size_t max = ACK_MAX;
+    g_autofree unsigned char *data = NULL;
     int rc = 1;
 
+    if (ret_reply)
+        max = DATAGRAM_MAX;
+    data = g_malloc(max);
     while (rc == 1 && g_get_monotonic_time() < deadline) {
         struct sockaddr_nl sender = {0};
         socklen_t size = sizeof(sender);
@@ -177,7 +185,9 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
         if (length <= 0)
             break;
     }
-    return rc == 1 ? -ETIMEDOUT : rc;
+    if (rc == 1)
+        return -ETIMEDOUT;
+    return rc;
 }
 
 /* The virtHostRequest of the running kernel; see virhost.h. The socket opens at the first call and stays. No answer
@@ -191,11 +201,15 @@ virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_r
     if (!host->socket) {
         errno = 0;
         host->socket = openSocket();
+        if (!host->socket && errno)
+            return -errno;
         if (!host->socket)
-            return errno ? -errno : -ENOMEM;
+            return -ENOMEM;
     }
     rc = sendRequest(host->socket, request, ret_reply != NULL);
-    return rc < 0 ? rc : receiveAnswer(host->socket, nlmsg_hdr(request)->nlmsg_seq, ret_reply, ret_reason);
+    if (rc < 0)
+        return rc;
+    return receiveAnswer(host->socket, nlmsg_hdr(request)->nlmsg_seq, ret_reply, ret_reason);
 }
 
 /* A link message of @type (RTM_GETLINK, RTM_SETLINK) about one netdev. Returns NULL when memory is short; free
@@ -223,12 +237,14 @@ virtNetlinkNewMessage(int type, guint ifindex)
 int
 virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **ret_reply, char **ret_reason)
 {
-    guint32 mask = stats ? RTEXT_FILTER_VF : RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;
+    guint32 mask = RTEXT_FILTER_VF;
     struct nl_msg *reply = NULL;
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, ifindex);
     int rc = -ENOMEM;
     struct nlmsghdr *header;
 
+    if (!stats)
+        mask |= RTEXT_FILTER_SKIP_STATS;
     if (request && nla_put_u32(request, IFLA_EXT_MASK, mask) == 0)
         rc = host->request(host, request, &reply, ret_reason);
     nlmsg_free(request);

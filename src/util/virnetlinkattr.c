@@ -19,7 +19,9 @@
 static const void *
 payload(struct nlattr **tb, int type, size_t size)
 {
-    return tb[type] && nla_len(tb[type]) >= (int)size ? nla_data(tb[type]) : NULL;
+    if (!tb[type] || nla_len(tb[type]) < (int)size)
+        return NULL;
+    return nla_data(tb[type]);
 }
 
 /* Copy attribute @type of @tb into @value, or return false. */
@@ -29,9 +31,10 @@ virtGet(struct nlattr **tb, int type, void *value, size_t size)
 {
     const void *data = payload(tb, type, size);
 
-    if (data)
-        memcpy(value, data, size);
-    return data;
+    if (!data)
+        return false;
+    memcpy(value, data, size);
+    return true;
 }
 
 static bool
@@ -85,7 +88,9 @@ vlanGetProtocol(struct nlattr **tb)
 
     if (!tb[IFLA_VF_VLAN_LIST] || nla_parse_nested(list, IFLA_VF_VLAN_INFO_MAX, tb[IFLA_VF_VLAN_LIST], NULL) < 0)
         return ETH_P_8021Q;
-    return GET(list, IFLA_VF_VLAN_INFO, &info) && ntohs(info.vlan_proto) == ETH_P_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
+    if (GET(list, IFLA_VF_VLAN_INFO, &info) && ntohs(info.vlan_proto) == ETH_P_8021AD)
+        return ETH_P_8021AD;
+    return ETH_P_8021Q;
 }
 
 static void

@@ -87,7 +87,8 @@ linkNew(struct nl_msg *reply)
     int rest;
 
     link->reply = reply;
-    link->total = total && nla_len(total) >= (int)sizeof(guint32) ? nla_get_u32(total) : 0;
+    if (total && nla_len(total) >= (int)sizeof(guint32))
+        link->total = nla_get_u32(total);
     link->silent = link->total > 0 && !list;
     link->ports = virtNetlinkFind(reply, IFLA_VF_PORTS);
     link->entries = g_array_new(FALSE, FALSE, sizeof(Entry));
@@ -176,14 +177,18 @@ static bool
 checkLinkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError **error)
 {
     struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
-    g_autofree char *name = attr ? g_strndup(nla_data(attr), (gsize)nla_len(attr)) : NULL;
+    g_autofree char *name = NULL;
 
+    if (attr)
+        name = g_strndup(nla_data(attr), (gsize)nla_len(attr));
     if (virtNetlinkIsNamed(reply, port->ifname) || (name && isRenamed(host, port, name)))
         return true;
+    if (!name)
+        name = g_strdup("none");
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
         "Cannot use %s: netdev %u has that name in sysfs, and the name %s in this network namespace. sysfs shows another network namespace. Run this where sysfs and network belong together: ip netns exec mounts a sysfs of its own, nsenter --net does not.",
-        port->ifname, port->ifindex, name ? name : "none");
+        port->ifname, port->ifindex, name);
     return false;
 }
 
@@ -198,9 +203,12 @@ readLink(virtHost *host, const virtPort *port, guint vf, bool stats, GError **er
         return linkNew(reply);
     if (rc == 0) {
         nlmsg_free(reply);
+    } else if (reason) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s (%s).", vf, port->ifname,
+                    g_strerror(-rc), reason);
     } else {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s%s%s%s.", vf, port->ifname,
-                    g_strerror(-rc), reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s.", vf, port->ifname,
+                    g_strerror(-rc));
     }
     return NULL;
 }
@@ -218,9 +226,11 @@ bool
 virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error)
 {
     gpointer key = GUINT_TO_POINTER(port->ifindex);
-    Link *link = host->links ? g_hash_table_lookup(host->links, key) : NULL;
+    Link *link = NULL;
     bool ok;
 
+    if (host->links)
+        link = g_hash_table_lookup(host->links, key);
     if (!link && !(link = readLink(host, port, vf, false, error)))
         return false;
     ok = parseVF(link, port, vf, ret, error);
@@ -239,20 +249,23 @@ virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret
 static guint64
 statOf(struct nlattr **tb, int type)
 {
-    return tb[type] && nla_len(tb[type]) >= (int)sizeof(guint64) ? nla_get_u64(tb[type]) : 0;
+    if (!tb[type] || nla_len(tb[type]) < (int)sizeof(guint64))
+        return 0;
+    return nla_get_u64(tb[type]);
 }
 
 static bool
 parseStats(const Link *link, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error)
 {
     struct nlattr *info = findInfo(link, vf);
-    struct nlattr *stats = info ? nla_find(nla_data(info), nla_len(info), IFLA_VF_STATS) : NULL;
+    struct nlattr *stats;
     struct nlattr *tb[IFLA_VF_STATS_MAX + 1] = {0};
 
     if (!info) {
         setMissing(port, vf, link->entries->len, link->total, error);
         return false;
     }
+    stats = nla_find(nla_data(info), nla_len(info), IFLA_VF_STATS);
     if (!stats || nla_parse_nested(tb, IFLA_VF_STATS_MAX, stats, NULL) < 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "The kernel gives no statistics of VF %u of %s", vf,
                     port->ifname);
@@ -304,9 +317,12 @@ static struct nl_msg *
 newRequest(const virtNetlinkChange *changes, guint n)
 {
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, changes->port->ifindex);
-    struct nlattr *list = msg ? nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL;
-    bool ok = list != NULL;
+    struct nlattr *list = NULL;
+    bool ok;
 
+    if (msg)
+        list = nla_nest_start(msg, IFLA_VFINFO_LIST);
+    ok = list != NULL;
     for (guint i = 0; ok && i < n; i++)
         ok = !changes[i].attrs || putInfo(msg, changes[i].vf->index, changes[i].netdev, changes[i].attrs);
     if (ok && nla_nest_end(msg, list) == 0)
@@ -350,11 +366,14 @@ static int
 setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, char **ret_reason)
 {
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
-    bool ok = msg && virtNetdevVPortProfilePut(msg, host, vf, netdev);
-    int rc = ok ? requestPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason) : -EMSGSIZE;
+    int rc = -EMSGSIZE;
 
+    if (msg && virtNetdevVPortProfilePut(msg, host, vf, netdev))
+        rc = requestPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason);
     nlmsg_free(msg);
-    return rc == 0 ? virtNetdevVPortProfileWait(host, port, vf, netdev, ret_reason) : rc;
+    if (rc < 0)
+        return rc;
+    return virtNetdevVPortProfileWait(host, port, vf, netdev, ret_reason);
 }
 
 /* One RTM_SETLINK with these attributes, or with the port profile alone. */
@@ -364,14 +383,15 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
 {
     const virtNetlinkChange change = {port, vf, netdev, attrs};
     struct nl_msg *msg;
-    int rc;
+    int rc = -EMSGSIZE;
 
     if (attrs == 0)
         return 0;
     if (attrs == VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
         return setProfile(host, port, vf, netdev, ret_reason);
     msg = newRequest(&change, 1);
-    rc = msg ? requestPatiently(host, msg, attrs, ret_reason) : -EMSGSIZE;
+    if (msg)
+        rc = requestPatiently(host, msg, attrs, ret_reason);
     nlmsg_free(msg);
     return rc;
 }
@@ -380,8 +400,9 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
 static guint
 findAlone(guint attrs)
 {
-    return attrs &
-           (attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) ? LONE_ATTRS : VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT));
+    if (attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID))
+        return attrs & LONE_ATTRS;
+    return attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
 }
 
 /* Set the attributes @attrs (VIRT_NETDEV_BITs; given or not, their values count) of a VF at one port of its PF,
@@ -413,16 +434,18 @@ setChunk(virtHost *host, const virtNetlinkChange *changes, guint n)
 {
     virtNetlinkChange shared[CHUNK];
     guint together = 0;
-    struct nl_msg *msg;
-    bool ok;
+    struct nl_msg *msg = NULL;
+    bool ok = true;
 
     for (guint i = 0; i < n; i++) {
         shared[i] = changes[i];
         shared[i].attrs &= ~findAlone(changes[i].attrs);
         together |= shared[i].attrs;
     }
-    msg = together ? newRequest(shared, n) : NULL;
-    ok = !together || (msg && requestChange(host, msg, NULL) == 0);
+    if (together) {
+        msg = newRequest(shared, n);
+        ok = msg && requestChange(host, msg, NULL) == 0;
+    }
     nlmsg_free(msg);
     for (guint i = 0; ok && i < n; i++) {
         ok = virtNetlinkSetVF(host, changes[i].port, changes[i].vf, changes[i].netdev, findAlone(changes[i].attrs),

@@ -26,7 +26,6 @@
 
 #define PORT_MAX 65535 /* more than any card; keeps port + 1 far from overflow */
 
-/* Takes NULL. */
 void
 virtPortFree(virtPort *port)
 {
@@ -165,8 +164,8 @@ readNetdev(PortScan *scan, const char *ifname, bool macs)
     netdev->port->up = readNetUInt(scan, ifname, "flags", G_MAXUINT32) & IFF_UP;
     netdev->port->infiniband = readNetUInt(scan, ifname, "type", G_MAXUINT16) == ARPHRD_INFINIBAND;
     netdev->devPort = readNetUInt(scan, ifname, "dev_port", PORT_MAX);
-    p = phys ? phys : "";
-    netdev->hasPhysPort = takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
+    p = phys;
+    netdev->hasPhysPort = p && takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
     if (netdev->physPort > PORT_MAX)
         setOdd(scan, ifname, "phys_port_name", phys, "p and a number", PORT_MAX);
     if (!macs)
@@ -202,7 +201,9 @@ numberPorts(PortScan *scan, guint function, const GPtrArray *netdevs)
         guint64 number = netdev->devPort;
 
         if (devPorts == 0)
-            number = devIds != 0 ? netdev->devId : named ? netdev->physPort : 0;
+            number = netdev->devId;
+        if (devPorts == 0 && devIds == 0 && named)
+            number = netdev->physPort;
         netdev->port->port = (guint)number + 1;
     }
 }
@@ -231,8 +232,10 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
     names = virtHostListDir(host, error, PCI_DEVICE "/net", scan.name);
     netdevs = g_ptr_array_new_with_free_func(netdevFree);
     for (guint i = 0; names && i < names->len; i++) {
-        Netdev *netdev = validIfname(names->pdata[i]) ? readNetdev(&scan, names->pdata[i], macs) : NULL;
+        Netdev *netdev = NULL;
 
+        if (validIfname(names->pdata[i]))
+            netdev = readNetdev(&scan, names->pdata[i], macs);
         if (netdev)
             g_ptr_array_add(netdevs, netdev);
     }
@@ -316,12 +319,12 @@ virtPCIGetOverride(virtHost *host, const virtPCIAddress *address)
 {
     char name[VIRT_PCI_ADDRESS_LEN];
     g_autofree char *text = NULL;
-    bool none;
 
     virtPCIAddressFormat(address, name);
     text = virtHostRead(host, NULL, PCI_DEVICE "/driver_override", name);
-    none = !text || !*g_strstrip(text) || g_str_equal(text, "(null)");
-    return none ? NULL : g_steal_pointer(&text);
+    if (!text || !*g_strstrip(text) || g_str_equal(text, "(null)"))
+        return NULL;
+    return g_steal_pointer(&text);
 }
 
 /* Is @driver one that hands devices to programs: vfio-pci, its variants (mlx5_vfio_pci), the uio drivers? */
@@ -351,7 +354,9 @@ virtPCIBindBack(virtHost *host, const virtPCIAddress *address, const char *drive
 
     virtPCIAddressFormat(address, name);
     now = virtPCIGetDriver(host, address);
-    if (!virtHostWrite(host, override ? override : "\n", error, PCI_DEVICE "/driver_override", name))
+    if (!override)
+        override = "\n";
+    if (!virtHostWrite(host, override, error, PCI_DEVICE "/driver_override", name))
         return false;
     if (now && !virtHostWrite(host, name, error, "sys/bus/pci/drivers/%s/unbind", now))
         return false;

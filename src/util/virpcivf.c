@@ -112,9 +112,9 @@ learnVFs(virtHost *host, PF *pf)
     if (!readVirtfn(host, pf->name, 0, &zero, NULL))
         return;
     pf->first = virtPCIRoutingID(&zero);
-    pf->stride = readVirtfn(host, pf->name, 1, &one, NULL) && virtPCIRoutingID(&one) > pf->first
-                     ? virtPCIRoutingID(&one) - pf->first
-                     : 1;
+    pf->stride = 1;
+    if (readVirtfn(host, pf->name, 1, &one, NULL) && virtPCIRoutingID(&one) > pf->first)
+        pf->stride = virtPCIRoutingID(&one) - pf->first;
 }
 
 /* Does virtfnN lead to @vf? */
@@ -132,7 +132,9 @@ guessIndex(const PF *pf, const virtPCIAddress *vf)
 {
     guint id = virtPCIRoutingID(vf);
 
-    return pf->stride && id >= pf->first ? (id - pf->first) / pf->stride : G_MAXUINT;
+    if (pf->stride == 0 || id < pf->first)
+        return G_MAXUINT;
+    return (id - pf->first) / pf->stride;
 }
 
 /* Where a VF must be, and else, where it is after all. VIRT_ERROR_NOT_FOUND: it is none of the PF's. */
@@ -198,10 +200,12 @@ findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
     if (vf->ports->len > 0)
         return true;
     driver = virtPCIGetDriver(host, &vf->pf);
+    if (!driver)
+        driver = g_strdup("none");
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
         "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device as it is.",
-        vf->pfName, vf->name, driver ? driver : "none");
+        vf->pfName, vf->name, driver);
     return false;
 }
 
@@ -265,10 +269,12 @@ virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error)
     memcpy(vf->pfName, pf->name, sizeof(vf->pfName));
     ok = findPorts(host, pf, vf, error);
     putPF(host, pf);
-    return ok ? g_steal_pointer(&vf) : NULL;
+    if (!ok)
+        return NULL;
+    return g_steal_pointer(&vf);
 }
 
-/* Takes NULL and half-built ones. */
+/* Half-built ones too. */
 void
 virtVFFree(virtVF *vf)
 {
@@ -297,7 +303,9 @@ virtVFGetPort(const virtVF *vf, guint port, GError **error)
     for (guint i = 0; i < vf->ports->len; i++) {
         const virtPort *other = vf->ports->pdata[i];
 
-        g_string_append_printf(names, "%s%u (%s)", i ? ", " : "", other->port, other->ifname);
+        if (i > 0)
+            g_string_append(names, ", ");
+        g_string_append_printf(names, "%u (%s)", other->port, other->ifname);
     }
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "PF %s of VF %s has no port %u; it has %s. Name one of those.",
                 vf->pfName, vf->name, port, names->str);

@@ -84,7 +84,9 @@ findByIds(virtHost *host, const virtVF *vf, const GPtrArray *own)
         appendPort(ports, port);
     }
     g_array_sort(ports, compareNumbers);
-    return ports->len ? g_steal_pointer(&ports) : NULL;
+    if (ports->len == 0)
+        return NULL;
+    return g_steal_pointer(&ports);
 }
 
 /* "a,b,c" of the PF's driver: the first a VFs have port 1 only, the next b port 2 only, the others all. A single number
@@ -93,10 +95,13 @@ static GArray *
 findInDriver(virtHost *host, const virtVF *vf)
 {
     g_autofree char *text = virtHostRead(host, NULL, PCI_DEVICE "/driver/module/parameters/num_vfs", vf->pfName);
-    g_auto(GStrv) counts = g_strsplit(text ? text : "", ",", -1);
+    g_auto(GStrv) counts = NULL;
     guint64 count, first = 0;
     GArray *ports;
 
+    if (!text)
+        return NULL;
+    counts = g_strsplit(text, ",", -1);
     if (g_strv_length(counts) < 2)
         return NULL;
     for (guint i = 0; i < 2; i++, first += count) {
@@ -168,10 +173,14 @@ GArray *
 virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain)
 {
     g_autoptr(GPtrArray) own = virtPCIReadPorts(host, &vf->address, false, NULL);
-    GArray *ports = own ? findByIds(host, vf, own) : NULL;
+    GArray *ports = NULL;
 
     *ret_certain = true;
-    if (ports || (ports = findInDriver(host, vf)))
+    if (own)
+        ports = findByIds(host, vf, own);
+    if (!ports)
+        ports = findInDriver(host, vf);
+    if (ports)
         return ports;
     if (vf->ports->len == 1)
         return listAll(vf);

@@ -92,22 +92,27 @@ static bool
 forEachNumber(VFIOScan *scan, const char *path, bool (*func)(VFIOScan *, const char *, GError **), GError **error)
 {
     DIR *dir = opendir(path);
-    struct dirent *entry = NULL;
-    bool ok = dir || maySkip(scan, errno, path, error);
+    bool ok = true;
     int problem;
 
-    while (dir && ok && (errno = 0, entry = readdir(dir))) {
+    if (!dir)
+        return maySkip(scan, errno, path, error);
+    while (ok) {
+        const struct dirent *entry;
         g_autofree char *one = NULL;
 
+        errno = 0;
+        entry = readdir(dir);
+        if (!entry)
+            break;
         if (!g_ascii_isdigit(*entry->d_name))
             continue;
         one = g_build_filename(path, entry->d_name, NULL);
         ok = func(scan, one, error);
     }
     problem = errno;
-    if (dir)
-        closedir(dir);
-    return ok && (!dir || !problem || maySkip(scan, problem, path, error));
+    closedir(dir);
+    return ok && (!problem || maySkip(scan, problem, path, error));
 }
 
 static bool
@@ -183,7 +188,7 @@ findByDevice(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret
         if (!vfioFindUser(host, file, except, ret, error))
             return false;
     }
-    return files;
+    return files != NULL;
 }
 
 static bool
