@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # docs-examples.py VIRT-HOSTDEV SCHEMAS DOCUMENT...: every XML example of the documentation goes through
-# "virt-hostdev validate"; one that is only a part is put where it belongs first.
+# "virt-hostdev validate"; one that is only a part is put where it belongs first. Every message that is quoted, as
+# "vm.xml:9: ...", is one of genericxml2xmlin's, but for the name and the line.
 # SPDX-License-Identifier: LGPL-2.1-or-later
+import glob
+import os
 import re
 import subprocess
 import sys
@@ -38,11 +41,36 @@ def examples(text):
             yield block
 
 
+def messages(text):
+    """Quoted messages: a line of a block, and those below it that stand two columns further to the right."""
+    for message in re.findall(r"^   vm\.xml:\d+: (.*\n(?:     .*\n)*)", text, re.M):
+        yield " ".join(message.split())
+
+
+def golden():
+    """What documents are refused with."""
+    home = os.path.join(os.path.dirname(os.path.abspath(__file__)), "genericxml2xmlin")
+    for path in glob.glob(os.path.join(home, "*", "*.err")):
+        with open(path, encoding="utf-8") as f:
+            yield f.read().strip().split(": ", 1)[1]
+
+
+def check_messages(document, text, known):
+    """How many it quotes that no document is refused with."""
+    unknown = [message for message in messages(text) if message not in known]
+    for message in unknown:
+        print("%s: no document is refused with: %s" % (document, message))
+    return len(unknown)
+
+
 def main(tool, schemas, *documents):
     bad = seen = 0
+    known = set(golden())
     for document in documents:
         with open(document, encoding="utf-8") as f:
-            found = list(examples(f.read()))
+            text = f.read()
+        found = list(examples(text))
+        bad += check_messages(document, text, known)
         for block in found:
             root = re.match(r"\s*<([a-z]+)", block).group(1)
             whole = wrap(root, block)
