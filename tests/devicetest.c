@@ -233,7 +233,7 @@ testMetadataWrong(void)
         {"<hostdevs><x/></hostdevs>", "<hostdevs> has no child <x>"},
         {"<hostdevs>" ENTRY("") ENTRY("") "</hostdevs>", "names this device twice"},
         {"<hostdevs><hostdev>" SOURCE "</hostdev></hostdevs>", "lacks a <netdev>"},
-        {"<lh:hostdevs>" ENTRY("lh:") "</lh:hostdevs>", "unbound prefix"},
+        {"<lh:hostdevs>" ENTRY("lh:") "</lh:hostdevs>", "a prefix that no xmlns:PREFIX"},
         {"", "has no complete element"},
     };
     g_autoptr(GPtrArray) empty = virtMetadataParse("<hostdevs/>", 11, NULL);

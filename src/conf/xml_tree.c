@@ -20,6 +20,7 @@ typedef struct {
     virtXmlDoc *doc;
     virtXmlNode *node; /* the innermost open element */
     guint depth, count;
+    bool hasDoctype;
     GError *error;
 } Builder;
 
@@ -203,6 +204,40 @@ localName(virtXmlDoc *doc, const char *name, char **ret_ns)
     return copyText(doc, local, strlen(local));
 }
 
+/* An entity that a DTD outside the document might declare: its text is not to be had. */
+static void
+onSkipped(void *opaque, const char *name, int isParameter)
+{
+    g_autofree char *quoted = virtXmlQuote(name);
+
+    builderFail(opaque, "the entity '%s' is not known: write its text where it is used", quoted);
+}
+
+static void
+onDoctype(void *opaque, const char *name, const char *systemId, const char *publicId, int hasInternal)
+{
+    Builder *b = opaque;
+
+    b->hasDoctype = true;
+}
+
+/* In a value expat leaves such an entity out without a word, and libvirt need not. */
+static void
+checkReferences(Builder *b, const virtXmlNode *node)
+{
+    static const char *const known[] = {"amp", "lt", "gt", "apos", "quot", NULL};
+    const char *at = b->doc->text + node->start, *end = b->doc->text + node->startEnd;
+
+    while ((at = memchr(at, '&', (gsize)(end - at)))) {
+        const char *name = at + 1, *semicolon = memchr(name, ';', (gsize)(end - name));
+        g_autofree char *copy = g_strndup(name, semicolon ? (gsize)(semicolon - name) : 0);
+
+        if (*copy && *copy != '#' && !g_strv_contains(known, copy))
+            onSkipped(b, copy, 0);
+        at = name;
+    }
+}
+
 static void
 builderAddAttrs(Builder *b, virtXmlNode *node, const char **attrs)
 {
@@ -265,6 +300,8 @@ onStart(void *opaque, const char *name, const char **attrs)
     node->line = XML_GetCurrentLineNumber(b->expat);
     node->start = XML_GetCurrentByteIndex(b->expat);
     node->startEnd = node->start + XML_GetCurrentByteCount(b->expat);
+    if (b->hasDoctype)
+        checkReferences(b, node);
     builderAddAttrs(b, node, attrs);
 }
 
@@ -295,6 +332,13 @@ onCharacters(void *opaque, const char *text, int len)
     g_string_append_len(b->node->text, text, len);
 }
 
+/* expat takes any version, libxml2, and so libvirt, none but these. */
+static bool
+isVersion1(const char *version)
+{
+    return g_str_has_prefix(version, "1.") && version[strspn(version, "0123456789.")] == '\0';
+}
+
 static void
 onDeclaration(void *opaque, const char *version, const char *encoding, int standalone)
 {
@@ -302,6 +346,11 @@ onDeclaration(void *opaque, const char *version, const char *encoding, int stand
 
     g_free(b->doc->encoding);
     b->doc->encoding = g_strdup(encoding);
+    if (version && !isVersion1(version)) {
+        g_autofree char *quoted = virtXmlQuote(version);
+
+        builderFail(b, "the document is declared as XML %s, which libvirt does not read: write version='1.0'", quoted);
+    }
 }
 
 static void
@@ -312,15 +361,6 @@ onEntity(void *opaque, const char *name, int isParameter, const char *value, int
 
     builderFail(opaque, "the document declares the entity '%s', which is refused: write its text where it is used",
                 quoted);
-}
-
-/* An entity that a DTD outside the document might declare: its text is not to be had. */
-static void
-onSkipped(void *opaque, const char *name, int isParameter)
-{
-    g_autofree char *quoted = virtXmlQuote(name);
-
-    builderFail(opaque, "the entity '%s' is not known: write its text where it is used", quoted);
 }
 
 /* Read encodings expat does not know as if they were Latin-1: markup is ASCII in nearly all of them, and
@@ -345,31 +385,63 @@ builderOpen(Builder *b)
     XML_SetElementHandler(expat, onStart, onEnd);
     XML_SetCharacterDataHandler(expat, onCharacters);
     XML_SetXmlDeclHandler(expat, onDeclaration);
+    XML_SetStartDoctypeDeclHandler(expat, onDoctype);
     XML_SetEntityDeclHandler(expat, onEntity);
     XML_SetSkippedEntityHandler(expat, onSkipped);
     XML_SetUnknownEncodingHandler(expat, onEncoding, NULL);
     return expat;
 }
 
-/* What is wrong, in words that say what to look for where expat has only "invalid token". */
+/* What expat calls an invalid token, at byte @at: where it stopped reading, or behind what began as a reference. */
+static char *
+describeToken(const virtXmlDoc *doc, gsize at)
+{
+    guchar c = at < doc->len ? (guchar)doc->text[at] : ' ';
+    gunichar whole = at < doc->len ? g_utf8_get_char_validated(doc->text + at, (gssize)(doc->len - at)) : ' ';
+    gsize word = at;
+
+    while (word > 0 && g_ascii_isalnum(doc->text[word - 1]))
+        word--;
+    if (word > 0 && doc->text[word - 1] == '&')
+        return g_strdup("a bare '&', write &amp;");
+    if (c == ':' || (at > 0 && doc->text[at - 1] == ':'))
+        return g_strdup("a ':' that is not between a prefix and a name");
+    if (c >= ' ' && c < 0x7f)
+        return g_strdup("invalid token");
+    if (c < 0x80)
+        return g_strdup_printf("a control character 0x%02x, which XML does not allow", c);
+    if (doc->encoding && g_ascii_strcasecmp(doc->encoding, "UTF-8") != 0)
+        return g_strdup_printf("a byte 0x%02x outside of text and values, save the document as UTF-8", c);
+    if (whole < 0x110000)
+        return g_strdup_printf("the character U+%04X, which no name may have", whole);
+    return g_strdup_printf("a byte 0x%02x that is not UTF-8", c);
+}
+
+/* What is wrong, in words that say what to look for and what to do where expat's do not. */
 static char *
 describeError(const Builder *b, enum XML_Error code)
 {
     XML_Index at = XML_GetCurrentByteIndex(b->expat);
-    guchar c = at >= 0 && (gsize)at < b->doc->len ? b->doc->text[at] : ' ';
+    gsize from = at >= 0 ? (gsize)at : b->doc->len;
+    g_autofree char *encoding = b->doc->encoding ? virtXmlQuote(b->doc->encoding) : NULL;
 
-    if (code != XML_ERROR_INVALID_TOKEN)
-        return g_strdup(XML_ErrorString(code));
-    /* expat points behind what began as a reference. */
-    while (at > 0 && g_ascii_isalnum(b->doc->text[at - 1]))
-        at--;
-    if (at > 0 && b->doc->text[at - 1] == '&')
-        return g_strdup("a bare '&', write &amp;");
-    if (c >= ' ' && c < 0x7f)
-        return g_strdup("invalid token");
-    if (c >= 0x80)
-        return g_strdup_printf("a byte 0x%02x that is not UTF-8", c);
-    return g_strdup_printf("a control character 0x%02x, which XML does not allow", c);
+    switch (code) {
+    case XML_ERROR_INVALID_TOKEN:
+        return describeToken(b->doc, from);
+    case XML_ERROR_UNBOUND_PREFIX:
+        return g_strdup("a prefix that no xmlns:PREFIX='URI' declares, declare it or drop it");
+    case XML_ERROR_UNDEFINED_ENTITY:
+        return g_strdup("an entity that is not known, write its text where it is used");
+    case XML_ERROR_INCORRECT_ENCODING:
+        return g_strdup_printf("it is declared as '%s' and is not, save it as UTF-8", encoding);
+    case XML_ERROR_SYNTAX:
+        if (from + 1 < b->doc->len && b->doc->text[from] == '<' && b->doc->text[from + 1] != '!')
+            return g_strdup("a namespace with a line break in it, remove it"); /* SEPARATOR */
+        break;
+    default:
+        break;
+    }
+    return g_strdup(XML_ErrorString(code));
 }
 
 /* Say what expat found wrong, with the element it was in: "mismatched tag" alone sends people searching. */
