@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Rewriting a user's document must leave every byte that is not ours alone, so each element remembers where
- * its tags begin and end in the text. expat reports these positions exactly; libxml2 only nearly.
+ * its tags begin and end in the text, which expat reports. libvirt reads with libxml2: a document in which that would
+ * see another one is refused.
  */
 #pragma once
 
