@@ -69,6 +69,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 
     if (memchr(data, 0, size))
         return 0;
+    fuzzXmlParsersAgree((const char *)data, size);
     checkDevice(input, data, size, 0);
     checkDevice(input, data, size, VIRT_DOMAIN_INTERFACES);
     return 0;

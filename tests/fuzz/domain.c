@@ -119,6 +119,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     /* What was an interface is shown as one: that is for the target interface.c. */
     if (memchr(data, 0, size) || (strstr(input, VIRT_NS) && strstr(input, "interface")))
         return 0;
+    fuzzXmlParsersAgree((const char *)data, size);
     /* These need no NUL behind their text. */
     stored = virtDomainToStock(raw, size, NULL, 0, NULL);
     shown = virtDomainFormat(raw, size, NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);

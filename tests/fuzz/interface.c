@@ -96,6 +96,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 
     if (memchr(data, 0, size))
         return 0;
+    fuzzXmlParsersAgree((const char *)data, size);
     stored = virtDomainToStock((const char *)data, size, NULL, VIRT_DOMAIN_INTERFACES, NULL);
     all = virtDomainToStock((const char *)data, size, NULL, VIRT_DOMAIN_ALL_INTERFACES, NULL);
     if (stored)

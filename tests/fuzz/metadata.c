@@ -13,6 +13,8 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     g_autofree char *text = list ? virtMetadataFormat(list) : NULL, *again = NULL;
     g_autoptr(GError) error = NULL;
 
+    if (!memchr(data, 0, size))
+        fuzzXmlParsersAgree((const char *)data, size);
     if (!text)
         return 0;
     if (!fuzzXmlIsGood(text, strlen(text)))

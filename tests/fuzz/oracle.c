@@ -7,6 +7,7 @@
  */
 #include "oracle.h"
 #include "conf/netdev_conf.h"
+#include "xmlparsers.h"
 
 #include <libxml/parser.h>
 #include <string.h>
@@ -36,6 +37,17 @@ parse(const char *text, gsize len)
 {
     xmlSetGenericErrorFunc(NULL, ignoreError);
     return xmlReadMemory(text, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
+/* What virtXmlParse() takes, libxml2 takes too, and sees the same in it. */
+void
+fuzzXmlParsersAgree(const char *text, gsize len)
+{
+    g_autofree char *why = NULL;
+    guint events;
+
+    if (virtXmlParsersCompare(text, len, &events, &why) == VIRT_XML_PARSERS_DIFFER)
+        fuzzFail("expat and libxml2 see different documents: %s", why);
 }
 
 bool

@@ -11,6 +11,7 @@ typedef enum {
     FUZZ_DEVICES, /* also each <hostdev> of type 'pci' and each <interface> of type 'hostdev': interfaces move */
 } fuzzOurs;
 
+void fuzzXmlParsersAgree(const char *text, gsize len);
 bool fuzzXmlIsGood(const char *text, gsize len); /* does libxml2 take it? */
 char *fuzzXmlRest(const char *text, fuzzOurs ours);
 void fuzzXmlKept(const char *before, const char *after, fuzzOurs ours, const char *what);
