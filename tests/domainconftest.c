@@ -386,6 +386,7 @@ testDeviceAddress(void)
         "<hostdev type='pci'><metadata/><source><address bus='6' slot='2'/></source><!--</metadata>--></hostdev>",
         "<interface type='hostdev'><source><address type='pci' bus='6' slot='&#50;'/></source><mac/></interface>",
         "<hostdev type='pci'><source><address bus='6' slot='2'/><address bus='9'/></source></hostdev>",
+        "<?xml version='1.0' encoding='KOI8-R'?>\n<hostdev type='pci'><source><address bus='6' slot='2'/></source><alias name='ua-\xc1'/></hostdev>",
     };
     static const char *const others[] = {
         "",

@@ -168,11 +168,13 @@ findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret
     *ret_to = to ? to + strlen(end) : xml + len;
 }
 
-/* Reads @xml up to @from, and from @to on. */
+/* Reads @xml up to @from, and from @to on.
+ * @encoding: in which it is read, whatever it declares; NULL: as it declares */
 static bool
-parse(Reader *r, const char *xml, const char *from, const char *to, const char *end, GError **error)
+parse(Reader *r, const char *encoding, const char *xml, const char *from, const char *to, const char *end,
+      GError **error)
 {
-    XML_Parser expat = XML_ParserCreate(NULL); /* nothing that is looked for has a namespace */
+    XML_Parser expat = XML_ParserCreate(encoding); /* nothing that is looked for has a namespace */
     bool ok;
 
     XML_SetUserData(expat, r);
@@ -208,21 +210,13 @@ virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
     findMetadata(xml, len, &from, &to);
-    ok = parse(&r, xml, from, to, xml + len, error);
+    ok = parse(&r, NULL, xml, from, to, xml + len, error);
     g_string_free(r.text, TRUE);
     return ok ? g_steal_pointer(&domain) : NULL;
 }
 
-/* Which PCI device of the host a device document gives to a guest: a <hostdev> or an <interface type='hostdev'>, with
- * netdevs or without.
- *
- * @xml: what a client has written, which may be anything
- * @ret: its address; of several, the first, as for libvirt
- *
- * Returns false where it gives none, or libvirt cannot read it.
- */
-bool
-virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret)
+static bool
+findFirst(const char *xml, gsize len, const char *encoding, virtPCIAddress *ret)
 {
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
     g_autoptr(GString) text = g_string_new(NULL);
@@ -230,8 +224,23 @@ virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret)
     Reader r = {.domain = &domain, .text = text, .depth = 2, .inside = {true, true}}; /* as below <devices> */
     const char *end = xml + strnlen(xml, len);                                        /* where it ends for libvirt */
 
-    if (!parse(&r, xml, end, end, end, NULL) || devices->len == 0)
+    if (!parse(&r, encoding, xml, end, end, end, NULL) || devices->len == 0)
         return false;
     *ret = g_array_index(devices, virtPCIAddress, 0);
     return true;
+}
+
+/* Which PCI device of the host a device document gives to a guest: a <hostdev> or an <interface type='hostdev'>, with
+ * netdevs or without.
+ *
+ * @xml: what a client has written, which may be anything. libvirt knows more encodings than expat; in nearly all of
+ * them what is looked for is ASCII, and so it is found when it is read as Latin-1
+ * @ret: its address; of several, the first, as for libvirt
+ *
+ * Returns false where it gives none, or libvirt cannot read it.
+ */
+bool
+virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret)
+{
+    return findFirst(xml, len, NULL, ret) || findFirst(xml, len, "ISO-8859-1", ret);
 }
