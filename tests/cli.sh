@@ -21,6 +21,25 @@ expect() {
   fi
 }
 
+# same NAME-AND-ARGS NAME-AND-ARGS OPTIONS...: both have the same exit code and print the same
+same() {
+  local words=("$1" "$2") said=() i code
+  shift 2
+  n=$((n + 1))
+  for i in 0 1; do
+    code=0
+    # shellcheck disable=SC2086 # several words
+    said+=("$("$tool" "$@" ${words[i]} 2>&1 < /dev/null)") || code=$?
+    said[i]+=" exit code $code"
+  done
+  if [ "${said[0]}" = "${said[1]}" ]; then
+    echo "ok $n - ${words[0]}: as ${words[1]}"
+  else
+    echo "not ok $n - ${words[0]}: $(diff <(echo "${said[0]}") <(echo "${said[1]}"))"
+    bad=1
+  fi
+}
+
 expect "no command" 2 'a command is missing' '^$'
 expect "an unknown command" 2 "unknown command 'fly'" '^$' fly
 expect "an unknown option" 2 'Unknown option --fly' '^$' list --fly
@@ -33,15 +52,15 @@ expect "version" 0 '^$' '^virt-hostdev [0-9.]+$' --version
 expect "a file that is not there" 1 "^virt-hostdev: error: Cannot read 'none.xml': No such file" '^$' validate none.xml
 expect "a directory" 1 "^virt-hostdev: error: Cannot read '\.': Is a directory" '^$' validate .
 expect "a libvirt that is not there" 1 '^virt-hostdev: error: Cannot connect to libvirt: ' '^$' -c qemu+unix:///system?socket=/nowhere dumpxml x
-expect "not an address" 1 'Nothing is recorded|is not a PCI address' '^$' --root "$work" restore fly
-expect "nothing to restore" 0 '^$' '^$' --root "$work" restore
+expect "not an address" 1 'Nothing is recorded|is not a PCI address' '^$' --root "$work" recover fly
+expect "nothing to recover" 0 '^$' '^$' --root "$work" recover
 install -d "$work/damaged" "$work/damaged/run"
 install -d -m 0700 "$work/damaged/run/libvirt-hostdev"
 install -m 0600 /dev/stdin "$work/damaged/run/libvirt-hostdev/0000:06:02.0" <<< "<hostdev"
-expect "restore of a VF whose record is damaged" 1 'virt-hostdev: error: .*/run/libvirt-hostdev/0000:06:02\.0' '^$' \
-  --root "$work/damaged" restore 0000:06:02.0
-expect "and of another" 1 'Nothing is recorded about 0000:06:02\.1' '^$' --root "$work/damaged" restore 0000:06:02.1
-expect "forget all?" 1 'With --forget, name the VFs' '^$' --root "$work" restore --forget
+expect "recover of a VF whose record is damaged" 1 'virt-hostdev: error: .*/run/libvirt-hostdev/0000:06:02\.0' '^$' \
+  --root "$work/damaged" recover 0000:06:02.0
+expect "and of another" 1 'Nothing is recorded about 0000:06:02\.1' '^$' --root "$work/damaged" recover 0000:06:02.1
+expect "forget all?" 1 'With --forget, name the VFs' '^$' --root "$work" recover --forget
 left=$work/left/run/libvirt-hostdev
 install -d "$work/left" "$work/left/run"
 install -d -m 0700 "$left"
@@ -55,14 +74,14 @@ install -m 0600 /dev/stdin "$left/0000:06:02.0" << 'X'
 </hostdev>
 X
 cp "$left/0000:06:02.0" "$work/kept"
-expect "what cannot be put back is forgotten" 0 '^$' '^0000:06:02\.0 forgotten' --root "$work/left" -c qemu+unix:///system?socket=/nowhere restore --forget 0000:06:02.0
-expect "and is no longer known" 1 'Nothing is recorded about 0000:06:02\.0' '^$' --root "$work/left" restore 0000:06:02.0
+expect "what cannot be put back is forgotten" 0 '^$' '^0000:06:02\.0 forgotten' --root "$work/left" -c qemu+unix:///system?socket=/nowhere recover --forget 0000:06:02.0
+expect "and is no longer known" 1 'Nothing is recorded about 0000:06:02\.0' '^$' --root "$work/left" recover 0000:06:02.0
 sed "s/ uuid='[^']*'//" "$work/kept" | install -m 0600 /dev/stdin "$left/0000:06:02.0"
-expect "what its owner has is not" 0 '^$' "left to 'gone'" --root "$work/left" restore --forget 0000:06:02.0
+expect "what its owner has is not" 0 '^$' "left to 'gone'" --root "$work/left" recover --forget 0000:06:02.0
 expect "nothing to release" 1 "'me' has no VFs" '^$' --root "$work" release me
 expect "a root that is not there" 1 'is no directory' '^$' --root "$work/nowhere" status
 install -d -m 0777 "$work/anybody" "$work/anybody/run"
-expect "a root that others can write to" 1 'cannot be trusted: it has owner [0-9]+ and mode 0777' '^$' --root "$work/anybody" restore
+expect "a root that others can write to" 1 'cannot be trusted: it has owner [0-9]+ and mode 0777' '^$' --root "$work/anybody" recover
 expect "an empty host has no status" 0 '^$' '^$' --root "$work" status
 expect "an empty host in JSON" 0 '^$' '"status"' --root "$work" --json status
 expect "and its counters" 0 '^$' '"changes": 0,' --root "$work" --json status
@@ -105,7 +124,7 @@ sed "s/port='0'/port='2'/" "$work/wrong.xml" > "$work/right.xml"
 expect "define with an interface" 0 '^$' "^Domain 'vm' defined from " -c test:///default define "$work/right.xml"
 expect "define with one that is wrong" 1 "wrong\.xml:2: port='0' in <interface>" '^$' -c test:///default define "$work/wrong.xml"
 
-# revert, on libvirt's test driver, which forgets everything when the tool ends: what was defined is shown by the tests of
+# unmanage, on libvirt's test driver, which forgets everything when the tool ends: what was defined is shown by the tests of
 # clients. Here: what is said, where, and that one failure does not keep the others.
 cat > "$work/node.xml" << 'X'
 <node>
@@ -135,19 +154,37 @@ cat > "$work/node.xml" << 'X'
   </domain>
 </node>
 X
-revert="-c test://$work/node.xml revert"
+unmanage="-c test://$work/node.xml unmanage"
 # shellcheck disable=SC2086 # several words
 {
-  expect "revert what?" 2 'the name of one domain, or --all' '^$' $revert
-  expect "revert one and all" 2 'the name of one domain, or --all' '^$' $revert vm --all
-  expect "revert a domain that is not there" 1 "failed to get domain 'none'" '^$' $revert none
-  expect "revert: nothing to do" 0 '^$' "^Domain 'plain' has nothing to revert$" $revert plain
-  expect "revert: what is lost" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' loses 0000:06:02\.0 port 2: VLAN 43$" $revert vm
-  expect "revert: a dry run" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' would be reverted$" $revert --dry-run vm
-  expect "revert: a failure" 1 "error: Domain 'bad' was not reverted: .*fly" '^$' $revert bad
-  expect "revert --all goes on past it" 1 "error: Domain 'bad' was not reverted: .*fly" "^Domain 'vm' reverted$" $revert --all
-  expect "revert for programs" 1 'bad' '"result": "lost"' $revert --all --json
+  expect "unmanage what?" 2 'the name of one domain, or --all' '^$' $unmanage
+  expect "unmanage one and all" 2 'the name of one domain, or --all' '^$' $unmanage vm --all
+  expect "unmanage a domain that is not there" 1 "failed to get domain 'none'" '^$' $unmanage none
+  expect "unmanage: nothing to do" 0 '^$' "^Domain 'plain' is not managed by libvirt-hostdev$" $unmanage plain
+  expect "unmanage: what is lost" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' loses 0000:06:02\.0 port 2: VLAN 43$" $unmanage vm
+  expect "unmanage: a dry run" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' would no longer be managed by libvirt-hostdev$" $unmanage --dry-run vm
+  expect "unmanage: a failure" 1 "error: Cannot unmanage domain 'bad': .*fly" '^$' $unmanage bad
+  expect "unmanage --all goes on past it" 1 "error: Cannot unmanage domain 'bad': .*fly" "^Domain 'vm' is no longer managed by libvirt-hostdev$" $unmanage --all
+  expect "unmanage for programs" 1 'bad' '"result": "lost"' $unmanage --all --json
+  expect "its words" 0 '' '"unmanage": \[' $unmanage vm --json
+  expect "and which was done" 0 '' '"result": "unmanaged"' $unmanage vm --json
+
+  # Old names: the same options and output, the words for programs that they always had, and no place in --help.
+  old="-c test://$work/node.xml revert"
+  for arguments in "plain" "vm" "--dry-run vm" "bad" "--all" "none" ""; do
+    same "revert $arguments" "unmanage $arguments" -c "test://$work/node.xml"
+  done
+  expect "revert for programs" 0 '' '"revert": \[' $old vm --json
+  expect "a dry run of it" 0 '' '"result": "would-revert"' $old --dry-run vm --json
+  expect "and what was done" 0 '' '"result": "reverted"' $old vm --json
 }
+for arguments in "" "--forget" "--forget 0000:06:02.0" "fly" "0000:06:02.0"; do
+  same "restore $arguments" "recover $arguments" --root "$work/left"
+done
+if "$tool" --help | grep -wE 'restore \[|revert|old name'; then
+  echo "# --help lists an old name"
+  bad=1
+fi
 
 # Every document that is refused: its line, its reason, exit code 1, and nothing on stdout.
 golden=$PWD

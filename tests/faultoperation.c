@@ -418,13 +418,13 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
     return true;
 }
 
-/* virt-hostdev restore */
+/* virt-hostdev recover */
 bool
 faultRestore(fakeHost *fake, GError **error)
 {
-    char *argv[] = {(char *)"restore", NULL};
+    char *argv[] = {(char *)"recover", NULL};
     virtTool tool = {.host = faultHostNew()};
-    bool ok = virtCmdRestore(&tool, 1, argv, error);
+    bool ok = virtCmdRecover(&tool, 1, argv, error);
 
     virtHostFree(tool.host);
     return ok;

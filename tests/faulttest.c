@@ -5,7 +5,7 @@
  * which it can go wrong, it runs again on a host made anew, in a process of its own, which may die of it. What outlives
  * the process (the kernel's table of VFs, the state directory, libvirt's idea of the guest) is judged here, by means of
  * our own: files by their names, VFs by the kernel's table, messages by their words. Then, in another process, the
- * daemon reconciles where it would; then the guest ends, and `virt-hostdev restore` runs; and then the host must be as
+ * daemon reconciles where it would; then the guest ends, and `virt-hostdev recover` runs; and then the host must be as
  * it was before, without a record or anything else of the guest's.
  *
  *   D   done: success was reported, and all is as wanted

@@ -42,7 +42,7 @@ virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError
     if (record->owner.uuid)
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "VF %s is in use by domain '%s' (%s). Stop that domain, give this one another VF, or, when that domain does not run, run: virt-hostdev restore",
+            "VF %s is in use by domain '%s' (%s). Stop that domain, give this one another VF, or, when that domain does not run, run: virt-hostdev recover",
             name, record->owner.name, record->owner.uuid);
     else
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. The record is the only memory: a release, a start that fails, a guest that is gone and
- * `virt-hostdev restore` all end in virtProvisionRestoreMany(), which asks whether somebody has the VF by now, sets
+ * `virt-hostdev recover` all end in virtProvisionRestoreMany(), which asks whether somebody has the VF by now, sets
  * `before` of each record again, reads it back, and only then removes the record. Many VFs are written together first;
  * then each is gone through by itself, which writes what is still missing and says why it cannot.
  */

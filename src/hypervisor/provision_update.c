@@ -121,7 +121,7 @@ loadRecord(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **er
     if (record->phase == VIRT_PHASE_RESTORING) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "Cannot update %s (VF %u of %s): it is being put back to what it had before. See virt-hostdev status; virt-hostdev restore finishes it.",
+            "Cannot update %s (VF %u of %s): it is being put back to what it had before. See virt-hostdev status; virt-hostdev recover finishes it.",
             vf->name, vf->index, vf->pfName);
         return NULL;
     }

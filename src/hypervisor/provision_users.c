@@ -389,7 +389,7 @@ virtProvisionCheckPF(virtHost *host, const virtPCIAddress *address, const GArray
     virtPCIAddressFormat(address, name);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_BUSY,
-        "PF %s cannot be given to a guest, because its VFs would go, and some are in use: %s. Stop their users; what domains that do not run have left goes back with virt-hostdev restore.",
+        "PF %s cannot be given to a guest, because its VFs would go, and some are in use: %s. Stop their users; what domains that do not run have left goes back with virt-hostdev recover.",
         name, users->str);
     return false;
 }

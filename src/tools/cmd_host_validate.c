@@ -133,7 +133,7 @@ checkRecords(virtTool *tool, bool *ret_unsure)
     if (gone == 0)
         return NULL;
     return g_strdup_printf(
-        "%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev restore", gone);
+        "%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev recover", gone);
 }
 
 static const struct {

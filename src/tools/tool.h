@@ -27,6 +27,7 @@ typedef struct {
     const char *args; /* "FILE", for the usage line */
     const char *summary;
     bool (*run)(virtTool *tool, int argc, char **argv, GError **error);
+    bool isOld; /* a name that a command had before, and that scripts may use: it works and is not listed */
 } virtCommand;
 
 extern const virtCommand virtCommands[];
@@ -41,10 +42,10 @@ bool virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdList(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
-bool virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error);
-bool virtCmdRevert(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdUnmanage(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
 
 const virtCommand *virtToolFindCommand(const char *name);

@@ -24,8 +24,8 @@ _virt_hostdev()
         mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
     else
         case $command in
-            dumpxml | revert) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
-            restore) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev status --json 2> /dev/null | sed -n 's/.*"device":"\([^"]*\)".*/\1/p' | sort -u)" -- "$cur") ;;
+            dumpxml | unmanage) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
+            recover) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev status --json 2> /dev/null | sed -n 's/.*"device":"\([^"]*\)".*/\1/p' | sort -u)" -- "$cur") ;;
             *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         esac
     fi

@@ -17,13 +17,15 @@ const virtCommand virtCommands[] = {
     {"list", "", "show the host's PFs, their ports and VFs", virtCmdList},
     {"plan", "FILE", "show what a start would change, and change nothing", virtCmdPlan},
     {"apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply},
-    {"release", "NAME", "put back what apply has set", virtCmdRelease},
+    {"release", "NAME", "restore the VFs that apply has set", virtCmdRelease},
     {"status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus},
-    {"restore", "[ADDRESS...]", "put back VFs whose owners are gone", virtCmdRestore},
-    {"revert", "DOMAIN|--all", "write domains back so that stock libvirt starts them by itself", virtCmdRevert},
+    {"recover", "[ADDRESS...]", "restore VFs whose owners are gone", virtCmdRecover},
+    {"unmanage", "DOMAIN|--all", "rewrite domains so that stock libvirt starts them by itself", virtCmdUnmanage},
     {"enable", "", "put virthostdevd in front of libvirt's sockets", virtCmdEnable},
     {"disable", "", "give libvirt its sockets back", virtCmdDisable},
     {"host-validate", "", "check that this host can provision VFs", virtCmdHostValidate},
+    {"restore", "[ADDRESS...]", "the old name of recover", virtCmdRecover, .isOld = true},
+    {"revert", "DOMAIN|--all", "the old name of unmanage", virtCmdUnmanage, .isOld = true},
     {NULL},
 };
 
@@ -37,8 +39,10 @@ printHelp(void)
            "      --json            print for programs\n"
            "  -h, --help            show this text\n"
            "  -V, --version         show the version\n\nCommands:\n");
-    for (const virtCommand *command = virtCommands; command->name; command++)
-        printf("  %-15s %s\n", command->name, command->summary);
+    for (const virtCommand *command = virtCommands; command->name; command++) {
+        if (!command->isOld)
+            printf("  %-15s %s\n", command->name, command->summary);
+    }
     printf("\nvirt-hostdev COMMAND --help tells more.\n");
 }
 

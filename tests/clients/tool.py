@@ -92,16 +92,16 @@ def define(t):
     t.equal(shown[1][1], shown[0][1], "dumpxml shows the same through the daemon")
 
 
-def revert(t):
-    """Without --connect the tool goes to libvirt itself: the daemon hides what is to be reverted."""
+def unmanage(t):
+    """Without --connect the tool goes to libvirt itself: the daemon hides what is to be rewritten."""
     code, out, err = ask("plan", "--domain", "tool-1")
     t.equal((code, re.findall("^0000:06:02.[0-7]", out, re.M)), (1, ["0000:06:02.0", "0000:06:02.1"]), "plan --domain looks at what is stored, and not at the trunk")
     before = stored(conn.lookupByName("tool-1"))
-    code, out, err = ask("revert", "--dry-run", "tool-1")
-    t.check(code == 0 and "would be reverted" in out and "loses 0000:06:02.0: spoof check" in out, "a dry run tells", out, err)
+    code, out, err = ask("unmanage", "--dry-run", "tool-1")
+    t.check(code == 0 and "would no longer be managed" in out and "loses 0000:06:02.0: spoof check" in out, "a dry run tells", out, err)
     t.equal(stored(conn.lookupByName("tool-1")), before, "a dry run changes nothing")
-    code, out, err = ask("revert", "tool-1")
-    t.equal((code, err), (0, ""), "revert")
+    code, out, err = ask("unmanage", "tool-1")
+    t.equal((code, err), (0, ""), "unmanage")
     t.equal(sorted(re.findall("loses (.*)", out)),
             ["0000:06:02.0: spoof check no", "0000:06:02.1 port 1: MAC address 52:54:00:01:02:04",
              "0000:06:02.1 port 2: MAC address 52:54:00:01:02:07", "0000:06:02.1 port 2: VLAN 43"],
@@ -113,13 +113,13 @@ def revert(t):
 
 def again(t):
     files = [file_of(conn.lookupByName("tool-%d" % n)) for n in (1, 2)]
-    t.equal(ask("revert", "tool-1"), (0, "Domain 'tool-1' has nothing to revert\n", ""), "a second time there is nothing to do")
-    t.equal(ask("revert", "--all"), (0, "", ""), "nor with all")
+    t.equal(ask("unmanage", "tool-1"), (0, "Domain 'tool-1' is not managed by libvirt-hostdev\n", ""), "a second time there is nothing to do")
+    t.equal(ask("unmanage", "--all"), (0, "", ""), "nor with all")
     t.equal([file_of(conn.lookupByName("tool-%d" % n)) for n in (1, 2)], files, "and nothing is defined")
 
 
 def rows(text):
-    return [(row["domain"], row["result"], row["detail"]) for row in json.loads(text)["revert"]]
+    return [(row["domain"], row["result"], row["detail"]) for row in json.loads(text)["unmanage"]]
 
 
 def kept(t):
@@ -127,14 +127,14 @@ def kept(t):
     lasting = conn.defineXML(tap.domain_xml("tool-3", UUID % 3, metadata=NONE))
     lasting.create()
     passing = conn.createXML(tap.domain_xml("tool-4", UUID % 4, metadata=NONE))
-    code, out, err = ask("revert", "--all", "--json")
-    t.equal((code, sorted(rows(out))), (0, [("tool-3", "reverted", None), ("tool-3", "running", None), ("tool-4", "transient", None)]),
+    code, out, err = ask("unmanage", "--all", "--json")
+    t.equal((code, sorted(rows(out))), (0, [("tool-3", "running", None), ("tool-3", "unmanaged", None), ("tool-4", "transient", None)]),
             "running domains are told of")
     t.check("warning: Domain 'tool-3' runs: " in err and "warning: Domain 'tool-4' is transient" in err, "on stderr too", err)
     t.equal([OURS in stored(lasting), OURS in lasting.XMLDesc(), OURS in passing.XMLDesc()], [False, True, True],
-            "what runs is as it was, what will start is reverted")
+            "what runs is as it was, what will start is rewritten")
     lasting.managedSave()
-    code, out, err = ask("revert", "tool-3")
+    code, out, err = ask("unmanage", "tool-3")
     t.equal((code, out, err.count("warning: Domain 'tool-3' was saved with its netdevs")), (0, "", 1), "a managed save image is told of")
     t.check(OURS in lasting.managedSaveGetXMLDesc(), "and is as it was")
     passing.destroy()
@@ -148,8 +148,8 @@ def snapshot(t):
     domain.create()
     domain.snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
     domain.destroy()
-    code, out, err = ask("revert", "tool-5")
-    t.equal((code, out), (0, "Domain 'tool-5' reverted\n"), "a domain with a snapshot")
+    code, out, err = ask("unmanage", "tool-5")
+    t.equal((code, out), (0, "Domain 'tool-5' is no longer managed by libvirt-hostdev\n"), "a domain with a snapshot")
     t.check("keeps its netdevs in a snapshot, which was left as it is: one" in err, "the snapshot is told of", err)
 
 
@@ -180,7 +180,7 @@ with open(CONF, "w", encoding="utf-8") as conf:
     conf.write('upstream = "%s"\nupstream_ro = "%s-ro"\n' % ((DIRECT.partition("socket=")[2],) * 2))
 tests = tap.Tap()
 clean()
-for test in (define, revert, again):
+for test in (define, unmanage, again):
     test(tests)
 with paused_daemon():
     kept(tests)

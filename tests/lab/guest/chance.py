@@ -201,7 +201,7 @@ class Restore:
         return m.restore(self.force)
 
     def command(self):
-        return ["virt-hostdev", "restore"] + ["--force"] * self.force, "", None
+        return ["virt-hostdev", "recover"] + ["--force"] * self.force, "", None
 
     def touched(self, m):
         return {address: set() for address in m.held}

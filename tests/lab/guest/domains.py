@@ -7,7 +7,7 @@ destroyed. In half of the runs the client, its filter, the daemon or libvirt's i
 libvirt is restarted under its guests, one of which ("pooled", if it runs) has a VF of a network's; and in some a VF of
 "next" does not go back, and "plain" has it, a stock <hostdev>, before it is tried again: it waits for that. Then,
 when all of them are back, what libvirt says, the metadata, the record, every port and the VF's driver must say the same
-of each VF: that the call came, or that it never did. What does not go back by itself does so with virt-hostdev restore.
+of each VF: that the call came, or that it never did. What does not go back by itself does so with virt-hostdev recover.
 What libvirt took away from the host's driver before it was killed, libvirt gives back when it is asked to.
 """
 import os
@@ -179,7 +179,7 @@ class Guests:
         for seconds, restore in (30, False), (20, True):
             if restore:
                 count["restores"] += 1
-                self.said.append("restore: " + call("virt-hostdev", "restore").stdout.strip())
+                self.said.append("recover: " + call("virt-hostdev", "recover").stdout.strip())
             if waitfor(seconds, lambda: self.which(states) is not None):
                 return self.which(states)
         return None
@@ -210,7 +210,7 @@ class Guests:
         self.knob("none")
         vf = self.world.vfs[-1]
         left = [self.world.read()[vf.address, port] for port in vf.ports]
-        restored = call("virt-hostdev", "restore")
+        restored = call("virt-hostdev", "recover")
         time.sleep(5)                                # the daemon tries again by itself, too
         under = [self.world.read()[vf.address, port] for port in vf.ports]
         codes.append(call("virsh", "-q", "destroy", "plain").returncode)

@@ -108,7 +108,7 @@ virsh -q start dual > /dev/null 2>&1 || true
 waitfor 20 libvirt_gone
 rm /etc/libvirt/hooks/qemu.d/60-other
 libvirt_up
-ok "restore" virt-hostdev restore
+ok "restore" virt-hostdev recover
 restored "restore"
 
 step "the guest powers itself off"

@@ -326,7 +326,7 @@ restorerefused() {
   echo "afterwards: $(left); what it was is $(forgotten)"
 }
 forgotten() {
-  if [[ -e /run/libvirt-hostdev/$vf0 ]] && virt-hostdev restore > /dev/null; then echo "known; virt-hostdev restore: $(left)"
+  if [[ -e /run/libvirt-hostdev/$vf0 ]] && virt-hostdev recover > /dev/null; then echo "known; virt-hostdev recover: $(left)"
   elif compgen -G '/run/libvirt/hostdevmgr/*' > /dev/null; then echo "known to libvirt"
   else echo "forgotten"; fi
 }

@@ -26,8 +26,8 @@ step "by hand"
 not_ok "apply is refused" "in use by domain 'first'" virt-hostdev apply --owner me second.xml
 not_ok "plan says so" "in use by domain 'first'" virt-hostdev plan second.xml
 not_ok "release of a stranger's" "has no VFs" virt-hostdev release first
-like "restore leaves it alone" "$(virt-hostdev restore)" "left to domain 'first'"
-like "though another libvirt has no such domain" "$(LIBVIRT_DEFAULT_URI=test:///default virt-hostdev restore)" "left to domain 'first'"
+like "recover leaves it alone" "$(virt-hostdev recover)" "left to domain 'first'"
+like "though another libvirt has no such domain" "$(LIBVIRT_DEFAULT_URI=test:///default virt-hostdev recover)" "left to domain 'first'"
 is "nothing has changed" "$(snapshot_vfs)" "$running"
 is "nothing was written" "$(cat "/sys/kernel/debug/dualport/$PF2/log")" ""
 
@@ -60,8 +60,8 @@ echo 1 > "$knobs/reset"
 ok "a guest gets the VF, without libvirt-hostdev" virsh -q create plain.xml
 left=$(snapshot_vfs)
 echo > "$knobs/log"
-not_ok "restore says who has it" "VF $vf waits: it is in use by domain 'plain'" virt-hostdev restore
-not_ok "by force too" "waits: it is in use by domain 'plain'" virt-hostdev restore --force
+not_ok "recover says who has it" "VF $vf waits: it is in use by domain 'plain'" virt-hostdev recover
+not_ok "by force too" "waits: it is in use by domain 'plain'" virt-hostdev recover --force
 like "status says so" "$(virt-hostdev status 2>&1)" "waits: it is in use by domain 'plain'"
 like "list says so" "$(virt-hostdev list 2>&1)" "waits: it is in use by domain 'plain'"
 not_ok "its owner is refused" "VF $vf is in use by domain 'plain'" virsh start first

@@ -15,7 +15,7 @@ sim=$(netdevsim_up 24 /run/made-up)
 for n in 0 1; do igb_mac "$PF1" $n "52:54:00:00:01:0$n"; ip link set "$(netdev "$PF1")" vf $n vlan $((n * 5)); done
 ip link set "$(netdev "$PF2" 2)" vf 0 mac 52:54:00:00:02:00 vlan 7 qos 5 trust on max_tx_rate 100
 ip link set "$(netdev "$PF3" 1)" vf 1 mac 52:54:00:00:03:00 spoofchk on state disable
-virt-hostdev restore 2> /dev/null || true             # nothing; but the programs are in memory from here on
+virt-hostdev recover 2> /dev/null || true             # nothing; but the programs are in memory from here on
 seed=${SEED:-$RANDOM$RANDOM}
 if python3 /lab/guest/chance.py "${RUNS:-40}" "$seed" "$sim" /run/made-up > chance.log; then
   pass "the model and the host agree: $(cat chance.log)"

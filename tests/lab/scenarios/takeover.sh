@@ -39,7 +39,7 @@ is "they come again at boot" "$(systemctl is-enabled virthostdevd.socket virthos
 ok "plain virsh defines" virsh -q define dual.xml
 is "and sees netdevs" "$(virsh -q dumpxml dual | grep -c '<netdev ')" 2
 is "read-only too" "$(virsh -q -r dumpxml dual | grep -c '<netdev ')" 2
-like "revert goes past it" "$(virt-hostdev revert --dry-run dual)" "loses $vf port 2: MAC address 52:54:00:aa:00:02"
+like "unmanage goes past it" "$(virt-hostdev unmanage --dry-run dual)" "loses $vf port 2: MAC address 52:54:00:aa:00:02"
 ok "on the socket of its own as well" virsh -q -c 'qemu+unix:///system?socket=/run/libvirt/virthostdevd-sock' dumpxml dual
 is "the guest is the same process" "$(pidof qemu-system-x86_64)" "$pid"
 is "and known" "$(virsh -q domstate guest)" running
@@ -90,5 +90,5 @@ is "a client sees what libvirt stores" "$(virsh -q dumpxml dual | grep -cE '<net
 ok "the hook still sets it" virsh -q start dual
 is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 ok "disable once more" virt-hostdev disable
-like "revert finds libvirt where it is again" "$(virt-hostdev revert --dry-run dual 2>&1)" "loses $vf port 2: MAC"
+like "unmanage finds libvirt where it is again" "$(virt-hostdev unmanage --dry-run dual 2>&1)" "loses $vf port 2: MAC"
 is "nothing has failed" "$(systemctl --failed --plain --no-legend)" ""

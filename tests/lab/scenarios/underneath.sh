@@ -61,11 +61,11 @@ ip link set "$moved" netns elsewhere
 destroy moved
 is "moved: what is left is remembered" "$(records)" "$vf $theirs "
 is "moved: the other port is put back" "$(vfget "$PF2" 0 'vlan_list[0].vlan // 0' 2)" 0
-not_ok "moved: restore says what it lacks" "has no port 1" virt-hostdev restore "$vf"
+not_ok "moved: recover says what it lacks" "has no port 1" virt-hostdev recover "$vf"
 not_ok "moved: so does the next start" "has no port 1" virsh start vm
 like "moved: the other namespace's is not written to" "$(ip netns exec elsewhere ip link show "$moved" | grep 'vf 0')" 'vlan 42'
 ip -n elsewhere link set "$moved" netns 1; up "$PF2"
-ok "moved back: restore" virt-hostdev restore
+ok "moved back: recover" virt-hostdev recover
 is_back "moved back"; untouched moved
 ip netns del elsewhere
 
@@ -80,7 +80,7 @@ destroy cleaned
 is "cleaned: what was before is not known, so nothing is done" "$(now 0)" "$set_now"
 is "cleaned: nor to others" "$(grep -c ' vf=[12] ' "$log" || true)" 0
 cp -a kept/. "$state"/
-ok "cleaned: with the records from elsewhere it goes back" virt-hostdev restore
+ok "cleaned: with the records from elsewhere it goes back" virt-hostdev recover
 is_back cleaned; untouched cleaned
 
 # refused TEXT: nobody does anything with the VF, and who is asked to names its record
@@ -113,7 +113,7 @@ cp -a "$state/$vf" good; truncate -s 100 "$state/$vf"
 destroy "cut off"; refused "cut off"
 not_ok "cut off: the next start is refused, and the file named" "$state/$vf" virsh start vm
 cp -a good "$state/$vf"
-ok "with the right one it goes back" virt-hostdev restore "$vf"
+ok "with the right one it goes back" virt-hostdev recover "$vf"
 is_back damaged; untouched damaged
 
 step "the disk is full"

@@ -1,4 +1,4 @@
-/* cmd_revert.c: virt-hostdev revert: domains written back, so that stock libvirt starts them without us
+/* cmd_unmanage.c: virt-hostdev unmanage: domains rewritten, so that stock libvirt starts them without us
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Only what the next start is made from can be rewritten. What a guest runs with, and what was saved with one, is named
@@ -14,20 +14,21 @@
 typedef struct {
     virtTool *tool;
     gboolean dryRun;
+    bool isOldName;               /* called as "revert" */
     struct libscols_table *table; /* with --json; otherwise NULL */
     GString *failures;            /* one a line */
-} Revert;
+} Unmanage;
 
-typedef enum { REVERTED, WOULD_REVERT, NOTHING, LOST, RUNNING, TRANSIENT, SAVED, SNAPSHOT, FAILED } Result;
+typedef enum { UNMANAGED, WOULD_UNMANAGE, NOTHING, LOST, RUNNING, TRANSIENT, SAVED, SNAPSHOT, FAILED } Result;
 
 /* What is told of a domain: a word for programs, and a sentence for people, which a detail may end. */
 static const struct {
     const char *name, *sentence;
     bool warning;
 } results[] = {
-    [REVERTED] = {"reverted", "reverted", false},
-    [WOULD_REVERT] = {"would-revert", "would be reverted", false},
-    [NOTHING] = {"nothing", "has nothing to revert", false},
+    [UNMANAGED] = {"unmanaged", "is no longer managed by libvirt-hostdev", false},
+    [WOULD_UNMANAGE] = {"would-unmanage", "would no longer be managed by libvirt-hostdev", false},
+    [NOTHING] = {"nothing", "is not managed by libvirt-hostdev", false},
     [LOST] = {"lost", "loses ", false},
     [RUNNING] = {"running", "runs: its VFs go back when it stops. Keep libvirt-hostdev until then", true},
     [TRANSIENT] =
@@ -41,29 +42,37 @@ static const struct {
     [FAILED] = {"failed", "", false},
 };
 
+/* The words for programs that differ under the command's old name. */
+static const char *const oldNames[G_N_ELEMENTS(results)] = {
+    [UNMANAGED] = "reverted",
+    [WOULD_UNMANAGE] = "would-revert",
+};
+
 static void
 addFailure(GString *failures, const char *domain, const char *why)
 {
     if (failures->len)
         g_string_append_c(failures, '\n');
-    g_string_append_printf(failures, "Domain '%s' was not reverted: %s", domain, why);
+    g_string_append_printf(failures, "Cannot unmanage domain '%s': %s", domain, why);
 }
 
 /* @detail: may be NULL */
 static void
-tell(Revert *revert, const char *domain, Result result, const char *detail)
+tell(Unmanage *unmanage, const char *domain, Result result, const char *detail)
 {
     g_autofree char *text = g_strconcat(results[result].sentence, detail, NULL); /* @detail may end it */
-    const char *const cells[] = {domain, results[result].name, detail};
+    const char *cells[] = {domain, results[result].name, detail};
 
+    if (unmanage->isOldName && oldNames[result])
+        cells[1] = oldNames[result];
     if (results[result].warning)
-        virtHostWarn(revert->tool->host, "Domain '%s' %s", domain, text);
+        virtHostWarn(unmanage->tool->host, "Domain '%s' %s", domain, text);
     else if (result == FAILED)
-        addFailure(revert->failures, domain, detail);
-    else if (!revert->table)
+        addFailure(unmanage->failures, domain, detail);
+    else if (!unmanage->table)
         printf("Domain '%s' %s\n", domain, text);
-    if (revert->table)
-        virtToolRow(revert->table, NULL, cells);
+    if (unmanage->table)
+        virtToolRow(unmanage->table, NULL, cells);
 }
 
 static bool
@@ -77,28 +86,28 @@ isOurs(const char *xml)
  * @ret_ours: was there anything?
  */
 static bool
-revertConfig(Revert *revert, virDomainPtr domain, bool *ret_ours, GError **error)
+unmanageConfig(Unmanage *unmanage, virDomainPtr domain, bool *ret_ours, GError **error)
 {
     g_autofree char *xml = virtToolDomainXml(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE, error);
     g_autoptr(GPtrArray) lost = NULL;
     g_autofree char *stock = NULL;
     g_autoptr(virDomain) defined = NULL;
-    Result result = REVERTED;
+    Result result = UNMANAGED;
 
     if (!xml || (isOurs(xml) && !(stock = virtDomainRevert(xml, strlen(xml), &lost, error))))
         return false;
     *ret_ours = stock && !g_str_equal(stock, xml);
     if (!*ret_ours)
         return true;
-    if (!revert->dryRun && !(defined = virDomainDefineXML(virDomainGetConnect(domain), stock))) {
+    if (!unmanage->dryRun && !(defined = virDomainDefineXML(virDomainGetConnect(domain), stock))) {
         virtToolLibvirtError(error, "libvirt refused it");
         return false;
     }
-    if (revert->dryRun)
-        result = WOULD_REVERT;
-    tell(revert, virDomainGetName(domain), result, NULL);
+    if (unmanage->dryRun)
+        result = WOULD_UNMANAGE;
+    tell(unmanage, virDomainGetName(domain), result, NULL);
     for (guint i = 0; i < lost->len; i++)
-        tell(revert, virDomainGetName(domain), LOST, lost->pdata[i]);
+        tell(unmanage, virDomainGetName(domain), LOST, lost->pdata[i]);
     return true;
 }
 
@@ -112,7 +121,7 @@ isUnsupported(void)
 }
 
 static bool
-lookAtLive(Revert *revert, virDomainPtr domain, bool persistent, bool *ours, GError **error)
+lookAtLive(Unmanage *unmanage, virDomainPtr domain, bool persistent, bool *ours, GError **error)
 {
     g_autofree char *xml = NULL;
     Result result = TRANSIENT;
@@ -124,14 +133,14 @@ lookAtLive(Revert *revert, virDomainPtr domain, bool persistent, bool *ours, GEr
     if (!(xml = virtToolDomainXml(domain, 0, error)))
         return false;
     if (isOurs(xml)) {
-        tell(revert, virDomainGetName(domain), result, NULL);
+        tell(unmanage, virDomainGetName(domain), result, NULL);
         *ours = true;
     }
     return true;
 }
 
 static bool
-lookAtImage(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
+lookAtImage(Unmanage *unmanage, virDomainPtr domain, bool *ours, GError **error)
 {
     char *xml;
 
@@ -143,7 +152,7 @@ lookAtImage(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
         return false;
     }
     if (isOurs(xml)) {
-        tell(revert, virDomainGetName(domain), SAVED, NULL);
+        tell(unmanage, virDomainGetName(domain), SAVED, NULL);
         *ours = true;
     }
     free(xml);
@@ -152,14 +161,14 @@ lookAtImage(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
 
 /* Takes the snapshot. */
 static void
-lookAtSnapshot(Revert *revert, virDomainPtr domain, virDomainSnapshotPtr snapshot, bool *ours, GError **error)
+lookAtSnapshot(Unmanage *unmanage, virDomainPtr domain, virDomainSnapshotPtr snapshot, bool *ours, GError **error)
 {
     char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
 
     if (!xml && !*error) /* at once: the next call forgets libvirt's reason */
         virtToolLibvirtError(error, "libvirt did not give the XML of its snapshots");
     if (isOurs(xml)) {
-        tell(revert, virDomainGetName(domain), SNAPSHOT, virDomainSnapshotGetName(snapshot));
+        tell(unmanage, virDomainGetName(domain), SNAPSHOT, virDomainSnapshotGetName(snapshot));
         *ours = true;
     }
     free(xml);
@@ -167,7 +176,7 @@ lookAtSnapshot(Revert *revert, virDomainPtr domain, virDomainSnapshotPtr snapsho
 }
 
 static bool
-lookAtSnapshots(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
+lookAtSnapshots(Unmanage *unmanage, virDomainPtr domain, bool *ours, GError **error)
 {
     virDomainSnapshotPtr *snapshots = NULL;
     int n = virDomainListAllSnapshots(domain, &snapshots, 0);
@@ -176,7 +185,7 @@ lookAtSnapshots(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
     if (n < 0 && !isUnsupported())
         virtToolLibvirtError(&failure, "libvirt did not list its snapshots");
     for (int i = 0; i < n; i++)
-        lookAtSnapshot(revert, domain, snapshots[i], ours, &failure);
+        lookAtSnapshot(unmanage, domain, snapshots[i], ours, &failure);
     free(snapshots);
     if (failure)
         g_propagate_error(error, failure);
@@ -187,7 +196,7 @@ lookAtSnapshots(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
 
 /* *@ours becomes true where anything about the domain is ours, changed or not. */
 static bool
-lookAtAll(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
+lookAtAll(Unmanage *unmanage, virDomainPtr domain, bool *ours, GError **error)
 {
     int persistent = virDomainIsPersistent(domain);
 
@@ -195,27 +204,27 @@ lookAtAll(Revert *revert, virDomainPtr domain, bool *ours, GError **error)
         virtToolLibvirtError(error, "libvirt does not say whether it is persistent");
         return false;
     }
-    return (!persistent || revertConfig(revert, domain, ours, error)) &&
-           lookAtLive(revert, domain, persistent, ours, error) && lookAtImage(revert, domain, ours, error) &&
-           lookAtSnapshots(revert, domain, ours, error);
+    return (!persistent || unmanageConfig(unmanage, domain, ours, error)) &&
+           lookAtLive(unmanage, domain, persistent, ours, error) && lookAtImage(unmanage, domain, ours, error) &&
+           lookAtSnapshots(unmanage, domain, ours, error);
 }
 
 /* Takes the domain. @sayNothing: say so, where nothing is ours. */
 static void
-revertOne(Revert *revert, virDomainPtr domain, bool sayNothing)
+unmanageOne(Unmanage *unmanage, virDomainPtr domain, bool sayNothing)
 {
     g_autoptr(virDomain) owned = domain;
     g_autoptr(GError) local = NULL;
     bool ours = false;
 
-    if (!lookAtAll(revert, owned, &ours, &local))
-        tell(revert, virDomainGetName(owned), FAILED, local->message);
+    if (!lookAtAll(unmanage, owned, &ours, &local))
+        tell(unmanage, virDomainGetName(owned), FAILED, local->message);
     else if (!ours && sayNothing)
-        tell(revert, virDomainGetName(owned), NOTHING, NULL);
+        tell(unmanage, virDomainGetName(owned), NOTHING, NULL);
 }
 
 static bool
-revertAll(Revert *revert, virConnectPtr conn, GError **error)
+unmanageAll(Unmanage *unmanage, virConnectPtr conn, GError **error)
 {
     virDomainPtr *domains = NULL;
     int n = virConnectListAllDomains(conn, &domains, 0);
@@ -225,19 +234,19 @@ revertAll(Revert *revert, virConnectPtr conn, GError **error)
         return false;
     }
     for (int i = 0; i < n; i++)
-        revertOne(revert, domains[i], false);
+        unmanageOne(unmanage, domains[i], false);
     free(domains);
     return true;
 }
 
 static bool
-revertNamed(Revert *revert, virConnectPtr conn, const char *name, GError **error)
+unmanageNamed(Unmanage *unmanage, virConnectPtr conn, const char *name, GError **error)
 {
     virDomainPtr domain = virtToolFindDomain(conn, name, error);
 
     if (!domain)
         return false;
-    revertOne(revert, domain, true);
+    unmanageOne(unmanage, domain, true);
     return true;
 }
 
@@ -247,20 +256,20 @@ checkUsage(int argc, gboolean all, GError **error)
     if ((all && argc == 1) || (!all && argc == 2))
         return true;
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "give the name of one domain, or --all (see virt-hostdev revert --help)");
+                "give the name of one domain, or --all (see virt-hostdev unmanage --help)");
     return false;
 }
 
 bool
-virtCmdRevert(virtTool *tool, int argc, char **argv, GError **error)
+virtCmdUnmanage(virtTool *tool, int argc, char **argv, GError **error)
 {
     static const char *const columns[] = {"DOMAIN", "RESULT", "DETAIL", NULL};
     g_autoptr(GString) failures = g_string_new(NULL);
-    Revert revert = {.tool = tool, .failures = failures};
+    Unmanage unmanage = {.tool = tool, .failures = failures};
     gboolean all = FALSE;
     const GOptionEntry entries[] = {
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, "every domain of this host", NULL},
-        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &revert.dryRun, "say what would be done and lost, and change nothing",
+        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &unmanage.dryRun, "say what would be done and lost, and change nothing",
          NULL},
         {NULL},
     };
@@ -270,14 +279,15 @@ virtCmdRevert(virtTool *tool, int argc, char **argv, GError **error)
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, 1, error) || !checkUsage(argc, all, error) ||
         !(conn = virtToolConnectStock(tool, false, error)))
         return false;
+    unmanage.isOldName = g_str_equal(argv[0], "revert");
     if (tool->json)
-        revert.table = virtToolTable(tool, "revert", columns);
+        unmanage.table = virtToolTable(tool, argv[0], columns);
     if (all)
-        ok = revertAll(&revert, conn, error);
+        ok = unmanageAll(&unmanage, conn, error);
     else
-        ok = revertNamed(&revert, conn, argv[1], error);
-    if (revert.table)
-        virtToolPrintTable(revert.table);
+        ok = unmanageNamed(&unmanage, conn, argv[1], error);
+    if (unmanage.table)
+        virtToolPrintTable(unmanage.table);
     if (ok && failures->len > 0)
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, failures->str);
     return ok && failures->len == 0;

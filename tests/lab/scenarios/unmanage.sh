@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # suites: trixie
-# Going back: "virt-hostdev revert --all" writes all domains for libvirt alone and lists what that cannot do; then all that
+# Going back: "virt-hostdev unmanage --all" writes all domains for libvirt alone and lists what that cannot do; then all that
 # we installed is removed, and every domain starts.
 . /lab/guest/lib.sh
 
@@ -36,12 +36,12 @@ kept=$(stored untouched; stored plain)
 
 step "a running domain stays as it is until it ends"
 ok "start" virsh -q start interface
-ok "revert" virt-hostdev revert interface
+ok "unmanage" virt-hostdev unmanage interface
 ok "destroy" virsh -q destroy interface
 is "everything is as before" "$(snapshot_vfs)" "$before"
 
-step "revert --all"
-said=$(virt-hostdev revert --all 2>&1) || fail "revert --all" "$said"
+step "unmanage --all"
+said=$(virt-hostdev unmanage --all 2>&1) || fail "unmanage --all" "$said"
 echo "$said"
 for lost in "$(vfaddr "$PF2" 0) port 1: MAC address 52:54:00:aa:00:03" "$(vfaddr "$PF2" 0) port 2: VLAN 45" \
   "$(vfaddr "$PF3" 0) port 1: VLAN 46" "$(vfaddr "$PF3" 0) port 1: trust" "$(vfaddr "$PF2" 1) port 2: VLAN 47"; do
@@ -50,7 +50,7 @@ done
 not_ok "and nothing about what libvirt can do" '^$' grep -E '52:54:00:aa:00:0[127]|VLAN 4[238]' <<< "$said"
 is "nothing of ours is left" "$(mentions)" ""
 is "what was not ours is the same byte for byte" "$(stored untouched; stored plain)" "$kept"
-like "once more there is nothing to do" "$(virt-hostdev revert --all 2>&1; echo "exit $?")" "exit 0"
+like "once more there is nothing to do" "$(virt-hostdev unmanage --all 2>&1; echo "exit $?")" "exit 0"
 
 step "our package is removed"
 hostdevd_stop

@@ -1,4 +1,4 @@
-/* cmd_restore.c: virt-hostdev restore: put back what nobody will put back any more
+/* cmd_recover.c: virt-hostdev recover: restore VFs that nobody else will restore any more
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
@@ -72,7 +72,7 @@ addFailure(GString *failures, const GError *problem)
 
 /* Failures are collected: one VF that will not go back must not keep the others. */
 static void
-restoreOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool force, bool forget, GString *failures)
+recoverOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool force, bool forget, GString *failures)
 {
     g_autofree char *owner = virtOwnerDescribe(&record->owner);
     g_autoptr(GError) local = NULL;
@@ -102,7 +102,7 @@ checkForget(bool forget, int argc, GError **error)
 }
 
 bool
-virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
+virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean force = FALSE, forget = FALSE;
     const GOptionEntry entries[] = {
@@ -123,7 +123,7 @@ virtCmdRestore(virtTool *tool, int argc, char **argv, GError **error)
         conn = virtToolConnect(tool, true, NULL);
     for (guint i = 0; i < records->len; i++) {
         if (isNamed(records->pdata[i], argc, argv))
-            restoreOne(tool, conn, records->pdata[i], force, forget, failures);
+            recoverOne(tool, conn, records->pdata[i], force, forget, failures);
     }
     for (guint i = 0; i < problems->len; i++)
         addFailure(failures, problems->pdata[i]);
