@@ -1,4 +1,5 @@
 # filterlib.py: what the tests of the filter share: messages, a filter between ends that are made up, running cases
+# With FILTER_RECORD=DIR in the environment each conversation is also written there, as an input of tests/fuzz/filter.c.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import array
 import os
@@ -98,6 +99,61 @@ def receive_fd(sock):
     os.close(array.array("i", control[0][2])[0])
 
 
+# ---- conversations, as tests/fuzz/filter.c reads them ----
+
+CLIENT, LIBVIRT, BROKER, CLIENT_GOES, LIBVIRT_GOES = range(5)
+RECORD_MAX = 8192  # longer ones are cut by libFuzzer (scripts/fuzz)
+
+
+class Record:
+    """What the ends of one filter have said, in order."""
+    case, filters = "", 0  # which is running, and how many filters it has had
+
+    def __init__(self, keep_interfaces):
+        self.data = bytes([keep_interfaces])
+        self.whole = True  # descriptors cannot be written down
+        Record.filters += 1
+        self.name = f"{Record.case}-{Record.filters}"
+
+    def add(self, who, data):
+        for at in range(0, len(data), 0xffff) or [0]:
+            part = data[at:at + 0xffff]
+            self.data += struct.pack(">BH", who, len(part)) + part
+
+    def write(self):
+        if "FILTER_RECORD" in os.environ and self.whole and 4 < len(self.data) <= RECORD_MAX:
+            with open(os.path.join(os.environ["FILTER_RECORD"], self.name), "wb") as file:
+                file.write(self.data)
+
+
+class End:
+    """A socket of which is written down what is said there."""
+
+    def __init__(self, sock, who, record):
+        self.sock, self.who, self.record = sock, who, record
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def sendall(self, data):
+        self.record.add(self.who, data)
+        self.sock.sendall(data)
+
+    def send(self, data, *flags):
+        n = self.sock.send(data, *flags)
+        self.record.add(self.who, data[:n])
+        return n
+
+    def sendmsg(self, *arguments):
+        self.record.whole = False
+        return self.sock.sendmsg(*arguments)
+
+    def close(self):
+        if self.who != BROKER:
+            self.record.add(self.who + CLIENT_GOES, b"")
+        self.sock.close()
+
+
 # ---- a filter ----
 
 def spawn(client, broker, path, log, *more):
@@ -131,8 +187,10 @@ class Filter:
         os.close(log)
         for sock in (self.client, self.broker, listener):
             sock.settimeout(60)
+        self.record = Record(keep_interfaces)
+        self.client, self.broker = End(self.client, CLIENT, self.record), End(self.broker, BROKER, self.record)
         if listening:
-            self.libvirt = listener.accept()[0]
+            self.libvirt = End(listener.accept()[0], LIBVIRT, self.record)
             self.libvirt.settimeout(60)
             self.call(LIB_VERSION)  # by now it is confined
         listener.close()
@@ -145,6 +203,8 @@ class Filter:
         if self.code is None:
             os.kill(self.pid, signal.SIGKILL)
             self.wait()
+        if not kind:
+            self.record.write()
         for sock in ("client", "libvirt", "broker"):
             if hasattr(self, sock):
                 getattr(self, sock).close()
@@ -234,6 +294,7 @@ def main():
     print(f"1..{len(CASES)}")
     for number, function in enumerate(CASES, 1):
         name = function.__name__.replace("_", "-")
+        Record.case, Record.filters = name, 0
         try:
             skip = function()
             print(f"ok {number} - {name}" + (f" # SKIP {skip}" if skip else ""), flush=True)
