@@ -33,6 +33,9 @@ run() {
   fi
 }
 expect 2 'usage' '' vm
+n=$((n + 1))
+libraries=$(readelf -d "$hook" | sed -n 's/.*NEEDED.*\[\(lib.*\)\.so.*/\1/p' | grep -vxE 'lib(c|dl|asan|ubsan|tsan|gcc_s|m)' || :)
+if [ -z "$libraries" ]; then echo "ok $n - it needs libc alone"; else echo "not ok $n - it needs $libraries"; bad=1; fi
 expect 0 '^\.$' "$plain" vm prepare begin -
 expect 0 '^\.$' '' vm prepare begin -
 expect 1 'fffe:ff:1f.7' "$ours" vm prepare begin -

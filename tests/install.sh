@@ -23,6 +23,8 @@ DESTDIR=$work/dest meson install -C "$build" --no-rebuild --quiet > "$work/insta
 target=$(link_of "$work/dest")
 say "the link leads where libvirtd may execute" grep -E "$allowed" <<< "$target"
 say "and the program is there" test -x "$work/dest$target"
+where=$(readelf -d "$work/dest$target" | sed -n 's/.*RUNPATH.*\[\(.*\)\]/\1/p')
+say "and so is what it loads" test -f "$work/dest$where/libvirthostdevhook.so"
 
 # configured NAME OPTION...: a build directory; where the link would go is in "plan"
 configured() {

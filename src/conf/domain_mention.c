@@ -1,5 +1,7 @@
 /* domain_mention.c: may a document hold anything of this project's? A look at its bytes
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * With libc alone: virt-hostdev-hook looks before it loads anything else.
  */
 #include <string.h>
 

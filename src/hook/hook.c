@@ -1,105 +1,177 @@
-/* hook.c: virt-hostdev-hook, called by libvirt's QEMU driver at each step of a domain's life: which step means what
+/* hook.c: virt-hostdev-hook, called by libvirt's QEMU driver at each step of a domain's life: is there anything to do?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *   virt-hostdev-hook DOMAIN OPERATION SUB-OPERATION EXTRA < domain XML
  *
- * What libvirt does with us decides what we do:
- *   prepare begin   set. The VF still has its host driver. A failure aborts the start, and our stderr is what
- *                   the user reads.
- *   stopped end     put back. QEMU is gone and vfio-pci still holds the VF, so the host's driver will find the
- *                   old MAC when it probes.
- *   release end     put back what is still not: also follows a start that failed.
- *   reconnect begin look, and say what is wrong; a failure here would kill the guest.
- *   others          nothing. `migrate` and `restore` would take our stdout for the domain's new XML.
+ * libvirt runs a hook five times for each life of each domain, and most domains have nothing that concerns it. What
+ * takes the time then is to load libraries. So this program needs none but libc: it looks at the bytes, and at the
+ * names of the records, and loads VIRT_HOOK_MODULE (hook_domain.c), which does the work, when there is some.
  *
- * libvirt waits for us without a time-out and would deadlock if we called it.
+ * It may load it for nothing, but never leave it out: what is not understood here is left to the module.
  */
-#include "config.h"
-#include "hypervisor/provision_log.h"
-#include "qemu/qemu_hostdev.h"
+#include "conf/domain_conf.h"
+#include "hook/hook.h"
+#include "util/virstatefile.h"
 
-#include <locale.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* Whole, or up to one byte more than libvirt may write. */
-static char *
-readInput(gsize *ret_len, GError **error)
-{
-    char *xml = virtHostReadAll(STDIN_FILENO, VIRT_XML_WRITTEN_MAX, ret_len, error);
+#define READ_FIRST 65536 /* bytes: what a pipe holds, and more than most domains have */
 
-    if (!xml)
-        g_prefix_error(error, "Cannot read the domain XML from libvirt: ");
-    return xml;
+#ifndef VIRT_HOOK_STATE_DIR
+#define VIRT_HOOK_STATE_DIR "/" VIRT_STATE_DIR
+#endif
+
+typedef enum {
+    ASK_DOCUMENT, /* the domain's XML says whether there is something to do */
+    ASK_RECORDS,  /* any record does */
+} Ask;
+
+static const struct Step {
+    const char *operation;
+    const char *sub; /* NULL: any */
+    Ask ask;
+    const char *word; /* in the XML, besides what is this project's; NULL: none */
+} steps[] = {
+    {"prepare", "begin", ASK_DOCUMENT, "hostdev"}, /* the PF of VFs that are in use is not given away */
+    {"stopped", "end", ASK_RECORDS, NULL},
+    {"release", "end", ASK_RECORDS, NULL},
+    {"reconnect", NULL, ASK_DOCUMENT, NULL},
+};
+
+static const struct Step *
+findStep(const char *operation, const char *sub)
+{
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        const struct Step *step = &steps[i];
+
+        if (strcmp(step->operation, operation) == 0 && (!step->sub || strcmp(step->sub, sub) == 0))
+            return step;
+    }
+    return NULL;
 }
 
-/* The journal where there is one; libvirt shows our stderr only when we fail. */
-static GLogWriterOutput
-logToJournal(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
-{
-    (void)opaque;
-    if (level & G_LOG_LEVEL_DEBUG)
-        return G_LOG_WRITER_HANDLED;
-    return g_log_writer_journald(level, fields, n, NULL);
-}
-
-static void
-warnUser(virtHost *host, const char *message)
-{
-    (void)host;
-    fprintf(stderr, "virt-hostdev: warning: %s\n", message);
-    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", VIRT_MESSAGE_ID_WARNING, "MESSAGE", "%s",
-                     message);
-}
-
-/* Does what the operation asks for; false with an error aborts it. */
 static bool
-runOperation(virtHost *host, char **argv, GError **error)
+isRecord(const char *name)
 {
-    const char *domain = argv[1], *operation = argv[2], *sub = argv[3];
-    bool isRelease = g_str_equal(operation, "release");
-    g_autoptr(GError) local = NULL;
-    g_autofree char *xml = NULL;
-    gsize len = 0;
+    size_t len = strlen(name), suffix = strlen(VIRT_STATE_LOCK_SUFFIX);
 
-    if (g_str_equal(operation, "prepare") && g_str_equal(sub, "begin")) {
-        xml = readInput(&len, error);
-        return xml && virtQemuHostdevPrepareDomain(host, domain, xml, len, (guint64)getppid(), error);
-    }
-    if (g_str_equal(sub, "end") && (isRelease || g_str_equal(operation, "stopped"))) {
-        xml = readInput(&len, NULL);
-        return virtQemuHostdevReleaseDomain(host, domain, xml, len, isRelease, error);
-    }
-    if (!g_str_equal(operation, "reconnect"))
+    return name[0] != '.' && (len < suffix || strcmp(name + len - suffix, VIRT_STATE_LOCK_SUFFIX) != 0);
+}
+
+/* Is any VF recorded? A directory that is there and cannot be read, or is not as it has to be, counts as one. */
+static bool
+hasRecords(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    struct stat st;
+    bool found;
+
+    if (!dir)
+        return errno != ENOENT;
+    found = fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0;
+    errno = 0;
+    while (!found && (entry = readdir(dir)))
+        found = isRecord(entry->d_name);
+    found = found || errno != 0;
+    closedir(dir);
+    return found;
+}
+
+/* Make room for more than @len bytes in @text, of which @room are there; false with errno. */
+static bool
+grow(char **text, size_t *room, size_t len)
+{
+    size_t wanted = *room ? 2 * *room : READ_FIRST;
+    char *more;
+
+    if (len < *room)
         return true;
-    xml = readInput(&len, &local);
-    if (xml)
-        virtQemuHostdevReconnectDomain(host, xml, len);
-    else
-        virtHostWarn(host, "%s", local->message);
+    if (!(more = realloc(*text, wanted + 1))) /* and the NUL behind it */
+        return false;
+    *text = more;
+    *room = wanted;
     return true;
+}
+
+/* Read standard input whole, or up to one byte more than libvirt may write. */
+static virtHookInput
+readInput(void)
+{
+    size_t room = 0, len = 0;
+    char *text = NULL;
+    ssize_t got = 1;
+
+    while (got != 0 && len <= VIRT_XML_WRITTEN_MAX) {
+        got = grow(&text, &room, len) ? read(STDIN_FILENO, text + len, room - len) : -1;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            virtHookInput failed = {.problem = errno};
+
+            free(text);
+            return failed;
+        }
+        len += (size_t)got;
+    }
+    if (len > VIRT_XML_WRITTEN_MAX)
+        len = VIRT_XML_WRITTEN_MAX + 1;
+    text[len] = '\0';
+    return (virtHookInput){text, len, 0};
+}
+
+/* A look at the bytes; what could not be read, or is too long to be judged, is the module's to complain about. */
+static bool
+isConcerned(const struct Step *step, const virtHookInput *input)
+{
+    if (step->ask == ASK_RECORDS || !input->xml || input->len > VIRT_XML_WRITTEN_MAX)
+        return true;
+    return virtDomainMentionsUs(input->xml, input->len) ||
+           (step->word && memmem(input->xml, input->len, step->word, strlen(step->word)));
+}
+
+/* The module is next to the other libraries, in a directory of its own: the program's RUNPATH says where. */
+static int
+run(int argc, char **argv, const virtHookInput *input)
+{
+    void *module = dlopen(VIRT_HOOK_MODULE, RTLD_NOW | RTLD_LOCAL);
+    void *function = module ? dlsym(module, VIRT_HOOK_RUN) : NULL;
+    int (*runHook)(int, char **, const virtHookInput *);
+
+    if (function) {
+        memcpy(&runHook, &function, sizeof(runHook)); /* as POSIX has it: C knows no other way */
+        return runHook(argc, argv, input);
+    }
+    fprintf(stderr,
+            "virt-hostdev: error: Cannot load a part of virt-hostdev-hook: %s. Install libvirt-hostdev again.\n",
+            dlerror());
+    return argc > 2 && strcmp(argv[2], "reconnect") == 0 ? 0 : 1; /* libvirt ends a guest whose reconnect fails */
 }
 
 int
 main(int argc, char **argv)
 {
-    g_autoptr(virtHost) host = NULL;
-    g_autoptr(GError) error = NULL;
+    const struct Step *step;
+    virtHookInput input;
+    int code = 0;
 
-    setlocale(LC_ALL, "");
-    g_log_set_writer_func(logToJournal, NULL, NULL);
-    if (argc < 4) {
-        fprintf(stderr, "usage: virt-hostdev-hook DOMAIN OPERATION SUB-OPERATION EXTRA < XML\n"
-                        "libvirt calls this; see virt-hostdev-hook(8)\n");
-        return 2;
-    }
-    host = virtHostNew("");
-    host->warn = warnUser;
-    if (runOperation(host, argv, &error))
+    if (argc < 4) /* it prints its usage; and host-validate runs it so, to see whether everything is there */
+        return run(argc, argv, NULL);
+    step = findStep(argv[2], argv[3]);
+    if (!step || (step->ask == ASK_RECORDS && !hasRecords(VIRT_HOOK_STATE_DIR)))
         return 0;
-    fprintf(stderr, "virt-hostdev: error: %s\n", error->message);
-    g_log_structured("libvirt-hostdev", G_LOG_LEVEL_WARNING, "MESSAGE_ID", VIRT_MESSAGE_ID_FAILED, "DOMAIN_NAME",
-                     argv[1], "MESSAGE", "%s", error->message);
-    return 1;
+    input = readInput();
+    if (isConcerned(step, &input))
+        code = run(argc, argv, &input);
+    free(input.xml);
+    return code;
 }

@@ -6,21 +6,37 @@
  */
 #include "fuzz.h"
 #include "hypervisor/provision.h"
+#include "util/virstatefile.h"
 #include "world.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
-static int input = -1;
+static int standardInput = -1;
 
 #undef STDIN_FILENO
-#define STDIN_FILENO input
+#define STDIN_FILENO standardInput
 int virtHookMain(int argc, char **argv);
 #define main virtHookMain
 #define virtHostNew(root) fuzzWorldHost()
 /* Nothing into the journal of the machine that tests. */
 #define g_log_set_writer_func(func, opaque, free) ((void)(func))
 #define g_log_writer_journald(level, fields, n, opaque) G_LOG_WRITER_HANDLED
+#include "hook/hook_domain.c"
+/* What the program loads is here already. */
+#define dlopen(name, flags) (&standardInput)
+#define dlsym(module, name) ((void *)virtHookRun)
+#define VIRT_HOOK_STATE_DIR stateDir()
+static const char *
+stateDir(void)
+{
+    static char path[PATH_MAX];
+
+    g_snprintf(path, sizeof(path), "%s/" VIRT_STATE_DIR, fuzzWorld()->host->root);
+    return path;
+}
 #include "hook/hook.c"
 #undef main
 
@@ -34,9 +50,9 @@ call(const guint8 *data, size_t size)
     if (argc == 0)
         return;
     fuzzWorld()->failAttr = (guint)g_ascii_strtoull(words[0], NULL, 10);
-    input = open(fuzzFile(data, size), O_RDONLY | O_CLOEXEC);
+    standardInput = open(fuzzFile(data, size), O_RDONLY | O_CLOEXEC);
     code = virtHookMain(argc, words); /* the number stands where the program's name does */
-    close(input);
+    close(standardInput);
     if (code < 0 || code > 2)
         fuzzFail("exit code %d", code);
 }
