@@ -182,6 +182,8 @@ end(World *world)
     virtRpcChannelFree(world->filter.upstream);
     g_hash_table_unref(world->filter.asks);
     g_hash_table_unref(world->filter.calls);
+    g_hash_table_unref(world->filter.sent);
+    g_hash_table_unref(world->filter.turns);
     g_queue_clear_full(&world->filter.packets, g_free);
     hangUp(&world->client);
     hangUp(&world->upstream);
