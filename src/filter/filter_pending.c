@@ -320,6 +320,17 @@ virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilterSta
     ask(filter, request, (Waiting){.counted = done, .opaque = opaque});
 }
 
+/* Whether the one who waits has asked for this: for counters, or for a yes or no. A failure may answer both. */
+static bool
+isAsked(const Waiting *waiting, bool counted, bool failed)
+{
+    if (!waiting)
+        return false;
+    if (waiting->counted)
+        return counted || failed;
+    return !counted;
+}
+
 static bool
 gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
 {
@@ -333,17 +344,16 @@ gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
         counted = &stats;
     else if (!virtBrokerAnswerParse(packet, len, &id, &failure, error))
         return false;
+    if (!isAsked(g_hash_table_lookup(filter->asks, GUINT_TO_POINTER(id)), counted != NULL, failure != NULL)) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "It answered request %u, which nobody asked so.", id);
+        return false;
+    }
     waiting = takeWaiting(filter->asks, id);
-    if (waiting && waiting->counted && (counted || failure)) {
+    if (waiting->counted)
         waiting->counted(waiting->opaque, counted, failure);
-        return true;
-    }
-    if (waiting && waiting->answered && !counted) {
+    else
         waiting->answered(waiting->opaque, failure);
-        return true;
-    }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "It answered request %u, which nobody asked so.", id);
-    return false;
+    return true;
 }
 
 /* Read one answer and hand it to the one who waits for it.

@@ -22,10 +22,15 @@ virtFilterConfine(GError **error)
 }
 
 typedef struct {
+    guint id;
+    bool counters;
+} Asked;
+
+typedef struct {
     virtFilter filter;
     int client, upstream, broker; /* our ends; -1: hung up */
     GByteArray *toClient, *toUpstream;
-    GArray *asked; /* guint: what the broker has not answered */
+    GArray *asked; /* Asked: what the broker has not answered */
 } World;
 
 /* ---- what the filter says ---- */
@@ -45,12 +50,14 @@ readBroker(World *world)
 {
     char packet[VIRT_BROKER_PACKET_MAX + 1];
     virtBrokerRequest request;
+    Asked asked;
     gssize n;
 
     while ((n = recv(world->broker, packet, sizeof(packet), MSG_DONTWAIT)) > 0) {
         if (!virtBrokerRequestParse(packet, (gsize)n, &request, NULL))
             fuzzFail("the broker was asked: %.*s", (int)n, packet);
-        g_array_append_val(world->asked, request.id);
+        asked = (Asked){request.id, request.verb == VIRT_BROKER_STATS};
+        g_array_append_val(world->asked, asked);
     }
 }
 
@@ -147,10 +154,21 @@ begin(World *world, guint flags)
                      .broker = broker[0],
                      .toClient = g_byte_array_new(),
                      .toUpstream = g_byte_array_new(),
-                     .asked = g_array_new(FALSE, FALSE, sizeof(guint))};
+                     .asked = g_array_new(FALSE, FALSE, sizeof(Asked))};
     virtFilterAskInit(&world->filter);
     world->filter.client = virtRpcChannelNew(client[1], virtFilterOnCallHeader, virtFilterOnCall, &world->filter);
     world->filter.upstream = virtRpcChannelNew(upstream[1], virtFilterOnReplyHeader, virtFilterOnReply, &world->filter);
+}
+
+/* Yes to all but a request for counters, which is answered by an error. */
+static void
+answer(World *world, const Asked *asked)
+{
+    g_autoptr(GError) none = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST, "there are none");
+    g_autofree char *packet = virtBrokerAnswerFormat(asked->id, asked->counters ? none : NULL);
+
+    say(world->broker, (const guint8 *)packet, strlen(packet));
+    virtFilterReadBroker(&world->filter, NULL);
 }
 
 /* Answer what was asked, until nothing is held. What is answered already is no reason to go. */
@@ -162,12 +180,8 @@ reconcile(World *world)
     for (guint i = 0; world->filter.held && i < 4 * VIRT_FILTER_HELD_MAX; i++) {
         virtFilterWriteBroker(&world->filter, NULL);
         readBroker(world);
-        for (guint j = 0; j < world->asked->len; j++) {
-            g_autofree char *answer = virtBrokerAnswerFormat(g_array_index(world->asked, guint, j), NULL);
-
-            say(world->broker, (const guint8 *)answer, strlen(answer));
-            virtFilterReadBroker(&world->filter, NULL);
-        }
+        for (guint j = 0; j < world->asked->len; j++)
+            answer(world, &g_array_index(world->asked, Asked, j));
         g_array_set_size(world->asked, 0);
         virtFilterLoseCalls(&world->filter);
     }
