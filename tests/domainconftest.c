@@ -418,6 +418,26 @@ testDeviceAddress(void)
     }
 }
 
+/* As memmem(), by whichever byte it looks, in all texts of two letters. */
+static void
+testFindWord(void)
+{
+    static const char *const words[] = {"a", "ab", "aab", "bab"};
+
+    for (guint bits = 0; bits < 1 << 10; bits++) {
+        char text[10];
+
+        for (guint i = 0; i < sizeof(text); i++)
+            text[i] = bits >> i & 1 ? 'a' : 'b';
+        for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+            gsize size = strlen(words[i]), len = bits % (sizeof(text) + 1);
+
+            for (gsize rare = 0; rare < size; rare++)
+                g_assert_true(virtDomainFindWord(text, len, words[i], rare) == memmem(text, len, words[i], size));
+        }
+    }
+}
+
 static void
 testMentions(void)
 {
@@ -457,6 +477,7 @@ main(int argc, char **argv)
     g_test_add_func("/domainconf/generate-mac", testGenerateMac);
     g_test_add_func("/domainconf/devices-only", testDevicesOnly);
     g_test_add_func("/domainconf/device-address", testDeviceAddress);
+    g_test_add_func("/domainconf/find-word", testFindWord);
     g_test_add_func("/domainconf/mentions", testMentions);
     g_test_add_func("/domainconf/escape", testEscape);
     return g_test_run();

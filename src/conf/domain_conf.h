@@ -48,6 +48,7 @@ virtDomainConf *virtDomainConfParseDevices(const char *xml, gsize len, GError **
 void virtDomainConfFree(virtDomainConf *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomainConf, virtDomainConfFree)
 
+const char *virtDomainFindWord(const char *text, gsize len, const char *word, gsize rare);
 bool virtDomainMentionsUs(const char *xml, gsize len);
 bool virtDomainConcernsUs(const char *xml, gsize len, guint flags);
 char *virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GError **error);

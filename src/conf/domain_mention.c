@@ -7,13 +7,35 @@
 
 #include "conf/domain_conf.h"
 
+/* The first @word in @text, or NULL: memmem() for markup. glibc's takes some ten instructions for each byte, which was
+ * nine tenths of what a reply without netdevs costs the filter; memchr() takes an eighth of one.
+ *
+ * @rare: the byte of @word, from 0, that documents have least of
+ */
+const char *
+virtDomainFindWord(const char *text, gsize len, const char *word, gsize rare)
+{
+    const char *end = text + len, *at = text + MIN(rare, len);
+    gsize size = strlen(word);
+
+    while ((at = memchr(at, word[rare], (gsize)(end - at)))) {
+        const char *from = at - rare;
+
+        if ((gsize)(end - from) >= size && memcmp(from, word, size) == 0)
+            return from;
+        at++;
+    }
+    return NULL;
+}
+
 /* Whether a document that libvirt has written may hold anything of ours: a quick look at the bytes, which may say yes
  * for a comment but never no for a <netdev> or for our metadata. libvirt resolves what a client has written in another
  * way, so in its own output, as it comes in replies and to hooks, each name stands as it is. */
 bool
 virtDomainMentionsUs(const char *xml, gsize len)
 {
-    return memmem(xml, len, "<netdev", 7) || memmem(xml, len, VIRT_NS, strlen(VIRT_NS));
+    return virtDomainFindWord(xml, len, VIRT_NS, strlen("urn")) ||
+           virtDomainFindWord(xml, len, "<netdev", 0);
 }
 
 static bool
@@ -29,9 +51,9 @@ hidesNames(const char *xml, gsize len)
 {
     const char *end = xml + len;
 
-    if (memmem(xml, len, "&#", 2))
+    if (virtDomainFindWord(xml, len, "&#", 0))
         return true;
-    while ((xml = memmem(xml, (gsize)(end - xml), "<!", 2))) {
+    while ((xml = virtDomainFindWord(xml, (gsize)(end - xml), "<!", 1))) {
         xml += 2;
         if (!startsWith(xml, end, "--") && !startsWith(xml, end, "[CDATA["))
             return true;
@@ -50,7 +72,7 @@ virtDomainConcernsUs(const char *xml, gsize len, guint flags)
     if (virtDomainMentionsUs(xml, len) || hidesNames(xml, len))
         return true;
     while (flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES)) {
-        const char *tag = memmem(xml, (gsize)(end - xml), "<interface", 10);
+        const char *tag = virtDomainFindWord(xml, (gsize)(end - xml), "<interface", strlen("<inter"));
         const char *next;
 
         if (!tag)

@@ -16,7 +16,7 @@ checkPFs(virtHost *host, const char *xml, gsize len, GError **error)
 {
     g_autoptr(virtDomainConf) domain = NULL;
 
-    if (!memmem(xml, len, "hostdev", strlen("hostdev")))
+    if (!virtDomainFindWord(xml, len, "hostdev", strlen("hostde")))
         return true;
     domain = virtDomainConfParseDevices(xml, len, error);
     return domain && virtProvisionCheckPFs(host, domain->devices, error);
