@@ -38,12 +38,12 @@ static const struct Step {
     const char *operation;
     const char *sub; /* NULL: any */
     Ask ask;
-    const char *word; /* in the XML, besides what is this project's; NULL: none */
+    bool withHostdevs; /* each <hostdev> and <interface type='hostdev'> is its concern */
 } steps[] = {
-    {"prepare", "begin", ASK_DOCUMENT, "hostdev"}, /* the PF of VFs that are in use is not given away */
-    {"stopped", "end", ASK_RECORDS, NULL},
-    {"release", "end", ASK_RECORDS, NULL},
-    {"reconnect", NULL, ASK_DOCUMENT, NULL},
+    {"prepare", "begin", ASK_DOCUMENT, true}, /* the PF of VFs that are in use is not given away */
+    {"stopped", "end", ASK_RECORDS, false},
+    {"release", "end", ASK_RECORDS, false},
+    {"reconnect", NULL, ASK_DOCUMENT, false},
 };
 
 static const struct Step *
@@ -136,14 +136,16 @@ isConcerned(const struct Step *step, const virtHookInput *input)
     if (step->ask == ASK_RECORDS || !input->xml || input->len > VIRT_XML_WRITTEN_MAX)
         return true;
     return virtDomainMentionsUs(input->xml, input->len) ||
-           (step->word && memmem(input->xml, input->len, step->word, strlen(step->word)));
+           (step->withHostdevs && virtDomainFindWord(input->xml, input->len, "hostdev", strlen("hostde")));
 }
 
-/* The module is next to the other libraries, in a directory of its own: the program's RUNPATH says where. */
+/* The module is next to the other libraries, in a directory of its own: the program's RUNPATH says where. It is itself
+ * linked so that all it lacks is found out here; what its libraries lack of each other, they look for when they need
+ * it, as at the start of any program, for to look for all of it takes half as long again. */
 static int
 run(int argc, char **argv, const virtHookInput *input)
 {
-    void *module = dlopen(VIRT_HOOK_MODULE, RTLD_NOW | RTLD_LOCAL);
+    void *module = dlopen(VIRT_HOOK_MODULE, RTLD_LAZY | RTLD_LOCAL);
     void *function = module ? dlsym(module, VIRT_HOOK_RUN) : NULL;
     int (*runHook)(int, char **, const virtHookInput *);
 
