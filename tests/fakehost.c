@@ -221,6 +221,12 @@ fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const char *
     }
 }
 
+void
+fakeHostAddNetdev(fakeHost *fake, const char *address, const char *ifname)
+{
+    addNetdev(fake, address, ifname, 1, false);
+}
+
 static char *
 makeVFName(const char *pf, guint vf)
 {

@@ -65,7 +65,8 @@ typedef struct {
     void *garbleOpaque;
 
     /* What happened. */
-    guint gets, sets, attrs; /* GETLINK, SETLINK, attributes tried */
+    guint gets, sets, attrs; /* GETLINK with VFs, SETLINK, attributes tried */
+    guint looks;             /* GETLINK without VFs */
     guint64 slept;           /* microseconds of host->sleep; no time really passes */
     GPtrArray *warnings;     /* texts of virtHostWarn */
     GString *log;            /* "enp1s0f0 vf 3 vlan=42 …\n", see fakeHostTakeLog */
@@ -82,6 +83,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(fakeHost, fakeHostFree)
 void fakeHostAddPF(fakeHost *fake, const char *pf, guint ports, guint vfs, const char *driver);
 /* A PCI device without SR-IOV, and without netdevs when @ports is 0. */
 void fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const char *driver);
+
+/* One more netdev of a device: somebody's representor, if it gets files that say so. */
+void fakeHostAddNetdev(fakeHost *fake, const char *address, const char *ifname);
 
 const char *fakeHostVFAddress(fakeHost *fake, const char *pf, guint vf); /* owned by @fake */
 const char *fakeHostIfname(fakeHost *fake, const char *pf, guint port);  /* of the PF; owned by @fake */

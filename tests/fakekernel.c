@@ -6,12 +6,14 @@
  * ignored, and the length of a VF list has 16 bits whatever its content.
  */
 #include "fakekernel.h"
+#include "util/virnetlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <string.h>
@@ -443,21 +445,75 @@ fillVFPorts(struct nl_msg *msg, const Target *target)
     nla_nest_end(msg, list);
 }
 
+/* What sysfs has of a netdev, without the newline, or NULL: the same kernel says it in both places. */
+static char *
+readNet(const fakeHost *fake, const char *ifname, const char *attribute)
+{
+    g_autofree char *path = virtHostPath(fake->host, "sys/class/net/%s/%s", ifname, attribute);
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return NULL;
+    return g_strchomp(text);
+}
+
+/* phys_port_name and phys_switch_id: bytes, in sysfs as hexadecimal digits */
+static void
+fillPhys(struct nl_msg *msg, const fakeHost *fake, const char *ifname)
+{
+    g_autofree char *name = readNet(fake, ifname, "phys_port_name");
+    g_autofree char *id = readNet(fake, ifname, "phys_switch_id");
+    guint8 bytes[32];
+    guint n = 0;
+
+    if (name && *name) {
+        if (strlen(name) >= VIRT_IFNAME_LEN)
+            name[VIRT_IFNAME_LEN - 1] = '\0';
+        nla_put_string(msg, IFLA_PHYS_PORT_NAME, name);
+    }
+    for (const char *p = id; p && n < sizeof(bytes) && g_ascii_isxdigit(p[0]) && g_ascii_isxdigit(p[1]); p += 2)
+        bytes[n++] = (guint8)(g_ascii_xdigit_value(p[0]) << 4 | g_ascii_xdigit_value(p[1]));
+    if (n > 0)
+        nla_put(msg, IFLA_PHYS_SWITCH_ID, (int)n, bytes);
+}
+
+/* rtnl_fill_ifinfo(), what comes before the VFs */
+static void
+fillLink(struct nl_msg *msg, const fakeHost *fake, const char *ifname, int ifindex)
+{
+    g_autofree char *flags = readNet(fake, ifname, "flags");
+    g_autofree char *type = readNet(fake, ifname, "type");
+    struct ifinfomsg link = {.ifi_index = ifindex, .ifi_type = ARPHRD_VOID};
+
+    if (flags)
+        link.ifi_flags = (guint)g_ascii_strtoull(flags, NULL, 0);
+    if (type)
+        link.ifi_type = (guint16)g_ascii_strtoull(type, NULL, 0);
+    nlmsg_append(msg, &link, sizeof(link), NLMSG_ALIGNTO);
+    nla_put_string(msg, IFLA_IFNAME, ifname);
+    fillPhys(msg, fake, ifname);
+}
+
 static int
 getLink(const Target *target, struct nl_msg *request, struct nl_msg **ret_reply)
 {
     fakeHost *fake = target->fake;
     struct nlattr *ext = nlmsg_find_attr(nlmsg_hdr(request), sizeof(struct ifinfomsg), IFLA_EXT_MASK);
     guint32 mask = ext ? nla_get_u32(ext) : 0;
-    struct ifinfomsg link = {.ifi_index = (int)target->pf->ifindex[target->port - 1]};
-    fake->gets++;
+    const char *ifname = target->pf->renamed[target->port - 1];
+    struct nl_msg *reply;
+
+    if (mask & RTEXT_FILTER_VF)
+        fake->gets++;
+    else
+        fake->looks++;
     if (fake->getErrno)
         return -(int)fake->getErrno;
-    struct nl_msg *reply = nlmsg_alloc_size(4096 + target->pf->vfs * 512);
+    if (!ifname)
+        ifname = target->pf->ifnames[target->port - 1];
+    reply = nlmsg_alloc_size(4096 + target->pf->vfs * 512);
     nlmsg_put(reply, 0, 0, RTM_NEWLINK, 0, 0);
-    nlmsg_append(reply, &link, sizeof(link), NLMSG_ALIGNTO);
-    const char *renamed = target->pf->renamed[target->port - 1];
-    nla_put_string(reply, IFLA_IFNAME, renamed ? renamed : target->pf->ifnames[target->port - 1]);
+    fillLink(reply, fake, ifname, (int)target->pf->ifindex[target->port - 1]);
     if (mask & RTEXT_FILTER_VF) {
         nla_put_u32(reply, IFLA_NUM_VF, target->pf->vfs);
         if (!fake->silent)
@@ -469,6 +525,32 @@ getLink(const Target *target, struct nl_msg *request, struct nl_msg **ret_reply)
         fake->garble(fake->garbleOpaque, reply);
     *ret_reply = reply;
     return 0;
+}
+
+/* A netdev that has no VFs and is no VF's: those of VFs are as in another network namespace, where they cannot be asked
+ * for the address that they had at first. */
+static int
+getOther(fakeHost *fake, int ifindex, struct nl_msg **ret_reply)
+{
+    g_autoptr(GPtrArray) names = virtHostListDir(fake->host, NULL, "sys/class/net");
+
+    if (fake->getErrno)
+        return -(int)fake->getErrno;
+    for (guint i = 0; names && i < names->len; i++) {
+        g_autofree char *text = readNet(fake, names->pdata[i], "ifindex");
+
+        g_autofree char *physfn =
+            virtHostPath(fake->host, "sys/class/net/%s/../../physfn", (const char *)names->pdata[i]);
+
+        if (!text || g_ascii_strtoll(text, NULL, 10) != ifindex || g_file_test(physfn, G_FILE_TEST_EXISTS))
+            continue;
+        fake->looks++;
+        *ret_reply = nlmsg_alloc_size(4096);
+        nlmsg_put(*ret_reply, 0, 0, RTM_NEWLINK, 0, 0);
+        fillLink(*ret_reply, fake, names->pdata[i], ifindex);
+        return 0;
+    }
+    return -ENODEV;
 }
 
 static bool
@@ -495,6 +577,8 @@ fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_re
     if (findLink(&target, link->ifi_index)) {
         g_assert_true(header->nlmsg_type == (ret_reply ? RTM_GETLINK : RTM_SETLINK));
         rc = ret_reply ? getLink(&target, request, ret_reply) : setLink(&target, request);
+    } else if (ret_reply) {
+        rc = getOther(target.fake, link->ifi_index, ret_reply);
     }
     if (rc < 0 && target.fake->extack && ret_reason)
         *ret_reason = g_strdup(target.fake->extack);

@@ -76,8 +76,17 @@ work(const struct nlmsghdr *header)
     struct nl_msg *reply = NULL;
     bool reads = header->nlmsg_type == RTM_GETLINK;
     int refusal = faultBegin(asked, FAULT_REFUSE);
-    int rc = refusal ? -refusal : fakeKernelRequest(kernel->host, request, reads ? &reply : NULL, NULL);
+    int rc = -refusal;
 
+    if (rc == 0 && reads) {
+        bool armed = faultDisarm(); /* it looks into its own sysfs */
+
+        rc = fakeKernelRequest(kernel->host, request, &reply, NULL);
+        if (armed)
+            faultRearm();
+    } else if (rc == 0) {
+        rc = fakeKernelRequest(kernel->host, request, NULL, NULL);
+    }
     if (rc == 0 && reply) {
         nlmsg_hdr(reply)->nlmsg_seq = header->nlmsg_seq;
         g_byte_array_append(answer, (const guint8 *)nlmsg_hdr(reply), nlmsg_hdr(reply)->nlmsg_len);

@@ -165,10 +165,14 @@ faultArm(const char *root, faultHow how, guint step, faultKind kind, int error)
     plan.armed = true;
 }
 
-void
+/* Returns whether steps have counted until now. */
+bool
 faultDisarm(void)
 {
+    bool armed = plan.armed;
+
     plan.armed = false;
+    return armed;
 }
 
 void

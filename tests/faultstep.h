@@ -96,7 +96,7 @@ extern faultShared *faultState;
 
 /* faultstep.c */
 void faultArm(const char *root, faultHow how, guint step, faultKind kind, int error);
-void faultDisarm(void);
+bool faultDisarm(void);
 void faultRearm(void); /* as before */
 int faultBegin(faultPlace place, faultCall call);
 void faultEnd(void);

@@ -4,6 +4,7 @@
 #include "fakehost.h"
 #include "util/virerror.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define PF "0000:01:00.0"
@@ -128,6 +129,9 @@ testPorts(void)
     g_assert_false(port->up);
     g_assert_true(((const virtPort *)ports->pdata[0])->up);
     g_assert_cmpuint(port->ifindex, ==, 2);
+    g_autoptr(GPtrArray) netdevs = virtPCIGetNetdevs(fake->host, &address, NULL);
+    port = netdevs->pdata[1];
+    g_assert_cmpuint(port->ifindex, ==, 2);
     g_assert_cmpuint(port->addrAssignType, ==, 3);
     g_assert_cmpmem(port->mac, 6, "\x00\x1b\x21\xaa\xbb\xcc", 6);
     assertPorts(fake, "0000:09:00.0", "");
@@ -169,21 +173,6 @@ testPortsAlone(void)
     assertPorts(fake, "0000:02:00.1", "1:enp2s0f1");
 }
 
-static void
-testRepresentors(void)
-{
-    static const char *const names[] = {"pf0vf0", "pf0sf88", "c1pf0vf3", "c1pf0", "pf0"};
-    g_autoptr(fakeHost) fake = fakeHostNew();
-    fakeHostAddPF(fake, PF, 1, 1, "mlx5_core");
-    fakeHostFile(fake, "p0\n", "sys/class/net/enp1s0f0/phys_port_name");
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        fakeHostFile(fake, "99\n", "sys/bus/pci/devices/" PF "/net/rep%u/ifindex", i);
-        g_autofree char *text = g_strconcat(names[i], "\n", NULL);
-        fakeHostFile(fake, text, "sys/bus/pci/devices/" PF "/net/rep%u/phys_port_name", i);
-    }
-    assertPorts(fake, PF, "1:enp1s0f0");
-}
-
 /* The ports cannot be told, and why. */
 static void
 assertNoPorts(fakeHost *fake, const char *message)
@@ -192,6 +181,68 @@ assertNoPorts(fakeHost *fake, const char *message)
     virtPCIAddress address = parse(PF);
     g_assert_null(virtPCIGetPorts(fake->host, &address, &error));
     assertMessage(error, VIRT_ERROR_HOST, message);
+}
+
+static void
+testRepresentors(void)
+{
+    static const struct {
+        const char *name, *alone,
+            *inSwitch; /* the PF's ports with a netdev of that phys_port_name; NULL: cannot be told */
+    } cases[] = {
+        {"pf0vf0", "1:enp1s0f0", "1:enp1s0f0"},
+        {"pf0sf88", "1:enp1s0f0", "1:enp1s0f0"},
+        {"c1pf0vf3", "1:enp1s0f0", "1:enp1s0f0"},
+        {"c1pf0", "1:enp1s0f0", "1:enp1s0f0"},
+        {"pf0", "1:enp1s0f0", "1:enp1s0f0"},
+        {"p0pf0vf1", NULL, "1:enp1s0f0"},                   /* sfc */
+        {"3", NULL, "1:enp1s0f0"},                          /* mlx5 before Linux 4.18 */
+        {"p1s", "1:enp1s0f0 2:other", "1:enp1s0f0"},        /* nobody's */
+        {"p1", "1:enp1s0f0 2:other", "1:enp1s0f0 2:other"}, /* a port after all */
+        {"p1s0", "1:enp1s0f0 2:other", "1:enp1s0f0 2:other"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(fakeHost) fake = fakeHostNew();
+
+        fakeHostAddPF(fake, PF, 1, 1, "mlx5_core");
+        fakeHostFile(fake, "p0\n", "sys/class/net/enp1s0f0/phys_port_name");
+        fakeHostAddNetdev(fake, PF, "other");
+        fakeHostFile(fake, cases[i].name, "sys/class/net/other/phys_port_name");
+        if (cases[i].alone)
+            assertPorts(fake, PF, cases[i].alone);
+        else
+            assertNoPorts(fake, "both claim port 1");
+        fakeHostFile(fake, "b8cef60300a1b2c3\n", "sys/class/net/enp1s0f0/phys_switch_id");
+        fakeHostFile(fake, "b8cef60300a1b2c3\n", "sys/class/net/other/phys_switch_id");
+        assertPorts(fake, PF, cases[i].inSwitch);
+    }
+}
+
+/* What a PF's netdev is, rtnetlink says, and nothing else; sysfs has what it does not say. */
+static void
+testFacts(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GPtrArray) ports = NULL, unknown = NULL;
+    virtPCIAddress address = parse(PF);
+
+    fakeHostAddPF(fake, PF, 1, 1, "mlx4_core");
+    fakeHostFile(fake, "0x1002\n", "sys/class/net/enp1s0f0/flags");
+    fakeHostFile(fake, "32\n", "sys/class/net/enp1s0f0/type");
+    fakeHostFile(fake, "b8cef60300a1b2c3\n", "sys/class/net/enp1s0f0/phys_switch_id");
+    ports = virtPCIGetPorts(fake->host, &address, NULL);
+    g_assert_false(((const virtPort *)ports->pdata[0])->up);
+    g_assert_true(((const virtPort *)ports->pdata[0])->infiniband);
+    g_assert_false(((const virtPort *)ports->pdata[0])->ethernet);
+    g_assert_true(((const virtPort *)ports->pdata[0])->switchdev);
+    g_assert_cmpuint(fake->looks, ==, 1);
+    g_assert_cmpuint(fake->gets, ==, 0);
+    fake->getErrno = ENOBUFS; /* then whoever reads its VFs says why that failed */
+    unknown = virtPCIGetPorts(fake->host, &address, NULL);
+    g_assert_cmpuint(unknown->len, ==, 1);
+    g_assert_true(((const virtPort *)unknown->pdata[0])->up);
+    g_assert_false(((const virtPort *)unknown->pdata[0])->infiniband);
 }
 
 static void
@@ -226,10 +277,9 @@ testPortMax(void)
         {"dev_port", "65535", "65536", "65536:enp1s0f0", "expected a number up to 65535"},
         {"dev_id", "0xffff", "0x10000", "65536:enp1s0f0", "expected a number up to 65535"},
         {"phys_port_name", "p65535", "p65536", "65536:enp1s0f0", "expected p and a number up to 65535"},
-        {"phys_port_name", "p65535", "p99999999999999999999", "65536:enp1s0f0", "expected p and a number up to 65535"},
+        {"phys_port_name", "p65535", "p99999999999999", "65536:enp1s0f0", "expected p and a number up to 65535"},
         {"phys_port_name", "pf65535vf0", "pf65536vf0", "", NULL},
         {"ifindex", "2147483647", "2147483648", "1:enp1s0f0", "expected a number up to 2147483647"},
-        {"flags", "0xffffffff", "0x100000000", "1:enp1s0f0", "expected a number up to 4294967295"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(fakeHost) fake = fakeHostNew();
@@ -471,6 +521,7 @@ main(int argc, char **argv)
     g_test_add_func("/pci/ports-fallback", testPortsFallback);
     g_test_add_func("/pci/ports-alone", testPortsAlone);
     g_test_add_func("/pci/representors", testRepresentors);
+    g_test_add_func("/pci/facts", testFacts);
     g_test_add_func("/pci/junk", testJunk);
     g_test_add_func("/pci/port-max", testPortMax);
     g_test_add_func("/pci/vf", testVF);

@@ -104,8 +104,10 @@ tearDown(Fixture *f, gconstpointer data)
 static void
 look(Fixture *f)
 {
+    g_autoptr(GPtrArray) ports = virtPCIGetPorts(f->fake->host, &f->pf, NULL);
+
     virtNetdevCapsPortFree(f->kind);
-    f->kind = virtNetdevCapsPortRead(f->fake->host, &f->pf, &f->port);
+    f->kind = virtNetdevCapsPortRead(f->fake->host, &f->pf, ports->pdata[0]);
 }
 
 static void

@@ -371,8 +371,10 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
     return false;
 }
 
+/* The steps with their VFs as far as their PFs have to be known to be locked. What the ports say counts under the lock
+ * alone. */
 static GPtrArray *
-stepsNew(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
+stepsNew(virtHost *host, const GPtrArray *hostdevs, GError **error)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
@@ -382,8 +384,11 @@ stepsNew(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GErr
 
         step->hostdev = hostdevs->pdata[i];
         g_ptr_array_add(steps, step);
-        if (!look(host, owner, step, error))
+        step->vf = virtVFLocate(host, &step->hostdev->address, error);
+        if (!step->vf) {
+            virtProvisionPrefix(error, step->hostdev);
             return NULL;
+        }
     }
     return g_steal_pointer(&steps);
 }
@@ -433,7 +438,7 @@ bool
 virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error)
 {
     guint64 began = (guint64)g_get_monotonic_time();
-    g_autoptr(GPtrArray) steps = stepsNew(host, owner, hostdevs, error);
+    g_autoptr(GPtrArray) steps = stepsNew(host, hostdevs, error);
     g_autoptr(GPtrArray) locks = NULL;
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = NULL;
     g_autoptr(GError) problem = NULL;
@@ -443,7 +448,7 @@ virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *ho
     if (!(locks = lockPFs(host, steps, error)))
         return false;
     reads = virtHostReadOnce(host);
-    for (guint i = 0; i < steps->len; i++) { /* the lock may have been waited for */
+    for (guint i = 0; i < steps->len; i++) {
         if (!look(host, owner, steps->pdata[i], error))
             return false;
     }

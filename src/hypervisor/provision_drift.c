@@ -41,7 +41,7 @@ findDrift(const virtNetdev *wanted, const virtNetdev *before, const virtNetdev *
 static bool
 hasMadeUp(virtHost *host, const virtVF *vf, const virtNetdev *wanted)
 {
-    g_autoptr(GPtrArray) own = virtPCIGetPorts(host, &vf->address, NULL);
+    g_autoptr(GPtrArray) own = virtPCIGetNetdevs(host, &vf->address, NULL);
 
     for (guint i = 0; own && i < own->len; i++) {
         const virtPort *netdev = own->pdata[i];

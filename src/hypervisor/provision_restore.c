@@ -17,7 +17,7 @@
 static bool
 probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **error)
 {
-    g_autoptr(GPtrArray) vfPorts = virtPCIGetPorts(host, &record->address, error);
+    g_autoptr(GPtrArray) vfPorts = virtPCIGetNetdevs(host, &record->address, error);
     g_autofree char *driver = resumed ? virtPCIGetDriver(host, &record->address) : NULL;
 
     if (!vfPorts)

@@ -8,10 +8,7 @@
 #include "util/virnetdevcaps.h"
 
 #include <linux/if_ether.h>
-#include <net/if_arp.h>
 #include <string.h>
-
-#define PF_NETDEV "sys/bus/pci/devices/%s/net/%s"
 
 static bool
 hasVlanPriority(const virtNetdev *wanted)
@@ -142,16 +139,12 @@ virtNetdevCapsPortRead(virtHost *host, const virtPCIAddress *pf, const virtPort 
 {
     virtNetdevCapsPort *kind = g_new0(virtNetdevCapsPort, 1);
     char name[VIRT_PCI_ADDRESS_LEN];
-    guint64 type = ARPHRD_VOID;
-    g_autofree char *switchId = NULL;
 
     virtPCIAddressFormat(pf, name);
-    virtHostReadUInt(host, G_MAXUINT16, &type, NULL, PF_NETDEV "/type", name, port->ifname);
-    switchId = virtHostRead(host, NULL, PF_NETDEV "/phys_switch_id", name, port->ifname);
     kind->driver = virtPCIGetDriver(host, pf);
-    kind->ethernet = type == ARPHRD_ETHER;
-    kind->infiniband = type == ARPHRD_INFINIBAND;
-    kind->switchdev = switchId && *switchId;
+    kind->ethernet = port->ethernet;
+    kind->infiniband = port->infiniband;
+    kind->switchdev = port->switchdev;
     kind->smartNic = readSmartNic(host, name);
     return kind;
 }

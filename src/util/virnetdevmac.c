@@ -32,7 +32,7 @@ comparePermanent(virtHost *host, const virtPort *netdev, const guint8 mac[6], bo
     struct nlattr *permanent;
     bool known;
 
-    if (virtNetlinkGetLink(host, netdev->ifindex, false, &reply, NULL) < 0)
+    if (virtNetlinkGetLink(host, netdev->ifindex, VIRT_NETLINK_LINK, &reply, NULL) < 0)
         return false;
     permanent = virtNetlinkFind(reply, IFLA_PERM_ADDRESS);
     known = virtNetlinkIsNamed(reply, netdev->ifname);
@@ -92,7 +92,7 @@ judgeSeen(virtHost *host, const virtVF *vf, const virtPort *netdev, const guint8
 bool
 virtNetdevMacJudge(const virtNetdevTarget *at, const guint8 mac[6], virtMacOrigin *ret, GError **error)
 {
-    g_autoptr(GPtrArray) own = virtPCIGetPorts(at->host, &at->vf->address, error);
+    g_autoptr(GPtrArray) own = virtPCIGetNetdevs(at->host, &at->vf->address, error);
     const virtPort *netdev = NULL;
 
     if (!own)

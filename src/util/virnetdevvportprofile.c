@@ -157,7 +157,7 @@ virtNetdevVPortProfileWait(virtHost *host, const virtPort *port, const virtVF *v
 {
     for (guint i = 0; i < POLL_TIMES; i++) {
         struct nl_msg *reply = NULL;
-        int rc = virtNetlinkGetLink(host, port->ifindex, false, &reply, ret_reason);
+        int rc = virtNetlinkGetLink(host, port->ifindex, VIRT_NETLINK_VFS, &reply, ret_reason);
 
         if (rc < 0)
             return rc;

@@ -227,25 +227,26 @@ virtNetlinkNewMessage(int type, guint ifindex)
     return NULL;
 }
 
-/* Read a netdev with all its VFs.
+/* Read a netdev.
  *
- * @stats: with their statistics, which cut the list at some 220 VFs
  * @ret_reply: an RTM_NEWLINK about @ifindex, whose attributes virtNetlinkFind() gives; caller frees
  *
  * Returns 0 or -errno; -EBADMSG for an answer about anything else.
  */
 int
-virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **ret_reply, char **ret_reason)
+virtNetlinkGetLink(virtHost *host, guint ifindex, virtNetlinkScope scope, struct nl_msg **ret_reply, char **ret_reason)
 {
-    guint32 mask = RTEXT_FILTER_VF;
+    static const guint32 masks[] = {
+        [VIRT_NETLINK_LINK] = RTEXT_FILTER_SKIP_STATS,
+        [VIRT_NETLINK_VFS] = RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS,
+        [VIRT_NETLINK_STATS] = RTEXT_FILTER_VF,
+    };
     struct nl_msg *reply = NULL;
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, ifindex);
     int rc = -ENOMEM;
     struct nlmsghdr *header;
 
-    if (!stats)
-        mask |= RTEXT_FILTER_SKIP_STATS;
-    if (request && nla_put_u32(request, IFLA_EXT_MASK, mask) == 0)
+    if (request && nla_put_u32(request, IFLA_EXT_MASK, masks[scope]) == 0)
         rc = host->request(host, request, &reply, ret_reason);
     nlmsg_free(request);
     if (rc < 0)

@@ -1,9 +1,9 @@
-/* virnetlink.h: the few rtnetlink messages about a VF, built and read
+/* virnetlink.h: the few rtnetlink messages about a netdev and its VFs, built and read
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * libnl's core does sockets and attributes. Its VF calls are not used: they write the VLAN protocol in the
- * wrong byte order, put both GUIDs in one nest, ask for statistics on every read (which cuts long VF lists),
- * and know neither virtualport nor extended ACKs.
+ * libnl's core does sockets and attributes, and libnl-route parses what a message says of the netdev itself. Its VF
+ * calls are not used: they write the VLAN protocol in the wrong byte order, put both GUIDs in one nest, ask for
+ * statistics on every read (which cuts long VF lists), and know neither virtualport nor extended ACKs.
  */
 #pragma once
 
@@ -12,14 +12,35 @@
 
 struct nl_msg;
 struct nlattr;
+struct nlmsghdr;
+
+/* How much is asked of a netdev. */
+typedef enum {
+    VIRT_NETLINK_LINK,  /* what it is itself */
+    VIRT_NETLINK_VFS,   /* and its VFs, for which its driver may have to ask the card */
+    VIRT_NETLINK_STATS, /* and their statistics, which cut the list at some 220 VFs */
+} virtNetlinkScope;
 
 /* virnetlink.c: the socket, and the start and the attributes of a link message */
 int virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 void virtNetlinkClose(virtHost *host);
 struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
-int virtNetlinkGetLink(virtHost *host, guint ifindex, bool stats, struct nl_msg **ret_reply, char **ret_reason);
+int virtNetlinkGetLink(virtHost *host, guint ifindex, virtNetlinkScope scope, struct nl_msg **ret_reply,
+                       char **ret_reason);
 struct nlattr *virtNetlinkFind(struct nl_msg *reply, int type);
 bool virtNetlinkIsNamed(struct nl_msg *reply, const char *ifname);
+
+/* virnetlinkfacts.c: what a netdev is itself */
+#define VIRT_IFNAME_LEN 16 /* IFNAMSIZ of linux/if.h, with the NUL; the kernel keeps a phys_port_name as short */
+typedef struct {
+    char ifname[VIRT_IFNAME_LEN];
+    bool up;                            /* IFF_UP */
+    guint type;                         /* ARPHRD_ETHER … of linux/if_arp.h */
+    char physPortName[VIRT_IFNAME_LEN]; /* "" where it has none */
+    bool hasSwitchId;                   /* it is a port of an eswitch in switchdev mode */
+} virtNetlinkFacts;
+
+bool virtNetlinkParseFacts(struct nlmsghdr *header, virtNetlinkFacts *ret);
 
 /* virnetlinkwatch.c: news of netdevs */
 typedef void (*virtNetlinkNewsFunc)(const char *ifname, void *opaque);
@@ -39,7 +60,9 @@ typedef struct {
 
 extern const virtNetlinkAttr virtNetlinkAttrs[VIRT_NETDEV_ATTR_LAST];
 
-/* virnetlinkvf.c: VFs */
+/* virnetlinkvf.c: a netdev and its VFs */
+bool virtNetlinkGetFacts(virtHost *host, guint ifindex, const char *ifname, virtNetlinkFacts *ret);
+
 typedef struct {
     const virtPort *port;
     const virtVF *vf;

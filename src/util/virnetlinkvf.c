@@ -1,10 +1,11 @@
-/* virnetlinkvf.c: read and write VFs through a netdev of their PF
+/* virnetlinkvf.c: read a netdev of a PF, and read and write VFs through it
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Reading. The kernel lists all VFs of a netdev in IFLA_VFINFO_LIST, and nothing less can be asked for. The list leaves
  * out a VF whose driver call failed, and is cut without a word where 16 bits of length run over; so a VF is found by
  * the index inside its attributes, never by position, and one that is not there is an error, not a guess. While a
- * virtHostReads is open, a list serves for all VFs until something is written.
+ * virtHostReads is open, a list serves for all VFs until something is written; and the reply that has it also tells
+ * what the netdev is itself, for whoever looks up the PF's ports first.
  *
  * Writing. One RTM_SETLINK carries all attributes of the VF: one turn under RTNL. do_setvfinfo() applies them in
  * its own order and stops at the first error; what came before stays. It ignores a port GUID beside a node GUID,
@@ -44,6 +45,8 @@ typedef struct {
 
 /* A netdev as one RTM_GETLINK found it. */
 typedef struct {
+    int rc;       /* -errno: it was refused, and there is nothing else below .. */
+    char *reason; /* .. but the kernel's own words, or NULL */
     struct nl_msg *reply;
     guint total;          /* how many VFs it says it has */
     bool silent;          /* it has VFs and no list: its driver cannot be asked (quirk "no-reading") */
@@ -57,7 +60,8 @@ linkFree(gpointer data)
     Link *link = data;
 
     nlmsg_free(link->reply);
-    g_array_unref(link->entries);
+    g_clear_pointer(&link->entries, g_array_unref);
+    g_free(link->reason);
     g_free(link);
 }
 
@@ -76,17 +80,16 @@ addEntry(GArray *entries, struct nlattr *info)
     g_array_append_val(entries, entry);
 }
 
-/* Takes @reply. */
-static Link *
-linkNew(struct nl_msg *reply)
+/* Find what @link's reply has of VFs. */
+static void
+findVFs(Link *link)
 {
-    Link *link = g_new0(Link, 1);
+    struct nl_msg *reply = link->reply;
     struct nlattr *total = virtNetlinkFind(reply, IFLA_NUM_VF);
     struct nlattr *list = virtNetlinkFind(reply, IFLA_VFINFO_LIST);
     struct nlattr *info;
     int rest;
 
-    link->reply = reply;
     if (total && nla_len(total) >= (int)sizeof(guint32))
         link->total = nla_get_u32(total);
     link->silent = link->total > 0 && !list;
@@ -98,7 +101,6 @@ linkNew(struct nl_msg *reply)
                 addEntry(link->entries, info);
         }
     }
-    return link;
 }
 
 /* The IFLA_VF_INFO of @vf, or NULL. Where none before it is left out, a VF's place is its index: look there first. */
@@ -159,58 +161,118 @@ parseVF(const Link *link, const virtPort *port, guint vf, virtNetdev *ret, GErro
     return true;
 }
 
-/* Has the netdev that was @port's the name @name by now? */
-static bool
-isRenamed(virtHost *host, const virtPort *port, const char *name)
-{
-    g_autofree char *old = virtHostRead(host, NULL, "sys/class/net/%s/ifindex", port->ifname);
-    guint64 ifindex;
+/* ---- reading ---- */
 
-    return !old && virtHostReadUInt(host, G_MAXINT, &ifindex, NULL, "sys/class/net/%s/ifindex", name) &&
-           ifindex == port->ifindex;
+/* Ask the kernel. Never NULL: a refusal is an answer as well. */
+static Link *
+askLink(virtHost *host, guint ifindex, virtNetlinkScope scope)
+{
+    Link *link = g_new0(Link, 1);
+
+    link->rc = virtNetlinkGetLink(host, ifindex, scope, &link->reply, &link->reason);
+    if (link->rc == 0)
+        findVFs(link);
+    return link;
+}
+
+/* The netdev with its VFs, from what was kept where a virtHostReads is open; the caller gives it to putLink(). */
+static Link *
+getLink(virtHost *host, guint ifindex, virtNetlinkScope scope)
+{
+    gpointer key = GUINT_TO_POINTER(ifindex);
+    Link *link = NULL;
+
+    if (host->links)
+        link = g_hash_table_lookup(host->links, key);
+    if (link)
+        return link;
+    link = askLink(host, ifindex, scope);
+    if (host->reads == 0)
+        return link;
+    if (!host->links)
+        host->links = g_hash_table_new_full(NULL, NULL, NULL, linkFree);
+    g_hash_table_insert(host->links, key, link);
+    return link;
+}
+
+static void
+putLink(virtHost *host, Link *link)
+{
+    if (host->reads == 0)
+        linkFree(link);
+}
+
+/* Has the netdev that had the name @old the name @new by now? */
+static bool
+isRenamed(virtHost *host, guint ifindex, const char *old, const char *new)
+{
+    g_autofree char *there = virtHostRead(host, NULL, "sys/class/net/%s/ifindex", old);
+    guint64 found;
+
+    return !there && virtHostReadUInt(host, G_MAXINT, &found, NULL, "sys/class/net/%s/ifindex", new) &&
+           found == ifindex;
 }
 
 /* An ifindex counts in one network namespace, and sysfs shows the one in which it was mounted. Where that is not this
  * process's, the kernel's answer is about some other netdev. One that was renamed since has its new name in sysfs too.
  */
 static bool
-checkLinkName(virtHost *host, struct nl_msg *reply, const virtPort *port, GError **error)
+isSame(virtHost *host, struct nl_msg *reply, guint ifindex, const char *ifname)
 {
-    struct nlattr *attr = virtNetlinkFind(reply, IFLA_IFNAME);
-    g_autofree char *name = NULL;
+    virtNetlinkFacts facts;
 
-    if (attr)
-        name = g_strndup(nla_data(attr), (gsize)nla_len(attr));
-    if (virtNetlinkIsNamed(reply, port->ifname) || (name && isRenamed(host, port, name)))
+    if (virtNetlinkIsNamed(reply, ifname))
         return true;
-    if (!name)
-        name = g_strdup("none");
+    return virtNetlinkParseFacts(nlmsg_hdr(reply), &facts) && isRenamed(host, ifindex, ifname, facts.ifname);
+}
+
+/* What the kernel says of a netdev itself. While a virtHostReads is open, VFs are going to be read: they are asked for
+ * in the same request, and kept.
+ *
+ * @ifname: its name in sysfs
+ *
+ * Returns false where the kernel does not answer, or about another netdev: virtNetlinkGetVF() then says why.
+ */
+bool
+virtNetlinkGetFacts(virtHost *host, guint ifindex, const char *ifname, virtNetlinkFacts *ret)
+{
+    virtNetlinkScope scope = VIRT_NETLINK_LINK;
+    Link *link;
+    bool ok;
+
+    if (host->reads > 0)
+        scope = VIRT_NETLINK_VFS;
+    link = getLink(host, ifindex, scope);
+    ok = link->rc == 0 && isSame(host, link->reply, ifindex, ifname) &&
+         virtNetlinkParseFacts(nlmsg_hdr(link->reply), ret);
+    putLink(host, link);
+    return ok;
+}
+
+/* Why VFs cannot be read from @link. */
+static bool
+checkLink(virtHost *host, const Link *link, const virtPort *port, guint vf, GError **error)
+{
+    virtNetlinkFacts facts = {.ifname = "none"};
+
+    if (link->rc < 0 && link->reason) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s (%s).", vf, port->ifname,
+                    g_strerror(-link->rc), link->reason);
+        return false;
+    }
+    if (link->rc < 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s.", vf, port->ifname,
+                    g_strerror(-link->rc));
+        return false;
+    }
+    if (isSame(host, link->reply, port->ifindex, port->ifname))
+        return true;
+    virtNetlinkParseFacts(nlmsg_hdr(link->reply), &facts);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
         "Cannot use %s: netdev %u has that name in sysfs, and the name %s in this network namespace. sysfs shows another network namespace. Run this where sysfs and network belong together: ip netns exec mounts a sysfs of its own, nsenter --net does not.",
-        port->ifname, port->ifindex, name);
+        port->ifname, port->ifindex, facts.ifname);
     return false;
-}
-
-static Link *
-readLink(virtHost *host, const virtPort *port, guint vf, bool stats, GError **error)
-{
-    g_autofree char *reason = NULL;
-    struct nl_msg *reply = NULL;
-    int rc = virtNetlinkGetLink(host, port->ifindex, stats, &reply, &reason);
-
-    if (rc == 0 && checkLinkName(host, reply, port, error))
-        return linkNew(reply);
-    if (rc == 0) {
-        nlmsg_free(reply);
-    } else if (reason) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s (%s).", vf, port->ifname,
-                    g_strerror(-rc), reason);
-    } else {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s.", vf, port->ifname,
-                    g_strerror(-rc));
-    }
-    return NULL;
 }
 
 /* Read what the kernel knows of VF @vf at one port of its PF. While a virtHostReads is open, from a list that may have
@@ -225,23 +287,13 @@ readLink(virtHost *host, const virtPort *port, guint vf, bool stats, GError **er
 bool
 virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error)
 {
-    gpointer key = GUINT_TO_POINTER(port->ifindex);
-    Link *link = NULL;
-    bool ok;
+    Link *link = getLink(host, port->ifindex, VIRT_NETLINK_VFS);
+    bool usable = checkLink(host, link, port, vf, error);
+    bool ok = usable && parseVF(link, port, vf, ret, error);
 
-    if (host->links)
-        link = g_hash_table_lookup(host->links, key);
-    if (!link && !(link = readLink(host, port, vf, false, error)))
-        return false;
-    ok = parseVF(link, port, vf, ret, error);
-    if (host->reads == 0) {
-        linkFree(link);
-        return ok;
-    }
-    if (!host->links)
-        host->links = g_hash_table_new_full(NULL, NULL, NULL, linkFree);
-    if (!g_hash_table_contains(host->links, key))
-        g_hash_table_insert(host->links, key, link);
+    putLink(host, link);
+    if (!usable && host->links) /* ask again next time */
+        g_hash_table_remove(host->links, GUINT_TO_POINTER(port->ifindex));
     return ok;
 }
 
@@ -288,12 +340,9 @@ parseStats(const Link *link, const virtPort *port, guint vf, virtNetdevStats *re
 bool
 virtNetlinkGetVFStats(virtHost *host, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error)
 {
-    Link *link = readLink(host, port, vf, true, error);
-    bool ok;
+    Link *link = askLink(host, port->ifindex, VIRT_NETLINK_STATS);
+    bool ok = checkLink(host, link, port, vf, error) && parseStats(link, port, vf, ret, error);
 
-    if (!link)
-        return false;
-    ok = parseStats(link, port, vf, ret, error);
     linkFree(link);
     return ok;
 }

@@ -12,10 +12,7 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,14 +42,10 @@ void
 virtNetlinkWatchParse(void *data, int length, virtNetlinkNewsFunc func, void *opaque)
 {
     for (struct nlmsghdr *header = data; nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
-        char ifname[IFNAMSIZ];
-        struct nlattr *name;
+        virtNetlinkFacts facts;
 
-        if (header->nlmsg_type != RTM_NEWLINK || !nlmsg_valid_hdr(header, sizeof(struct ifinfomsg)))
-            continue;
-        name = nlmsg_find_attr(header, sizeof(struct ifinfomsg), IFLA_IFNAME);
-        if (name && nla_len(name) > 1 && nla_strlcpy(ifname, name, sizeof(ifname)) < sizeof(ifname))
-            func(ifname, opaque);
+        if (virtNetlinkParseFacts(header, &facts) && *facts.ifname)
+            func(facts.ifname, opaque);
     }
 }
 

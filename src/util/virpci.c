@@ -13,14 +13,20 @@
  * and where each port has a PCI function of its own (mlx5, ice, bnxt), the second function's only netdev is p1. There
  * port 1 is meant. The first function is the exception: where it shows p1, it has p0 as well, and that is elsewhere.
  *
- * Representors (phys_port_name [cN]pfN, pfNvfM, pfNsfM: __devlink_port_phys_port_name_get() in net/devlink) stand
- * for somebody else's port and are no port of the device.
+ * Representors, of other functions or of sub-functions, stand for somebody else's port and are no port of the device,
+ * although their `device` is the PF: sysfs lists them beside its own. Their phys_port_name tells, which devlink makes
+ * [cN]pfN, [cN]pfNvfM or [cN]pfNsfM (__devlink_port_phys_port_name_get() in net/devlink), and drivers pNpfMvfK
+ * (sfc/ef100_rep.c) or, before devlink, just the VF's number (mlx5). What carries the id of a switch is therefore a
+ * port only where it is called pN, as the uplink is, or pNsM, a part of a split one, or nothing.
+ *
+ * sysfs says which netdevs there are, dev_port and dev_id; everything else of a PF's netdev is from rtnetlink, from the
+ * same reply as its VFs. Where that does not answer, a netdev is still a port, and reading its VFs says why not.
  */
 #include "util/virerror.h"
 #include "util/virnetdev.h"
+#include "util/virnetlink.h"
 #include "util/virpcipriv.h"
 
-#include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
 
@@ -57,7 +63,7 @@ validIfname(const char *name)
 {
     size_t len = strlen(name);
 
-    if (len == 0 || len >= IFNAMSIZ)
+    if (len == 0 || len >= VIRT_IFNAME_LEN)
         return false;
     for (size_t i = 0; i < len; i++) {
         if (name[i] == '/' || name[i] == ':' || !g_ascii_isgraph(name[i]))
@@ -78,13 +84,30 @@ takeDecimal(const char **text, guint64 *ret)
     return true;
 }
 
-/* [cN]pfN…: the netdev represents another function's port. */
+/* Nothing, pN or pNsM: a port of the card. */
 static bool
-isRepresentor(const char *physPortName)
+isCardPort(const char *name)
 {
     guint64 number;
-    const char *p = physPortName;
 
+    if (!*name)
+        return true;
+    if (!takeChar(&name, 'p') || !takeDecimal(&name, &number))
+        return false;
+    if (takeChar(&name, 's') && !takeDecimal(&name, &number))
+        return false;
+    return *name == '\0';
+}
+
+/* Does the netdev stand for another function's port? */
+static bool
+isRepresentor(const virtNetlinkFacts *facts)
+{
+    guint64 number;
+    const char *p = facts->physPortName;
+
+    if (facts->hasSwitchId)
+        return !isCardPort(p);
     if (takeChar(&p, 'c') && !takeDecimal(&p, &number))
         return false;
     return takeChar(&p, 'p') && takeChar(&p, 'f') && takeDecimal(&p, &number);
@@ -94,6 +117,7 @@ isRepresentor(const char *physPortName)
 typedef struct {
     virtHost *host;
     char name[VIRT_PCI_ADDRESS_LEN];
+    guint facts;     /* VIRT_PCI_LINK, VIRT_PCI_MAC: what is read of each beside its number */
     GError *problem; /* the first attribute that is there and cannot be read: what was found is not to be believed */
 } PortScan;
 
@@ -118,14 +142,13 @@ readNet(PortScan *scan, const char *ifname, const char *attribute)
 
 /* A number that is not understood is not taken for 0, which is some other port's. */
 static void
-setOdd(PortScan *scan, const char *ifname, const char *attribute, const char *text, const char *expected, guint64 max)
+setOdd(PortScan *scan, const char *what, const char *text, const char *expected, guint64 max)
 {
     g_autofree char *shown = g_strescape(text, NULL);
-    g_autofree char *path = virtHostPath(scan->host, PCI_DEVICE "/net/%s/%s", scan->name, ifname, attribute);
 
     if (!scan->problem) {
         scan->problem = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
-                                    "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT ".", path,
+                                    "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT ".", what,
                                     shown, expected, max);
     }
 }
@@ -137,44 +160,95 @@ readNetUInt(PortScan *scan, const char *ifname, const char *attribute, guint64 m
     guint64 value = 0;
     g_autofree char *text = readNet(scan, ifname, attribute);
 
-    if (text && !virtHostParseUInt(text, max, &value))
-        setOdd(scan, ifname, attribute, text, "a number", max);
+    if (text && !virtHostParseUInt(text, max, &value)) {
+        g_autofree char *path = virtHostPath(scan->host, PCI_DEVICE "/net/%s/%s", scan->name, ifname, attribute);
+
+        setOdd(scan, path, text, "a number", max);
+    }
     return value;
 }
 
-/* Read one netdev of the device; NULL when it is a representor or went away under us.
- *
- * @macs: its MAC address too
- */
+/* The number in pN or pNsM. */
+static void
+takePhysPort(PortScan *scan, Netdev *netdev, const char *name)
+{
+    const char *p = name;
+
+    netdev->hasPhysPort = takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
+    if (netdev->physPort > PORT_MAX) {
+        g_autofree char *what = g_strdup_printf("the phys_port_name of %s", netdev->port->ifname);
+
+        setOdd(scan, what, name, "p and a number", PORT_MAX);
+    }
+}
+
+/* Ask rtnetlink about a netdev of the device. Returns false for one that is no port of it. */
+static bool
+readFacts(PortScan *scan, Netdev *netdev)
+{
+    virtPort *port = netdev->port;
+    virtNetlinkFacts facts;
+
+    if (!virtNetlinkGetFacts(scan->host, port->ifindex, port->ifname, &facts)) {
+        port->up = true; /* not known to be down */
+        return true;
+    }
+    if (isRepresentor(&facts))
+        return false;
+    port->up = facts.up;
+    port->ethernet = facts.type == ARPHRD_ETHER;
+    port->infiniband = facts.type == ARPHRD_INFINIBAND;
+    port->switchdev = facts.hasSwitchId;
+    takePhysPort(scan, netdev, facts.physPortName);
+    return true;
+}
+
+static void
+readMac(PortScan *scan, virtPort *port)
+{
+    g_autofree char *mac = readNet(scan, port->ifname, "address");
+
+    port->addrAssignType = (guint)readNetUInt(scan, port->ifname, "addr_assign_type", G_MAXUINT8);
+    if (mac)
+        virtMacParse(mac, port->mac);
+}
+
+/* Read one netdev of the device; NULL when it is no port of it or went away under us. */
 static Netdev *
-readNetdev(PortScan *scan, const char *ifname, bool macs)
+readNetdev(PortScan *scan, const char *ifname)
 {
     guint64 ifindex = readNetUInt(scan, ifname, "ifindex", G_MAXINT);
-    g_autofree char *phys = readNet(scan, ifname, "phys_port_name");
     Netdev *netdev;
-    const char *p;
-    g_autofree char *mac = NULL;
 
-    if (ifindex == 0 || (phys && isRepresentor(phys)))
+    if (ifindex == 0)
         return NULL;
     netdev = g_new0(Netdev, 1);
     netdev->port = g_new0(virtPort, 1);
     netdev->port->ifname = g_strdup(ifname);
     netdev->port->ifindex = (guint)ifindex;
-    netdev->port->up = readNetUInt(scan, ifname, "flags", G_MAXUINT32) & IFF_UP;
-    netdev->port->infiniband = readNetUInt(scan, ifname, "type", G_MAXUINT16) == ARPHRD_INFINIBAND;
+    if (scan->facts & VIRT_PCI_LINK && !readFacts(scan, netdev)) {
+        netdevFree(netdev);
+        return NULL;
+    }
     netdev->devPort = readNetUInt(scan, ifname, "dev_port", PORT_MAX);
-    p = phys;
-    netdev->hasPhysPort = p && takeChar(&p, 'p') && takeDecimal(&p, &netdev->physPort);
-    if (netdev->physPort > PORT_MAX)
-        setOdd(scan, ifname, "phys_port_name", phys, "p and a number", PORT_MAX);
-    if (!macs)
-        return netdev;
-    netdev->port->addrAssignType = (guint)readNetUInt(scan, ifname, "addr_assign_type", G_MAXUINT8);
-    mac = readNet(scan, ifname, "address");
-    if (mac)
-        virtMacParse(mac, netdev->port->mac);
+    if (scan->facts & VIRT_PCI_MAC)
+        readMac(scan, netdev->port);
     return netdev;
+}
+
+/* Do all of the netdevs tell the physical port? */
+static bool
+haveAllPhysPorts(PortScan *scan, const GPtrArray *netdevs)
+{
+    for (guint i = 0; i < netdevs->len; i++) {
+        Netdev *netdev = netdevs->pdata[i];
+
+        if (!(scan->facts & VIRT_PCI_LINK))
+            readFacts(scan, netdev);
+        if (!netdev->hasPhysPort)
+            return false;
+    }
+    return true;
 }
 
 /* Decide the ports of all netdevs of the device; see the head of this file. */
@@ -182,27 +256,26 @@ static void
 numberPorts(PortScan *scan, guint function, const GPtrArray *netdevs)
 {
     guint64 devPorts = 0, devIds = 0;
-    bool named = netdevs->len > 1 || function == 0;
+    bool counted = netdevs->len > 1 || (function == 0 && scan->facts & VIRT_PCI_LINK);
+    bool named = false;
 
-    for (guint i = 0; i < netdevs->len; i++) {
-        const Netdev *netdev = netdevs->pdata[i];
-
-        devPorts |= netdev->devPort;
-        named = named && netdev->hasPhysPort;
-    }
+    for (guint i = 0; i < netdevs->len; i++)
+        devPorts |= ((const Netdev *)netdevs->pdata[i])->devPort;
     for (guint i = 0; i < netdevs->len && devPorts == 0; i++) {
         Netdev *netdev = netdevs->pdata[i];
 
         netdev->devId = readNetUInt(scan, netdev->port->ifname, "dev_id", PORT_MAX);
         devIds |= netdev->devId;
     }
+    if (devPorts == 0 && devIds == 0 && counted)
+        named = haveAllPhysPorts(scan, netdevs);
     for (guint i = 0; i < netdevs->len; i++) {
         Netdev *netdev = netdevs->pdata[i];
         guint64 number = netdev->devPort;
 
         if (devPorts == 0)
             number = netdev->devId;
-        if (devPorts == 0 && devIds == 0 && named)
+        if (named)
             number = netdev->physPort;
         netdev->port->port = (guint)number + 1;
     }
@@ -216,14 +289,14 @@ comparePortNumbers(gconstpointer a, gconstpointer b)
     return (left->port > right->port) - (left->port < right->port);
 }
 
-/* virtPCIGetPorts(), of which a PF needs no MAC addresses.
+/* All netdevs of a device with their port numbers.
  *
- * @macs: whether mac and addrAssignType are read
+ * @facts: what else is read: VIRT_PCI_LINK, VIRT_PCI_MAC
  */
 GPtrArray *
-virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GError **error)
+virtPCIReadNetdevs(virtHost *host, const virtPCIAddress *address, guint facts, GError **error)
 {
-    g_auto(PortScan) scan = {.host = host};
+    g_auto(PortScan) scan = {.host = host, .facts = facts};
     g_autoptr(GPtrArray) names = NULL;
     g_autoptr(GPtrArray) netdevs = NULL;
     g_autoptr(GPtrArray) ports = NULL;
@@ -235,7 +308,7 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
         Netdev *netdev = NULL;
 
         if (validIfname(names->pdata[i]))
-            netdev = readNetdev(&scan, names->pdata[i], macs);
+            netdev = readNetdev(&scan, names->pdata[i]);
         if (netdev)
             g_ptr_array_add(netdevs, netdev);
     }
@@ -264,7 +337,8 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
     return g_steal_pointer(&ports);
 }
 
-/* All netdevs of a PCI device with their port numbers, sorted by port; representors are left out.
+/* The ports of a PF, or of a device that could be one: its netdevs with their port numbers, sorted by port;
+ * representors are left out.
  *
  * Returns an array of virtPort for g_ptr_array_unref(), empty when the device has no netdev (no such device, no
  * driver, bound to vfio-pci, not a network device). Errors: VIRT_ERROR_HOST when two netdevs claim one port, or
@@ -273,7 +347,16 @@ virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GErro
 GPtrArray *
 virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error)
 {
-    return virtPCIReadPorts(host, address, true, error);
+    return virtPCIReadNetdevs(host, address, VIRT_PCI_LINK, error);
+}
+
+/* A VF's own netdevs with their port numbers and MAC addresses, sorted by port. Nobody asks of them whether they are
+ * up. Returns and errors as virtPCIGetPorts().
+ */
+GPtrArray *
+virtPCIGetNetdevs(virtHost *host, const virtPCIAddress *address, GError **error)
+{
+    return virtPCIReadNetdevs(host, address, VIRT_PCI_MAC, error);
 }
 
 /* The name of the driver bound to a device, or NULL. Caller frees. */

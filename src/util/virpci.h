@@ -28,8 +28,14 @@ typedef struct {
     guint port;   /* 1..: dev_port + 1 */
     char *ifname; /* may change at any time: for messages, not for keys */
     guint ifindex;
-    bool up;         /* IFF_UP */
-    bool infiniband; /* what it carries is no Ethernet */
+
+    /* Of a PF's, as rtnetlink says when they are looked up: */
+    bool up;         /* IFF_UP; true also where rtnetlink does not answer */
+    bool ethernet;   /* ARPHRD_ETHER .. */
+    bool infiniband; /* .. or ARPHRD_INFINIBAND */
+    bool switchdev;  /* it has a switch id: its eswitch is in switchdev mode */
+
+    /* Of a VF's own: */
     guint8 mac[6];
     guint addrAssignType; /* NET_ADDR_PERM 0, RANDOM 1, STOLEN 2, SET 3 (linux/netdevice.h) */
 } virtPort;
@@ -43,11 +49,12 @@ typedef struct {
     virtPCIAddress pf;
     char pfName[VIRT_PCI_ADDRESS_LEN];
     guint index;         /* N of the PF's virtfnN */
-    GPtrArray *ports;    /* virtPort of the PF, sorted by port; not empty */
+    GPtrArray *ports;    /* virtPort of the PF, sorted by port; not empty. NULL: they were not looked up */
     guint8 instance[16]; /* UUID of the domain, for 802.1Qbh; zero where there is none */
 } virtVF;
 
 /* virpcivf.c */
+virtVF *virtVFLocate(virtHost *host, const virtPCIAddress *address, GError **error);
 virtVF *virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error);
 void virtVFFree(virtVF *vf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtVF, virtVFFree)
@@ -64,6 +71,7 @@ char *virtNetdevUserReadIPv4(virtHost *host, const char *ifname);
 
 /* virpci.c */
 GPtrArray *virtPCIGetPorts(virtHost *host, const virtPCIAddress *address, GError **error);
+GPtrArray *virtPCIGetNetdevs(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetDriver(virtHost *host, const virtPCIAddress *address);
 bool virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtPCIGetOverride(virtHost *host, const virtPCIAddress *address);

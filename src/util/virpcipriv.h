@@ -22,4 +22,6 @@ takeChar(const char **text, char c)
 guint virtPCIRoutingID(const virtPCIAddress *address);
 
 /* virpci.c */
-GPtrArray *virtPCIReadPorts(virtHost *host, const virtPCIAddress *address, bool macs, GError **error);
+#define VIRT_PCI_LINK 1 /* whether it is up, its type, and whether it is a port at all: from rtnetlink */
+#define VIRT_PCI_MAC 2  /* its MAC address, and whose that is: from sysfs */
+GPtrArray *virtPCIReadNetdevs(virtHost *host, const virtPCIAddress *address, guint facts, GError **error);

@@ -194,7 +194,7 @@ findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
 {
     g_autofree char *driver = NULL;
 
-    if (!pf->ports && !(pf->ports = virtPCIReadPorts(host, &vf->pf, false, error)))
+    if (!pf->ports && !(pf->ports = virtPCIGetPorts(host, &vf->pf, error)))
         return false;
     vf->ports = g_ptr_array_ref(pf->ports);
     if (vf->ports->len > 0)
@@ -248,6 +248,40 @@ findNamed(virtHost *host, virtVF *vf, GError **error)
     return NULL;
 }
 
+/* Find the VF's PF, which the caller gives to putPF(), and the VF's index there. */
+static PF *
+locate(virtHost *host, virtVF *vf, const virtPCIAddress *address, GError **error)
+{
+    PF *pf;
+
+    vf->address = *address;
+    virtPCIAddressFormat(address, vf->name);
+    pf = findKnown(host, vf);
+    if (!pf)
+        pf = findNamed(host, vf, error);
+    if (!pf)
+        return NULL;
+    vf->pf = pf->address;
+    memcpy(vf->pfName, pf->name, sizeof(vf->pfName));
+    return pf;
+}
+
+/* The VF at @address, as far as it has to be known to take its PF's lock: its PF and its index there.
+ *
+ * Returns and errors as virtVFLookup(), without ports.
+ */
+virtVF *
+virtVFLocate(virtHost *host, const virtPCIAddress *address, GError **error)
+{
+    g_autoptr(virtVF) vf = g_new0(virtVF, 1);
+    PF *pf = locate(host, vf, address, error);
+
+    if (!pf)
+        return NULL;
+    putPF(host, pf);
+    return g_steal_pointer(&vf);
+}
+
 /* The VF at @address: its PF, its index there and the PF's ports. The VF itself is looked at afresh at every call; an
  * index may lead to another device after sriov_numvfs was written.
  *
@@ -257,16 +291,11 @@ virtVF *
 virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error)
 {
     g_autoptr(virtVF) vf = g_new0(virtVF, 1);
-    PF *pf;
+    PF *pf = locate(host, vf, address, error);
     bool ok;
 
-    vf->address = *address;
-    virtPCIAddressFormat(address, vf->name);
-    pf = findKnown(host, vf);
-    if (!pf && !(pf = findNamed(host, vf, error)))
+    if (!pf)
         return NULL;
-    vf->pf = pf->address;
-    memcpy(vf->pfName, pf->name, sizeof(vf->pfName));
     ok = findPorts(host, pf, vf, error);
     putPF(host, pf);
     if (!ok)

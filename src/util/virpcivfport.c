@@ -172,7 +172,7 @@ findListed(virtHost *host, const virtVF *vf)
 GArray *
 virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain)
 {
-    g_autoptr(GPtrArray) own = virtPCIReadPorts(host, &vf->address, false, NULL);
+    g_autoptr(GPtrArray) own = virtPCIReadNetdevs(host, &vf->address, 0, NULL);
     GArray *ports = NULL;
 
     *ret_certain = true;
