@@ -86,9 +86,10 @@ makeRequest(const virtPort *port, guint vf, const virtNetdev *netdev)
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, port->ifindex);
     struct nlattr *list = nla_nest_start(msg, IFLA_VFINFO_LIST), *info = nla_nest_start(msg, IFLA_VF_INFO);
 
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (virtNetdevHas(netdev, attr))
             virtNetlinkAttrs[attr].put(msg, vf, netdev);
+    }
     nla_nest_end(msg, info);
     nla_nest_end(msg, list);
     nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;
@@ -209,15 +210,17 @@ timed(Way way, const Job *jobs, guint n)
         die("pipe: %s", g_strerror(errno));
     for (guint i = 0; i < n; i++)
         startWriter(way, &jobs[i], ready[1], go[0]);
-    for (guint i = 0; i < n; i++)
+    for (guint i = 0; i < n; i++) {
         if (read(ready[0], bytes, 1) != 1)
             die("a writer died");
+    }
     start = now();
     if (write(go[1], bytes, n) != (ssize_t)n)
         die("pipe: %s", g_strerror(errno));
-    for (guint i = 0; i < n; i++)
+    for (guint i = 0; i < n; i++) {
         if (wait(&status) < 0 || status != 0)
             die("a writer failed");
+    }
     for (guint i = 0; i < 2; i++) {
         close(ready[i]);
         close(go[i]);
@@ -263,7 +266,7 @@ main(int argc, char **argv)
         jobs[i] = makeJob(host, argv[3 + i]);
     for (guint way = 0; way < G_N_ELEMENTS(ways); way++)
         times[way] = g_array_new(FALSE, FALSE, sizeof(double));
-    for (guint round = 0; round <= rounds; round++)
+    for (guint round = 0; round <= rounds; round++) {
         for (guint n = 0; n < G_N_ELEMENTS(ways); n++) {
             guint way = (round + n) % G_N_ELEMENTS(ways);
             double time;
@@ -276,6 +279,7 @@ main(int argc, char **argv)
             if (round > 0) /* what happens once is not counted */
                 g_array_append_val(times[way], time);
         }
+    }
     for (guint i = 0; i < G_N_ELEMENTS(jobs); i++)
         giveBack(&jobs[i]);
     for (guint way = 0; way < G_N_ELEMENTS(ways); way++)

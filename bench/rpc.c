@@ -153,11 +153,12 @@ domainXml(const char *name, const char *hostdevs)
 {
     g_autoptr(GString) disks = g_string_new(NULL);
 
-    for (char letter = 'a'; letter < 'i'; letter++)
+    for (char letter = 'a'; letter < 'i'; letter++) {
         g_string_append_printf(disks,
                                "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
                                "<source file='/nowhere/disk-%c.img'/><target dev='vd%c' bus='virtio'/></disk>",
                                letter, letter);
+    }
     return g_strdup_printf(
         "<domain type='qemu'><name>%s</name><memory unit='MiB'>32</memory><os><type machine='pc'>hvm</type></os>"
         "<features><acpi/></features><devices>%s<interface type='user'/><serial type='pty'/>%s</devices></domain>",
@@ -169,7 +170,7 @@ hostdevsXml(void)
 {
     GString *xml = g_string_new(NULL);
 
-    for (guint i = 0; i < DEVICES; i++)
+    for (guint i = 0; i < DEVICES; i++) {
         g_string_append_printf(
             xml,
             "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
@@ -177,6 +178,7 @@ hostdevsXml(void)
             "<netdev port='1'><mac address='52:54:00:01:02:%02x'/><vlan><tag id='42'/></vlan></netdev>"
             "<netdev port='2'><mac address='52:54:00:01:03:%02x'/><vlan><tag id='43'/></vlan></netdev></hostdev>",
             i + 2, i, i);
+    }
     return g_string_free(xml, FALSE);
 }
 

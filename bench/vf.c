@@ -104,9 +104,10 @@ makeRequest(const Bench *bench, guint vf, const virtNetdev *netdev)
     struct nl_msg *msg = virtNetlinkNewMessage(RTM_SETLINK, bench->ifindex);
     struct nlattr *list = nla_nest_start(msg, IFLA_VFINFO_LIST), *info = nla_nest_start(msg, IFLA_VF_INFO);
 
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (virtNetdevHas(netdev, attr))
             virtNetlinkAttrs[attr].put(msg, vf, netdev);
+    }
     nla_nest_end(msg, info);
     nla_nest_end(msg, list);
     nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;
@@ -197,10 +198,11 @@ release(Bench *bench)
 static bool
 spawn(const char *const *argv)
 {
-    extern char **environ;
     posix_spawn_file_actions_t actions;
     int status = -1;
     pid_t pid;
+
+    extern char **environ;
 
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
@@ -303,9 +305,10 @@ writeBatches(Bench *bench)
 {
     FILE *files[2];
 
-    for (guint which = 0; which < 2; which++)
+    for (guint which = 0; which < 2; which++) {
         if (!(files[which] = fopen(bench->batches[which], "w")))
             die("%s: %s", bench->batches[which], g_strerror(errno));
+    }
     for (guint vf = 0; vf < bench->vfs; vf++) {
         char *attrs[5];
 
@@ -364,11 +367,15 @@ goOneWay(Bench *bench, guint way)
 static void
 showWay(guint way, GArray *times, GArray *toFloor, GArray *toOurs)
 {
+    double ratio, floor, middle;
+
     if (times->len == 0) {
         printf("  %-32s %12s\n", ways[way].name, "aborts");
         return;
     }
-    double ratio = median(toOurs), floor = median(toFloor), middle = median(times);
+    ratio = median(toOurs);
+    floor = median(toFloor);
+    middle = median(times);
     printf("  %-32s %12.0f %12.0f %12.0f %10.2f %10.2f", ways[way].name, middle, g_array_index(times, double, 0),
            g_array_index(times, double, times->len - 1), floor, ratio);
     if (way == OURS)

@@ -26,6 +26,7 @@ static char *
 fakeReadIPv4(virtHost *host, const char *ifname)
 {
     const fakeHost *fake = host->opaque;
+
     return g_strcmp0(ifname, fake->ipv4Netdev) == 0 ? g_strdup("192.0.2.7") : NULL;
 }
 
@@ -33,6 +34,7 @@ static void
 fakeWarn(virtHost *host, const char *message)
 {
     fakeHost *fake = host->opaque;
+
     g_ptr_array_add(fake->warnings, g_strdup(message));
 }
 
@@ -46,6 +48,7 @@ static void
 pfFree(gpointer data)
 {
     fakePF *pf = data;
+
     g_free(pf->name);
     g_strfreev(pf->vfNames);
     g_strfreev(pf->ifnames);
@@ -65,6 +68,7 @@ fakeHostNew(void)
     /* In memory where there is such a place: a card with 400 VFs is ten thousand files. */
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : g_get_tmp_dir();
     g_autofree char *root = g_build_filename(base, "fakehost-XXXXXX", NULL);
+
     g_assert_nonnull(g_mkdtemp(root));
     fake->host = virtHostNew(root);
     fake->host->request = fakeKernelRequest;
@@ -106,6 +110,7 @@ static void
 writeFile(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(write(fd, text, strlen(text)), ==, (gssize)strlen(text));
     close(fd);
@@ -115,11 +120,15 @@ void
 fakeHostFile(fakeHost *fake, const char *text, const char *format, ...)
 {
     va_list args;
+    g_autofree char *relative = NULL;
+    g_autofree char *path = NULL;
+    g_autofree char *dir = NULL;
+
     va_start(args, format);
-    g_autofree char *relative = g_strdup_vprintf(format, args);
+    relative = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *path = virtHostPath(fake->host, "%s", relative);
-    g_autofree char *dir = g_path_get_dirname(path);
+    path = virtHostPath(fake->host, "%s", relative);
+    dir = g_path_get_dirname(path);
     g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
     if (!text)
         unlink(path);
@@ -132,10 +141,13 @@ fakeHostRead(fakeHost *fake, const char *format, ...)
 {
     char *text = NULL;
     va_list args;
+    g_autofree char *relative = NULL;
+    g_autofree char *path = NULL;
+
     va_start(args, format);
-    g_autofree char *relative = g_strdup_vprintf(format, args);
+    relative = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *path = virtHostPath(fake->host, "%s", relative);
+    path = virtHostPath(fake->host, "%s", relative);
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     return text;
 }
@@ -143,11 +155,15 @@ fakeHostRead(fakeHost *fake, const char *format, ...)
 static void G_GNUC_PRINTF(3, 4) makeLink(fakeHost *fake, const char *target, const char *format, ...)
 {
     va_list args;
+    g_autofree char *relative = NULL;
+    g_autofree char *path = NULL;
+    g_autofree char *dir = NULL;
+
     va_start(args, format);
-    g_autofree char *relative = g_strdup_vprintf(format, args);
+    relative = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *path = virtHostPath(fake->host, "%s", relative);
-    g_autofree char *dir = g_path_get_dirname(path);
+    path = virtHostPath(fake->host, "%s", relative);
+    dir = g_path_get_dirname(path);
     g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
     unlink(path);
     g_assert_cmpint(symlink(target, path), ==, 0);
@@ -157,6 +173,7 @@ static void
 bindDriver(fakeHost *fake, const char *address, const char *driver)
 {
     g_autofree char *target = g_strdup_printf("../../../bus/pci/drivers/%s", driver);
+
     makeLink(fake, target, "sys/devices/pci0000:00/%s/driver", address);
     fakeHostFile(fake, "", "sys/bus/pci/drivers/%s/bind", driver);
     fakeHostFile(fake, "", "sys/bus/pci/drivers/%s/unbind", driver);
@@ -167,6 +184,7 @@ static void
 addDevice(fakeHost *fake, const char *address, const char *driver)
 {
     g_autofree char *target = g_strdup_printf("../../../devices/pci0000:00/%s", address);
+
     makeLink(fake, target, "sys/bus/pci/devices/%s", address);
     fakeHostFile(fake, "(null)\n", "sys/devices/pci0000:00/%s/driver_override", address);
     fakeHostFile(fake, "0x8086\n", "sys/devices/pci0000:00/%s/vendor", address);
@@ -178,6 +196,7 @@ static char *
 makeIfname(const char *address, guint port)
 {
     virtPCIAddress pci;
+
     g_assert_true(virtPCIAddressParse(address, &pci, NULL));
     if (port == 1)
         return g_strdup_printf("enp%us%uf%u", pci.bus, pci.slot, pci.function);
@@ -188,8 +207,10 @@ static void G_GNUC_PRINTF(5, 6)
     netFile(fakeHost *fake, const char *address, const char *ifname, const char *attribute, const char *format, ...)
 {
     va_list args;
+    g_autofree char *text = NULL;
+
     va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
+    text = g_strdup_vprintf(format, args);
     va_end(args);
     fakeHostFile(fake, text, "sys/devices/pci0000:00/%s/net/%s/%s", address, ifname, attribute);
 }
@@ -200,6 +221,7 @@ addNetdev(fakeHost *fake, const char *address, const char *ifname, guint port, b
 {
     guint ifindex = fake->nextIfindex++;
     g_autofree char *target = g_strdup_printf("../../devices/pci0000:00/%s/net/%s", address, ifname);
+
     netFile(fake, address, ifname, "ifindex", "%u\n", ifindex);
     netFile(fake, address, ifname, "dev_port", "%u\n", port - 1);
     netFile(fake, address, ifname, "dev_id", "0x0\n");
@@ -217,6 +239,7 @@ fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const char *
     addDevice(fake, address, driver);
     for (guint port = 1; port <= ports; port++) {
         g_autofree char *ifname = makeIfname(address, port);
+
         addNetdev(fake, address, ifname, port, false);
     }
 }
@@ -232,8 +255,10 @@ makeVFName(const char *pf, guint vf)
 {
     virtPCIAddress address;
     char name[VIRT_PCI_ADDRESS_LEN];
+    guint id;
+
     g_assert_true(virtPCIAddressParse(pf, &address, NULL));
-    guint id = (address.bus << 8 | address.slot << 3 | address.function) + 0x80 + vf * 2;
+    id = (address.bus << 8 | address.slot << 3 | address.function) + 0x80 + vf * 2;
     address.bus = id >> 8;
     address.slot = id >> 3 & 0x1f;
     address.function = id & 7;
@@ -248,12 +273,14 @@ addVF(fakeHost *fake, const fakePF *pf, guint vf, const char *driver)
     g_autofree char *bound = g_strconcat(driver, "vf", NULL);
     g_autofree char *up = g_strdup_printf("../%s", pf->name);
     g_autofree char *down = g_strdup_printf("../%s", name);
+
     addDevice(fake, name, bound);
     makeLink(fake, up, "sys/devices/pci0000:00/%s/physfn", name);
     makeLink(fake, down, "sys/devices/pci0000:00/%s/virtfn%u", pf->name, vf);
     for (guint port = 1; port <= pf->ports; port++) {
         g_autofree char *ifname = makeIfname(name, port);
         fakeVF *state = &pf->table[(port - 1) * pf->vfs + vf];
+
         addNetdev(fake, name, ifname, port, true);
         state->protocol = ETH_P_8021Q;
         state->spoofchk = 1;
@@ -265,6 +292,7 @@ fakeHostAddPF(fakeHost *fake, const char *name, guint ports, guint vfs, const ch
 {
     fakePF *pf = g_new0(fakePF, 1);
     g_autofree char *count = g_strdup_printf("%u\n", vfs);
+
     pf->name = g_strdup(name);
     pf->ports = ports;
     pf->vfs = vfs;
@@ -295,6 +323,7 @@ getPF(fakeHost *fake, const char *name)
 {
     for (guint i = 0; i < fake->pfs->len; i++) {
         fakePF *pf = fake->pfs->pdata[i];
+
         if (g_str_equal(pf->name, name))
             return pf;
     }
@@ -305,6 +334,7 @@ const char *
 fakeHostVFAddress(fakeHost *fake, const char *name, guint vf)
 {
     fakePF *pf = getPF(fake, name);
+
     g_assert_cmpuint(vf, <, pf->vfs);
     return pf->vfNames[vf];
 }
@@ -313,6 +343,7 @@ const char *
 fakeHostIfname(fakeHost *fake, const char *name, guint port)
 {
     fakePF *pf = getPF(fake, name);
+
     g_assert_cmpuint(port - 1, <, pf->ports);
     return pf->ifnames[port - 1];
 }
@@ -326,6 +357,7 @@ fakeHostRename(fakeHost *fake, const char *name, guint port, const char *ifname)
     g_autofree char *new = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, ifname);
     g_autofree char *link = virtHostPath(fake->host, "sys/class/net/%s", known);
     g_autofree char *target = g_strdup_printf("../../devices/pci0000:00/%s/net/%s", name, ifname);
+
     g_assert_cmpint(rename(old, new), ==, 0);
     g_assert_cmpint(unlink(link), ==, 0);
     makeLink(fake, target, "sys/class/net/%s", ifname);
@@ -337,6 +369,7 @@ fakeVF *
 fakeHostVF(fakeHost *fake, const char *name, guint port, guint vf)
 {
     fakePF *pf = getPF(fake, name);
+
     g_assert_cmpuint(port - 1, <, pf->ports);
     g_assert_cmpuint(vf, <, pf->vfs);
     return &pf->table[(port - 1) * pf->vfs + vf];
@@ -347,8 +380,10 @@ fakeHostLookup(fakeHost *fake, const char *pf, guint vf)
 {
     virtPCIAddress address;
     g_autoptr(GError) error = NULL;
+    virtVF *found;
+
     g_assert_true(virtPCIAddressParse(fakeHostVFAddress(fake, pf, vf), &address, NULL));
-    virtVF *found = virtVFLookup(fake->host, &address, &error);
+    found = virtVFLookup(fake->host, &address, &error);
     g_assert_no_error(error);
     return found;
 }
@@ -358,8 +393,10 @@ fakeHostBindVFIO(fakeHost *fake, const char *address)
 {
     g_autofree char *net = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net", address);
     g_autoptr(GPtrArray) names = virtHostListDir(fake->host, NULL, "sys/bus/pci/devices/%s/net", address);
+
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *class = virtHostPath(fake->host, "sys/class/net/%s", (const char *)names->pdata[i]);
+
         unlink(class);
     }
     nftw(net, removeEntry, 16, FTW_DEPTH | FTW_PHYS);
@@ -372,6 +409,7 @@ fakeHostSetDriver(fakeHost *fake, const char *address, const char *driver)
     g_autofree char *there = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net", address);
     g_autofree char *away = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/unbound", address);
     g_autofree char *link = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/driver", address);
+
     if (!driver) {
         unlink(link);
         rename(there, away);
@@ -386,6 +424,7 @@ fakeHostRandomMac(fakeHost *fake, const char *pf, guint port, guint vf, const ch
 {
     const char *name = fakeHostVFAddress(fake, pf, vf);
     g_autofree char *ifname = makeIfname(name, port);
+
     g_assert_true(virtMacParse(mac, fakeHostVF(fake, pf, port, vf)->mac));
     netFile(fake, name, ifname, "address", "%s\n", mac);
     netFile(fake, name, ifname, "addr_assign_type", "1\n");
@@ -396,9 +435,11 @@ fakeHostOnlyPort(fakeHost *fake, const char *pf, guint vf, guint port)
 {
     fakePF *of = getPF(fake, pf);
     const char *name = fakeHostVFAddress(fake, pf, vf);
+
     for (guint other = 1; other <= of->ports; other++) {
         g_autofree char *ifname = makeIfname(name, other);
         g_autofree char *dir = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, ifname);
+
         if (other == port)
             netFile(fake, name, ifname, "dev_port", "0\n");
         else
@@ -411,11 +452,14 @@ void
 fakeHostPhysPortIds(fakeHost *fake, const char *pf)
 {
     const fakePF *of = getPF(fake, pf);
+
     for (guint vf = 0; vf <= of->vfs; vf++) {
         const char *name = vf < of->vfs ? of->vfNames[vf] : pf;
+
         for (guint port = 1; port <= of->ports; port++) {
             g_autofree char *ifname = makeIfname(name, port);
             g_autofree char *dir = virtHostPath(fake->host, "sys/devices/pci0000:00/%s/net/%s", name, ifname);
+
             if (g_file_test(dir, G_FILE_TEST_IS_DIR))
                 netFile(fake, name, ifname, "phys_port_id", "0002c90300%02x%02x\n", of->ifindex[0], port);
         }
@@ -427,11 +471,13 @@ fakeHostSwapVFs(fakeHost *fake, const char *name, guint a, guint b)
 {
     fakePF *pf = getPF(fake, name);
     char *first = pf->vfNames[a];
+    const guint both[] = {a, b};
+
     pf->vfNames[a] = pf->vfNames[b];
     pf->vfNames[b] = first;
-    guint both[] = {a, b};
     for (guint i = 0; i < 2; i++) {
         g_autofree char *target = g_strdup_printf("../%s", pf->vfNames[both[i]]);
+
         makeLink(fake, target, "sys/devices/pci0000:00/%s/virtfn%u", name, both[i]);
     }
 }
@@ -440,6 +486,7 @@ void
 fakeHostHeal(fakeHost *fake)
 {
     const size_t from = offsetof(fakeHost, faultPort), to = offsetof(fakeHost, gets);
+
     memset((char *)fake + from, 0, to - from);
     fake->failedPort = 0;
 }
@@ -448,6 +495,7 @@ char *
 fakeHostTakeLog(fakeHost *fake)
 {
     char *text = g_strdup(fake->log->str);
+
     g_string_truncate(fake->log, 0);
     return text;
 }
@@ -456,6 +504,7 @@ static void
 dumpVF(GString *text, const char *ifname, guint index, const fakeVF *vf)
 {
     char mac[18];
+
     virtMacFormat(vf->mac, mac);
     g_string_append_printf(
         text,
@@ -469,8 +518,10 @@ char *
 fakeHostDump(fakeHost *fake)
 {
     GString *text = g_string_new(NULL);
+
     for (guint i = 0; i < fake->pfs->len; i++) {
         const fakePF *pf = fake->pfs->pdata[i];
+
         for (guint j = 0; j < pf->ports * pf->vfs; j++)
             dumpVF(text, pf->ifnames[j / pf->vfs], j % pf->vfs, &pf->table[j]);
     }

@@ -45,6 +45,7 @@ judge(const Target *target, virtNetdevAttr attr, const fakeVF *wanted)
     fakeHost *fake = target->fake;
     int refusal = fake->failErrno ? fake->failErrno : EPERM;
     bool zero = virtMacIsZero(wanted->mac);
+
     if (fake->failAttr > 0 && --fake->failAttr == 0) {
         fake->failedPort = target->port;
         fake->failedVF = target->index;
@@ -74,24 +75,27 @@ logAttr(const Target *target, virtNetdevAttr attr, const fakeVF *wanted, int ref
 {
     char mac[18];
     GString *log = target->fake->log;
+
     virtMacFormat(wanted->mac, mac);
     g_string_append_printf(log, " %s=", virtNetdevAttrs[attr].name);
-    if (attr == VIRT_NETDEV_MAC)
+    if (attr == VIRT_NETDEV_MAC) {
         g_string_append(log, mac);
-    else if (attr == VIRT_NETDEV_VLAN)
+    } else if (attr == VIRT_NETDEV_VLAN) {
         g_string_append_printf(log, "%u:%u:%04x", wanted->vlan, wanted->qos, wanted->protocol);
-    else if (attr == VIRT_NETDEV_BANDWIDTH)
+    } else if (attr == VIRT_NETDEV_BANDWIDTH) {
         g_string_append_printf(log, "%u-%u", wanted->minRate, wanted->maxRate);
-    else if (attr == VIRT_NETDEV_SPOOFCHECK || attr == VIRT_NETDEV_TRUST || attr == VIRT_NETDEV_LINK)
-        g_string_append_printf(log, "%u",
-                               attr == VIRT_NETDEV_SPOOFCHECK ? wanted->spoofchk
-                               : attr == VIRT_NETDEV_TRUST    ? wanted->trust
-                                                              : wanted->link);
-    else if (attr == VIRT_NETDEV_VIRTUALPORT)
+    } else if (attr == VIRT_NETDEV_SPOOFCHECK) {
+        g_string_append_printf(log, "%u", wanted->spoofchk);
+    } else if (attr == VIRT_NETDEV_TRUST) {
+        g_string_append_printf(log, "%u", wanted->trust);
+    } else if (attr == VIRT_NETDEV_LINK) {
+        g_string_append_printf(log, "%u", wanted->link);
+    } else if (attr == VIRT_NETDEV_VIRTUALPORT) {
         g_string_append(log, wanted->profile);
-    else
+    } else {
         g_string_append_printf(log, "%" G_GINT64_MODIFIER "x",
                                attr == VIRT_NETDEV_NODE_GUID ? wanted->nodeGuid : wanted->portGuid);
+    }
     if (refusal)
         g_string_append_printf(log, "!%d", refusal);
 }
@@ -101,8 +105,10 @@ static int
 apply(const Target *target, virtNetdevAttr attr, const fakeVF *wanted)
 {
     fakeHost *fake = target->fake;
+    int refusal;
+
     fake->attrs++;
-    int refusal = judge(target, attr, wanted);
+    refusal = judge(target, attr, wanted);
     if (attr == VIRT_NETDEV_SPOOFCHECK && target->vf->spoofchk == UNSUPPORTED)
         refusal = EOPNOTSUPP;
     if (attr == VIRT_NETDEV_TRUST && target->vf->trust == UNSUPPORTED)
@@ -134,6 +140,7 @@ setMac(const Target *target, struct nlattr **tb)
 {
     struct ifla_vf_mac value;
     fakeVF wanted = *target->vf;
+
     if (!take(tb, IFLA_VF_MAC, &value, sizeof(value)))
         return 0;
     g_assert_cmpuint(value.vf, ==, target->index);
@@ -145,9 +152,11 @@ static int
 applyVlan(const Target *target, guint vlan, guint qos, guint protocol)
 {
     fakeVF wanted = *target->vf;
+    bool none;
+
     if (vlan > 4095 || qos > 7 || (protocol != ETH_P_8021Q && protocol != ETH_P_8021AD))
         return -EINVAL;
-    bool none = vlan == 4095 && target->fake->vlanNone4095;
+    none = vlan == 4095 && target->fake->vlanNone4095;
     wanted.vlan = none ? 0 : (guint16)vlan;
     wanted.qos = (guint16)qos;
     wanted.protocol = (guint16)protocol;
@@ -164,6 +173,7 @@ static int
 setVlan(const Target *target, struct nlattr **tb)
 {
     struct ifla_vf_vlan value;
+
     if (!take(tb, IFLA_VF_VLAN, &value, sizeof(value)))
         return 0;
     g_assert_cmpuint(value.vf, ==, target->index);
@@ -175,6 +185,7 @@ setVlanList(const Target *target, struct nlattr **tb)
 {
     struct ifla_vf_vlan_info info;
     struct nlattr *list[IFLA_VF_VLAN_INFO_MAX + 1];
+
     if (!tb[IFLA_VF_VLAN_LIST])
         return 0;
     if (nla_parse_nested(list, IFLA_VF_VLAN_INFO_MAX, tb[IFLA_VF_VLAN_LIST], NULL) < 0 ||
@@ -189,6 +200,7 @@ setRate(const Target *target, struct nlattr **tb)
 {
     struct ifla_vf_rate value;
     fakeVF wanted = *target->vf;
+
     if (!take(tb, IFLA_VF_RATE, &value, sizeof(value)))
         return 0;
     g_assert_cmpuint(value.vf, ==, target->index);
@@ -203,6 +215,7 @@ setSetting(const Target *target, struct nlattr **tb, int type, virtNetdevAttr at
 {
     guint32 value[2];
     fakeVF wanted = *target->vf;
+
     if (!take(tb, type, value, sizeof(value)))
         return 0;
     g_assert_cmpuint(value[0], ==, target->index);
@@ -220,6 +233,7 @@ setGuid(const Target *target, struct nlattr **tb, int type, virtNetdevAttr attr)
 {
     struct ifla_vf_guid value;
     fakeVF wanted = *target->vf;
+
     if (!take(tb, type, &value, sizeof(value)))
         return 0;
     g_assert_cmpuint(value.vf, ==, target->index);
@@ -232,26 +246,41 @@ static int
 setVFInfo(const Target *target, struct nlattr **tb)
 {
     int rc = setMac(target, tb);
-    rc = rc ? rc : setVlan(target, tb);
-    rc = rc ? rc : setVlanList(target, tb);
-    rc = rc ? rc : setRate(target, tb);
-    rc = rc ? rc : setSetting(target, tb, IFLA_VF_SPOOFCHK, VIRT_NETDEV_SPOOFCHECK);
-    rc = rc ? rc : setSetting(target, tb, IFLA_VF_LINK_STATE, VIRT_NETDEV_LINK);
-    rc = rc ? rc : setSetting(target, tb, IFLA_VF_TRUST, VIRT_NETDEV_TRUST);
+
+    if (rc == 0)
+        rc = setVlan(target, tb);
+    if (rc == 0)
+        rc = setVlanList(target, tb);
+    if (rc == 0)
+        rc = setRate(target, tb);
+    if (rc == 0)
+        rc = setSetting(target, tb, IFLA_VF_SPOOFCHK, VIRT_NETDEV_SPOOFCHECK);
+    if (rc == 0)
+        rc = setSetting(target, tb, IFLA_VF_LINK_STATE, VIRT_NETDEV_LINK);
+    if (rc == 0)
+        rc = setSetting(target, tb, IFLA_VF_TRUST, VIRT_NETDEV_TRUST);
     if (rc == 0 && tb[IFLA_VF_IB_NODE_GUID])
         return setGuid(target, tb, IFLA_VF_IB_NODE_GUID, VIRT_NETDEV_NODE_GUID);
-    return rc ? rc : setGuid(target, tb, IFLA_VF_IB_PORT_GUID, VIRT_NETDEV_PORT_GUID);
+    if (rc == 0)
+        rc = setGuid(target, tb, IFLA_VF_IB_PORT_GUID, VIRT_NETDEV_PORT_GUID);
+    return rc;
 }
 
 /* Point @target at VF @index and begin the log line of that. */
 static int
 aim(Target *target, guint index)
 {
+    guint lands = target->port;
+
     if (index >= target->pf->vfs)
         return -EINVAL;
     target->index = index;
-    guint lands = target->port != target->fake->lacksPort ? target->port : target->port == 1 ? 2 : target->port - 1;
-    lands = target->pf->only[index] ? target->pf->only[index] : lands;
+    if (target->port == target->fake->lacksPort && target->port == 1)
+        lands = 2;
+    else if (target->port == target->fake->lacksPort)
+        lands = target->port - 1;
+    if (target->pf->only[index])
+        lands = target->pf->only[index];
     target->vf = &target->pf->table[(lands - 1) * target->pf->vfs + index];
     g_string_append_printf(target->fake->log, "%s vf %u", target->pf->ifnames[target->port - 1], index);
     return 0;
@@ -262,17 +291,21 @@ setVFInfoList(Target *target, struct nlattr *list)
 {
     struct nlattr *info, *tb[IFLA_VF_MAX + 1];
     int rest, rc = 0;
+
     nla_for_each_nested (info, list, rest) {
         guint32 index = 0;
+        struct nlattr *first;
+
         g_assert_cmpint(nla_type(info), ==, IFLA_VF_INFO);
         g_assert_cmpint(nla_len(info), >, NLA_HDRLEN);
-        struct nlattr *first = nla_data(info);
+        first = nla_data(info);
         if (nla_type(first) == IFLA_VF_VLAN_LIST)
             first = nla_data(first);
         memcpy(&index, nla_data(first), sizeof(index));
         g_assert_cmpint(nla_parse_nested(tb, IFLA_VF_MAX, info, NULL), ==, 0);
         rc = aim(target, index);
-        rc = rc ? rc : setVFInfo(target, tb);
+        if (rc == 0)
+            rc = setVFInfo(target, tb);
         g_string_append_c(target->fake->log, '\n');
         if (rc)
             break;
@@ -295,16 +328,19 @@ setVFPorts(Target *target, struct nlattr *list)
 {
     struct nlattr *entry, *tb[IFLA_PORT_MAX + 1];
     int rest, rc = 0;
+
     nla_for_each_nested (entry, list, rest) {
         guint32 index;
         guint8 request;
+        fakeVF wanted;
+
         g_assert_cmpint(nla_parse_nested(tb, IFLA_PORT_MAX, entry, NULL), ==, 0);
         if (!take(tb, IFLA_PORT_VF, &index, sizeof(index)) || !take(tb, IFLA_PORT_REQUEST, &request, sizeof(request)))
             return -EOPNOTSUPP;
         rc = aim(target, index);
         if (rc)
             return rc;
-        fakeVF wanted = *target->vf;
+        wanted = *target->vf;
         takeProfile(&wanted, tb);
         g_assert_cmpint(request, ==, *wanted.profile ? PORT_REQUEST_ASSOCIATE : PORT_REQUEST_DISASSOCIATE);
         rc = apply(target, VIRT_NETDEV_VIRTUALPORT, &wanted);
@@ -321,6 +357,8 @@ setLink(Target *target, struct nl_msg *request)
     fakeHost *fake = target->fake;
     struct nlattr *infos = nlmsg_find_attr(nlmsg_hdr(request), sizeof(struct ifinfomsg), IFLA_VFINFO_LIST);
     struct nlattr *ports = nlmsg_find_attr(nlmsg_hdr(request), sizeof(struct ifinfomsg), IFLA_VF_PORTS);
+    int rc;
+
     fake->sets++;
     if (fake->busy > 0) {
         fake->busy--;
@@ -328,7 +366,7 @@ setLink(Target *target, struct nl_msg *request)
     }
     if (fake->failRequest > 0 && --fake->failRequest == 0)
         return fake->failErrno ? -fake->failErrno : -EPERM;
-    int rc = infos ? setVFInfoList(target, infos) : 0;
+    rc = infos ? setVFInfoList(target, infos) : 0;
     return rc == 0 && ports ? setVFPorts(target, ports) : rc;
 }
 
@@ -336,6 +374,7 @@ static void
 fillSetting(struct nl_msg *msg, int type, guint index, guint32 setting)
 {
     guint32 value[2] = {index, setting};
+
     nla_put(msg, type, sizeof(value), value);
 }
 
@@ -343,6 +382,7 @@ static void
 fillGuid(struct nl_msg *msg, int type, guint index, guint64 guid)
 {
     struct ifla_vf_guid value;
+
     memset(&value, 0, sizeof(value)); /* it has a hole */
     value.vf = index;
     value.guid = guid;
@@ -355,13 +395,15 @@ fillVlan(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf
     guint id = vf->vlan == 0 && fake->vlanNone4095 ? 4095 : vf->vlan;
     struct ifla_vf_vlan value = {.vf = index, .vlan = id, .qos = vf->qos};
     struct ifla_vf_vlan_info info;
+    struct nlattr *list;
+
     memset(&info, 0, sizeof(info)); /* two bytes of padding */
     info.vf = index;
     info.vlan = id;
     info.qos = vf->qos;
     info.vlan_proto = htons(vf->protocol);
     nla_put(msg, IFLA_VF_VLAN, sizeof(value), &value);
-    struct nlattr *list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
+    list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
     nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info);
     nla_nest_end(msg, list);
 }
@@ -391,6 +433,7 @@ fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf, 
     struct nlattr *info = nla_nest_start(msg, IFLA_VF_INFO);
     struct ifla_vf_mac mac = {.vf = index};
     struct ifla_vf_rate rate = {.vf = index, .min_tx_rate = vf->minRate, .max_tx_rate = vf->maxRate};
+
     memcpy(mac.mac, vf->mac, sizeof(vf->mac));
     nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
     nla_put(msg, IFLA_VF_BROADCAST, sizeof(zeros), zeros);
@@ -416,8 +459,10 @@ fillVFInfoList(struct nl_msg *msg, const Target *target, bool stats)
     const fakeHost *fake = target->fake;
     struct nlattr *list = nla_nest_start(msg, IFLA_VFINFO_LIST);
     guint listed = 0;
+
     for (guint i = 0; i < target->pf->vfs && (fake->listed == 0 || listed < fake->listed); i++) {
         const fakeVF *vf = &target->pf->table[(target->port - 1) * target->pf->vfs + i];
+
         if (vf->hidden)
             continue;
         fillVF(msg, fake, i, vf, stats);
@@ -431,11 +476,14 @@ static void
 fillVFPorts(struct nl_msg *msg, const Target *target)
 {
     struct nlattr *list = nla_nest_start(msg, IFLA_VF_PORTS);
+
     for (guint i = 0; i < target->pf->vfs; i++) {
         fakeVF *vf = &target->pf->table[(target->port - 1) * target->pf->vfs + i];
+        struct nlattr *entry;
+
         if (!*vf->profile)
             continue;
-        struct nlattr *entry = nla_nest_start(msg, IFLA_VF_PORT);
+        entry = nla_nest_start(msg, IFLA_VF_PORT);
         nla_put_u32(msg, IFLA_PORT_VF, i);
         nla_put_string(msg, IFLA_PORT_PROFILE, vf->profile);
         nla_put_u16(msg, IFLA_PORT_RESPONSE, vf->pending > 0 ? PORT_PROFILE_RESPONSE_INPROGRESS : vf->response);
@@ -538,9 +586,9 @@ getOther(fakeHost *fake, int ifindex, struct nl_msg **ret_reply)
         return -(int)fake->getErrno;
     for (guint i = 0; names && i < names->len; i++) {
         g_autofree char *text = readNet(fake, names->pdata[i], "ifindex");
+        g_autofree char *physfn = NULL;
 
-        g_autofree char *physfn =
-            virtHostPath(fake->host, "sys/class/net/%s/../../physfn", (const char *)names->pdata[i]);
+        physfn = virtHostPath(fake->host, "sys/class/net/%s/../../physfn", (const char *)names->pdata[i]);
 
         if (!text || g_ascii_strtoll(text, NULL, 10) != ifindex || g_file_test(physfn, G_FILE_TEST_EXISTS))
             continue;
@@ -558,9 +606,10 @@ findLink(Target *target, int ifindex)
 {
     for (guint i = 0; i < target->fake->pfs->len; i++) {
         target->pf = target->fake->pfs->pdata[i];
-        for (target->port = 1; target->port <= target->pf->ports; target->port++)
+        for (target->port = 1; target->port <= target->pf->ports; target->port++) {
             if ((int)target->pf->ifindex[target->port - 1] == ifindex)
                 return true;
+        }
     }
     return false;
 }
@@ -573,6 +622,7 @@ fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_re
     const struct nlmsghdr *header = nlmsg_hdr(request);
     const struct ifinfomsg *link = nlmsg_data(header);
     int rc = -ENODEV;
+
     g_assert_true(nlmsg_valid_hdr(header, sizeof(*link)));
     if (findLink(&target, link->ifi_index)) {
         g_assert_true(header->nlmsg_type == (ret_reply ? RTM_GETLINK : RTM_SETLINK));

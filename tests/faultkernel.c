@@ -25,10 +25,11 @@ judge(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wan
     const char *pf = opaque;
     const char *name = fakeHostVFAddress(kernel, pf, vf);
 
-    if (faultIsUnsynced(name) && !*faultState->violation)
+    if (faultIsUnsynced(name) && !*faultState->violation) {
         g_snprintf(faultState->violation, sizeof(faultState->violation),
                    "%s of VF %u, port %u, is set while its record could be lost", virtNetdevAttrs[attr].title, vf,
                    port);
+    }
     return faultBegin(FAULT_SETTING, FAULT_REFUSE);
 }
 
@@ -103,12 +104,13 @@ int
 __wrap_nl_connect(struct nl_sock *socket, int protocol)
 {
     int problem = faultBegin(FAULT_SOCKET, FAULT_CONNECT);
+    int rc;
 
     if (problem) {
         errno = problem;
         return -NLE_FAILURE;
     }
-    int rc = __real_nl_connect(socket, protocol);
+    rc = __real_nl_connect(socket, protocol);
     faultEnd();
     return rc;
 }
@@ -118,9 +120,10 @@ ssize_t
 __wrap_send(int fd, const void *data, size_t size, int flags)
 {
     const struct nlmsghdr *header = data;
+    int problem;
 
     asked = header->nlmsg_type == RTM_GETLINK ? FAULT_READING : FAULT_CHANGE;
-    int problem = faultBegin(asked, FAULT_SEND);
+    problem = faultBegin(asked, FAULT_SEND);
     if (problem) {
         errno = problem;
         return -1;

@@ -100,9 +100,10 @@ static bool
 lookAt(int fd, struct stat *ret)
 {
     bool armed = plan.armed;
+    bool ok;
 
     plan.armed = false;
-    bool ok = fstat(fd, ret) == 0;
+    ok = fstat(fd, ret) == 0;
     plan.armed = armed;
     return ok;
 }
@@ -186,10 +187,11 @@ int
 faultBegin(faultPlace place, faultCall call)
 {
     bool same = plan.kind.place == place && plan.kind.call == call;
+    guint n;
 
     if (!plan.armed || place == FAULT_ELSEWHERE)
         return 0;
-    guint n = ++faultState->steps;
+    n = ++faultState->steps;
     g_assert_cmpuint(n, <, FAULT_STEPS_MAX);
     if (plan.how == FAULT_NONE)
         faultState->kinds[n] = (faultKind){(guint16)place, (guint16)call};
@@ -259,9 +261,10 @@ static char *
 pathAt(int fd, const char *name)
 {
     char link[64], path[PATH_MAX];
+    ssize_t n;
 
     g_snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t n = __real_readlink(link, path, sizeof(path) - 1);
+    n = __real_readlink(link, path, sizeof(path) - 1);
     path[MAX(n, 0)] = '\0';
     return name ? g_strdup_printf("%s/%s", path, name) : g_strdup(path);
 }
@@ -393,12 +396,13 @@ static int
 syncStep(int fd, int (*real)(int fd), bool all)
 {
     int problem = faultBegin(placeOf(fd, NULL), FAULT_SYNC);
+    int rc;
 
     if (problem) {
         clearNames(false); /* what follows is the undoing */
         return fail(problem);
     }
-    int rc = real(fd);
+    rc = real(fd);
     noteSync(fd);
     if (all) {
         memset(dirty, 0, sizeof(dirty));
@@ -427,11 +431,13 @@ __wrap_renameat(int from, const char *old, int to, const char *new)
 {
     int problem = faultBegin(placeOf(to, new), FAULT_RENAME);
     struct stat st;
+    bool over;
+    int rc;
 
     if (problem)
         return fail(problem);
-    bool over = fstatat(to, new, &st, AT_SYMLINK_NOFOLLOW) == 0;
-    int rc = __real_renameat(from, old, to, new);
+    over = fstatat(to, new, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    rc = __real_renameat(from, old, to, new);
     addName(new, over);
     faultEnd();
     return rc;
@@ -443,10 +449,11 @@ int
 __wrap_linkat(int from, const char *old, int to, const char *new, int flags)
 {
     int problem = faultBegin(placeOf(to, new), FAULT_RENAME);
+    int rc;
 
     if (problem)
         return fail(problem);
-    int rc = __real_linkat(from, old, to, new, flags);
+    rc = __real_linkat(from, old, to, new, flags);
     addName(new, false);
     faultEnd();
     return rc;
@@ -459,12 +466,13 @@ gboolean
 __wrap_g_file_get_contents(const char *path, char **text, gsize *len, GError **error)
 {
     int problem = faultBegin(placeOfPath(path), FAULT_OPEN);
+    gboolean ok;
 
     if (problem) {
         g_set_error(error, G_FILE_ERROR, (gint)g_file_error_from_errno(problem), "%s", g_strerror(problem));
         return FALSE;
     }
-    gboolean ok = __real_g_file_get_contents(path, text, len, error);
+    ok = __real_g_file_get_contents(path, text, len, error);
     faultEnd();
     return ok;
 }

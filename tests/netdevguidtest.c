@@ -30,13 +30,17 @@ setEntry(Fixture *f, guint port, guint entry, const char *text)
 static void
 setUp(Fixture *f, gconstpointer data)
 {
+    virtNetdev *netdev;
+
     f->fake = fakeHostNew();
     fakeHostAddPF(f->fake, PF, 2, 5, "mlx4_core");
-    for (guint port = 1; port <= 2; port++)
+    for (guint port = 1; port <= 2; port++) {
         fakeHostFile(f->fake, port == 1 ? "32\n" : "1\n", "sys/devices/pci0000:00/" PF "/net/%s/type",
                      fakeHostIfname(f->fake, PF, port));
+    }
     for (guint entry = 0; entry <= 5; entry++) {
         g_autofree char *text = g_strdup_printf("20000000000000%02x\n", entry);
+
         setEntry(f, 1, entry, text);
         setEntry(f, 2, entry, text);
     }
@@ -44,7 +48,7 @@ setUp(Fixture *f, gconstpointer data)
         fakeHostVF(f->fake, PF, 1, vf)->hidden = true;
     f->vf = fakeHostLookup(f->fake, PF, 3);
     f->wanted = virtNetdevListNew();
-    virtNetdev *netdev = virtNetdevNew(1);
+    netdev = virtNetdevNew(1);
     netdev->portGuid = GUID;
     netdev->present = BIT(VIRT_NETDEV_PORT_GUID);
     g_ptr_array_add(f->wanted, netdev);
@@ -62,6 +66,7 @@ static void
 assertEntry(Fixture *f, guint port, guint entry, const char *expected)
 {
     g_autofree char *text = fakeHostRead(f->fake, DEVICE "/iov/ports/%u/admin_guids/%u", port, entry);
+
     g_assert_cmpstr(text, ==, expected);
 }
 
@@ -71,6 +76,7 @@ assertOthers(Fixture *f)
 {
     for (guint entry = 0; entry <= 5; entry++) {
         g_autofree char *text = g_strdup_printf("20000000000000%02x\n", entry);
+
         assertEntry(f, 2, entry, text);
         if (entry != 4)
             assertEntry(f, 1, entry, text);
@@ -82,6 +88,7 @@ readAll(Fixture *f)
 {
     g_autoptr(GError) error = NULL;
     GPtrArray *list = virtNetDevHostdevRead(f->fake->host, f->vf, f->wanted, &error);
+
     g_assert_no_error(error);
     return list;
 }
@@ -91,6 +98,7 @@ set(Fixture *f, const GPtrArray *before)
 {
     g_autoptr(GError) error = NULL;
     bool ok = virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error);
+
     g_assert_no_error(error);
     g_assert_true(ok);
 }
@@ -100,6 +108,7 @@ restore(Fixture *f, const GPtrArray *before)
 {
     g_autoptr(GError) error = NULL;
     bool ok = virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error);
+
     g_assert_no_error(error);
     g_assert_true(ok);
 }
@@ -108,6 +117,7 @@ static void
 assertRefused(Fixture *f, const GPtrArray *before, const char *part)
 {
     g_autoptr(GError) error = NULL;
+
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
     if (!strstr(error->message, part))
@@ -120,8 +130,11 @@ testRead(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) all = virtNetDevHostdevRead(f->fake->host, f->vf, NULL, &error);
+    const virtNetdev *ib, *ethernet;
+
     g_assert_no_error(error);
-    const virtNetdev *ib = virtNetdevListFind(all, 1), *ethernet = virtNetdevListFind(all, 2);
+    ib = virtNetdevListFind(all, 1);
+    ethernet = virtNetdevListFind(all, 2);
     g_assert_cmphex(ib->present, ==, BIT(VIRT_NETDEV_PORT_GUID));
     g_assert_cmphex(ib->portGuid, ==, G_GUINT64_CONSTANT(0x2000000000000004));
     g_assert_true(virtNetdevHas(ethernet, VIRT_NETDEV_MAC));
@@ -132,6 +145,7 @@ static void
 testSet(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
+
     set(f, before);
     assertEntry(f, 1, 4, "0211223344556677\n");
     assertOthers(f);
@@ -145,9 +159,12 @@ static void
 testRestoreSpecial(Fixture *f, gconstpointer data)
 {
     const char *const values[] = {"ffffffffffffffff\n", "0000000000000000\n"};
+
     for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
+        g_autoptr(GPtrArray) before = NULL;
+
         setEntry(f, 1, 4, values[i]);
-        g_autoptr(GPtrArray) before = readAll(f);
+        before = readAll(f);
         set(f, before);
         restore(f, before);
         assertEntry(f, 1, 4, values[i]);
@@ -160,6 +177,7 @@ answer(void *opaque, struct nl_msg *reply)
 {
     Fixture *f = opaque;
     g_autofree char *now = fakeHostRead(f->fake, DEVICE "/iov/ports/1/admin_guids/4");
+
     if (g_str_equal(now, "0000000000000000\n"))
         setEntry(f, 1, 4, "2000000000000099\n");
 }
@@ -167,8 +185,10 @@ answer(void *opaque, struct nl_msg *reply)
 static void
 testSubnetManagerChooses(Fixture *f, gconstpointer data)
 {
+    g_autoptr(GPtrArray) before = NULL;
+
     setEntry(f, 1, 4, "0000000000000000\n");
-    g_autoptr(GPtrArray) before = readAll(f);
+    before = readAll(f);
     set(f, before);
     f->fake->garble = answer;
     f->fake->garbleOpaque = f;
@@ -186,6 +206,7 @@ static void
 testIgnored(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
+
     f->fake->garble = drop;
     f->fake->garbleOpaque = f;
     assertRefused(
@@ -199,10 +220,13 @@ static void
 testRestoreIgnored(Fixture *f, gconstpointer data)
 {
     const char *const values[] = {"2000000000000005\n", "0\n"};
+
     for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
         g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) before = NULL;
+
         setEntry(f, 1, 4, values[i]);
-        g_autoptr(GPtrArray) before = readAll(f);
+        before = readAll(f);
         setEntry(f, 1, 4, "2000000000000004\n");
         f->fake->garble = drop;
         f->fake->garbleOpaque = f;
@@ -217,9 +241,11 @@ static void
 testRefused(Fixture *f, gconstpointer data)
 {
     g_autofree char *entry = virtHostPath(f->fake->host, DEVICE "/iov/ports/1/admin_guids/4");
+    g_autoptr(GPtrArray) before = NULL;
+
     g_assert_cmpint(unlink(entry), ==, 0);
     g_assert_cmpint(symlink("/proc/sys/kernel/ngroups_max", entry), ==, 0);
-    g_autoptr(GPtrArray) before = readAll(f);
+    before = readAll(f);
     assertRefused(
         f, before,
         "Cannot set port GUID 02:11:22:33:44:55:66:77 on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): Permission "
@@ -231,9 +257,11 @@ static void
 testNodeGuid(Fixture *f, gconstpointer data)
 {
     virtNetdev *netdev = f->wanted->pdata[0];
+    g_autoptr(GPtrArray) before = NULL;
+
     netdev->nodeGuid = GUID + 1;
     netdev->present |= BIT(VIRT_NETDEV_NODE_GUID);
-    g_autoptr(GPtrArray) before = readAll(f);
+    before = readAll(f);
     assertRefused(f, before, "Cannot set node GUID 02:11:22:33:44:55:66:78 on port 1");
     assertEntry(f, 1, 4, "2000000000000004\n");
     restore(f, before);
@@ -244,10 +272,12 @@ static void
 testRtnetlinkFirst(Fixture *f, gconstpointer data)
 {
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+    g_autoptr(GPtrArray) before = NULL;
+
     vf->hidden = false;
     vf->portGuid = 5;
     f->fake->guids = true;
-    g_autoptr(GPtrArray) before = readAll(f);
+    before = readAll(f);
     g_assert_cmphex(((virtNetdev *)before->pdata[0])->portGuid, ==, 5);
     set(f, before);
     g_assert_cmphex(vf->portGuid, ==, GUID);
@@ -261,8 +291,10 @@ static void
 testNothing(Fixture *f, gconstpointer data)
 {
     const char *const texts[] = {NULL, "", "none\n", "20000000000000004\n", "-1\n"};
+
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(GError) error = NULL;
+
         setEntry(f, 1, 4, texts[i]);
         g_assert_null(virtNetDevHostdevRead(f->fake->host, f->vf, f->wanted, &error));
         g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);

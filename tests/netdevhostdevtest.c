@@ -24,6 +24,7 @@ makeWanted(guint port)
 {
     virtNetdev *netdev = virtNetdevNew(port);
     const guint8 mac[6] = {0x52, 0x54, 0, 1, 2, (guint8)port};
+
     memcpy(netdev->mac, mac, sizeof(mac));
     netdev->vlan.id = (guint16)(41 + port);
     netdev->vlan.priority = 3;
@@ -39,6 +40,8 @@ makeWanted(guint port)
 static void
 setUp(Fixture *f, gconstpointer data)
 {
+    fakeVF *vf;
+
     f->fake = fakeHostNew();
     fakeHostAddPF(f->fake, PF, 2, 5, "mlx4_core");
     f->vf = fakeHostLookup(f->fake, PF, 3);
@@ -46,7 +49,7 @@ setUp(Fixture *f, gconstpointer data)
     g_ptr_array_add(f->wanted, makeWanted(1));
     g_ptr_array_add(f->wanted, makeWanted(2));
     /* The host had something of its own there. */
-    fakeVF *vf = fakeHostVF(f->fake, PF, 2, 3);
+    vf = fakeHostVF(f->fake, PF, 2, 3);
     memcpy(vf->mac, "\x02\x11\x22\x33\x44\x55", 6);
     vf->vlan = 7;
     vf->qos = 5;
@@ -67,6 +70,7 @@ readAll(Fixture *f)
 {
     g_autoptr(GError) error = NULL;
     GPtrArray *list = virtNetDevHostdevRead(f->fake->host, f->vf, f->wanted, &error);
+
     g_assert_no_error(error);
     return list;
 }
@@ -76,6 +80,7 @@ set(Fixture *f, const GPtrArray *present)
 {
     g_autoptr(GError) error = NULL;
     bool ok = virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, present, &error);
+
     g_assert_no_error(error);
     g_assert_true(ok);
 }
@@ -85,6 +90,7 @@ restore(Fixture *f, const GPtrArray *before)
 {
     g_autoptr(GError) error = NULL;
     bool ok = virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error);
+
     g_assert_no_error(error);
     g_assert_true(ok);
 }
@@ -101,6 +107,7 @@ static void
 assertLog(Fixture *f, const char *expected)
 {
     g_autofree char *log = fakeHostTakeLog(f->fake);
+
     g_assert_cmpstr(log, ==, expected);
 }
 
@@ -108,6 +115,7 @@ static void
 assertDump(Fixture *f, const char *expected)
 {
     g_autofree char *dump = fakeHostDump(f->fake);
+
     g_assert_cmpstr(dump, ==, expected);
 }
 
@@ -116,13 +124,15 @@ static void
 testSet(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
+    g_autoptr(GPtrArray) after = NULL;
+
     set(f, before);
     assertLog(f,
               "enp65s0f0 vf 3 mac=52:54:00:01:02:01 vlan=42:3:8100 bandwidth=100-1000 spoofcheck=0 link=1 trust=1\n"
               "enp65s0f0d1 vf 3 mac=52:54:00:01:02:02 vlan=43:3:88a8 bandwidth=100-2000 spoofcheck=0 link=1 trust=1\n");
     g_assert_cmpuint(f->fake->sets, ==, 2);
     g_assert_cmpuint(f->fake->gets, ==, 4);
-    g_autoptr(GPtrArray) after = readAll(f);
+    after = readAll(f);
     for (guint i = 0; i < 2; i++)
         g_assert_cmphex(virtNetdevDiff(f->wanted->pdata[i], after->pdata[i]), ==, 0);
     set(f, after);
@@ -135,6 +145,7 @@ testRestore(Fixture *f, gconstpointer data)
 {
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     set(f, before);
     f->fake->sets = f->fake->gets = 0;
     restore(f, before);
@@ -150,6 +161,7 @@ static void
 testOnlyWanted(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
+
     ((virtNetdev *)f->wanted->pdata[0])->present = BIT(VIRT_NETDEV_VLAN);
     ((virtNetdev *)f->wanted->pdata[1])->present = 0;
     set(f, before);
@@ -161,10 +173,12 @@ testReadAll(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) all = virtNetDevHostdevRead(f->fake->host, f->vf, NULL, &error);
+    g_autoptr(GPtrArray) none = NULL;
+
     g_assert_no_error(error);
     g_assert_cmpuint(all->len, ==, 2);
     g_assert_cmpuint(((virtNetdev *)all->pdata[1])->vlan.id, ==, 7);
-    g_autoptr(GPtrArray) none = virtNetdevListNew();
+    none = virtNetdevListNew();
     g_ptr_array_add(none, virtNetdevNew(3));
     g_assert_null(virtNetDevHostdevRead(f->fake->host, f->vf, none, &error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_HOST);
@@ -182,9 +196,11 @@ testEveryAttribute(Fixture *f, gconstpointer data)
     static const char *const titles[] = {"MAC address", "VLAN", "rate", "spoof check", "link state", "trust"};
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     for (guint n = 1; n <= 12; n++) {
         g_autoptr(GError) error = NULL;
         g_autofree char *start = g_strdup_printf("Cannot set %s ", titles[(n - 1) % 6]);
+
         f->fake->failAttr = n;
         f->fake->failErrno = EOPNOTSUPP;
         f->fake->extack = "not here";
@@ -205,6 +221,7 @@ testEveryRequest(Fixture *f, gconstpointer data)
 {
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     for (guint n = 1; n <= 2; n++) {
         f->fake->failRequest = n;
         set(f, before);
@@ -221,17 +238,20 @@ testRestoreEveryAttribute(Fixture *f, gconstpointer data)
     static const char *const titles[] = {"MAC address", "VLAN", "rate", "spoof check", "link state", "trust"};
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     for (guint n = 1; n <= 12; n++) {
         g_autoptr(GError) error = NULL;
         g_autofree char *start = g_strdup_printf("Cannot restore %s ", titles[(n - 1) % 6]);
+        g_autoptr(GPtrArray) now = NULL;
+        guint left;
+
         set(f, before);
         f->fake->failAttr = n;
         g_assert_false(virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error));
         assertSays(error, start);
         g_assert_null(strstr(strstr(error->message, "Cannot") + 1, "Cannot"));
-        g_autoptr(GPtrArray) now = readAll(f);
-        guint left = virtNetdevDiff(before->pdata[0], now->pdata[0]) | virtNetdevDiff(before->pdata[1], now->pdata[1])
-                                                                           << 16;
+        now = readAll(f);
+        left = virtNetdevDiff(before->pdata[0], now->pdata[0]) | virtNetdevDiff(before->pdata[1], now->pdata[1]) << 16;
         g_assert_cmpint(__builtin_popcount(left), ==, 1);
         fakeHostHeal(f->fake);
         restore(f, before);
@@ -245,6 +265,7 @@ testOneByOne(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
     g_autoptr(GError) error = NULL;
+
     f->fake->refused = BIT(VIRT_NETDEV_SPOOFCHECK);
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     assertSays(error, "Cannot set spoof check no ");
@@ -259,6 +280,7 @@ testRestoreReportsAll(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
     g_autoptr(GError) error = NULL;
+
     set(f, before);
     f->fake->refused = BIT(VIRT_NETDEV_VLAN) | BIT(VIRT_NETDEV_TRUST);
     f->fake->ignored = BIT(VIRT_NETDEV_LINK);
@@ -281,6 +303,7 @@ testIgnored(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
     g_autoptr(GError) error = NULL;
+
     f->fake->ignored = BIT(VIRT_NETDEV_VLAN);
     f->fake->faultPort = 2;
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
@@ -295,6 +318,8 @@ testNotReported(Fixture *f, gconstpointer data)
     virtNetdev *netdev = f->wanted->pdata[0];
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) before = readAll(f);
+    virtNetdev *was;
+
     netdev->present = BIT(VIRT_NETDEV_VIRTUALPORT) | BIT(VIRT_NETDEV_VLAN);
     g_strlcpy(netdev->profileid, "web", sizeof(netdev->profileid));
     g_ptr_array_set_size(f->wanted, 1);
@@ -306,7 +331,7 @@ testNotReported(Fixture *f, gconstpointer data)
     fakeHostVF(f->fake, PF, 1, 3)->response = 0x100;
     set(f, before);
     /* The caller completes what it could not see. */
-    virtNetdev *was = before->pdata[0];
+    was = before->pdata[0];
     was->present |= BIT(VIRT_NETDEV_VIRTUALPORT);
     restore(f, before);
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 3)->profile, ==, "");
@@ -316,12 +341,15 @@ static void
 testGuids(Fixture *f, gconstpointer data)
 {
     virtNetdev *netdev = f->wanted->pdata[0];
+    g_autofree char *dump = NULL;
+    g_autoptr(GPtrArray) before = NULL;
+
     f->fake->guids = true;
     netdev->nodeGuid = 0x1111;
     netdev->portGuid = 0x2222;
     netdev->present |= BIT(VIRT_NETDEV_NODE_GUID) | BIT(VIRT_NETDEV_PORT_GUID);
-    g_autofree char *dump = fakeHostDump(f->fake);
-    g_autoptr(GPtrArray) before = readAll(f);
+    dump = fakeHostDump(f->fake);
+    before = readAll(f);
     set(f, before);
     g_assert_cmphex(fakeHostVF(f->fake, PF, 1, 3)->portGuid, ==, 0x2222);
     g_assert_cmpuint(f->fake->sets, ==, 3);
@@ -334,6 +362,7 @@ testBusy(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
     g_autoptr(GError) error = NULL;
+
     f->fake->busy = 3;
     set(f, before);
     f->fake->busy = G_MAXUINT;
@@ -349,10 +378,12 @@ testDown(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
     g_autoptr(GError) error = NULL;
+    g_autoptr(virtVF) vf = NULL;
+
     fakeHostFile(f->fake, "0x1002\n", "sys/class/net/enp65s0f0/flags");
     f->fake->refused = BIT(VIRT_NETDEV_BANDWIDTH);
     f->fake->failErrno = EINVAL;
-    g_autoptr(virtVF) vf = fakeHostLookup(f->fake, PF, 3);
+    vf = fakeHostLookup(f->fake, PF, 3);
     g_assert_false(virtNetDevHostdevSet(f->fake->host, vf, f->wanted, before, &error));
     assertSays(
         error,
@@ -364,8 +395,14 @@ testDown(Fixture *f, gconstpointer data)
 static void
 testRandomMac(Fixture *f, gconstpointer data)
 {
+    g_autoptr(GPtrArray) before = NULL;
+    g_autoptr(GPtrArray) again = NULL;
+    g_autofree char *log = NULL;
+    g_autoptr(GPtrArray) chosen = NULL;
+    g_autoptr(GPtrArray) neighbour = NULL;
+
     fakeHostRandomMac(f->fake, PF, 1, 3, "ba:11:22:33:44:55");
-    g_autoptr(GPtrArray) before = readAll(f);
+    before = readAll(f);
     g_assert_true(virtMacIsZero(((virtNetdev *)before->pdata[0])->mac));
     restore(f, before);
     g_assert_cmpuint(f->fake->sets, ==, 0);
@@ -374,20 +411,20 @@ testRandomMac(Fixture *f, gconstpointer data)
     g_assert_true(virtMacIsZero(fakeHostVF(f->fake, PF, 1, 3)->mac));
     /* A user may want that very address; then it must become an admin MAC, and is not "ignored". */
     fakeHostRandomMac(f->fake, PF, 1, 3, "52:54:00:01:02:01");
-    g_autoptr(GPtrArray) again = readAll(f);
+    again = readAll(f);
     g_string_truncate(f->fake->log, 0);
     set(f, again);
-    g_autofree char *log = fakeHostTakeLog(f->fake);
+    log = fakeHostTakeLog(f->fake);
     g_assert_true(g_str_has_prefix(log, "enp65s0f0 vf 3 mac=52:54:00:01:02:01 "));
     restore(f, f->wanted);
     /* Somebody else's choice (3: NET_ADDR_SET), or another port's address: the MAC is what it is. */
     fakeHostFile(f->fake, "3\n", "sys/class/net/enp65s16f6/addr_assign_type");
-    g_autoptr(GPtrArray) chosen = readAll(f);
+    chosen = readAll(f);
     g_assert_cmpuint(((virtNetdev *)chosen->pdata[0])->mac[0], ==, 0x52);
     fakeHostFile(f->fake, "02:11:22:33:44:55\n", "sys/class/net/enp65s16f6/address");
     fakeHostFile(f->fake, "1\n", "sys/class/net/enp65s16f6/addr_assign_type");
     restore(f, before);
-    g_autoptr(GPtrArray) neighbour = readAll(f);
+    neighbour = readAll(f);
     g_assert_cmpuint(((virtNetdev *)neighbour->pdata[1])->mac[5], ==, 0x55);
 }
 
@@ -395,6 +432,7 @@ static void
 testZeroMac(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
+
     set(f, before);
     f->fake->refuseZeroMac = true;
     restore(f, before);
@@ -412,9 +450,12 @@ testZeroMac(Fixture *f, gconstpointer data)
 static void
 testVlanNone(Fixture *f, gconstpointer data)
 {
+    g_autofree char *dump = NULL;
+    g_autoptr(GPtrArray) before = NULL;
+
     f->fake->vlanNone4095 = true;
-    g_autofree char *dump = fakeHostDump(f->fake);
-    g_autoptr(GPtrArray) before = readAll(f);
+    dump = fakeHostDump(f->fake);
+    before = readAll(f);
     g_assert_cmpuint(((virtNetdev *)before->pdata[0])->vlan.id, ==, 0);
     set(f, before);
     f->fake->refuseVlanZero = true;
@@ -426,9 +467,12 @@ testVlanNone(Fixture *f, gconstpointer data)
 static void
 testVlanBehindRate(Fixture *f, gconstpointer data)
 {
+    g_autofree char *dump = NULL;
+    g_autoptr(GPtrArray) before = NULL;
+
     fakeHostVF(f->fake, PF, 2, 3)->maxRate = 0;
-    g_autofree char *dump = fakeHostDump(f->fake);
-    g_autoptr(GPtrArray) before = readAll(f);
+    dump = fakeHostDump(f->fake);
+    before = readAll(f);
     set(f, before);
     f->fake->vlanNeedsNoRate = true;
     restore(f, before);
@@ -441,6 +485,7 @@ testVlanBetweenRates(Fixture *f, gconstpointer data)
 {
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     set(f, before);
     f->fake->vlanNeedsNoRate = true;
     restore(f, before);
@@ -458,6 +503,8 @@ testSetVlanBehindRate(Fixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) before = readAll(f);
     virtNetdev *wanted = f->wanted->pdata[1];
+    g_autoptr(GError) error = NULL;
+
     g_ptr_array_remove_index(f->wanted, 0);
     f->fake->vlanNeedsNoRate = true;
     wanted->present = BIT(VIRT_NETDEV_VLAN);
@@ -475,7 +522,6 @@ testSetVlanBehindRate(Fixture *f, gconstpointer data)
     wanted->vlan.id = 45;
     wanted->present = BIT(VIRT_NETDEV_VLAN);
     f->fake->refused = BIT(VIRT_NETDEV_VLAN);
-    g_autoptr(GError) error = NULL;
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     assertSays(
         error,
@@ -487,9 +533,12 @@ testSetVlanBehindRate(Fixture *f, gconstpointer data)
 static void
 testMacBehindSpoofcheck(Fixture *f, gconstpointer data)
 {
+    g_autofree char *dump = NULL;
+    g_autoptr(GPtrArray) before = NULL;
+
     fakeHostVF(f->fake, PF, 1, 3)->spoofchk = 0;
-    g_autofree char *dump = fakeHostDump(f->fake);
-    g_autoptr(GPtrArray) before = readAll(f);
+    dump = fakeHostDump(f->fake);
+    before = readAll(f);
     set(f, before);
     fakeHostVF(f->fake, PF, 1, 3)->spoofchk = 1;
     f->fake->macNeedsNoSpoofcheck = true;
@@ -505,6 +554,7 @@ testRedirect(Fixture *f, gconstpointer data)
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
     g_autoptr(GError) error = NULL;
+
     g_ptr_array_remove_index(f->wanted, 1);
     f->fake->lacksPort = 1;
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
@@ -529,20 +579,23 @@ testRedirect(Fixture *f, gconstpointer data)
 static void
 testSilent(Fixture *f, gconstpointer data)
 {
+    g_autoptr(GPtrArray) before = NULL;
+    g_autoptr(GPtrArray) none = NULL;
+    g_autoptr(GError) error = NULL;
+
     f->fake->silent = true;
-    g_autoptr(GPtrArray) before = readAll(f);
+    before = readAll(f);
     g_assert_cmphex(((virtNetdev *)before->pdata[0])->present, ==, 0);
     set(f, before);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 3)->vlan, ==, 42);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->trust, ==, 1);
-    g_autoptr(GPtrArray) none = virtNetdevListNew();
+    none = virtNetdevListNew();
     g_ptr_array_add(none, virtNetdevNew(1));
     ((virtNetdev *)none->pdata[0])->present = BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_VLAN);
     restore(f, none);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 3)->vlan, ==, 0);
     g_assert_true(virtMacIsZero(fakeHostVF(f->fake, PF, 1, 3)->mac));
     /* A refusal is one all the same. */
-    g_autoptr(GError) error = NULL;
     f->fake->refused = BIT(VIRT_NETDEV_VLAN);
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     assertSays(error, "Cannot set VLAN 42 (priority 3) on port 1");
@@ -553,6 +606,7 @@ static int
 judgeChain(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
 {
     const fakeVF *now = fakeHostVF(opaque, PF, port, vf);
+
     if (attr == VIRT_NETDEV_MAC && now->link)
         return EBUSY;
     if (attr == VIRT_NETDEV_LINK && now->trust)
@@ -565,6 +619,7 @@ testChain(Fixture *f, gconstpointer data)
 {
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     set(f, before);
     f->fake->judge = judgeChain;
     f->fake->judgeOpaque = f->fake;
@@ -578,6 +633,7 @@ testUnreadable(Fixture *f, gconstpointer data)
     g_autoptr(GError) error = NULL;
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autoptr(GPtrArray) before = readAll(f);
+
     set(f, before);
     /* Written blindly, but not called restored. */
     fakeHostVF(f->fake, PF, 1, 3)->hidden = true;
@@ -594,11 +650,13 @@ testOtherNamespace(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) before = readAll(f);
+    g_autofree char *other = NULL;
+    g_autofree char *dump = NULL;
+
     fakeHostAddPF(f->fake, "0000:42:00.0", 1, 5, "igb");
     set(f, before);
-    g_autofree char *other =
-        fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:42:00.0", 1));
-    g_autofree char *dump = fakeHostDump(f->fake);
+    other = fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:42:00.0", 1));
+    dump = fakeHostDump(f->fake);
     for (guint i = 0; i < f->vf->ports->len; i++)
         ((virtPort *)f->vf->ports->pdata[i])->ifindex = (guint)g_ascii_strtoull(other, NULL, 10);
     g_assert_false(virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error));
@@ -611,6 +669,7 @@ testUnreadableSet(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) before = readAll(f);
+
     f->fake->getErrno = EMSGSIZE;
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_HOST);

@@ -15,6 +15,7 @@ testRates(void)
     const guint32 last = 35184372; /* the greatest that fits 2^32 - 1 KiB/s */
     guint32 max, min;
     virtNetdev netdev = {.port = 1};
+
     for (guint64 rate = 0; rate <= last; rate += rate < 200000 ? 1 : 9973) {
         virtNetdevSetRate(&netdev, (guint32)rate, last - (guint32)rate);
         virtNetdevGetRate(&netdev, &max, &min);
@@ -32,6 +33,7 @@ testRateRounding(void)
 {
     guint32 max, min;
     virtNetdev netdev = {.bandwidth = {.average = 1, .floor = 1}};
+
     virtNetdevGetRate(&netdev, &max, &min);
     g_assert_cmpuint(max, ==, 1);
     g_assert_cmpuint(min, ==, 1);
@@ -56,6 +58,7 @@ makeNetdev(void)
                          .nodeGuid = G_GUINT64_CONSTANT(0x0002c90300a1b2c3),
                          .portGuid = G_GUINT64_CONSTANT(0x0002c90300a1b2c4),
                          .profileid = "web"};
+
     virtNetdevSetRate(&netdev, 1000, 100);
     netdev.present = (1u << VIRT_NETDEV_ATTR_LAST) - 1;
     return netdev;
@@ -76,17 +79,21 @@ testFormat(void)
     static const char *const none[] = {
         "none", "none", "none", "no", "auto", "no", "00:00:00:00:00:00:00:00", "00:00:00:00:00:00:00:00", "none"};
     virtNetdev netdev = makeNetdev(), empty = {0};
+    g_autofree char *both = NULL;
+    g_autofree char *ad = NULL;
+
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_autofree char *text = virtNetdevAttrs[attr].format(&netdev);
         g_autofree char *zero = virtNetdevAttrs[attr].format(&empty);
+
         g_assert_cmpstr(text, ==, values[attr]);
         g_assert_cmpstr(zero, ==, none[attr]);
         g_assert_nonnull(virtNetdevAttrs[attr].remedy);
     }
     netdev.vlan.protocol = ETH_P_8021AD;
-    g_autofree char *both = virtNetdevAttrs[VIRT_NETDEV_VLAN].format(&netdev);
+    both = virtNetdevAttrs[VIRT_NETDEV_VLAN].format(&netdev);
     netdev.vlan.priority = 0;
-    g_autofree char *ad = virtNetdevAttrs[VIRT_NETDEV_VLAN].format(&netdev);
+    ad = virtNetdevAttrs[VIRT_NETDEV_VLAN].format(&netdev);
     g_assert_cmpstr(both, ==, "42 (priority 3, 802.1ad)");
     g_assert_cmpstr(ad, ==, "42 (802.1ad)");
 }
@@ -95,6 +102,7 @@ static void
 testDiff(void)
 {
     virtNetdev wanted = makeNetdev(), present = makeNetdev();
+
     g_assert_cmphex(virtNetdevDiff(&wanted, &present), ==, 0);
     present.trust = 0;
     g_assert_cmphex(virtNetdevDiff(&wanted, &present), ==, VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST));
@@ -116,6 +124,7 @@ static void
 testVlanEqual(void)
 {
     virtNetdev a = {.vlan = {42, 0, ETH_P_8021Q}}, b = {.vlan = {42, 0, 0}};
+
     g_assert_true(virtNetdevEqualAttr(&a, &b, VIRT_NETDEV_VLAN));
     b.vlan.protocol = ETH_P_8021AD;
     g_assert_false(virtNetdevEqualAttr(&a, &b, VIRT_NETDEV_VLAN));
@@ -133,34 +142,42 @@ roundTrip(guint attrs, virtNetdev netdev)
     g_autoptr(GError) error = NULL;
     g_autofree char *reason = NULL;
     virtNetdev read, zero;
+    g_autoptr(virtVF) vf = NULL;
+    const virtPort *port;
+    g_autofree char *dump = NULL;
+    g_auto(GStrv) lines = NULL;
+
     fakeHostAddPF(fake, PF, 1, 4, "fake");
     fake->guids = fake->profiles = true;
     fakeHostVF(fake, PF, 1, 2)->response = 0x100;
-    g_autoptr(virtVF) vf = fakeHostLookup(fake, PF, 2);
-    const virtPort *port = vf->ports->pdata[0];
+    vf = fakeHostLookup(fake, PF, 2);
+    port = vf->ports->pdata[0];
     g_assert_true(virtNetlinkGetVF(fake->host, port, 2, &zero, &error));
     g_assert_cmpint(virtNetlinkSetVF(fake->host, port, vf, &netdev, attrs, &reason), ==, 0);
     g_assert_true(virtNetlinkGetVF(fake->host, port, 2, &read, &error));
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         bool written = attrs & VIRT_NETDEV_BIT(attr);
+
         g_assert_true(virtNetdevEqualAttr(written ? &netdev : &zero, &read, attr));
         g_assert_true(!written || virtNetdevHas(&read, attr));
     }
-    g_autofree char *dump = fakeHostDump(fake);
-    g_auto(GStrv) lines = g_strsplit(dump, "\n", -1);
-    for (guint i = 0; i < 4; i++)
+    dump = fakeHostDump(fake);
+    lines = g_strsplit(dump, "\n", -1);
+    for (guint i = 0; i < 4; i++) {
         g_assert_true(
             strstr(
                 lines[i],
                 "mac 00:00:00:00:00:00 vlan 0 qos 0 proto 8100 rate 0-0 spoofchk 1 link 0 trust 0 guids 0 0 profile") !=
                 NULL ||
             i == 2);
+    }
 }
 
 static void
 testRoundTrip(void)
 {
     virtNetdev netdev = makeNetdev();
+
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
         roundTrip(VIRT_NETDEV_BIT(attr), netdev);
     roundTrip(netdev.present, netdev);
@@ -176,13 +193,17 @@ testOnWire(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
     virtNetdev netdev = makeNetdev();
+    g_autoptr(virtVF) vf = NULL;
+    guint attrs;
+    g_autofree char *log = NULL;
+
     fakeHostAddPF(fake, PF, 1, 4, "fake");
     fake->guids = true;
-    g_autoptr(virtVF) vf = fakeHostLookup(fake, PF, 2);
+    vf = fakeHostLookup(fake, PF, 2);
     netdev.vlan.protocol = ETH_P_8021AD;
-    guint attrs = netdev.present & ~VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    attrs = netdev.present & ~VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
     g_assert_cmpint(virtNetlinkSetVF(fake->host, vf->ports->pdata[0], vf, &netdev, attrs, NULL), ==, 0);
-    g_autofree char *log = fakeHostTakeLog(fake);
+    log = fakeHostTakeLog(fake);
     g_assert_cmpstr(
         log, ==,
         "enp1s0f0 vf 2 mac=52:54:00:01:02:03 vlan=42:3:88a8 bandwidth=100-1000 spoofcheck=0 link=2 trust=1 nodeGuid=2c90300a1b2c3\n"
@@ -195,14 +216,17 @@ testNotReported(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
     virtNetdev read;
+    g_autoptr(virtVF) vf = NULL;
+    guint expected;
+
     fakeHostAddPF(fake, PF, 1, 4, "fake");
     fakeHostVF(fake, PF, 1, 1)->trust = G_MAXUINT32;
     fakeHostVF(fake, PF, 1, 1)->spoofchk = G_MAXUINT32;
     fake->vlanNone4095 = true;
-    g_autoptr(virtVF) vf = fakeHostLookup(fake, PF, 1);
+    vf = fakeHostLookup(fake, PF, 1);
     g_assert_true(virtNetlinkGetVF(fake->host, vf->ports->pdata[0], 1, &read, NULL));
-    guint expected = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) |
-                     VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH) | VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
+    expected = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) |
+               VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH) | VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
     g_assert_cmphex(read.present, ==, expected);
     g_assert_cmpuint(read.vlan.id, ==, 0);
 }
@@ -220,6 +244,7 @@ testMac(void)
                                       ":52:54:00:01:02"};
     guint8 mac[6], other[6];
     char text[18];
+
     g_assert_true(virtMacParse("52:54:0:AB:2:03", mac));
     virtMacFormat(mac, text);
     g_assert_cmpstr(text, ==, "52:54:00:ab:02:03");
@@ -239,9 +264,11 @@ static void
 testLists(void)
 {
     g_autoptr(GPtrArray) list = virtNetdevListNew();
+    g_autoptr(GPtrArray) copy = NULL;
+
     g_ptr_array_add(list, virtNetdevNew(2));
     g_ptr_array_add(list, virtNetdevNew(1));
-    g_autoptr(GPtrArray) copy = virtNetdevListCopy(list);
+    copy = virtNetdevListCopy(list);
     virtNetdevListSort(copy);
     g_assert_cmpuint(((virtNetdev *)copy->pdata[0])->port, ==, 1);
     g_assert_true(virtNetdevListFind(list, 2) == list->pdata[0]);

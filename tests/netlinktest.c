@@ -48,6 +48,7 @@ assertUnread(Fixture *f, guint vf, int code, const char *part)
 {
     g_autoptr(GError) error = NULL;
     virtNetdev read = {.port = 77};
+
     g_assert_false(virtNetlinkGetVF(f->fake->host, f->port, vf, &read, &error));
     g_assert_error(error, VIRT_ERROR, code);
     if (!strstr(error->message, part))
@@ -59,6 +60,7 @@ static void
 testMissing(Fixture *f, gconstpointer data)
 {
     virtNetdev read;
+
     fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
     fakeHostVF(f->fake, PF, 1, 3)->vlan = 33;
     /* By the index inside, not by position. */
@@ -100,6 +102,7 @@ testLongLists(void)
     for (guint vfs = 240; vfs <= 400; vfs += 160) {
         Fixture f;
         virtNetdev read;
+
         setUp(&f, GUINT_TO_POINTER(vfs));
         fakeHostVF(f.fake, PF, 1, 64)->vlan = 65;
         g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 64, &read, NULL));
@@ -118,6 +121,7 @@ static guint
 readVlan(Fixture *f, guint vf)
 {
     virtNetdev read;
+
     g_assert_true(virtNetlinkGetVF(f->fake->host, f->port, vf, &read, NULL));
     return read.vlan.id;
 }
@@ -127,16 +131,19 @@ static void
 testReadOnce(Fixture *f, gconstpointer data)
 {
     virtNetdev netdev = {.port = 1, .vlan = {.id = 42}};
+
     readVlan(f, 0);
     readVlan(f, 1);
     g_assert_cmpuint(f->fake->gets, ==, 2);
     for (guint i = 0; i < 2; i++) {
         g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(f->fake->host);
         g_autoptr(virtHostReads) inner G_GNUC_UNUSED = virtHostReadOnce(f->fake->host);
+
         fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
-        for (guint vf = 0; vf < 8; vf++)
+        for (guint vf = 0; vf < 8; vf++) {
             if (vf != 1)
                 g_assert_cmpuint(readVlan(f, vf), ==, vf == 3 && i > 0 ? 42 : 0);
+        }
         assertUnread(f, 1, VIRT_ERROR_REFUSED, "shows 7 of 8 VFs");
         g_assert_cmpuint(f->fake->gets, ==, 3 + i * 2);
         f->fake->refused = i > 0 ? VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) : 0; /* a refused one counts as written too */
@@ -157,6 +164,7 @@ testSetMany(void)
     virtVF vfs[40];
     virtNetdev netdevs[40];
     virtNetlinkChange changes[40];
+
     setUp(&f, GUINT_TO_POINTER(40));
     for (guint i = 0; i < 40; i++) {
         vfs[i] = (virtVF){.index = i};
@@ -187,6 +195,7 @@ garble(void *opaque, struct nl_msg *reply)
     struct nlmsghdr *header = nlmsg_hdr(reply);
     guint8 *payload = nlmsg_data(header);
     gint32 length = (gint32)(header->nlmsg_len - NLMSG_HDRLEN);
+
     for (gint32 i = 0, n = g_rand_int_range(rand, 0, length / 10); i < n; i++)
         payload[g_rand_int_range(rand, sizeof(struct ifinfomsg), length)] = (guint8)g_rand_int_range(rand, 0, 256);
     if (g_rand_boolean(rand))
@@ -197,6 +206,7 @@ static void
 testGarbage(Fixture *f, gconstpointer data)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(20240229);
+
     f->fake->garble = garble;
     f->fake->garbleOpaque = rand;
     f->fake->guids = f->fake->profiles = true;
@@ -205,6 +215,7 @@ testGarbage(Fixture *f, gconstpointer data)
         virtNetdev read;
         g_autoptr(GError) error = NULL;
         bool ok = virtNetlinkGetVF(f->fake->host, f->port, 3, &read, &error);
+
         g_assert_true(ok == !error);
         g_assert_true(!ok || read.profileid[VIRT_NETDEV_PROFILE_LEN - 1] == '\0');
         g_assert_true(!ok || (read.vlan.id < 4095 && read.vlan.priority < 8 && read.link < 3 && read.spoofcheck < 2 &&
@@ -254,6 +265,7 @@ static int
 setVlan(Fixture *f, char **ret_reason)
 {
     virtNetdev netdev = {.port = 1, .vlan = {.id = 42}};
+
     return virtNetlinkSetVF(f->fake->host, f->port, f->vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), ret_reason);
 }
 
@@ -261,6 +273,7 @@ static void
 testBusy(Fixture *f, gconstpointer data)
 {
     g_autofree char *reason = NULL;
+
     f->fake->busy = 4;
     g_assert_cmpint(setVlan(f, &reason), ==, 0);
     g_assert_cmpuint(f->fake->sets, ==, 5);
@@ -281,11 +294,14 @@ testErrno(Fixture *f, gconstpointer data)
 {
     static const int numbers[] = {EPERM,  EACCES, EOPNOTSUPP, EPROTONOSUPPORT, ERANGE,
                                   EINVAL, ENODEV, ETIMEDOUT,  EMSGSIZE};
+
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
         g_autofree char *reason = NULL;
+        guint before;
+
         f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
         f->fake->failErrno = numbers[i];
-        guint before = f->fake->sets;
+        before = f->fake->sets;
         g_assert_cmpint(setVlan(f, &reason), ==, -numbers[i]);
         g_assert_cmpuint(f->fake->sets, ==, before + 1);
         g_assert_null(reason);
@@ -297,6 +313,7 @@ static int
 setProfile(Fixture *f, const char *profile, char **ret_reason)
 {
     virtNetdev netdev = {.port = 1};
+
     g_strlcpy(netdev.profileid, profile, sizeof(netdev.profileid));
     return virtNetlinkSetVF(f->fake->host, f->port, f->vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT),
                             ret_reason);
@@ -307,6 +324,7 @@ testProfile(Fixture *f, gconstpointer data)
 {
     g_autofree char *reason = NULL;
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+
     f->fake->profiles = true;
     memcpy(f->vf->instance, "0123456789abcdef", 16);
     vf->response = PORT_PROFILE_RESPONSE_SUCCESS;
@@ -326,6 +344,7 @@ testProfileRefused(Fixture *f, gconstpointer data)
 {
     g_autofree char *reason = NULL;
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+
     f->fake->profiles = true;
     vf->response = PORT_PROFILE_RESPONSE_INVALID;
     g_assert_cmpint(setProfile(f, "web", &reason), ==, -EPROTO);
@@ -343,6 +362,7 @@ static void
 testHostUuid(Fixture *f, gconstpointer data)
 {
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 3);
+
     f->fake->profiles = true;
     vf->response = PORT_PROFILE_RESPONSE_SUCCESS;
     fakeHostFile(f->fake, "not a uuid\n", "sys/class/dmi/id/product_uuid");
@@ -358,6 +378,7 @@ makeLo(void)
 {
     static char name[] = "lo";
     virtPort port = {.port = 1, .ifname = name, .ifindex = if_nametoindex("lo")};
+
     g_assert_cmpuint(port.ifindex, >, 0);
     return port;
 }
@@ -367,11 +388,13 @@ testRealGet(void)
 {
     g_autoptr(virtHost) host = virtHostNew(NULL);
     virtPort lo = makeLo(), none = makeLo();
+
     none.ifindex = 0x7ffffff0;
     for (guint i = 0; i < 3; i++) { /* over one socket */
         virtNetdev read;
         g_autoptr(GError) error = NULL, missing = NULL;
         struct nl_msg *reply = NULL;
+
         g_assert_cmpint(virtNetlinkGetLink(host, lo.ifindex, false, &reply, NULL), ==, 0);
         g_assert_cmpstr(nla_get_string(virtNetlinkFind(reply, IFLA_IFNAME)), ==, "lo");
         nlmsg_free(reply);
@@ -387,10 +410,12 @@ testRealGet(void)
 static void
 testOtherNamespace(Fixture *f, gconstpointer data)
 {
+    g_autofree char *other = NULL;
+    virtPort *port;
+
     fakeHostAddPF(f->fake, "0000:02:00.0", 1, 8, "igb");
-    g_autofree char *other =
-        fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:02:00.0", 1));
-    virtPort *port = (virtPort *)f->port;
+    other = fakeHostRead(f->fake, "sys/class/net/%s/ifindex", fakeHostIfname(f->fake, "0000:02:00.0", 1));
+    port = (virtPort *)f->port;
     port->ifindex = (guint)atoi(other);
     assertUnread(f, 1, VIRT_ERROR_NOT_FOUND, "sysfs shows another network namespace");
 }
@@ -401,6 +426,7 @@ testRenamed(Fixture *f, gconstpointer data)
 {
     virtNetdev read;
     g_autoptr(GError) error = NULL;
+
     fakeHostRename(f->fake, PF, 1, "lan0");
     g_assert_true(virtNetlinkGetVF(f->fake->host, f->port, 1, &read, &error));
     g_assert_no_error(error);
@@ -412,6 +438,7 @@ testRealStale(void)
 {
     g_autoptr(virtHost) host = virtHostNew(NULL);
     struct nl_msg *reply = NULL, *stale = virtNetlinkNewMessage(RTM_GETLINK, 0x7ffffff0);
+
     g_assert_cmpint(virtNetlinkGetLink(host, makeLo().ifindex, false, &reply, NULL), ==, 0);
     nlmsg_free(reply);
     g_assert_cmpint(nl_send_auto(host->socket, stale), >, 0);
@@ -430,6 +457,7 @@ testRealSet(void)
     virtVF vf = {.index = 0};
     virtNetdev netdev = {.vlan = {.id = 1}};
     int rc = virtNetlinkSetVF(host, &lo, &vf, &netdev, VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), &reason);
+
     g_assert_true(rc == -EPERM || rc == -EOPNOTSUPP || rc == -EINVAL);
 }
 
@@ -441,9 +469,11 @@ testRealReason(void)
     g_autofree char *reason = NULL;
     struct nl_msg *reply = NULL;
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
+    int rc;
+
     ((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(request)))->ifi_family = AF_INET;
     nla_put(request, IFLA_EXT_MASK, 1, ""); /* a u32, says rtnetlink's policy */
-    int rc = host->request(host, request, &reply, &reason);
+    rc = host->request(host, request, &reply, &reason);
     nlmsg_free(request);
     g_assert_cmpint(rc, <, 0);
     g_assert_null(reply);
@@ -471,6 +501,7 @@ giveAnswer(gpointer opaque)
     g_autofree guint8 *bytes = g_malloc0(answer->length);
     struct nlmsghdr request = {0}, *header = (struct nlmsghdr *)(void *)bytes;
     struct nlmsgerr *body = nlmsg_data(header);
+
     g_assert_cmpint(recv(answer->fd, &request, sizeof(request), 0), ==, sizeof(request));
     header->nlmsg_len = (guint32)answer->length;
     header->nlmsg_type = answer->type;
@@ -480,6 +511,7 @@ giveAnswer(gpointer opaque)
         body->error = answer->error;
     if (answer->reason) {
         struct nlattr *attr = (struct nlattr *)(void *)(body + 1);
+
         attr->nla_type = NLMSGERR_ATTR_MSG;
         attr->nla_len = (guint16)(NLA_HDRLEN + answer->reason);
         memset(nla_data(attr), 'x', answer->reason);
@@ -492,6 +524,7 @@ static void
 makePair(int ret[2])
 {
     int size = 1024 * 1024;
+
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret), ==, 0);
     setsockopt(ret[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
@@ -504,6 +537,9 @@ requestFrom(Answer *answer, bool wantsReply, char **ret_reason)
     struct nl_msg *reply = NULL, *first = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
     struct nl_msg *request = virtNetlinkNewMessage(RTM_GETLINK, makeLo().ifindex);
     int pair[2];
+    GThread *thread;
+    int rc;
+
     g_assert_cmpint(host->request(host, first, &reply, NULL), ==, 0);
     nlmsg_free(reply);
     nlmsg_free(first);
@@ -511,9 +547,9 @@ requestFrom(Answer *answer, bool wantsReply, char **ret_reason)
     g_assert_cmpint(dup2(pair[0], nl_socket_get_fd(host->socket)), >=, 0);
     close(pair[0]);
     answer->fd = pair[1];
-    GThread *thread = g_thread_new("kernel", giveAnswer, answer);
+    thread = g_thread_new("kernel", giveAnswer, answer);
     reply = NULL;
-    int rc = host->request(host, request, wantsReply ? &reply : NULL, ret_reason);
+    rc = host->request(host, request, wantsReply ? &reply : NULL, ret_reason);
     g_thread_join(thread);
     close(pair[1]);
     nlmsg_free(request);
@@ -536,6 +572,7 @@ testAnswerMax(void)
         g_autofree char *none = NULL, *reason = NULL;
         guint16 type = cases[i].wantsReply ? RTM_NEWLINK : NLMSG_ERROR;
         Answer most = {.type = type, .length = cases[i].most}, more = {.type = type, .length = cases[i].most + 4};
+
         g_assert_cmpint(requestFrom(&most, cases[i].wantsReply, &none), ==, 0);
         g_assert_null(none);
         g_assert_cmpint(requestFrom(&more, cases[i].wantsReply, &reason), ==, -EMSGSIZE);
@@ -550,6 +587,7 @@ testReasonMax(void)
     for (guint bytes = 200; bytes <= 201; bytes++) {
         g_autofree char *reason = NULL;
         Answer refusal = {.type = NLMSG_ERROR, .flags = NLM_F_ACK_TLVS | NLM_F_CAPPED, .length = 400};
+
         refusal.error = -EPERM;
         refusal.reason = bytes;
         g_assert_cmpint(requestFrom(&refusal, false, &reason), ==, -EPERM);
@@ -570,6 +608,7 @@ sendNews(int fd, gsize length)
 {
     g_autofree guint8 *bytes = g_malloc0(length);
     struct nl_msg *news = virtNetlinkNewMessage(RTM_NEWLINK, 7);
+
     nla_put_string(news, IFLA_IFNAME, "lan0");
     memcpy(bytes, nlmsg_hdr(news), nlmsg_hdr(news)->nlmsg_len);
     g_assert_cmpint(send(fd, bytes, length, 0), ==, (gssize)length);
@@ -582,6 +621,7 @@ testWatchMax(void)
 {
     int pair[2];
     guint count = 0;
+
     makePair(pair);
     g_assert_cmpint(fcntl(pair[0], F_SETFL, O_NONBLOCK), ==, 0);
     sendNews(pair[1], 32768);

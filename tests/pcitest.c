@@ -14,6 +14,7 @@ parse(const char *text)
 {
     virtPCIAddress address;
     g_autoptr(GError) error = NULL;
+
     g_assert_true(virtPCIAddressParse(text, &address, &error));
     return address;
 }
@@ -58,15 +59,18 @@ testAddress(void)
         "../../etc",
         "0000:06:02.0\n",
     };
+
     for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
         char text[VIRT_PCI_ADDRESS_LEN];
         virtPCIAddress address = parse(good[i][0]);
+
         virtPCIAddressFormat(&address, text);
         g_assert_cmpstr(text, ==, good[i][1]);
     }
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
         virtPCIAddress address = {.bus = 77};
+
         g_assert_false(virtPCIAddressParse(bad[i], &address, &error));
         assertMessage(error, VIRT_ERROR_INVALID, "is not a PCI address");
         g_assert_cmpuint(address.bus, ==, 77);
@@ -78,12 +82,15 @@ testCompare(void)
 {
     static const char *const sorted[] = {"0000:00:00.0", "0000:00:00.1", "0000:00:01.0",
                                          "0000:01:00.0", "0001:00:00.0", "ffffffff:00:00.0"};
-    for (guint i = 0; i < G_N_ELEMENTS(sorted); i++)
+
+    for (guint i = 0; i < G_N_ELEMENTS(sorted); i++) {
         for (guint j = 0; j < G_N_ELEMENTS(sorted); j++) {
             virtPCIAddress a = parse(sorted[i]), b = parse(sorted[j]);
             int order = virtPCIAddressCompare(&a, &b);
+
             g_assert_cmpint((order > 0) - (order < 0), ==, (i > j) - (i < j));
         }
+    }
 }
 
 /* Ports as "1:name 2:name". */
@@ -91,8 +98,10 @@ static char *
 describePorts(const GPtrArray *ports)
 {
     GString *text = g_string_new(NULL);
+
     for (guint i = 0; i < ports->len; i++) {
         const virtPort *port = ports->pdata[i];
+
         g_string_append_printf(text, "%s%u:%s", i ? " " : "", port->port, port->ifname);
     }
     return g_string_free(text, FALSE);
@@ -104,8 +113,10 @@ assertPorts(fakeHost *fake, const char *address, const char *expected)
     g_autoptr(GError) error = NULL;
     virtPCIAddress pci = parse(address);
     g_autoptr(GPtrArray) ports = virtPCIGetPorts(fake->host, &pci, &error);
+    g_autofree char *text = NULL;
+
     g_assert_no_error(error);
-    g_autofree char *text = describePorts(ports);
+    text = describePorts(ports);
     g_assert_cmpstr(text, ==, expected);
 }
 
@@ -113,6 +124,11 @@ static void
 testPorts(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+    virtPCIAddress address;
+    g_autoptr(GPtrArray) ports = NULL;
+    const virtPort *port;
+    g_autoptr(GPtrArray) netdevs = NULL;
+
     fakeHostAddPF(fake, PF, 2, 1, "mlx4_core");
     assertPorts(fake, PF, "1:enp1s0f0 2:enp1s0f0d1");
     /* The names say nothing: dev_port decides. */
@@ -120,16 +136,16 @@ testPorts(void)
     fakeHostFile(fake, "0\n", "sys/class/net/enp1s0f0d1/dev_port");
     assertPorts(fake, PF, "1:enp1s0f0d1 2:enp1s0f0");
 
-    virtPCIAddress address = parse(PF);
+    address = parse(PF);
     fakeHostFile(fake, "0x1002\n", "sys/class/net/enp1s0f0/flags");
     fakeHostFile(fake, "00:1b:21:aa:bb:cc\n", "sys/class/net/enp1s0f0/address");
     fakeHostFile(fake, "3\n", "sys/class/net/enp1s0f0/addr_assign_type");
-    g_autoptr(GPtrArray) ports = virtPCIGetPorts(fake->host, &address, NULL);
-    const virtPort *port = ports->pdata[1];
+    ports = virtPCIGetPorts(fake->host, &address, NULL);
+    port = ports->pdata[1];
     g_assert_false(port->up);
     g_assert_true(((const virtPort *)ports->pdata[0])->up);
     g_assert_cmpuint(port->ifindex, ==, 2);
-    g_autoptr(GPtrArray) netdevs = virtPCIGetNetdevs(fake->host, &address, NULL);
+    netdevs = virtPCIGetNetdevs(fake->host, &address, NULL);
     port = netdevs->pdata[1];
     g_assert_cmpuint(port->ifindex, ==, 2);
     g_assert_cmpuint(port->addrAssignType, ==, 3);
@@ -143,6 +159,7 @@ testPortsFallback(void)
     g_autoptr(fakeHost) fake = fakeHostNew();
     virtPCIAddress address = parse(PF);
     g_autoptr(GError) error = NULL;
+
     fakeHostAddPF(fake, PF, 2, 1, "mlx4_core");
     fakeHostFile(fake, "0\n", "sys/class/net/enp1s0f0d1/dev_port");
     g_assert_null(virtPCIGetPorts(fake->host, &address, &error));
@@ -159,6 +176,7 @@ static void
 testPortsAlone(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+
     fakeHostAddDevice(fake, "0000:02:00.0", 1, "one");
     assertPorts(fake, "0000:02:00.0", "1:enp2s0f0");
     fakeHostFile(fake, "p1\n", "sys/class/net/enp2s0f0/phys_port_name");
@@ -179,6 +197,7 @@ assertNoPorts(fakeHost *fake, const char *message)
 {
     g_autoptr(GError) error = NULL;
     virtPCIAddress address = parse(PF);
+
     g_assert_null(virtPCIGetPorts(fake->host, &address, &error));
     assertMessage(error, VIRT_ERROR_HOST, message);
 }
@@ -250,6 +269,7 @@ testJunk(void)
 {
     static const char *const numbers[] = {"", "-1", "99999999999999999999", "0x", " 2", "2 ", "2\n3", "two"};
     g_autoptr(fakeHost) fake = fakeHostNew();
+
     fakeHostAddDevice(fake, PF, 1, "igb");
     fakeHostFile(fake, "7\n", "sys/bus/pci/devices/" PF "/net/a-name-that-is-too-long/ifindex");
     fakeHostFile(fake, "7\n", "sys/bus/pci/devices/" PF "/net/bad name/ifindex");
@@ -259,6 +279,7 @@ testJunk(void)
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
         guint64 value = 5;
         g_autoptr(GError) error = NULL;
+
         fakeHostFile(fake, numbers[i], "sys/class/net/enp1s0f0/dev_port");
         g_assert_false(virtHostReadUInt(fake->host, 100, &value, &error, "sys/class/net/%s/dev_port", "enp1s0f0"));
         assertMessage(error, VIRT_ERROR_HOST, "expected a number up to 100");
@@ -283,6 +304,7 @@ testPortMax(void)
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(fakeHost) fake = fakeHostNew();
+
         fakeHostAddDevice(fake, PF, 1, "igb");
         fakeHostFile(fake, cases[i].most, "sys/class/net/enp1s0f0/%s", cases[i].attribute);
         assertPorts(fake, PF, cases[i].ports);
@@ -299,8 +321,13 @@ testVF(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
     g_autoptr(GError) error = NULL;
+    g_autoptr(virtVF) vf = NULL;
+    g_autoptr(virtVF) moved = NULL;
+    g_autoptr(virtVF) passed = NULL;
+    g_autofree char *driver = NULL;
+
     fakeHostAddPF(fake, PF, 2, 12, "mlx4_core");
-    g_autoptr(virtVF) vf = fakeHostLookup(fake, PF, 11);
+    vf = fakeHostLookup(fake, PF, 11);
     g_assert_cmpuint(vf->index, ==, 11);
     g_assert_cmpstr(vf->name, ==, "0000:01:12.6");
     g_assert_cmpstr(vf->pfName, ==, PF);
@@ -310,14 +337,14 @@ testVF(void)
     assertMessage(error, VIRT_ERROR_HOST, "has no port 3; it has 1 (enp1s0f0), 2 (enp1s0f0d1)");
 
     fakeHostSwapVFs(fake, PF, 11, 2);
-    g_autoptr(virtVF) moved = fakeHostLookup(fake, PF, 2);
+    moved = fakeHostLookup(fake, PF, 2);
     g_assert_cmpuint(moved->index, ==, 2);
     g_assert_cmpstr(moved->name, ==, "0000:01:12.6");
     /* Through VFIO it is the same VF; the PF's netdevs count. */
     fakeHostBindVFIO(fake, vf->name);
-    g_autoptr(virtVF) passed = fakeHostLookup(fake, PF, 2);
+    passed = fakeHostLookup(fake, PF, 2);
     g_assert_cmpuint(passed->ports->len, ==, 2);
-    g_autofree char *driver = virtPCIGetDriver(fake->host, &passed->address);
+    driver = virtPCIGetDriver(fake->host, &passed->address);
     g_assert_cmpstr(driver, ==, "vfio-pci");
 }
 
@@ -326,21 +353,27 @@ static void
 testReadOnce(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = NULL;
+    virtPCIAddress pf, moved;
+    g_autoptr(virtVF) vf = NULL;
+    guint index = 77;
+
     fakeHostAddPF(fake, PF, 1, 20, "igb");
     fakeHostAddPF(fake, "0000:01:00.1", 1, 20, "igb");
-    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(fake->host);
-    for (guint vf = 0; vf < 20; vf++) {
-        g_autoptr(virtVF) one = fakeHostLookup(fake, PF, vf), other = fakeHostLookup(fake, "0000:01:00.1", vf);
-        g_assert_cmpuint(one->index, ==, vf);
+    reads = virtHostReadOnce(fake->host);
+    for (guint i = 0; i < 20; i++) {
+        g_autoptr(virtVF) one = fakeHostLookup(fake, PF, i), other = fakeHostLookup(fake, "0000:01:00.1", i);
+
+        g_assert_cmpuint(one->index, ==, i);
         g_assert_cmpstr(one->pfName, ==, PF);
-        g_assert_cmpuint(other->index, ==, vf);
+        g_assert_cmpuint(other->index, ==, i);
         g_assert_cmpstr(other->pfName, ==, "0000:01:00.1");
     }
     fakeHostSwapVFs(fake, PF, 3, 15);
-    virtPCIAddress pf = parse(PF), moved = parse(fakeHostVFAddress(fake, PF, 15));
-    g_autoptr(virtVF) vf = virtVFLookup(fake->host, &moved, NULL);
+    pf = parse(PF);
+    moved = parse(fakeHostVFAddress(fake, PF, 15));
+    vf = virtVFLookup(fake->host, &moved, NULL);
     g_assert_cmpuint(vf->index, ==, 15);
-    guint index = 77;
     g_assert_true(virtPCIFindVF(fake->host, &pf, &moved, &index, NULL));
     g_assert_cmpuint(index, ==, 15);
     fakeHostFile(fake, NULL, "sys/bus/pci/devices/" PF "/virtfn15");
@@ -353,6 +386,7 @@ assertNoVF(fakeHost *fake, const char *address, const char *part)
 {
     g_autoptr(GError) error = NULL;
     virtPCIAddress pci = parse(address);
+
     g_assert_null(virtVFLookup(fake->host, &pci, &error));
     assertMessage(error, VIRT_ERROR_HOST, part);
     assertMessage(error, VIRT_ERROR_HOST, address);
@@ -366,6 +400,7 @@ assertFound(fakeHost *fake, guint vf, const char *expected)
     g_autoptr(GString) text = g_string_new(NULL);
     bool certain = false;
     g_autoptr(GArray) ports = virtVFFindPorts(fake->host, found, &certain);
+
     for (guint i = 0; i < ports->len; i++)
         g_string_append_printf(text, "%s%u", i ? " " : "", g_array_index(ports, guint, i));
     g_string_append(text, certain ? "" : " ?");
@@ -376,6 +411,7 @@ static void
 testVFPorts(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+
     fakeHostAddPF(fake, PF, 2, 3, "mlx4_core");
     assertFound(fake, 2, "1 2");
     /* Not numbered anew: a driver that keeps the PF's numbers. */
@@ -413,6 +449,7 @@ static void
 testVFPortOfOne(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+
     fakeHostAddPF(fake, PF, 1, 2, "cxgb4");
     fakeHostFile(fake, "2\n", "sys/bus/pci/devices/" PF "/net/enp1s0f0/dev_port");
     assertFound(fake, 0, "3");
@@ -424,6 +461,7 @@ static void
 testNotVF(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+
     fakeHostAddPF(fake, PF, 1, 2, "igb");
     fakeHostAddPF(fake, "0000:03:00.0", 0, 1, "nvme");
     fakeHostAddDevice(fake, "0000:02:00.0", 1, "e1000");
@@ -440,20 +478,24 @@ static void
 testLists(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autoptr(GPtrArray) pfs = NULL;
+    g_autoptr(GPtrArray) vfs = NULL;
+
     fakeHostAddPF(fake, "0000:41:00.1", 1, 3, "ice");
     fakeHostAddPF(fake, "0000:41:00.0", 1, 3, "ice");
     fakeHostAddPF(fake, "0000:03:00.0", 0, 1, "nvme");
     fakeHostAddDevice(fake, "0000:02:00.0", 1, "e1000");
     fakeHostFile(fake, "", "sys/bus/pci/devices/junk");
-    g_autoptr(GPtrArray) pfs = virtPCIListPFs(fake->host);
+    pfs = virtPCIListPFs(fake->host);
     g_assert_cmpuint(pfs->len, ==, 2);
     g_assert_cmpuint(((virtPCIAddress *)pfs->pdata[0])->function, ==, 0);
     g_assert_cmpuint(((virtPCIAddress *)pfs->pdata[1])->function, ==, 1);
     fakeHostSwapVFs(fake, "0000:41:00.0", 0, 2);
-    g_autoptr(GPtrArray) vfs = virtPCIListVFs(fake->host, pfs->pdata[0]);
+    vfs = virtPCIListVFs(fake->host, pfs->pdata[0]);
     g_assert_cmpuint(vfs->len, ==, 3);
     for (guint i = 0; i < 3; i++) {
         virtPCIAddress expected = parse(fakeHostVFAddress(fake, "0000:41:00.0", i));
+
         g_assert_cmpint(virtPCIAddressCompare(vfs->pdata[i], &expected), ==, 0);
     }
 }
@@ -463,12 +505,18 @@ testRebind(void)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
     g_autoptr(GError) error = NULL;
+    const char *name;
+    virtPCIAddress address, missing;
+    g_autofree char *unbound = NULL;
+    g_autofree char *bound = NULL;
+
     fakeHostAddPF(fake, PF, 1, 1, "igb");
-    const char *name = fakeHostVFAddress(fake, PF, 0);
-    virtPCIAddress address = parse(name), missing = parse("0000:0f:00.0");
+    name = fakeHostVFAddress(fake, PF, 0);
+    address = parse(name);
+    missing = parse("0000:0f:00.0");
     g_assert_true(virtPCIRebind(fake->host, &address, &error));
-    g_autofree char *unbound = fakeHostRead(fake, "sys/bus/pci/drivers/igbvf/unbind");
-    g_autofree char *bound = fakeHostRead(fake, "sys/bus/pci/drivers/igbvf/bind");
+    unbound = fakeHostRead(fake, "sys/bus/pci/drivers/igbvf/unbind");
+    bound = fakeHostRead(fake, "sys/bus/pci/drivers/igbvf/bind");
     g_assert_cmpstr(unbound, ==, name);
     g_assert_cmpstr(bound, ==, name);
     g_assert_false(virtPCIRebind(fake->host, &missing, &error));
@@ -488,12 +536,15 @@ testFiles(void)
     g_autofree char *more = g_strnfill(4097, 'x');
     g_autofree char *root = g_strconcat(fake->host->root, "///", NULL);
     g_autoptr(virtHost) same = virtHostNew(root), real = virtHostNew("/"), none = virtHostNew(NULL);
+    g_autofree char *text = NULL;
+    g_autofree char *nul = NULL;
+
     g_assert_cmpstr(same->root, ==, fake->host->root);
     g_assert_cmpstr(real->root, ==, "");
     g_assert_cmpstr(none->root, ==, "");
     virtHostWarn(real, "dropped %d", 1);
     fakeHostFile(fake, page, "page");
-    g_autofree char *text = virtHostRead(fake->host, &error, "page");
+    text = virtHostRead(fake->host, &error, "page");
     g_assert_cmpstr(text, ==, page);
     fakeHostFile(fake, more, "page");
     g_assert_null(virtHostRead(fake->host, &error, "page"));
@@ -502,7 +553,7 @@ testFiles(void)
     g_assert_null(virtHostRead(fake->host, &error, "%s", "nothing"));
     assertMessage(error, VIRT_ERROR_NOT_FOUND, "/nothing");
     g_clear_error(&error);
-    g_autofree char *nul = virtHostPath(fake->host, "nul");
+    nul = virtHostPath(fake->host, "nul");
     g_assert_true(g_file_set_contents(nul, "a\0b", 3, NULL));
     g_assert_null(virtHostRead(fake->host, &error, "nul"));
     assertMessage(error, VIRT_ERROR_HOST, "not text");

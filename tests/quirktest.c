@@ -19,8 +19,10 @@ static void
 testQuirksWhole(void)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+
     for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         bool refusals = quirk->action != VIRT_QUIRK_NOTE;
+
         g_test_message("%s", quirk->name);
         g_assert_true(g_hash_table_add(names, (gpointer)quirk->name));
         g_assert_true(quirk->drivers && quirk->behaviour && quirk->remedy && quirk->source && quirk->attrs);
@@ -42,9 +44,11 @@ testDriversWhole(void)
         /* A value of a setting needs the setting. */
         for (virtNetdevCapability capability = 1; capability < VIRT_CAPABILITY_LAST; capability++) {
             guint both = info->can | info->maybe;
-            if (virtNetdevCapabilities[capability].needed && both & 1u << capability)
+
+            if (virtNetdevCapabilities[capability].needed && both & 1u << capability) {
                 g_assert_true(both & (virtNetdevCapabilities[capability - 1].needed ? 3u << (capability - 2)
                                                                                     : 1u << (capability - 1)));
+            }
         }
         /* The first row that fits counts: one for all ports comes last. */
         if (info->only == VIRT_CAPS_PORT_ANY && info[1].driver)
@@ -58,6 +62,7 @@ static void
 testFind(void)
 {
     virtNetdev none = {.present = BIT(VIRT_NETDEV_MAC) | BIT(VIRT_NETDEV_VLAN)}, some = none, rate = none;
+
     some.vlan.id = 42;
     some.mac[0] = 2;
     rate.present |= BIT(VIRT_NETDEV_BANDWIDTH);
@@ -115,6 +120,7 @@ assertAnswer(Fixture *f, const virtNetdev *wanted, virtNetdevAttr attr, virtNetd
 {
     const virtNetdev present = {.present = ~0u & ~BIT(VIRT_NETDEV_SPOOFCHECK)};
     g_autofree char *said = NULL;
+
     look(f);
     g_assert_cmpint(virtNetdevCapsAskAttr(f->kind, &present, wanted, attr, &said), ==, answer);
     g_assert_cmpstr(said, ==, why);
@@ -124,6 +130,7 @@ static void
 testKnown(Fixture *f, gconstpointer data)
 {
     virtNetdev wanted = {.vlan = {.id = 42}};
+
     assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_CAN,
                  "igb: VLAN is supported (Linux 6.12, intel/igb/igb_main.c)");
     wanted.vlan.protocol = ETH_P_8021AD;
@@ -143,6 +150,7 @@ static void
 testUnknown(Fixture *f, gconstpointer data)
 {
     const virtNetdev wanted = {0};
+
     assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_UNKNOWN, NULL);
     assertAnswer(f, &wanted, VIRT_NETDEV_TRUST, VIRT_CAPS_CAN, "the driver reports trust");
     assertAnswer(f, &wanted, VIRT_NETDEV_SPOOFCHECK, VIRT_CAPS_CANNOT,
@@ -159,6 +167,7 @@ static void
 testShapes(Fixture *f, gconstpointer data)
 {
     const virtNetdev wanted = {.vlan = {.id = 42}};
+
     assertAnswer(f, &wanted, VIRT_NETDEV_VLAN, VIRT_CAPS_CAN,
                  "mlx5_core: VLAN is supported (Linux 6.12, mellanox/mlx5/core/esw/legacy.c)");
     fakeHostFile(f->fake, "0x15b3\n", "sys/bus/pci/devices/" PF "/vendor");
@@ -182,9 +191,11 @@ appendWrapped(GString *out, const char *text)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
     size_t column = 120;
+
     for (guint i = 0; words[i]; i++) {
         size_t length = strlen(words[i]);
         bool fits = column + 1 + length <= 120;
+
         if (i > 0)
             g_string_append(out, fits ? " " : "\n");
         if (!fits)
@@ -199,8 +210,10 @@ static char *
 describeQuirks(void)
 {
     GString *out = g_string_new(NULL);
+
     for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++) {
         g_autofree char *text = g_strdup_printf("%s *%s* Source: %s.", quirk->behaviour, quirk->remedy, quirk->source);
+
         g_string_append_printf(out, "``%s`` (%s)\n", quirk->name, quirk->drivers);
         appendWrapped(out, text);
         g_string_append_c(out, '\n');
@@ -212,6 +225,7 @@ static void
 appendCapabilities(GString *text, const char *lead, guint capabilities)
 {
     bool first = true;
+
     for (virtNetdevCapability capability = 0; capability < VIRT_CAPABILITY_LAST; capability++) {
         if (!(capabilities & 1u << capability))
             continue;
@@ -224,9 +238,11 @@ static char *
 describeDrivers(void)
 {
     GString *out = g_string_new(NULL);
+
     for (const virtNetdevCapsDriver *info = virtNetdevCapsDrivers; info->driver; info++) {
         g_autofree char *name = virtNetdevCapsDescribeDriver(info);
         g_autoptr(GString) text = g_string_new(NULL);
+
         appendCapabilities(text, "", info->can);
         appendCapabilities(text, info->can ? "; perhaps " : "Perhaps ", info->maybe);
         g_string_append_printf(text, "%s. Source: %s.", text->len ? "" : "Nothing", info->source);
@@ -241,6 +257,7 @@ static void
 testDocs(void)
 {
     g_autofree char *quirks = describeQuirks(), *drivers = describeDrivers();
+
     virtTestSection("../docs/drivers.rst", "quirks", quirks);
     virtTestSection("../docs/drivers.rst", "capabilities", drivers);
 }
@@ -255,9 +272,11 @@ testLab(void)
     g_autofree char *text = virtTestRead(path);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     g_autoptr(GString) cases = g_string_new(NULL), rows = g_string_new(NULL);
-    for (guint i = 0; lines[i]; i++)
+
+    for (guint i = 0; lines[i]; i++) {
         if (g_str_has_prefix(lines[i], "quirk "))
             g_string_append_printf(cases, "%s\n", lines[i] + strlen("quirk "));
+    }
     for (const virtNetdevQuirk *quirk = virtNetdevQuirks; quirk->name; quirk++)
         g_string_append_printf(rows, "%s\n", quirk->name);
     g_assert_cmpstr(cases->str, ==, rows->str);
