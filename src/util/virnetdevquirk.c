@@ -22,8 +22,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .refusal = {EBUSY},
         .patience = 3000, /* three settings, 800 ms each, and some */
         .behaviour =
-            "A new MAC address, VLAN or trust resets the VF. A write meanwhile waits up to 800 ms, then is refused (EBUSY).",
-        .remedy = "Asked again for up to 3 s.",
+            "A new MAC address, VLAN or trust setting resets the VF. A write during the reset waits up to 800 ms, and is then refused (EBUSY).",
+        .remedy = "Tried again for up to 3 s.",
         .source = "intel/ice/ice_vf_lib.c: ice_check_vf_ready_for_cfg()",
     },
     {
@@ -35,7 +35,7 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .patience = 3000, /* ten times the 300 ms that the driver itself waits for a reset */
         .behaviour =
             "While the card is busy with another request, or the VF is being reset, a write is refused (EAGAIN).",
-        .remedy = "Asked again for up to 3 s.",
+        .remedy = "Tried again for up to 3 s.",
         .source = "intel/i40e/i40e_virtchnl_pf.c: i40e_check_vf_init_timeout()",
     },
     {
@@ -46,8 +46,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .refusal = {EINVAL, EADDRNOTAVAIL},
         .ofNone = true,
         .instead = {.mac = {0x02}}, /* as libvirt 9.0 does (virnetdev.c): locally administered, unicast */
-        .behaviour = "An admin MAC address cannot be taken away: zero is refused (EINVAL, EADDRNOTAVAIL).",
-        .remedy = "02:00:00:00:00:00 is written in its place, and a warning says so.",
+        .behaviour = "An admin MAC address cannot be removed: zero is refused (EINVAL, EADDRNOTAVAIL).",
+        .remedy = "02:00:00:00:00:00 is written instead, and a warning says so.",
         .source = "is_valid_ether_addr() in each driver's ndo_set_vf_mac",
     },
     {
@@ -70,8 +70,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .attrs = BIT(VLAN),
         .refusal = {EPERM},
         .behind = VIRT_NETDEV_BANDWIDTH,
-        .behaviour = "While a rate is set, the VLAN cannot be taken away or get another class of priority (EPERM).",
-        .remedy = "The rate is lifted, the VLAN written, the rate put back.",
+        .behaviour = "While a rate is set, the VLAN cannot be removed or get another class of priority (EPERM).",
+        .remedy = "The rate is removed, the VLAN written, and the rate restored.",
         .source = "mellanox/mlx4/cmd.c: mlx4_valid_vf_state_change()",
     },
     {
@@ -79,8 +79,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .drivers = "mlx4_core",
         .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC) | BIT(SPOOFCHECK),
-        .behaviour = "While spoof check is on, an admin MAC address cannot be taken away (EPERM).",
-        .remedy = "What is refused is tried again after everything else: then spoof check is as it was.",
+        .behaviour = "While spoof check is on, an admin MAC address cannot be removed (EPERM).",
+        .remedy = "A refused setting is tried again after all others: by then spoof check is restored.",
         .source = "mellanox/mlx4/cmd.c: mlx4_set_vf_mac()",
     },
     {
@@ -88,8 +88,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .drivers = "mlx5_core on a SmartNIC's host",
         .action = VIRT_QUIRK_NOTE,
         .attrs = EVERY,
-        .behaviour = "A setting is refused (EPERM) although it is what the VF has, as spoof check \"off\".",
-        .remedy = "What agrees with what is read is not written.",
+        .behaviour = "A setting that the VF already has is refused (EPERM), such as spoof check \"off\".",
+        .remedy = "A setting that already reads as wanted is not written.",
         .source = "mellanox/mlx5/core/esw/legacy.c: mlx5_eswitch_set_vport_spoofchk()",
     },
     {
@@ -97,9 +97,9 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .drivers = "mlx4_core",
         .action = VIRT_QUIRK_NOTE,
         .attrs = EVERY,
-        .behaviour = "What is written for a port that the VF lacks goes to one that it has; reading does not follow.",
+        .behaviour = "A write for a port that the VF lacks goes to a port that it has; a read does not.",
         .remedy =
-            "Each port is written through its own netdev of the PF and read back there. Where that fails, the PF's other ports are looked at too, and put back.",
+            "Each port is written and read back through the PF's netdev of that port. If the read-back differs, the PF's other ports are checked too, and restored.",
         .source = "mellanox/mlx4/cmd.c: mlx4_slaves_closest_port()",
     },
     {
@@ -107,8 +107,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .drivers = "enic, fsl_enetc",
         .action = VIRT_QUIRK_NOTE,
         .attrs = EVERY,
-        .behaviour = "Settings can be written and not read: there is no list of VFs at all.",
-        .remedy = "What is written is believed. What was there before is taken to have been none.",
+        .behaviour = "Settings can be written but not read: there is no list of VFs at all.",
+        .remedy = "A write is assumed to have worked. The earlier settings are assumed to be none.",
         .source = "cisco/enic/enic_main.c and freescale/enetc/enetc_pf.c have no ndo_get_vf_config",
     },
     {
@@ -117,18 +117,19 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC),
         .behaviour =
-            "An admin MAC address reaches a bound VF only when its driver probes; one that was taken away stays until then.",
-        .remedy = "A VF whose host driver came back with the guest's MAC address, or lost a random one, is bound anew.",
+            "An admin MAC address reaches a bound VF only when its driver probes; a removed one stays until then.",
+        .remedy =
+            "A VF whose host driver has come back with the guest's MAC address, or has lost a random one, is bound again.",
         .source = "intel/igb/igb_main.c: igb_ndo_set_vf_mac()",
     },
     {
         .name = "random-mac-shown",
-        .drivers = "igb, and all that are not known otherwise",
+        .drivers = "igb, and all drivers not known to differ",
         .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC),
-        .behaviour = "Where no admin MAC address is set, the one is shown that the VF's driver made up.",
+        .behaviour = "Without an admin MAC address, the one is reported that the VF's driver made up.",
         .remedy =
-            "A MAC address that the VF's own netdev has, and has chosen itself, is read as none. Without that netdev one that looks made up is unknown: putting back takes it away, and it is told beforehand.",
+            "A MAC address that the VF's own netdev has chosen itself is read as none. Without that netdev, an address that looks made up is ambiguous: restoring removes it, and a warning says so beforehand.",
         .source = "intel/igb/igb_main.c: igb_ndo_get_vf_config()",
     },
     {
@@ -136,8 +137,8 @@ const virtNetdevQuirk virtNetdevQuirks[] = {
         .drivers = "mlx4_core, mlx5_core",
         .action = VIRT_QUIRK_NOTE,
         .attrs = BIT(MAC),
-        .behaviour = "The MAC address that is shown is an administrator's, or none.",
-        .remedy = "It is believed, whether the VF's own netdev is in sight or not.",
+        .behaviour = "The MAC address that is reported is an administrator's, or none.",
+        .remedy = "It is used as it is, whether the VF's own netdev is visible or not.",
         .source = "mellanox/mlx5/core/esw/legacy.c and mlx4/cmd.c: mlx4_get_vf_config()",
     },
     {
