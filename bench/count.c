@@ -24,7 +24,7 @@ wantedOf(fakeHost *fake, guint vfs)
         virtNetdev *netdev = virtNetdevNew(1);
         const guint8 mac[6] = {0x52, 0x54, 0, 0, 0, (guint8)vf};
 
-        g_assert_true(virtPCIAddressParse(fakeHostVFAddress(fake, PF, vf), &hostdev->address, NULL));
+        g_assert_true(virtHandleParse(fakeHostVFAddress(fake, PF, vf), &hostdev->handle, NULL));
         memcpy(netdev->mac, mac, sizeof(mac));
         netdev->vlan.id = 42;
         netdev->vlan.priority = 3;
@@ -34,8 +34,8 @@ wantedOf(fakeHost *fake, guint vfs)
         netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) |
                           VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH) | VIRT_NETDEV_BIT(VIRT_NETDEV_SPOOFCHECK) |
                           VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
-        hostdev->netdevs = virtNetdevListNew();
-        g_ptr_array_add(hostdev->netdevs, netdev);
+        virtSettingsInit(&hostdev->settings);
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), netdev);
         g_ptr_array_add(list, hostdev);
     }
     return list;
@@ -53,7 +53,7 @@ static void __attribute__((noinline)) countRelease(fakeHost *fake, const virtOwn
 {
     g_autoptr(GError) error = NULL;
 
-    virtProvisionRelease(fake->host, owner, NULL, &error);
+    virtProvisionRelease(fake->host, owner, NULL, VIRT_BACK_RELEASED, &error);
     g_assert_no_error(error);
 }
 

@@ -12,6 +12,7 @@
 #include "hypervisor/provision.h"
 #include "util/virerror.h"
 #include "util/virnetlink.h"
+#include "tests/testrecord.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -103,16 +104,18 @@ addVF(Job *job, virtHost *host, guint index)
     g_autoptr(GError) error = NULL;
     g_autoptr(virtVF) vf = NULL;
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
+    virtPCIAddress address;
 
-    if (!target || !virtPCIAddressParse(target, &hostdev->address, &error) ||
-        !(vf = virtVFLookup(host, &hostdev->address, &error)))
+    if (!target || !virtPCIAddressParse(target, &address, &error) ||
+        !(vf = virtVFLookup(host, &address, &error)))
         die("VF %u of %s: %s", index, job->pf, error ? error->message : "there is none");
-    hostdev->netdevs = virtNetdevListNew();
+    virtHandleSetPCI(&hostdev->handle, &address);
+    virtSettingsInit(&hostdev->settings);
     for (guint i = 0; i < vf->ports->len; i++) {
         const virtPort *port = vf->ports->pdata[i];
         virtNetdev wanted = wantedOf(port->port, index), none = {.port = port->port, .present = wanted.present};
 
-        g_ptr_array_add(hostdev->netdevs, virtNetdevCopy(&wanted));
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), virtNetdevCopy(&wanted));
         g_ptr_array_add(job->requests, makeRequest(port, index, &wanted));
         none.vlan.protocol = wanted.vlan.protocol;
         g_ptr_array_add(job->clear, makeRequest(port, index, &none));
@@ -176,7 +179,7 @@ giveBack(const Job *job)
     g_autoptr(GError) error = NULL;
 
     setDelay(job->pf, "0");
-    if (!virtProvisionRelease(host, owner, NULL, &error))
+    if (!testRelease(host, owner, NULL, &error))
         die("%s", error->message);
     sendAll(job->clear);
 }

@@ -11,6 +11,7 @@
  */
 #include "hypervisor/provision.h"
 #include "util/virnetlink.h"
+#include "tests/testrecord.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -190,7 +191,7 @@ release(Bench *bench)
     g_autoptr(virtHost) host = virtHostNew(bench->root);
     g_autoptr(GError) error = NULL;
 
-    if (!virtProvisionRelease(host, owner, NULL, &error))
+    if (!testRelease(host, owner, NULL, &error))
         die("%s", error->message);
     return true;
 }
@@ -336,10 +337,11 @@ newRound(Bench *bench)
     for (guint vf = 0; vf < bench->vfs; vf++) {
         virtHostdev *hostdev = g_new0(virtHostdev, 1);
         virtNetdev wanted = wantedOf(bench, vf);
+        const virtPCIAddress address = vfAddress(vf);
 
-        hostdev->address = vfAddress(vf);
-        hostdev->netdevs = virtNetdevListNew();
-        g_ptr_array_add(hostdev->netdevs, virtNetdevCopy(&wanted));
+        virtHandleSetPCI(&hostdev->handle, &address);
+        virtSettingsInit(&hostdev->settings);
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), virtNetdevCopy(&wanted));
         g_ptr_array_add(bench->hostdevs, hostdev);
         nlmsg_free(bench->floor[vf]);
         bench->floor[vf] = makeRequest(bench, vf, &wanted);

@@ -77,17 +77,17 @@ def test_no_capabilities():
 def test_requests():
     client = Client()
     same(client.do("begin", 1), "ok")
-    has(client.do("prepare", 1, "fffe:01:00.1"), "error 0 Cannot set VF fffe:01:00.1 for domain")
-    has(client.do("prepare", 2, "fffe:01:00.1"), "it has not been begun")
+    has(client.do("prepare", 1, "pci/fffe:01:00.1"), "error 0 Cannot set VF fffe:01:00.1 for domain")
+    has(client.do("prepare", 2, "pci/fffe:01:00.1"), "it has not been begun")
     has(client.do("end", 2), "it has not been begun")
     same(client.do("end", 1), "ok")
     has(client.do("end", 1), "it has not been begun")
     has(Client(SOCK_RO).do("begin", 1), "read-only")
     # Counters need no lock and change nothing; only the domain's own VFs are counted.
-    has(Client(SOCK_RO).do("stats", 1, "fffe:01:00.1"), "error 4")
+    has(Client(SOCK_RO).do("stats", 1, "pci/fffe:01:00.1"), "error 4")
     record(1, 2)
-    has(client.do("stats", 1, "fffe:01:00.1"), "has no VF fffe:01:00.1")
-    has(client.do("stats", 2, "fffe:01:00.1"), "error")
+    has(client.do("stats", 1, "pci/fffe:01:00.1"), "has no VF fffe:01:00.1")
+    has(client.do("stats", 2, "pci/fffe:01:00.1"), "error")
 
 
 def test_nonsense():
@@ -104,7 +104,7 @@ def test_lock():
     one, two, three = Client(), Client(), Client()
     same(one.do("begin", 1), "ok")
     waits = two.ask("begin", 1)
-    has(two.do("prepare", 1, "fffe:01:00.1"), "it has not been begun")
+    has(two.do("prepare", 1, "pci/fffe:01:00.1"), "it has not been begun")
     three.ask("begin", 1)
     same(three.do("begin", 2), "ok")
     has(one.do("begin", 1), "it has been begun already")
@@ -212,7 +212,7 @@ def test_bounded_log():
     client = Client(uid=4324, gid=1)
     same(client.do("begin", 1), "ok")
     for _ in range(200):
-        has(client.do("prepare", 1, "fffe:01:00.1"), "the domain is not running")
+        has(client.do("prepare", 1, "pci/fffe:01:00.1"), "the domain is not running")
     lines = [line for line in daemon_log().splitlines() if "prepare " + UUID % 1 in line]
     assert len(lines) <= 60 and "no more is logged about this user's clients" in daemon_log(), len(lines)
 
@@ -241,7 +241,7 @@ def test_reconcile_config():
     before = virsh("dumpxml", "--inactive", "vm3")
     same(client.do("begin", 3), "ok")
     same(virsh("dumpxml", "--inactive", "vm3"), before)
-    has(client.do("prepare", 3, "fffe:02:00.1"), "the domain is not running")
+    has(client.do("prepare", 3, "pci/fffe:02:00.1"), "the domain is not running")
     os.unlink(record_path(9))
     client.close()
 
@@ -255,9 +255,9 @@ def test_reconcile_live():
     same(client.do("begin", 5), "ok")
     same((named(5, "--live"), named(5, "--config"), recorded(1), recorded(2)), ([], [], False, True))
     virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(4), "--live")
-    has(client.do("prepare", 5, "fffe:05:00.1"), "names no netdevs")
-    has(client.do("update", 5, "fffe:04:00.1"), "no such device")
-    got = client.do("prepare", 5, "fffe:04:00.1")
+    has(client.do("prepare", 5, "pci/fffe:05:00.1"), "names no netdevs")
+    has(client.do("update", 5, "pci/fffe:04:00.1"), "no such device")
+    got = client.do("prepare", 5, "pci/fffe:04:00.1")
     has(got, "error ")
     has(got, "fffe:04:00.1")
     assert "libvirt" not in got and "metadata" not in got, got # it came as far as the host

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "daemonguest.h"
+#include "testrecord.h"
 
 /* ---- what faultlibvirt.c wants of the fault machine ---- */
 
@@ -40,11 +41,11 @@ daemonGuestHostdev(const char *address, guint16 vlan)
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
     virtNetdev *netdev = virtNetdevNew(1);
 
-    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
+    testSetHandle(&hostdev->handle, address);
     netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     netdev->vlan.id = vlan;
     netdev->vlan.protocol = 0x8100;
-    hostdev->netdevs = virtNetdevListNew();
-    g_ptr_array_add(hostdev->netdevs, netdev);
+    virtSettingsInit(&hostdev->settings);
+    g_ptr_array_add(VIRT_NETDEVS(hostdev), netdev);
     return hostdev;
 }

@@ -7,6 +7,7 @@
 #include "embed.h"
 #include "testfiles.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 #define SOURCE "<source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>"
 #define BEGIN "<hostdev mode='subsystem' type='pci' managed='yes'>" SOURCE
@@ -49,10 +50,10 @@ testToStock(void)
 
     g_assert_no_error(error);
     g_assert_cmpstr(text, ==, stock);
-    g_assert_cmpuint(hostdev->address.bus, ==, 6);
+    g_assert_cmpuint(testAddress(&hostdev->handle).bus, ==, 6);
     g_assert_true(hostdev->managed);
-    g_assert_cmpuint(hostdev->netdevs->len, ==, 2);
-    g_assert_cmpuint(((virtNetdev *)hostdev->netdevs->pdata[0])->mac[5], ==, 3);
+    g_assert_cmpuint(VIRT_NETDEVS(hostdev)->len, ==, 2);
+    g_assert_cmpuint(((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[0])->mac[5], ==, 3);
     virtHostdevFree(hostdev);
 }
 
@@ -103,7 +104,7 @@ testGenerateMacs(void)
     g_assert_nonnull(text);
     virtHostdevGenerateMacs(hostdev);
     for (guint i = 0; i < 4; i++)
-        netdevs[i] = hostdev->netdevs->pdata[i];
+        netdevs[i] = VIRT_NETDEVS(hostdev)->pdata[i];
     g_assert_cmpuint(netdevs[0]->mac[5], ==, 3);
     g_assert_true(virtNetdevHas(netdevs[1], VIRT_NETDEV_MAC));
     g_assert_cmpuint(netdevs[1]->mac[0], ==, 0x52);
@@ -111,11 +112,11 @@ testGenerateMacs(void)
     g_assert_true(virtNetdevHas(netdevs[3], VIRT_NETDEV_MAC));
     g_assert_cmpint(memcmp(netdevs[1]->mac, netdevs[3]->mac, 6), !=, 0);
     /* The copy shares nothing. */
-    g_assert_cmpuint(copy->address.slot, ==, 2);
+    g_assert_cmpuint(testAddress(&copy->handle).slot, ==, 2);
     g_assert_true(copy->managed);
-    g_assert_false(virtNetdevHas(copy->netdevs->pdata[1], VIRT_NETDEV_MAC));
+    g_assert_false(virtNetdevHas(VIRT_NETDEVS(copy)->pdata[1], VIRT_NETDEV_MAC));
     virtHostdevFree(hostdev);
-    g_assert_cmpuint(copy->netdevs->len, ==, 4);
+    g_assert_cmpuint(VIRT_NETDEVS(copy)->len, ==, 4);
     virtHostdevFree(copy);
 }
 
@@ -206,7 +207,7 @@ testMetadata(void)
         "<x:hostdevs xmlns:x='" VIRT_NS "'>" ENTRY("") "</x:hostdevs>",
     };
     static const char formatted[] = "<hostdevs><hostdev>" SOURCE NETDEV "<netdev port='2'/></hostdev></hostdevs>";
-    static const virtPCIAddress there = {0, 6, 2, 0}, absent = {0, 6, 2, 1};
+    static const virtHandle there = {"pci", "0000:06:02.0"}, absent = {"pci", "0000:06:02.1"};
 
     for (guint i = 0; i < G_N_ELEMENTS(forms); i++) {
         g_autoptr(GError) error = NULL;
@@ -259,7 +260,7 @@ testMetadataOrder(void)
     g_string_append(xml, "</hostdevs>");
     list = virtMetadataParse(xml->str, xml->len, NULL);
     for (guint i = 0; i < 31; i++)
-        g_assert_cmpuint(((virtHostdev *)list->pdata[i])->address.slot, ==, 31 - i);
+        g_assert_cmpuint(testAddress(&((virtHostdev *)list->pdata[i])->handle).slot, ==, 31 - i);
 }
 
 /* ---- the domain's devices ---- */
@@ -292,10 +293,10 @@ testDevices(void)
     g_assert_cmpuint(domain->hostdevs->len, ==, 1);
     g_assert_cmpuint(domain->devices->len, ==, 4);
     for (guint i = 0; i < 4; i++)
-        g_assert_cmpuint(g_array_index(domain->devices, virtPCIAddress, i).bus, ==, i + 1);
+        g_assert_cmpuint(testAddress(&g_array_index(domain->devices, virtHandle, i)).bus, ==, i + 1);
     g_assert_false(lone->active);
     g_assert_cmpuint(lone->devices->len, ==, 1);
-    g_assert_cmpuint(g_array_index(lone->devices, virtPCIAddress, 0).bus, ==, 6);
+    g_assert_cmpuint(testAddress(&g_array_index(lone->devices, virtHandle, 0)).bus, ==, 6);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "conf/domain_conf.h"
 #include "testfiles.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 #define HEAD "<domain>\n  <name>vm1</name>\n  <uuid>8A1F4C700E5E4D5E8B7F3D1F0B6A9C11</uuid>\n  <devices>\n"
 #define HOSTDEV                                                                                                        \
@@ -227,14 +228,14 @@ testModel(void)
     static const guint8 mac[] = {0x52, 0x54, 0, 1, 2, 3};
     g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, NULL);
     const virtHostdev *hostdev = domain->hostdevs->pdata[0];
-    const virtNetdev *first = hostdev->netdevs->pdata[0], *second = hostdev->netdevs->pdata[1];
+    const virtNetdev *first = VIRT_NETDEVS(hostdev)->pdata[0], *second = VIRT_NETDEVS(hostdev)->pdata[1];
 
     g_assert_cmpstr(domain->name, ==, "vm1");
     g_assert_cmpstr(domain->uuid, ==, "8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11");
     g_assert_cmpuint(domain->hostdevs->len, ==, 1);
     g_assert_true(hostdev->managed);
     g_assert_cmpuint(hostdev->line, ==, 5);
-    g_assert_cmpuint(hostdev->address.bus, ==, 6);
+    g_assert_cmpuint(testAddress(&hostdev->handle).bus, ==, 6);
     g_assert_cmpuint(first->port, ==, 1);
     g_assert_cmpuint(first->present, ==, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT));
     g_assert_cmpstr(first->profileid, ==, "f");
@@ -293,14 +294,14 @@ testGenerateMac(void)
     g_autofree char *again = virtDomainToStock(stock, strlen(stock), NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
     g_autoptr(virtDomainConf) domain = virtDomainConfParse(stock, strlen(stock), NULL, 0, NULL);
     const virtHostdev *hostdev = domain->hostdevs->pdata[0];
-    const virtNetdev *netdev = hostdev->netdevs->pdata[0], *fourth = hostdev->netdevs->pdata[3];
+    const virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[0], *fourth = VIRT_NETDEVS(hostdev)->pdata[3];
     static const guint8 prefix[] = {0x52, 0x54, 0};
 
     g_assert_cmpstr(again, ==, stock);
     g_assert_true(virtNetdevHas(netdev, VIRT_NETDEV_MAC));
     g_assert_cmpmem(netdev->mac, 3, prefix, 3);
-    g_assert_cmpuint(((virtNetdev *)hostdev->netdevs->pdata[1])->mac[5], ==, 3);
-    g_assert_false(virtNetdevHas(hostdev->netdevs->pdata[2], VIRT_NETDEV_MAC));
+    g_assert_cmpuint(((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[1])->mac[5], ==, 3);
+    g_assert_false(virtNetdevHas(VIRT_NETDEVS(hostdev)->pdata[2], VIRT_NETDEV_MAC));
     g_assert_true(virtNetdevHas(fourth, VIRT_NETDEV_MAC));
     g_assert_cmpint(memcmp(netdev->mac, fourth->mac, 6), !=, 0);
 }
@@ -329,15 +330,9 @@ assertDevices(const char *xml)
     g_assert_cmpstr(domain->name, ==, "v&m");
     g_assert_true(domain->active);
     g_assert_cmpuint(domain->devices->len, ==, 3);
-    g_assert_cmpint(
-        virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 0), &(virtPCIAddress){1, 6, 2, 1}), ==,
-        0);
-    g_assert_cmpint(
-        virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 1), &(virtPCIAddress){0, 8, 3, 0}), ==,
-        0);
-    g_assert_cmpint(
-        virtPCIAddressCompare(&g_array_index(domain->devices, virtPCIAddress, 2), &(virtPCIAddress){0, 11, 1, 0}), ==,
-        0);
+    g_assert_cmpstr(g_array_index(domain->devices, virtHandle, 0).name, ==, "0001:06:02.1");
+    g_assert_cmpstr(g_array_index(domain->devices, virtHandle, 1).name, ==, "0000:08:03.0");
+    g_assert_cmpstr(g_array_index(domain->devices, virtHandle, 2).name, ==, "0000:0b:01.0");
 }
 
 /* @part, @n times, in a foreign element of the metadata. */
@@ -401,19 +396,18 @@ testDeviceAddress(void)
         "<domain><devices><hostdev type='pci'><source><address bus='6'/></source></hostdev></devices></domain>",
     };
     g_autoptr(GString) wide = g_string_new("<hostdev type='pci'><source><address bus='6' slot='2'/></source>");
-    virtPCIAddress address;
+    virtHandle handle;
 
     for (guint i = 0; i < 300000; i++) /* more than a document of ours may have */
         g_string_append(wide, "<a/>");
     g_string_append(wide, "</hostdev>");
-    g_assert_true(virtDeviceFindAddress(wide->str, wide->len + 1, &address)); /* libvirt does not see a NUL behind it */
+    g_assert_true(virtDeviceFindHandle(wide->str, wide->len + 1, &handle)); /* libvirt does not see a NUL behind it */
     for (guint i = 0; i < G_N_ELEMENTS(devices); i++) {
-        if (!virtDeviceFindAddress(devices[i], strlen(devices[i]), &address) ||
-            virtPCIAddressCompare(&address, &(virtPCIAddress){0, 6, 2, 0}) != 0)
+        if (!virtDeviceFindHandle(devices[i], strlen(devices[i]), &handle) || strcmp(handle.name, "0000:06:02.0") != 0)
             g_error("not found: %s", devices[i]);
     }
     for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
-        if (virtDeviceFindAddress(others[i], strlen(others[i]), &address))
+        if (virtDeviceFindHandle(others[i], strlen(others[i]), &handle))
             g_error("found: %s", others[i]);
     }
 }

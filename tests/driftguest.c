@@ -8,6 +8,7 @@
 
 #include "hypervisor/provision_log.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 /* ---- the driftJournal ---- */
 
@@ -87,10 +88,10 @@ driftNewHostdev(const char *address)
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
     virtNetdev *first = newNetdev(1), *second = newNetdev(2);
 
-    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
-    hostdev->netdevs = virtNetdevListNew();
-    g_ptr_array_add(hostdev->netdevs, first);
-    g_ptr_array_add(hostdev->netdevs, second);
+    testSetHandle(&hostdev->handle, address);
+    virtSettingsInit(&hostdev->settings);
+    g_ptr_array_add(VIRT_NETDEVS(hostdev), first);
+    g_ptr_array_add(VIRT_NETDEVS(hostdev), second);
     first->vlan.id = 42;
     first->vlan.protocol = 0x8100;
     virtNetdevSetRate(first, 500, 0);

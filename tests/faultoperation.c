@@ -9,6 +9,7 @@
 
 #include "rpc/broker.h"
 #include "util/virstatefile.h"
+#include "testrecord.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -76,8 +77,8 @@ newHostdev(fakeHost *fake, guint vf)
 {
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(fake, FAULT_PF, vf), &hostdev->address, NULL));
-    hostdev->netdevs = virtNetdevListNew();
+    testSetHandle(&hostdev->handle, fakeHostVFAddress(fake, FAULT_PF, vf));
+    virtSettingsInit(&hostdev->settings);
     return hostdev;
 }
 
@@ -87,8 +88,8 @@ newHostdevs(fakeHost *fake, guint n, bool updated)
 {
     GPtrArray *hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     virtHostdev *both = newHostdev(fake, 0);
-    virtNetdev *first = addNetdev(both->netdevs, 0, 1, updated ? 300 : 100);
-    virtNetdev *second = addNetdev(both->netdevs, 0, 2, 200);
+    virtNetdev *first = addNetdev(VIRT_NETDEVS(both), 0, 1, updated ? 300 : 100);
+    virtNetdev *second = addNetdev(VIRT_NETDEVS(both), 0, 2, 200);
 
     first->present |= VIRT_NETDEV_BIT(updated ? VIRT_NETDEV_LINK : VIRT_NETDEV_SPOOFCHECK);
     first->link = LINK_ENABLE;
@@ -97,7 +98,7 @@ newHostdevs(fakeHost *fake, guint n, bool updated)
     g_ptr_array_add(hostdevs, both);
     if (n > 1) {
         virtHostdev *one = newHostdev(fake, 1);
-        addNetdev(one->netdevs, 1, 1, 101);
+        addNetdev(VIRT_NETDEVS(one), 1, 1, 101);
         g_ptr_array_add(hostdevs, one);
     }
     return hostdevs;
@@ -169,7 +170,7 @@ giveOther(fakeHost *fake, guint64 starter)
     virtHostdev *hostdev = newHostdev(fake, 3);
 
     virtOwnerSetStarter(b, starter);
-    addNetdev(hostdev->netdevs, 3, 1, 103);
+    addNetdev(VIRT_NETDEVS(hostdev), 3, 1, 103);
     g_ptr_array_add(hostdevs, hostdev);
     g_assert_true(virtProvisionPrepare(host, b, hostdevs, NULL));
 }
@@ -234,7 +235,7 @@ release(fakeHost *fake, GError **error)
     g_autoptr(virtHost) host = faultHostNew();
     g_autoptr(virtOwner) a = virtOwnerNew("a", UUID_A);
 
-    return virtProvisionRelease(host, a, NULL, error);
+    return testRelease(host, a, NULL, error);
 }
 
 static bool
@@ -365,7 +366,7 @@ attach(fakeHost *fake, GError **error)
 {
     virtBrokerRequest request = {.verb = VIRT_BROKER_PREPARE, .uuid = UUID_A};
 
-    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(fake, FAULT_PF, 1), &request.address, NULL));
+    testSetHandle(&request.handle, fakeHostVFAddress(fake, FAULT_PF, 1));
     return virtDaemonRequestRun(NULL, &request, false, error);
 }
 
@@ -388,7 +389,7 @@ prepareOthers(fakeHost *fake, GError **error)
     g_autoptr(GPtrArray) hostdevs = newHostdevs(fake, 1, false);
     virtHostdev *others = newHostdev(fake, 3);
 
-    addNetdev(others->netdevs, 3, 1, 100);
+    addNetdev(VIRT_NETDEVS(others), 3, 1, 100);
     g_ptr_array_add(hostdevs, others);
     return virtProvisionPrepare(host, a, hostdevs, error);
 }

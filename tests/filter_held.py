@@ -105,7 +105,7 @@ def plain_device_is_looked_at():
                         assert call.proc == IS_ACTIVE, call.data
                         f.libvirt.sendall(message(IS_ACTIVE, REPLY, call.serial, payload=struct.pack(">I", 1)))
                     verb, number, uuid, address = f.broker.recv(10000).decode().split()
-                    assert (verb, uuid, address) == ("check", UUID, "0000:06:02.0"), (verb, address)
+                    assert (verb, uuid, address) == ("check", UUID, "pci/0000:06:02.0"), (verb, address)
                     f.broker.send(f"error {number} 3 its VFs are in use".encode() if refused else f"ok {number}".encode())
                     if refused:
                         reply, code = f.answer()

@@ -145,7 +145,7 @@ def counters():
         with Filter() as f:
             named(f, STATS, name=name, xml=xml)
             verb, number, uuid, address = f.broker.recv(10000).decode().split()
-            assert (verb, uuid, address) == ("stats", UUID, "0000:06:02.0"), address
+            assert (verb, uuid, address) == ("stats", UUID, "pci/0000:06:02.0"), address
             f.broker.send(f"stats {number} 1000 10 2000 20".encode())
             reply = read_message(f.client)
             assert (reply.serial, reply.status) == (20, OK), reply.data

@@ -9,6 +9,7 @@
 #include "testfiles.h"
 #include "util/virerror.h"
 #include "util/virstatefile.h"
+#include "testrecord.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,8 +40,8 @@ newHostdevs(Fixture *f, guint first, guint n, guint tag)
     for (guint vf = first; vf < first + n; vf++) {
         virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-        g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, PF, vf), &hostdev->address, NULL));
-        hostdev->netdevs = virtNetdevListNew();
+        testSetHandle(&hostdev->handle, fakeHostVFAddress(f->fake, PF, vf));
+        virtSettingsInit(&hostdev->settings);
         for (guint port = 1; port <= 2; port++) {
             virtNetdev *netdev = virtNetdevNew(port);
             const guint8 mac[6] = {0x52, 0x54, 0, 0xaa, (guint8)vf, (guint8)port};
@@ -49,7 +50,7 @@ newHostdevs(Fixture *f, guint first, guint n, guint tag)
             netdev->vlan.id = (guint16)(tag + port);
             netdev->vlan.protocol = 0x8100;
             netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-            g_ptr_array_add(hostdev->netdevs, netdev);
+            g_ptr_array_add(VIRT_NETDEVS(hostdev), netdev);
         }
         g_ptr_array_add(list, hostdev);
     }
@@ -377,7 +378,7 @@ tryStart(Fixture *f, const char *words)
 
     expect(ok, error, words, "start");
     if (ok)
-        g_assert_true(virtProvisionRelease(f->fake->host, f->c, NULL, NULL));
+        g_assert_true(testRelease(f->fake->host, f->c, NULL, NULL));
     assertOthers(f);
 }
 
@@ -404,7 +405,7 @@ tryRelease(Fixture *f, const Change *change)
     g_autoptr(GError) error = NULL;
     bool ok;
 
-    ok = virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    ok = testRelease(f->fake->host, f->a, NULL, &error);
     expect(ok, error, change->release, "release");
     after = fakeHostDump(f->fake);
     if (change->warning && !hasWarning(f, change->warning))
@@ -426,7 +427,7 @@ testChange(Fixture *f, gconstpointer opaque)
     g_assert_true(hasRecord(f, 0) == (!change->goesBack && change->change != forget));
     if (change->back)
         change->back(f);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_false(hasRecord(f, 0));
     if (change->change == takeVFs) /* whoever makes VFs anew makes them as they were: not so here */
         return;
@@ -488,7 +489,7 @@ tryRecord(Fixture *f, const char *text, bool ownBefore)
     writeRecord(f, text);
     g_assert_false(virtProvisionPrepare(f->fake->host, f->c, wanted, NULL));
     g_ptr_array_set_size(f->fake->warnings, 0);
-    virtProvisionRelease(f->fake->host, f->a, NULL, NULL);
+    testRelease(f->fake->host, f->a, NULL, NULL);
     now = fakeHostDump(f->fake);
     if (hasRecord(f, 0) && g_str_equal(now, set))
         g_assert_true(f->fake->warnings->len > 0 || !ownBefore);

@@ -7,6 +7,7 @@
 #include "conf/domain_conf.h"
 #include "testfiles.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 #define ADDRESS "domain='0x0000' bus='0x06' slot='0x02' function='0x0'"
 #define SOURCE "<source><address type='pci' " ADDRESS "/></source>"
@@ -45,9 +46,9 @@ testLone(void)
     g_assert_no_error(error);
     g_assert_cmpstr(text, ==, stock);
     g_assert_true(hostdev->managed);
-    g_assert_cmpuint(hostdev->address.bus, ==, 6);
-    g_assert_cmpuint(hostdev->netdevs->len, ==, 1);
-    g_assert_cmpuint(((virtNetdev *)hostdev->netdevs->pdata[0])->port, ==, 2);
+    g_assert_cmpuint(testAddress(&hostdev->handle).bus, ==, 6);
+    g_assert_cmpuint(VIRT_NETDEVS(hostdev)->len, ==, 1);
+    g_assert_cmpuint(((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[0])->port, ==, 2);
     copy = virtHostdevCopy(hostdev);
     virtHostdevFree(hostdev);
     g_assert_cmpint(copy->interface->index, ==, -1);

@@ -20,6 +20,9 @@ done < <(grep -rH '^#include "' src --include='*.[ch]')
 ! grep -rlE '<(libxml|expat)' src/util || bad=1
 ! grep -rlE '<(netlink|sys/socket)' src/conf || bad=1
 ! grep -rlE '<libvirt/' src/util src/conf src/hypervisor src/qemu src/hook || bad=1
+# Only one provider knows VFs and their ports.
+knows=$(grep -rlP '\b(virtVF(?!IO)|virtPort|virtNet[dD]ev)|util/virnetdev' src/hypervisor | grep -v '/provider_netdev\.[ch]$' || :)
+[ -z "$knows" ] || { echo "VFs and ports are known in: $knows"; bad=1; }
 # XML has one door, one more behind it, and one for what libvirt itself has written (docs/threat-model.rst).
 doors=$(grep -rnoE '\b(XML_ParserCreate|xml(Ctxt|Text)?Read(er)?[A-Z]|xmlParse[A-Z]|xmlSAX|g_markup_parse)\w*' src | cut -d: -f1,3 | sort -u | tr '\n' ' ')
 [ "$doors" = "src/conf/domain_devices.c:XML_ParserCreate src/conf/schema.c:xmlCtxtReadMemory src/conf/xml_tree.c:XML_ParserCreateNS " ] ||

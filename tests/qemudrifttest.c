@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "driftguest.h"
+#include "testrecord.h"
 
 #include <string.h>
 
@@ -223,7 +224,7 @@ countCompared(virtHost *host, const virtDrift *drift, void *opaque)
     g_assert_no_error(drift->problem);
     g_assert_cmpuint(drift->rows->len, ==, 10);
     *compared += drift->compared;
-    g_assert_cmpuint(drift->drifted->len, ==, drift->compared ? 1 : 0);
+    g_assert_cmpuint(testCountDrifted(drift), ==, drift->compared ? 1 : 0);
 }
 
 /* A change of ours that was cut off, or a guest that is gone, is not somebody else's change. */
@@ -323,7 +324,7 @@ testAnew(driftGuest *f, gconstpointer opaque)
         driftLook(f, true);
     }
     g_assert_cmpuint(driftVF(f, 1)->vlan, ==, 99);
-    virtNetdevListFind(f->hostdev->netdevs, 1)->spoofcheck = 1;
+    virtNetdevListFind(VIRT_NETDEVS(f->hostdev), 1)->spoofcheck = 1;
     g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->hostdev, &error));
     driftChangeVlan(driftVF(f, 1));
     driftForget();
@@ -331,7 +332,7 @@ testAnew(driftGuest *f, gconstpointer opaque)
     driftAssertTold("drift vlan 42 99\nenforced vlan 42 99\n");
     driftChangeVlan(driftVF(f, 1));
     driftLook(f, false);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
     driftLook(f, false);
     driftStart(f, f->hostdev);
     driftChangeVlan(driftVF(f, 1));

@@ -4,6 +4,7 @@
 #include "hypervisor/provision_plan.h"
 #include "twoguests.h"
 #include "util/virstatefile.h"
+#include "testrecord.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -20,14 +21,14 @@ testCycle(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 200);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->mac[3], ==, 0xaa);
-    record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
+    record = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
     g_assert_no_error(error);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
-    g_assert_cmpuint(virtNetdevListFind(record->before, 2)->vlan.id, ==, 7);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_cmpuint(virtNetdevListFind(BEFORE(record), 2)->vlan.id, ==, 7);
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
 }
 
 /* Many VFs: each of both ports is read once before and once after, and written once; putting back costs the same. */
@@ -42,7 +43,7 @@ testFewRequests(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(f->fake->gets, ==, 4);
     g_assert_cmpuint(f->fake->looks, ==, 0); /* what the ports are is in the same replies */
     g_assert_cmpuint(f->fake->sets, ==, 2);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->gets, ==, 8);
     g_assert_cmpuint(f->fake->sets, ==, 4);
@@ -63,11 +64,11 @@ testTwoPFs(twoGuests *f, gconstpointer opaque)
     f->before = fakeHostDump(f->fake);
     wanted = guestsWant(f, 2, 0xaa);
     other = wanted->pdata[0];
-    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, "0000:02:00.0", 0), &other->address, NULL));
+    testSetHandle(&other->handle, fakeHostVFAddress(f->fake, "0000:02:00.0", 0));
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, "0000:02:00.0", 2, 0)->vlan, ==, 200);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->vlan, ==, 201);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -82,9 +83,9 @@ testRandomMac(twoGuests *f, gconstpointer opaque)
 
     fakeHostRandomMac(f->fake, PF, 1, 0, "2e:11:22:33:44:55");
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
-    record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 1)->mac));
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    record = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(virtMacIsZero(virtNetdevListFind(BEFORE(record), 1)->mac));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpmem(fakeHostVF(f->fake, PF, 1, 0)->mac, 6, zero, 6);
     /* The host's driver never let go, so it has to probe again. */
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
@@ -96,7 +97,7 @@ static void
 testUnreported(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    virtNetdev *netdev = ((virtHostdev *)wanted->pdata[0])->netdevs->pdata[0];
+    virtNetdev *netdev = VIRT_NETDEVS((virtHostdev *)wanted->pdata[0])->pdata[0];
 
     f->fake->profiles = true;
     g_strlcpy(netdev->profileid, "finance", sizeof(netdev->profileid));
@@ -104,7 +105,7 @@ testUnreported(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "finance");
     g_assert_cmphex(fakeHostVF(f->fake, PF, 1, 0)->instance[0], ==, 0x11);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpstr(fakeHostVF(f->fake, PF, 1, 0)->profile, ==, "");
 }
 
@@ -115,11 +116,11 @@ testChecks(twoGuests *f, gconstpointer opaque)
     virtHostdev *last = wanted->pdata[1];
     g_autoptr(GError) error = NULL;
 
-    ((virtNetdev *)last->netdevs->pdata[1])->port = 3;
+    ((virtNetdev *)VIRT_NETDEVS(last)->pdata[1])->port = 3;
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "port 3");
     g_clear_error(&error);
-    ((virtNetdev *)last->netdevs->pdata[1])->port = 2;
+    ((virtNetdev *)VIRT_NETDEVS(last)->pdata[1])->port = 2;
     fakeHostFile(f->fake, "0x1002\n", "sys/class/net/%s/flags", fakeHostIfname(f->fake, PF, 2));
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "is down. Bring it up first: ip link set");
@@ -137,14 +138,14 @@ testMoved(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostSwapVFs(f->fake, PF, 0, 1);
     sets = f->fake->sets;
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "was VF 0 of PF " PF " and is now VF 1");
     g_clear_error(&error);
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, "was VF 0 of PF " PF " and is now VF 1");
     g_assert_cmpuint(f->fake->sets, ==, sets);
     fakeHostSwapVFs(f->fake, PF, 0, 1);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -163,10 +164,10 @@ testLock(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     lock = virtStateLockTake(f->fake->host, PF, NULL);
     g_clear_error(&error);
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, PF);
     g_clear_pointer(&lock, virtStateLockRelease);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -179,11 +180,11 @@ testBusyPF(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     f->fake->busy = G_MAXUINT;
     f->fake->slept = 0;
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->slept, >, 10 * G_USEC_PER_SEC);
     g_assert_cmpuint(f->fake->slept, <=, 15 * G_USEC_PER_SEC);
     f->fake->busy = 3; /* each lock anew */
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -211,7 +212,7 @@ testPlanProblems(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) wanted = guestsWant(f, 2, 0xaa);
     g_autoptr(GPtrArray) mine = guestsWant(f, 1, 0xbb);
     g_autoptr(GPtrArray) rows = NULL;
-    virtNetdev *trusting = ((virtHostdev *)wanted->pdata[0])->netdevs->pdata[0];
+    virtNetdev *trusting = VIRT_NETDEVS((virtHostdev *)wanted->pdata[0])->pdata[0];
     guint problems = 0, sets;
 
     virtOwnerSetStarter(f->b, (guint64)getpid());
@@ -242,8 +243,8 @@ testForeseen(twoGuests *f, gconstpointer opaque)
     fakeHostAddPF(f->fake, "0000:02:00.0", 2, 1, "mlx4_core");
     wanted = guestsWant(f, 1, 0xaa);
     one = wanted->pdata[0];
-    trusting = one->netdevs->pdata[0];
-    g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, "0000:02:00.0", 0), &one->address, NULL));
+    trusting = VIRT_NETDEVS(one)->pdata[0];
+    testSetHandle(&one->handle, fakeHostVFAddress(f->fake, "0000:02:00.0", 0));
     trusting->trust = 1;
     trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
     rows = virtProvisionPlan(f->fake->host, f->a, wanted);

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "twoguests.h"
+#include "hypervisor/provider_netdev.h"
+#include "testrecord.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -19,9 +21,9 @@ testOwner(twoGuests *f, gconstpointer opaque)
     sets = f->fake->sets;
     g_assert_false(virtProvisionPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "in use by domain 'a' (" UUID_A ")");
-    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->b, NULL, NULL));
     g_assert_cmpuint(f->fake->sets, ==, sets);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -35,7 +37,7 @@ testAgain(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -56,9 +58,9 @@ testGoneOwner(twoGuests *f, gconstpointer opaque)
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
     g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -71,14 +73,14 @@ testAgainWithLess(twoGuests *f, gconstpointer opaque)
     virtHostdev *less = second->pdata[0];
 
     virtOwnerSetStarter(f->a, (guint64)getpid());
-    ((virtNetdev *)less->netdevs->pdata[0])->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    g_ptr_array_remove_index(less->netdevs, 1);
+    ((virtNetdev *)VIRT_NETDEVS(less)->pdata[0])->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    g_ptr_array_remove_index(VIRT_NETDEVS(less), 1);
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -96,7 +98,7 @@ testByHandAgain(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtProvisionPrepare(f->fake->host, byHand, other, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "Give it back first: virt-hostdev release me");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
-    g_assert_true(virtProvisionRelease(f->fake->host, byHand, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -123,11 +125,11 @@ testByHandAgainRefused(twoGuests *f, gconstpointer opaque)
         g_clear_pointer(&after, g_free);
         after = fakeHostDump(f->fake);
         g_assert_cmpstr(after, ==, present);
-        now = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+        now = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
         g_assert_cmpint(now->phase, ==, VIRT_PHASE_ACTIVE);
     }
     fakeHostHeal(f->fake);
-    g_assert_true(virtProvisionRelease(f->fake->host, byHand, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -143,7 +145,7 @@ testByHandNeverGone(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtProvisionPrepare(f->fake->host, other, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'. Give it back with virt-hostdev release me, or");
     g_assert_false(virtOwnerEqual(byHand, f->a));
-    g_assert_true(virtProvisionRelease(f->fake->host, byHand, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -157,13 +159,13 @@ testRestoreInPart(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     f->fake->faultPort = 1;
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "port 1");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
-    record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    record = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_RESTORING);
     fakeHostHeal(f->fake);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -180,11 +182,11 @@ testLeftInPart(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtProvisionPrepare(f->fake->host, f->b, theirs, &error));
     guestsAssertError(error, VIRT_ERROR_BUSY, "domain 'a'");
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, NULL));
     fakeHostHeal(f->fake);
     g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -197,12 +199,12 @@ testLateRelease(twoGuests *f, gconstpointer opaque)
     g_autoptr(virtRecord) seen = NULL;
 
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, mine, NULL));
-    seen = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    seen = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_true(virtProvisionPrepare(f->fake->host, f->b, theirs, NULL));
     g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xbb);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->b, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 
@@ -216,12 +218,12 @@ testLateReleaseSameOwner(twoGuests *f, gconstpointer opaque)
 
     virtOwnerSetStarter(f->a, (guint64)getpid());
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, first, NULL));
-    seen = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    seen = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
     virtRecordFree(seen);
-    seen = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    seen = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
     seen->owner.start++;
     g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
@@ -241,7 +243,8 @@ testLateMac(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
     const virtHostdev *hostdev = wanted->pdata[0];
-    g_autoptr(GPtrArray) own = virtPCIGetPorts(f->fake->host, &hostdev->address, NULL);
+    const virtPCIAddress address = testAddress(&hostdev->handle);
+    g_autoptr(GPtrArray) own = virtPCIGetPorts(f->fake->host, &address, NULL);
     const char *vfName = fakeHostVFAddress(f->fake, PF, 0);
     g_autofree char *unbound = NULL;
 
@@ -250,7 +253,7 @@ testLateMac(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, "52:54:00:aa:00:01\n", "sys/bus/pci/devices/%s/net/%s/address", vfName,
                  ((virtPort *)own->pdata[0])->ifname);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     unbound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/unbind");
     g_assert_cmpstr(unbound, ==, vfName);
 }
@@ -263,7 +266,7 @@ testGoneVF(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     fakeHostFile(f->fake, NULL, "sys/bus/pci/devices/" PF "/virtfn0");
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
     records = virtProvisionRecordList(f->fake->host, NULL);
     g_assert_cmpuint(records->len, ==, 0);
@@ -282,7 +285,7 @@ testDamagedRecord(twoGuests *f, gconstpointer opaque)
     sets = f->fake->sets;
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "run/libvirt-hostdev");
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->sets, ==, sets);
     g_assert_cmpuint(f->fake->warnings->len, ==, 1);
 }
@@ -296,17 +299,17 @@ testStats(twoGuests *f, gconstpointer opaque)
     virtNetdevStats stats = {0};
     g_autoptr(GError) error = NULL;
 
-    g_ptr_array_remove_index(hostdev->netdevs, 0); /* port 2 alone */
+    g_ptr_array_remove_index(VIRT_NETDEVS(hostdev), 0); /* port 2 alone */
     fakeHostVF(f->fake, PF, 1, 0)->stats.rxBytes = 1;
     fakeHostVF(f->fake, PF, 2, 0)->stats = (virtNetdevStats){1000, 10, 2000, 20};
-    g_assert_false(virtProvisionGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
+    g_assert_false(virtProviderNetdevGetStats(f->fake->host, UUID_A, &hostdev->handle, &stats, &error));
     guestsAssertError(error, VIRT_ERROR_NOT_FOUND, "");
     g_clear_error(&error);
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
-    g_assert_true(virtProvisionGetStats(f->fake->host, UUID_A, &hostdev->address, &stats, &error));
+    g_assert_true(virtProviderNetdevGetStats(f->fake->host, UUID_A, &hostdev->handle, &stats, &error));
     g_assert_cmpuint(stats.rxBytes, ==, 1000);
     g_assert_cmpuint(stats.txPackets, ==, 20);
-    g_assert_false(virtProvisionGetStats(f->fake->host, UUID_B, &hostdev->address, &stats, &error));
+    g_assert_false(virtProviderNetdevGetStats(f->fake->host, UUID_B, &hostdev->handle, &stats, &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "has no VF");
 }
 

@@ -11,6 +11,7 @@
 #include "fakehost.h"
 #include "hypervisor/provision_plan.h"
 #include "util/virnetdevhostdev.h"
+#include "testrecord.h"
 
 #include <linux/if_link.h>
 #include <stdio.h>
@@ -224,15 +225,23 @@ makeStranger(Round *r, guint vf)
     makeLink(r, "/dev/vfio/17", "proc/4711/fd/9");
 }
 
+static virtVF *
+lookup(const Round *r, const virtHostdev *hostdev)
+{
+    const virtPCIAddress address = testAddress(&hostdev->handle);
+
+    return virtVFLookup(r->fake->host, &address, NULL);
+}
+
 static void
 setRunning(Round *r, const virtOwner *owner, const virtHostdev *hostdev)
 {
-    const virtPCIAddress *at = &hostdev->address;
+    const virtPCIAddress at = testAddress(&hostdev->handle);
     g_autofree char *text = g_strdup_printf(
         "<domstatus state='running' reason='booted' pid='4712'><domain type='kvm' id='1'><name>%s</name><uuid>%s</uuid>"
         "<devices><hostdev mode='subsystem' type='pci'><source><address domain='0x%04x' bus='0x%02x' slot='0x%02x' "
         "function='0x%x'/></source></hostdev></devices></domain></domstatus>\n",
-        owner->name, owner->uuid, at->domain, at->bus, at->slot, at->function);
+        owner->name, owner->uuid, at.domain, at.bus, at.slot, at.function);
 
     fakeHostFile(r->fake, text, "run/libvirt/qemu/%s.xml", owner->name);
 }
@@ -268,18 +277,18 @@ makeHostdev(Round *r, guint vf)
     const char *name = once(r, 30, "a PF is wanted") ? PF : fakeHostVFAddress(r->fake, PF, vf);
     guint port = 1 + pick(r, 2);
 
-    g_assert_true(virtPCIAddressParse(name, &hostdev->address, NULL));
-    hostdev->netdevs = virtNetdevListNew();
+    testSetHandle(&hostdev->handle, name);
+    virtSettingsInit(&hostdev->settings);
     if (pick(r, 2)) {
         hostdev->interface = g_new0(virtInterface, 1);
         hostdev->interface->opaque = g_strdup("");
-        g_ptr_array_add(hostdev->netdevs, makeNetdev(r, pick(r, 3) ? VIRT_NETDEV_PORT_ANY : port));
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), makeNetdev(r, pick(r, 3) ? VIRT_NETDEV_PORT_ANY : port));
         return hostdev;
     }
-    g_ptr_array_add(hostdev->netdevs, makeNetdev(r, port));
+    g_ptr_array_add(VIRT_NETDEVS(hostdev), makeNetdev(r, port));
     if (pick(r, 2))
-        g_ptr_array_add(hostdev->netdevs, makeNetdev(r, 3 - port));
-    virtNetdevListSort(hostdev->netdevs);
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), makeNetdev(r, 3 - port));
+    virtNetdevListSort(VIRT_NETDEVS(hostdev));
     return hostdev;
 }
 
@@ -437,10 +446,10 @@ compareRecord(const Round *r, guint32 seed, const GPtrArray *rows, const virtRec
     char device[VIRT_PCI_ADDRESS_LEN];
     guint n = 0;
 
-    virtPCIAddressFormat(&record->address, device);
-    for (guint i = 0; i < record->wanted->len; i++) {
-        const virtNetdev *wanted = record->wanted->pdata[i];
-        const virtNetdev *was = virtNetdevListFind(present ? present : record->before, wanted->port);
+    g_strlcpy(device, record->handle.name, sizeof(device));
+    for (guint i = 0; i < WANTED(record)->len; i++) {
+        const virtNetdev *wanted = WANTED(record)->pdata[i];
+        const virtNetdev *was = virtNetdevListFind(present ? present : BEFORE(record), wanted->port);
 
         for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
             const virtPlanRow *row = findRow(rows, device, wanted, attr);
@@ -477,15 +486,15 @@ compareRecord(const Round *r, guint32 seed, const GPtrArray *rows, const virtRec
 static GPtrArray *
 readRunning(const Round *r, const virtHostdev *hostdev)
 {
-    g_autoptr(virtVF) vf = virtVFLookup(r->fake->host, &hostdev->address, NULL);
-    g_autoptr(virtRecord) record = vf ? virtProvisionRecordLoad(r->fake->host, vf->name, NULL) : NULL;
+    g_autoptr(virtVF) vf = lookup(r, hostdev);
+    g_autoptr(virtRecord) record = vf ? testRecordLoad(r->fake->host, vf->name, NULL) : NULL;
     GPtrArray *present;
 
     if (!record || !virtProvisionRecordHasGuest(r->fake->host, record) || record->phase == VIRT_PHASE_RESTORING)
         return NULL;
     present = virtNetDevHostdevRead(r->fake->host, vf, NULL, NULL);
     if (present)
-        virtProvisionBelieve(record->wanted, present);
+        virtBeforeBelieve(&virtNetdevInfo, WANTED(record), present);
     return present;
 }
 
@@ -499,8 +508,8 @@ compareRows(const Round *r, guint32 seed, const GPtrArray *rows, const GPtrArray
         char name[VIRT_PCI_ADDRESS_LEN];
         g_autoptr(virtRecord) record = NULL;
 
-        virtPCIAddressFormat(&hostdev->address, name);
-        record = virtProvisionRecordLoad(r->fake->host, name, NULL);
+        g_strlcpy(name, hostdev->handle.name, sizeof(name));
+        record = testRecordLoad(r->fake->host, name, NULL);
         g_assert_nonnull(record);
         n += compareRecord(r, seed, rows, record, running->pdata[i]);
     }
@@ -531,14 +540,14 @@ isUpToDriver(const Round *r, const GPtrArray *wishes)
 {
     for (guint i = 0; i < wishes->len; i++) {
         const virtHostdev *hostdev = wishes->pdata[i];
-        g_autoptr(virtVF) vf = virtVFLookup(r->fake->host, &hostdev->address, NULL);
+        g_autoptr(virtVF) vf = lookup(r, hostdev);
         g_autoptr(GArray) ports = NULL;
         bool certain = true;
 
         if (vf)
             ports = virtVFFindPorts(r->fake->host, vf, &certain);
-        for (guint n = 0; !certain && n < hostdev->netdevs->len; n++) {
-            guint port = ((const virtNetdev *)hostdev->netdevs->pdata[n])->port;
+        for (guint n = 0; !certain && n < VIRT_NETDEVS(hostdev)->len; n++) {
+            guint port = ((const virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[n])->port;
 
             if (port ? r->only[vf->index] && port != r->only[vf->index] : r->had || anyDown(vf))
                 return true;

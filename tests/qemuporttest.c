@@ -3,6 +3,7 @@
  */
 #include "hypervisor/provision_plan.h"
 #include "twoguests.h"
+#include "testrecord.h"
 
 #include <string.h>
 
@@ -13,9 +14,9 @@ wantAny(twoGuests *f, guint vlan)
     GPtrArray *list = guestsWant(f, 1, 0);
     virtHostdev *hostdev = list->pdata[0];
 
-    g_ptr_array_set_size(hostdev->netdevs, 1);
-    ((virtNetdev *)hostdev->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
-    ((virtNetdev *)hostdev->netdevs->pdata[0])->vlan.id = (guint16)vlan;
+    g_ptr_array_set_size(VIRT_NETDEVS(hostdev), 1);
+    ((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
+    ((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[0])->vlan.id = (guint16)vlan;
     hostdev->interface = g_new0(virtInterface, 1);
     hostdev->interface->opaque = g_strdup("");
     return list;
@@ -42,17 +43,17 @@ assertPlan(twoGuests *f, const GPtrArray *list, const char *shown)
 static void
 assertSet(twoGuests *f, guint port, guint vlan, const GPtrArray *list)
 {
-    const GPtrArray *wanted = ((const virtHostdev *)list->pdata[0])->netdevs;
+    const GPtrArray *wanted = VIRT_NETDEVS((const virtHostdev *)list->pdata[0]);
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(record->phase, ==, VIRT_PHASE_ACTIVE);
-    g_assert_cmpuint(record->wanted->len, ==, 1);
-    g_assert_cmpuint(record->before->len, ==, 1);
-    g_assert_nonnull(virtNetdevListFind(record->wanted, port));
-    g_assert_true(virtNetdevListEqual(record->wanted, wanted) && virtNetdevListEqual(wanted, record->wanted));
-    g_assert_nonnull(virtNetdevListFind(record->before, port));
+    g_assert_cmpuint(WANTED(record)->len, ==, 1);
+    g_assert_cmpuint(BEFORE(record)->len, ==, 1);
+    g_assert_nonnull(virtNetdevListFind(WANTED(record), port));
+    g_assert_true(virtNetdevListEqual(WANTED(record), wanted) && virtNetdevListEqual(wanted, WANTED(record)));
+    g_assert_nonnull(virtNetdevListFind(BEFORE(record), port));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, port, 0)->vlan, ==, vlan);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 3 - port, 0)->vlan, ==, port == 2 ? 0 : 7);
 }
@@ -77,7 +78,7 @@ cycle(twoGuests *f, const char *shown, guint port)
     g_assert_no_error(error);
     assertSet(f, port, 43, other);
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/a.xml");
-    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    testRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -126,7 +127,7 @@ static void
 testNothingToWrite(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) list = wantAny(f, 42);
-    virtNetdev *netdev = ((virtHostdev *)list->pdata[0])->netdevs->pdata[0];
+    virtNetdev *netdev = VIRT_NETDEVS((virtHostdev *)list->pdata[0])->pdata[0];
     g_autoptr(GPtrArray) rows = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -152,13 +153,13 @@ static void
 testUpdateOfTwo(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) both = guestsWant(f, 1, 0), one = wantAny(f, 43);
-    virtNetdev *netdev = ((virtHostdev *)one->pdata[0])->netdevs->pdata[0];
+    virtNetdev *netdev = VIRT_NETDEVS((virtHostdev *)one->pdata[0])->pdata[0];
     g_autoptr(GError) error = NULL;
 
     (void)opaque;
     virtProvisionPrepare(f->fake->host, f->a, both, &error);
     g_assert_no_error(error);
-    *netdev = *(const virtNetdev *)((const virtHostdev *)both->pdata[0])->netdevs->pdata[0];
+    *netdev = *(const virtNetdev *)VIRT_NETDEVS((const virtHostdev *)both->pdata[0])->pdata[0];
     netdev->port = VIRT_NETDEV_PORT_ANY;
     g_assert_false(virtProvisionUpdate(f->fake->host, f->a, one->pdata[0], &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "Cannot take away port 2 ");
@@ -190,9 +191,9 @@ testMadeUp(twoGuests *f, gconstpointer opaque)
     fakeHostRandomMac(f->fake, PF, 2, 0, "02:11:22:33:44:55");
     virtProvisionPrepare(f->fake->host, f->a, list, &error);
     g_assert_no_error(error);
-    record = virtProvisionRecordLoad(f->fake->host, name, NULL);
-    g_assert_true(virtMacIsZero(virtNetdevListFind(record->before, 2)->mac));
-    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    record = testRecordLoad(f->fake->host, name, NULL);
+    g_assert_true(virtMacIsZero(virtNetdevListFind(BEFORE(record), 2)->mac));
+    testRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     bound = fakeHostRead(f->fake, "sys/bus/pci/drivers/dualvf/bind");
     g_assert_cmpstr(bound, ==, name);
@@ -211,7 +212,7 @@ testCutOff(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, &error));
     fakeHostHeal(f->fake);
     g_clear_error(&error);
-    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    testRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -227,13 +228,13 @@ testWords(twoGuests *f, gconstpointer opaque)
     for (guint i = 0; i < 2 * G_N_ELEMENTS(parts); i++) {
         g_autoptr(GPtrArray) list = wantAny(f, 42);
         virtHostdev *hostdev = list->pdata[0];
-        virtNetdev *netdev = hostdev->netdevs->pdata[0];
+        virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[0];
         g_autoptr(GPtrArray) rows = NULL;
         g_autoptr(GError) error = NULL;
         bool plain = i % 2;
 
         if (i / 2 < 2)
-            g_assert_true(virtPCIAddressParse(i / 2 ? "0000:0f:00.0" : PF, &hostdev->address, NULL));
+            testSetHandle(&hostdev->handle, i / 2 ? "0000:0f:00.0" : PF);
         netdev->port = i / 2 == 3 ? 3 : plain ? 1 : VIRT_NETDEV_PORT_ANY;
         if (plain)
             g_clear_pointer(&hostdev->interface, virtInterfaceFree);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "twoguests.h"
+#include "testrecord.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -56,7 +57,7 @@ testRollbackFails(twoGuests *f, gconstpointer opaque)
         fakeHostHeal(f->fake);
         f->fake->judge = NULL;
         g_clear_error(&error);
-        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+        g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
         g_assert_no_error(error);
         guestsAssertAsBefore(f);
     }
@@ -75,7 +76,7 @@ testTogetherFails(twoGuests *f, gconstpointer opaque)
         g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
         g_assert_no_error(error);
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->vlan, ==, 203);
-        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+        g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
         g_assert_no_error(error);
         fakeHostHeal(f->fake);
         guestsAssertAsBefore(f);
@@ -113,7 +114,7 @@ static void
 testUnsupported(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    virtNetdev *trusting = ((virtHostdev *)wanted->pdata[0])->netdevs->pdata[1];
+    virtNetdev *trusting = VIRT_NETDEVS((virtHostdev *)wanted->pdata[0])->pdata[1];
     g_autoptr(GError) error = NULL;
 
     fakeHostVF(f->fake, PF, 2, 0)->trust = G_MAXUINT32;
@@ -140,7 +141,7 @@ testRecordRefused(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_autofree char *all = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", fakeHostVFAddress(f->fake, PF, 1));
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     sets = f->fake->sets;
 
     g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
@@ -162,10 +163,10 @@ demandRecord(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fake
 {
     fakeHost *fake = opaque;
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(fake->host, fakeHostVFAddress(fake, PF, vf), &error);
+    g_autoptr(virtRecord) record = testRecordLoad(fake->host, fakeHostVFAddress(fake, PF, vf), &error);
 
     g_assert_no_error(error);
-    g_assert_nonnull(virtNetdevListFind(record->before, port));
+    g_assert_nonnull(virtNetdevListFind(BEFORE(record), port));
     return 0;
 }
 
@@ -179,7 +180,7 @@ testRecordFirst(twoGuests *f, gconstpointer opaque)
     f->fake->judgeOpaque = f->fake;
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_cmpuint(f->fake->attrs, ==, 16);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(f->fake->attrs, ==, 32);
     guestsAssertAsBefore(f);
 }
@@ -195,7 +196,7 @@ testAgainFails(twoGuests *f, gconstpointer opaque)
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, second, NULL));
     /* The driver refuses this attribute from now on, so it did not go back either. */
     fakeHostHeal(f->fake);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     guestsAssertAsBefore(f);
 }
 

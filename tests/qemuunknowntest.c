@@ -6,6 +6,7 @@
 #include "hypervisor/provision_drift.h"
 #include "hypervisor/provision_plan.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,7 @@ release(twoGuests *f)
 {
     g_autoptr(GError) error = NULL;
 
-    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    testRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -113,8 +114,8 @@ testUntouched(twoGuests *f, gconstpointer opaque)
     const virtHostdev *hostdev = wanted->pdata[0];
     g_autofree char *before = NULL, *after = NULL;
 
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        ((virtNetdev *)hostdev->netdevs->pdata[i])->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++)
+        ((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[i])->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     bindBeforehand(f, MADE_UP);
     before = fakeHostDump(f->fake);
     prepare(f, wanted);
@@ -133,7 +134,7 @@ static void
 testSame(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    virtNetdev *netdev = virtNetdevListFind(((virtHostdev *)wanted->pdata[0])->netdevs, 1);
+    virtNetdev *netdev = virtNetdevListFind(VIRT_NETDEVS((virtHostdev *)wanted->pdata[0]), 1);
     g_autofree char *log = NULL;
 
     g_assert_true(virtMacParse(MADE_UP, netdev->mac));
@@ -176,7 +177,7 @@ static void
 assertSetRows(virtHost *host, const virtDrift *drift, void *opaque)
 {
     g_assert_no_error(drift->problem);
-    g_assert_cmpuint(drift->drifted->len, ==, 0);
+    g_assert_cmpuint(testCountDrifted(drift), ==, 0);
     for (guint i = 0; i < drift->rows->len; i++) {
         const virtPlanRow *row = drift->rows->pdata[i];
 
@@ -223,7 +224,7 @@ assertInUse(twoGuests *f, const char *part)
     g_clear_error(&error);
     virtProvisionPrepare(f->fake->host, hand, wanted, &error);
     g_assert_no_error(error);
-    virtProvisionRelease(f->fake->host, hand, NULL, &error);
+    testRelease(f->fake->host, hand, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -261,7 +262,7 @@ testUpperUnread(twoGuests *f, gconstpointer opaque)
 }
 
 static void
-testAddress(twoGuests *f, gconstpointer opaque)
+testNoAddress(twoGuests *f, gconstpointer opaque)
 {
     f->fake->ipv4Netdev = "enp1s16f0";
     assertInUse(f, "its netdev enp1s16f0 has the address 192.0.2.7.");
@@ -396,13 +397,13 @@ static void
 testDriverForgotten(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     g_autoptr(GError) error = NULL;
 
     prepare(f, wanted);
     fakeHostBindVFIO(f->fake, VF0);
     fakeHostFile(f->fake, "vfio-pci\n", DEVICE "/driver_override");
-    virtProvisionRelease(f->fake->host, f->a, none, &error);
+    testRelease(f->fake->host, f->a, none, &error);
     g_assert_no_error(error);
     assertBoundBack(f, VF0, VF0, "\n");
     guestsAssertAsBefore(f);
@@ -414,13 +415,13 @@ static void
 testDriverStays(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
-    g_autoptr(GArray) listed = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GArray) listed = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     g_autoptr(GError) error = NULL;
 
-    g_array_append_val(listed, ((virtHostdev *)wanted->pdata[0])->address);
+    g_array_append_val(listed, ((virtHostdev *)wanted->pdata[0])->handle);
     prepare(f, wanted);
     fakeHostBindVFIO(f->fake, VF0);
-    virtProvisionRelease(f->fake->host, f->a, listed, &error);
+    testRelease(f->fake->host, f->a, listed, &error);
     g_assert_no_error(error);
     assertBoundBack(f, "", "", "(null)\n");
     prepare(f, wanted);
@@ -448,7 +449,7 @@ main(int argc, char **argv)
         {"/unknown/shown", testShown},
         {"/in-use/upper", testUpper},
         {"/in-use/upper-unread", testUpperUnread},
-        {"/in-use/address", testAddress},
+        {"/in-use/address", testNoAddress},
         {"/in-use/namespace", testNamespace},
         {"/lock/taken-down", testTakenDown},
         {"/driver/comes-back", testDriver},

@@ -6,6 +6,7 @@
 #include "hypervisor/provision_drift.h"
 #include "hypervisor/provision_plan.h"
 #include "twoguests.h"
+#include "testrecord.h"
 
 #include <errno.h>
 #include <string.h>
@@ -61,7 +62,7 @@ stop(twoGuests *f)
 {
     g_autoptr(GError) error = NULL;
 
-    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    testRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     guestsAssertAsBefore(f);
 }
@@ -70,7 +71,7 @@ static void
 countDrift(virtHost *host, const virtDrift *drift, void *opaque)
 {
     g_assert_no_error(drift->problem);
-    *(guint *)opaque += drift->drifted->len;
+    *(guint *)opaque += testCountDrifted(drift);
 }
 
 static guint
@@ -116,7 +117,7 @@ testUntouched(twoGuests *f, gconstpointer opaque)
 
     for (guint i = 0; i < G_N_ELEMENTS(domains); i++) {
         const virtHostdev *hostdev = domains[i]->hostdevs->pdata[0];
-        g_assert_false(virtNetdevHas(hostdev->netdevs->pdata[0], VIRT_NETDEV_VLAN));
+        g_assert_false(virtNetdevHas(VIRT_NETDEVS(hostdev)->pdata[0], VIRT_NETDEV_VLAN));
     }
     start(f, netdev);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 7);
@@ -157,10 +158,10 @@ testSilent(twoGuests *f, gconstpointer opaque)
         f->fake->failErrno = errnos[i];
         virtProvisionPrepare(f->fake->host, f->a, domain->hostdevs, &error);
         g_assert_no_error(error);
-        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL) == (errnos[i] == EOPNOTSUPP));
+        g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL) == (errnos[i] == EOPNOTSUPP));
     }
     f->fake->refused = 0;
-    virtProvisionRelease(f->fake->host, f->a, NULL, &error);
+    testRelease(f->fake->host, f->a, NULL, &error);
     g_assert_no_error(error);
     records = virtProvisionRecordList(f->fake->host, NULL);
     g_assert_cmpuint(records->len, ==, 0);

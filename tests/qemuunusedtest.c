@@ -3,6 +3,7 @@
  */
 #include "hypervisor/provision_plan.h"
 #include "updateguest.h"
+#include "testrecord.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +62,14 @@ refuseStart(updateGuest *f, const char *name, const char *part)
     updateAssertHardware(f, f->attached);
 }
 
+static bool
+isUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error)
+{
+    const virtHandle handle = testHandle(name);
+
+    return virtProvisionCheckUnused(host, &handle, owner, error);
+}
+
 static void
 testStranger(updateGuest *f, gconstpointer opaque)
 {
@@ -70,21 +79,21 @@ testStranger(updateGuest *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
-    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(isUnused(f->fake->host, name, f->b, &error));
     makeLink(f, "/dev/vfio/devices/vfio3", "proc/4711/fd/10");
-    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(isUnused(f->fake->host, name, f->b, &error));
     fakeHostFile(f->fake, "", "sys/bus/pci/devices/%s/vfio-dev/vfio3/dev", name);
     fakeHostFile(f->fake, "", "dev/vfio/noiommu-17");
     for (guint i = 0; i < G_N_ELEMENTS(targets); i++) {
         makeLink(f, targets[i], "proc/4711/fd/10");
-        g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+        g_assert_false(isUnused(f->fake->host, name, f->b, &error));
         g_assert_nonnull(strstr(error->message, "by process 4711 (qemu?[2J), which has /dev/vfio/"));
         updateAssertError(&error, VIRT_ERROR_BUSY, name);
         refuseStart(f, name, "by process 4711");
     }
     /* Of a process that came and went only its directory is left. */
     fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
-    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(isUnused(f->fake->host, name, f->b, &error));
     g_assert_cmpuint(f->fake->warnings->len, ==, 0);
 }
 
@@ -95,10 +104,10 @@ testStrangerUnbound(updateGuest *f, gconstpointer opaque)
     const char *name = fakeHostVFAddress(f->fake, PF, 2);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(isUnused(f->fake->host, name, f->b, &error));
     makeLink(f, "../../../kernel/iommu_groups/18", "sys/bus/pci/devices/%s/iommu_group", name);
     makeLink(f, "/dev/vfio/18", "proc/4711/fd/10");
-    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(isUnused(f->fake->host, name, f->b, &error));
 }
 
 /* Where there is a record, that says who has the VF, or the rest of its group; unless its owner is gone: then it is not
@@ -107,7 +116,7 @@ static void
 testStrangerRecorded(updateGuest *f, gconstpointer opaque)
 {
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
@@ -116,7 +125,7 @@ testStrangerRecorded(updateGuest *f, gconstpointer opaque)
     refuseStart(f, f->vf, "by domain 'a'");
     /* The group's other device has a record: it is that one's owner who has the group open. */
     fakeHostFile(f->fake, "", "sys/kernel/iommu_groups/17/devices/%s", f->vf);
-    g_assert_true(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_true(isUnused(f->fake->host, name, f->b, &error));
     /* But not where that owner has gone. */
     record->owner.pid = 0;
     g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
@@ -166,7 +175,7 @@ static void
 leave(updateGuest *f)
 {
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, NULL));
     fakeHostHeal(f->fake);
 }
 
@@ -174,7 +183,7 @@ leave(updateGuest *f)
 static void
 assertWaits(updateGuest *f, const char *user)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_autofree char *dump = fakeHostDump(f->fake);
     g_autofree char *waits = virtProvisionWaits(f->fake->host, record);
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
@@ -185,7 +194,7 @@ assertWaits(updateGuest *f, const char *user)
     g_assert_nonnull(strstr(waits, " waits: "));
     g_assert_false(virtProvisionReleaseOne(f->fake->host, record, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, user);
-    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_false(testRelease(f->fake->host, f->a, NULL, &error));
     updateAssertError(&error, VIRT_ERROR_REFUSED, user);
     g_ptr_array_add(list, updateNewHostdev(f->vf));
     g_assert_false(virtProvisionPrepare(f->fake->host, f->b, list, &error));
@@ -199,7 +208,7 @@ assertWaits(updateGuest *f, const char *user)
 static void
 assertGoesBack(updateGuest *f)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_autofree char *waits = virtProvisionWaits(f->fake->host, record);
     g_autoptr(GError) error = NULL;
 
@@ -207,7 +216,7 @@ assertGoesBack(updateGuest *f)
     g_assert_true(virtProvisionReleaseOne(f->fake->host, record, &error));
     g_assert_no_error(error);
     updateAssertHardware(f, f->before);
-    g_assert_null(virtProvisionRecordLoad(f->fake->host, f->vf, NULL));
+    g_assert_null(testRecordLoad(f->fake->host, f->vf, NULL));
 }
 
 /* The VF was given to another domain, in whatever way. */
@@ -273,7 +282,7 @@ testWaitsInGroup(updateGuest *f, gconstpointer opaque)
 static void
 testOwnGuestHasIt(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(GError) error = NULL;
 
     makeStranger(f);
@@ -320,19 +329,19 @@ static void
 testPF(updateGuest *f, gconstpointer opaque)
 {
     const char *second = fakeHostVFAddress(f->fake, PF, 1);
-    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     g_autofree char *link = virtHostPath(f->fake->host, "sys/bus/pci/devices/" PF "/driver");
     g_autoptr(GError) error = NULL;
-    virtPCIAddress address;
+    virtHandle handle;
 
     makeStranger(f);
     makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
-    g_assert_true(virtPCIAddressParse(f->vf, &address, NULL));
-    g_array_append_val(devices, address); /* a VF is nobody's PF */
+    handle = testHandle(f->vf);
+    g_array_append_val(devices, handle); /* a VF is nobody's PF */
     g_assert_true(virtProvisionCheckPFs(f->fake->host, devices, &error));
     g_array_set_size(devices, 0);
-    g_assert_true(virtPCIAddressParse(PF, &address, NULL));
-    g_array_append_val(devices, address);
+    handle = testHandle(PF);
+    g_array_append_val(devices, handle);
     g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     g_assert_nonnull(strstr(error->message, "PF " PF " cannot be given to a guest"));
     g_assert_nonnull(strstr(error->message, second));
@@ -342,14 +351,14 @@ testPF(updateGuest *f, gconstpointer opaque)
     leave(f);
     g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a'");
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_true(virtProvisionCheckPFs(f->fake->host, devices, &error));
     setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
     g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'd'");
     setStatus(f, "d", NULL);
-    g_assert_true(virtPCIAddressParse(f->vf, &address, NULL));
-    g_array_append_val(devices, address);
+    handle = testHandle(f->vf);
+    g_array_append_val(devices, handle);
     g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by this domain itself");
     /* VFIO gives the PF itself away without taking its VFs. */
@@ -362,12 +371,12 @@ testPF(updateGuest *f, gconstpointer opaque)
 static void
 testPlanPF(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
-    virtPCIAddress address;
+    virtHandle handle;
 
-    g_assert_true(virtPCIAddressParse(PF, &address, NULL));
-    g_array_append_val(devices, address);
+    handle = testHandle(PF);
+    g_array_append_val(devices, handle);
     virtProvisionPlanPFs(f->fake->host, rows, devices);
     g_assert_cmpuint(rows->len, ==, 1);
     g_assert_nonnull(strstr(((virtPlanRow *)rows->pdata[0])->problem, "cannot be given to a guest"));
@@ -382,14 +391,14 @@ testCannotBeTold(updateGuest *f, gconstpointer opaque)
     static const char *const texts[] = {"", "<domstatus pid='1'><domain id='1'><devices><hostdev/>",
                                         "<domstatus><domain id='1'><hostdev></domain></domstatus>"};
     const char *name = fakeHostVFAddress(f->fake, PF, 1);
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_autofree char *proc = virtHostPath(f->fake->host, "proc");
     g_autofree char *away = virtHostPath(f->fake->host, "away");
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         setStatus(f, "d", texts[i]);
-        g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+        g_assert_false(isUnused(f->fake->host, name, f->b, &error));
         updateAssertError(&error, VIRT_ERROR_HOST, "Cannot tell whether somebody has VF");
         g_assert_false(virtProvisionReleaseOne(f->fake->host, record, &error));
         updateAssertError(&error, VIRT_ERROR_HOST, "qemu/d.xml cannot be read");
@@ -398,7 +407,7 @@ testCannotBeTold(updateGuest *f, gconstpointer opaque)
     setStatus(f, "d", NULL);
     makeStranger(f);
     g_assert_cmpint(rename(proc, away), ==, 0);
-    g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_false(isUnused(f->fake->host, name, f->b, &error));
     updateAssertError(&error, VIRT_ERROR_HOST, "/proc: No such file or directory");
 }
 
@@ -416,7 +425,7 @@ testManyProcesses(updateGuest *f, gconstpointer opaque)
 
         g_assert_cmpint(mkdir(path, 0755), ==, 0);
     }
-    g_assert_false(virtProvisionCheckUnused(f->fake->host, name, f->b, &error));
+    g_assert_false(isUnused(f->fake->host, name, f->b, &error));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by process 4711");
     g_assert_null(virtHostListDir(f->fake->host, &error, "proc"));
     updateAssertError(&error, VIRT_ERROR_HOST, "proc: it has more than 65536 entries");
@@ -444,7 +453,7 @@ testOneLook(updateGuest *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, f->b, list, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->host->passes, ==, passes + 1);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->b, NULL, &error));
+    g_assert_true(testRelease(f->fake->host, f->b, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(f->fake->host->passes, ==, passes + 2);
 }

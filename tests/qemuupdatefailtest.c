@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "updateguest.h"
+#include "testrecord.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -79,7 +80,7 @@ testRollbackFails(updateGuest *f, gconstpointer opaque)
         f->fake->judge = refuseAfter;
         f->fake->judgeOpaque = &allowed;
         g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
-        record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+        record = testRecordLoad(f->fake->host, f->vf, NULL);
         g_assert_cmpint(record->phase, ==, n >= 3 ? VIRT_PHASE_SETTING : VIRT_PHASE_ACTIVE);
         if (n >= 3)
             g_assert_nonnull(strstr(error->message, "Going back failed too: Cannot restore"));
@@ -114,11 +115,11 @@ crash(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wan
 
     if (c->onDisk)
         return EIO;
-    record = virtProvisionRecordLoad(c->f->fake->host, c->f->vf, NULL);
+    record = testRecordLoad(c->f->fake->host, c->f->vf, NULL);
     g_assert_nonnull(record);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_SETTING);
-    g_assert_true(virtNetdevHas(virtNetdevListFind(record->before, port), attr));
-    g_assert_true(virtNetdevHas(virtNetdevListFind(record->wanted, port), attr));
+    g_assert_true(virtNetdevHas(virtNetdevListFind(BEFORE(record), port), attr));
+    g_assert_true(virtNetdevHas(virtNetdevListFind(WANTED(record), port), attr));
     if (c->allowed-- > 0)
         return 0;
     c->onDisk = fakeHostRead(c->f->fake, "run/libvirt-hostdev/%s", c->f->vf);
@@ -159,11 +160,11 @@ testCrash(updateGuest *f, gconstpointer opaque)
 static void
 testBeforeGrows(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_autoptr(virtRecord) after = NULL;
     Crash c = {f, G_MAXINT, NULL};
 
-    virtNetdevListFind(record->before, 1)->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
+    virtNetdevListFind(BEFORE(record), 1)->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);
     g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     fakeHostVF(f->fake, PF, 1, 0)->link = 1;
     updateChangeAll(f);
@@ -173,9 +174,9 @@ testBeforeGrows(updateGuest *f, gconstpointer opaque)
     updateNetdev(f->new, 1)->link = 0;
     g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, NULL));
     f->fake->judge = NULL;
-    after = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
-    g_assert_cmpuint(virtNetdevListFind(after->before, 1)->link, ==, 1);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    after = testRecordLoad(f->fake->host, f->vf, NULL);
+    g_assert_cmpuint(virtNetdevListFind(BEFORE(after), 1)->link, ==, 1);
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->link, ==, 1);
 }
 
@@ -226,7 +227,7 @@ testDiskFull(updateGuest *f, gconstpointer opaque)
     fakeHostHeal(f->fake);
     updateAssertError(&error, VIRT_ERROR_HOST, "The record could not be corrected");
     updateAssertHardware(f, f->attached);
-    record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_SETTING);
     g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, &error));
     updateAssertAllChanged(f);

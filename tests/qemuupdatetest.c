@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "updateguest.h"
+#include "testrecord.h"
 
 #include <string.h>
 
@@ -20,9 +21,9 @@ testUpdate(updateGuest *f, gconstpointer opaque)
     log = fakeHostTakeLog(f->fake);
     g_assert_null(strstr(log, "mac"));
     g_assert_cmpuint(f->fake->attrs, ==, 5);
-    record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_cmpuint(record->owner.pid, ==, getpid());
-    g_assert_cmpuint(virtNetdevListFind(record->before, 2)->vlan.id, ==, 7);
+    g_assert_cmpuint(virtNetdevListFind(BEFORE(record), 2)->vlan.id, ==, 7);
     updateReleaseAndCheck(f);
 }
 
@@ -63,7 +64,7 @@ testDroppedRate(updateGuest *f, gconstpointer opaque)
     g_autoptr(GError) error = NULL;
 
     fakeHostVF(f->fake, PF, 2, 0)->maxRate = 0;
-    virtProvisionRelease(f->fake->host, f->a, NULL, NULL);
+    testRelease(f->fake->host, f->a, NULL, NULL);
     fakeHostVF(f->fake, PF, 2, 0)->maxRate = 0;
     updateAttach(f);
     f->fake->vlanNeedsNoRate = true;
@@ -116,16 +117,16 @@ testFixed(updateGuest *f, gconstpointer opaque)
     *first = good;
     first->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID);
     updateRefuse(f, f->a, f->new, VIRT_ERROR_INVALID, "port GUID");
-    g_ptr_array_remove_index(f->new->netdevs, 0);
+    g_ptr_array_remove_index(VIRT_NETDEVS(f->new), 0);
     updateRefuse(f, f->a, f->new, VIRT_ERROR_INVALID, "Cannot take away port 1");
 }
 
 static void
 testAddedPort(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
 
-    g_ptr_array_remove_index(record->wanted, 1);
+    g_ptr_array_remove_index(WANTED(record), 1);
     g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_ACTIVE, NULL));
     g_free(f->record);
     f->record = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", f->vf);
@@ -135,7 +136,7 @@ testAddedPort(updateGuest *f, gconstpointer opaque)
 static void
 testRefused(updateGuest *f, gconstpointer opaque)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
     virtHostdev *other = updateNewHostdev(fakeHostVFAddress(f->fake, PF, 1));
 
     updateChangeAll(f);

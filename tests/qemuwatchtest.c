@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "util/virnetlink.h"
+#include "testrecord.h"
 
 /* ---- what we do ourselves ---- */
 
@@ -26,7 +27,7 @@ updateMeanwhile(gulong microseconds)
     if (!held)
         return;
     g_clear_pointer(&held, virtStateLockRelease);
-    virtNetdevListFind(updated->hostdev->netdevs, 1)->vlan.id = 77;
+    virtNetdevListFind(VIRT_NETDEVS(updated->hostdev), 1)->vlan.id = 77;
     g_assert_true(virtProvisionUpdate(host, updated->a, updated->hostdev, &error));
     g_assert_no_error(error);
 }
@@ -57,7 +58,7 @@ testReleasedMeanwhile(driftGuest *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) seen = virtProvisionRecordList(f->fake->host, NULL);
 
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     virtProvisionDrift(f->fake->host, seen, ended, NULL);
 }
 
@@ -218,7 +219,7 @@ testCounters(driftGuest *f, gconstpointer opaque)
     g_ptr_array_add(list, driftNewHostdev(fakeHostVFAddress(f->fake, PF, 1)));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 1);
     f->fake->busy = 1;
-    virtNetdevListFind(f->hostdev->netdevs, 1)->vlan.id = 77;
+    virtNetdevListFind(VIRT_NETDEVS(f->hostdev), 1)->vlan.id = 77;
     g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->hostdev, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RETRIES), ==, 1);
@@ -227,12 +228,12 @@ testCounters(driftGuest *f, gconstpointer opaque)
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_REFUSALS), ==, 1);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ROLLBACKS), ==, 1);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RESTORED), ==, 1);
-    virtNetdevListFind(f->hostdev->netdevs, 1)->vlan.id = 78;
+    virtNetdevListFind(VIRT_NETDEVS(f->hostdev), 1)->vlan.id = 78;
     g_assert_false(virtProvisionUpdate(f->fake->host, f->a, f->hostdev, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_REFUSALS), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ROLLBACKS), ==, 2);
     f->fake->refused = 0;
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_RESTORED), ==, 2);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_CHANGES), ==, 2);
     file = fakeHostRead(f->fake, VIRT_STATE_DIR "/" PF VIRT_STATE_LOCK_SUFFIX);

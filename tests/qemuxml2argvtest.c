@@ -235,7 +235,7 @@ checkDevices(const Case *c, const char *args)
         g_autofree char *wanted = NULL;
         const char *found;
 
-        virtPCIAddressFormat(&hostdev->address, address);
+        g_strlcpy(address, hostdev->handle.name, sizeof(address));
         wanted = g_strdup_printf("\"driver\":\"vfio-pci\",\"host\":\"%s\"", address);
         found = strstr(args, wanted);
         g_assert_nonnull(found);

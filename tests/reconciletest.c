@@ -6,6 +6,7 @@
  */
 #include "daemonguest.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 #include <string.h>
 
@@ -71,13 +72,13 @@ static void
 assertVlans(daemonGuest *f, guint inMetadata, guint inRecord, guint inKernel)
 {
     g_autoptr(GPtrArray) metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
 
     g_assert_nonnull(metadata);
     g_assert_nonnull(record);
     const virtHostdev *entry = metadata->pdata[0];
-    g_assert_cmpuint(((virtNetdev *)entry->netdevs->pdata[0])->vlan.id, ==, inMetadata);
-    g_assert_cmpuint(((virtNetdev *)record->wanted->pdata[0])->vlan.id, ==, inRecord);
+    g_assert_cmpuint(((virtNetdev *)VIRT_NETDEVS(entry)->pdata[0])->vlan.id, ==, inMetadata);
+    g_assert_cmpuint(((virtNetdev *)WANTED(record)->pdata[0])->vlan.id, ==, inRecord);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, inKernel);
 }
 
@@ -85,9 +86,9 @@ assertVlans(daemonGuest *f, guint inMetadata, guint inRecord, guint inKernel)
 static void
 cutUpdateOff(daemonGuest *f, guint16 vlan)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
 
-    ((virtNetdev *)record->wanted->pdata[0])->vlan.id = vlan;
+    ((virtNetdev *)WANTED(record)->pdata[0])->vlan.id = vlan;
     g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_SETTING, NULL));
 }
 
@@ -174,7 +175,7 @@ testDamaged(daemonGuest *f, gconstpointer opaque)
         g_assert_true(reconcile(&error) == (i > 0));
         if (i == 0)
             g_assert_nonnull(strstr(error->message, "nonsense"));
-        g_assert_null(virtProvisionRecordLoad(f->fake->host, f->vf, NULL));
+        g_assert_null(testRecordLoad(f->fake->host, f->vf, NULL));
         g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 0);
     }
 }
@@ -190,7 +191,7 @@ testDamagedHas(daemonGuest *f, gconstpointer opaque)
               sizeof(faultState->guest.live));
     g_assert_false(reconcile(&error));
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED);
-    record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    record = testRecordLoad(f->fake->host, f->vf, NULL);
     g_assert_nonnull(record);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
 }
@@ -202,7 +203,7 @@ assertEnd(daemonGuest *f, int code, const char *words)
     virtBrokerRequest request = {.verb = VIRT_BROKER_END, .uuid = UUID_A};
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtPCIAddressParse(f->vf, &request.address, NULL));
+    testSetHandle(&request.handle, f->vf);
     if (!words) {
         g_assert_true(virtDaemonRequestRun(NULL, &request, false, &error));
         g_assert_no_error(error);
@@ -218,7 +219,7 @@ static void
 testAttached(daemonGuest *f, gconstpointer opaque)
 {
     fakeVF *vf = fakeHostVF(f->fake, PF, 1, 0);
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
 
     fakeHostFile(f->fake, UUID_A, "run/libvirt/qemu/a.xml");
     writeMetadata(daemonGuestHostdev(f->vf, 100), NULL);

@@ -6,13 +6,16 @@
 #include "conf/record_conf.h"
 #include "util/virerror.h"
 #include "util/virstatefile.h"
+#include "testrecord.h"
 
 #define OWNER "  <owner name='vm1' uuid='8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11' pid='612' start='81532'/>\n"
-#define PLACE                                                                                                          \
+#define PLACE "  <source handle='pci/0000:06:02.0'/>\n  <target parent='pci/0000:06:00.0' index='3'/>\n"
+#define FIRST_PLACE                                                                                                    \
     "  <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>\n"                            \
     "  <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>\n"
 #define LISTS "  <before></before>\n  <wanted></wanted>\n"
-#define RECORD(phase, owner, place, lists) "<hostdev phase='" phase "'>\n" owner place lists "</hostdev>\n"
+#define RECORD(phase, owner, place, lists) "<hostdev version='2' phase='" phase "'>\n" owner place lists "</hostdev>\n"
+#define FIRST_RECORD(phase, owner, place, lists) "<hostdev phase='" phase "'>\n" owner place lists "</hostdev>\n"
 
 /* Texts in the one form that is written: they come back byte for byte. */
 static const char *const canonical[] = {
@@ -60,12 +63,45 @@ testRoundTrip(void)
     }
 }
 
+/* What an older version has left is read, and becomes the form that is written now. */
+static void
+testFirstVersion(void)
+{
+    static const char old[] = FIRST_RECORD("active", OWNER, FIRST_PLACE, LISTS);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = virtRecordParse(old, NULL, &error);
+    g_autofree char *text = NULL;
+
+    g_assert_no_error(error);
+    text = virtRecordFormat(record);
+    g_assert_cmpstr(text, ==, RECORD("active", OWNER, PLACE, LISTS));
+}
+
+/* A device that is no PCI function, at a parent that does not count its devices. */
+static void
+testOtherBus(void)
+{
+    static const char text[] = RECORD("active", OWNER,
+                                      "  <source handle='mdev/c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11'/>\n"
+                                      "  <target parent='pci/0000:3d:00.0'/>\n",
+                                      LISTS);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = virtRecordParse(text, NULL, &error);
+    g_autofree char *again = NULL;
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(record->handle.bus, ==, "mdev");
+    g_assert_cmpint(record->index, ==, -1);
+    again = virtRecordFormat(record);
+    g_assert_cmpstr(again, ==, text);
+}
+
 static void
 testModel(void)
 {
     g_autoptr(virtRecord) record = virtRecordParse(canonical[4], NULL, NULL);
     g_autoptr(virtRecord) free = virtRecordParse(canonical[1], NULL, NULL);
-    const virtNetdev *before = record->before->pdata[0];
+    const virtNetdev *before = BEFORE(record)->pdata[0];
 
     g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
     g_assert_cmpstr(virtPhaseName(record->phase), ==, "active");
@@ -73,11 +109,11 @@ testModel(void)
     g_assert_cmpstr(record->owner.uuid, ==, "8a1f4c70-0e5e-4d5e-8b7f-3d1f0b6a9c11");
     g_assert_cmpuint(record->owner.pid, ==, 612);
     g_assert_cmpuint(record->owner.start, ==, 81532);
-    g_assert_cmpuint(record->address.slot, ==, 2);
-    g_assert_cmpuint(record->pf.slot, ==, 0);
+    g_assert_cmpuint(testAddress(&record->handle).slot, ==, 2);
+    g_assert_cmpuint(testAddress(&record->parent).slot, ==, 0);
     g_assert_cmpuint(record->index, ==, 3);
     g_assert_cmpuint(before->present, ==, VIRT_NETDEV_BIT(VIRT_NETDEV_ATTR_LAST) - 1);
-    g_assert_cmpuint(record->wanted->len, ==, 1);
+    g_assert_cmpuint(WANTED(record)->len, ==, 1);
     g_assert_null(free->owner.uuid);
     g_assert_cmpuint(free->owner.pid, ==, 0);
 }
@@ -102,8 +138,16 @@ static const struct {
     {RECORD("active", OWNER, "", LISTS), "r:1: <hostdev> lacks its <source>"},
     {RECORD("active", OWNER, PLACE, "<before/>"), "r:1: <hostdev> lacks its <wanted>"},
     {RECORD("active", OWNER, PLACE, LISTS "<after/>"),
-     "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <pf>, <driver>, <before>, <unknown>, <wanted>): drop or correct it"},
-    {RECORD("active", OWNER, "<source><address/></source>", LISTS), "r:3: <address> lacks its attribute 'domain'"},
+     "r:7: <hostdev> has no child <after> (known: <owner>, <source>, <target>, <driver>, <before>, <unknown>, <wanted>): drop or correct it"},
+    {FIRST_RECORD("active", OWNER, "<source><address/></source>", LISTS),
+     "r:3: <address> lacks its attribute 'domain'"},
+    {RECORD("active", OWNER, FIRST_PLACE, LISTS), "r:3: <source> lacks its attribute 'handle'"},
+    {RECORD("active", OWNER, "<source handle='0000:06:02.x'/><target parent='pci/0000:06:00.0'/>", LISTS),
+     "r:3: handle='0000:06:02.x' in <source>: expected a device such as pci/0000:06:02.0"},
+    {"<hostdev version='3' phase='active'/>",
+     "r:1: version='3' in <hostdev>: not a number from 2 to 2; a newer version of libvirt-hostdev wrote it"},
+    {FIRST_RECORD("active", OWNER, FIRST_PLACE, LISTS "<target/>"),
+     "r:7: <hostdev> has no child <target> (known: <owner>, <source>, <pf>, <driver>, <before>, <unknown>, <wanted>): drop or correct it"},
     {RECORD("active", OWNER, PLACE, "<before><netdev port='1'/><netdev port='1'/></before><wanted/>"),
      "r:5: port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one"},
     {RECORD("active", OWNER, PLACE,
@@ -181,8 +225,8 @@ testLargest(void)
     g_autoptr(virtRecord) again = NULL;
     g_autofree char *text = NULL;
 
-    g_ptr_array_set_size(record->before, 0);
-    g_ptr_array_set_size(record->wanted, 0);
+    g_ptr_array_set_size(BEFORE(record), 0);
+    g_ptr_array_set_size(WANTED(record), 0);
     for (guint port = 1; port <= VIRT_NETDEV_PORT_MAX; port++) {
         virtNetdev *netdev = virtNetdevNew(port);
 
@@ -191,14 +235,14 @@ testLargest(void)
         netdev->vlan.priority = 7;
         netdev->bandwidth.average = netdev->bandwidth.peak = netdev->bandwidth.floor = G_MAXUINT32;
         memset(netdev->profileid, '&', VIRT_NETDEV_PROFILE_LEN - 1);
-        g_ptr_array_add(record->before, netdev);
-        g_ptr_array_add(record->wanted, virtNetdevCopy(netdev));
+        g_ptr_array_add(BEFORE(record), netdev);
+        g_ptr_array_add(WANTED(record), virtNetdevCopy(netdev));
     }
     text = virtRecordFormat(record);
     g_test_message("%u ports make a record of %zu bytes", VIRT_NETDEV_PORT_MAX, strlen(text));
     again = virtRecordParse(text, NULL, &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(again->wanted->len, ==, VIRT_NETDEV_PORT_MAX);
+    g_assert_cmpuint(WANTED(again)->len, ==, VIRT_NETDEV_PORT_MAX);
 }
 
 int
@@ -206,6 +250,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/recordconf/round-trip", testRoundTrip);
+    g_test_add_func("/recordconf/first-version", testFirstVersion);
+    g_test_add_func("/recordconf/other-bus", testOtherBus);
     g_test_add_func("/recordconf/model", testModel);
     g_test_add_func("/recordconf/refused", testRefused);
     g_test_add_func("/recordconf/marks", testMarks);

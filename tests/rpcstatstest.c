@@ -6,6 +6,7 @@
 
 #include "rpcmessage.h"
 #include "util/virerror.h"
+#include "testrecord.h"
 
 #define OURS(target)                                                                                                   \
     "<domain><name>vm1</name><metadata><lh:hostdevs xmlns:lh='" VIRT_NS "'><lh:hostdev><lh:source>"                    \
@@ -38,7 +39,7 @@ testShown(void)
     g_assert_cmpuint(none->len, ==, 0);
     g_assert_cmpuint(shown->len, ==, 3);
     g_assert_true(ours->isHostdev);
-    g_assert_cmpuint(ours->address.bus, ==, 6);
+    g_assert_cmpuint(testAddress(&ours->handle).bus, ==, 6);
     g_assert_cmpuint(ours->rates[VIRT_INTERFACE_IN_AVERAGE], ==, 10);
     g_assert_cmpuint(ours->rates[VIRT_INTERFACE_IN_BURST], ==, 30);
     g_assert_cmpuint(ours->rates[VIRT_INTERFACE_OUT_AVERAGE], ==, 0);

@@ -8,6 +8,7 @@
  */
 #include "fakehost.h"
 #include "tools/tool.h"
+#include "testrecord.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -24,8 +25,8 @@ newHostdev(const char *address)
 {
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
-    hostdev->netdevs = virtNetdevListNew();
+    testSetHandle(&hostdev->handle, address);
+    virtSettingsInit(&hostdev->settings);
     for (guint port = 1; port <= 2; port++) {
         virtNetdev *netdev = virtNetdevNew(port);
 
@@ -33,7 +34,7 @@ newHostdev(const char *address)
         netdev->vlan.protocol = 0x8100;
         netdev->spoofcheck = 0;
         netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) | VIRT_NETDEV_BIT(VIRT_NETDEV_SPOOFCHECK);
-        g_ptr_array_add(hostdev->netdevs, netdev);
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), netdev);
     }
     return hostdev;
 }

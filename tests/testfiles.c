@@ -187,9 +187,9 @@ virtTestMeaning(const char *xml)
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
 
         g_string_append_printf(out, "\n%d ", hostdev->managed);
-        virtPCIAddressFormatXml(out, &hostdev->address, "");
-        for (guint j = 0; j < hostdev->netdevs->len; j++)
-            virtNetdevFormatWritten(out, hostdev->netdevs->pdata[j], &layout);
+        virtHandleFormatXml(out, &hostdev->handle, "");
+        for (guint j = 0; j < VIRT_NETDEVS(hostdev)->len; j++)
+            virtNetdevKind.format(out, VIRT_NETDEVS(hostdev)->pdata[j], VIRT_SETTING_FORMAT_WRITTEN, &layout);
     }
     return g_string_free(out, FALSE);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "twoguests.h"
+#include "testrecord.h"
 
 #include <string.h>
 
@@ -36,8 +37,8 @@ guestsWant(twoGuests *f, guint vfs, guint tag)
     for (guint n = 0; n < vfs; n++) {
         virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-        g_assert_true(virtPCIAddressParse(fakeHostVFAddress(f->fake, PF, n), &hostdev->address, NULL));
-        hostdev->netdevs = virtNetdevListNew();
+        testSetHandle(&hostdev->handle, fakeHostVFAddress(f->fake, PF, n));
+        virtSettingsInit(&hostdev->settings);
         for (guint port = 1; port <= 2; port++) {
             virtNetdev *netdev = virtNetdevNew(port);
             const guint8 mac[6] = {0x52, 0x54, 0, (guint8)tag, (guint8)n, (guint8)port};
@@ -46,7 +47,7 @@ guestsWant(twoGuests *f, guint vfs, guint tag)
             netdev->vlan.id = (guint16)(100 * port + n);
             netdev->vlan.protocol = 0x8100;
             netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-            g_ptr_array_add(hostdev->netdevs, netdev);
+            g_ptr_array_add(VIRT_NETDEVS(hostdev), netdev);
         }
         g_ptr_array_add(list, hostdev);
     }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "updateguest.h"
+#include "testrecord.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -11,8 +12,8 @@ updateNewHostdev(const char *address)
 {
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-    g_assert_true(virtPCIAddressParse(address, &hostdev->address, NULL));
-    hostdev->netdevs = virtNetdevListNew();
+    testSetHandle(&hostdev->handle, address);
+    virtSettingsInit(&hostdev->settings);
     for (guint port = 1; port <= 2; port++) {
         virtNetdev *netdev = virtNetdevNew(port);
         const guint8 mac[6] = {0x52, 0x54, 0, 0, 0, (guint8)port};
@@ -21,10 +22,10 @@ updateNewHostdev(const char *address)
         netdev->vlan.id = (guint16)(100 * port);
         netdev->vlan.protocol = 0x8100;
         netdev->present = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-        g_ptr_array_add(hostdev->netdevs, netdev);
+        g_ptr_array_add(VIRT_NETDEVS(hostdev), netdev);
     }
-    virtNetdevSetRate(hostdev->netdevs->pdata[1], 500, 0);
-    ((virtNetdev *)hostdev->netdevs->pdata[1])->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH);
+    virtNetdevSetRate(VIRT_NETDEVS(hostdev)->pdata[1], 500, 0);
+    ((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[1])->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH);
     return hostdev;
 }
 
@@ -81,7 +82,7 @@ tearDown(updateGuest *f, gconstpointer opaque)
 virtNetdev *
 updateNetdev(virtHostdev *hostdev, guint port)
 {
-    return virtNetdevListFind(hostdev->netdevs, port);
+    return virtNetdevListFind(VIRT_NETDEVS(hostdev), port);
 }
 
 void
@@ -131,12 +132,12 @@ updateAssertHardware(updateGuest *f, const char *dump)
 void
 updateAssertRecord(updateGuest *f, virtPhase phase, const virtHostdev *wanted)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(f->fake->host, f->vf, NULL);
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
 
     g_assert_cmpint(record->phase, ==, phase);
-    g_assert_cmpuint(record->wanted->len, ==, wanted->netdevs->len);
-    for (guint i = 0; i < wanted->netdevs->len; i++) {
-        const virtNetdev *is = record->wanted->pdata[i], *should = wanted->netdevs->pdata[i];
+    g_assert_cmpuint(WANTED(record)->len, ==, VIRT_NETDEVS(wanted)->len);
+    for (guint i = 0; i < VIRT_NETDEVS(wanted)->len; i++) {
+        const virtNetdev *is = WANTED(record)->pdata[i], *should = VIRT_NETDEVS(wanted)->pdata[i];
 
         g_assert_cmphex(is->present, ==, should->present);
         g_assert_cmphex(virtNetdevDiff(should, is), ==, 0);
@@ -148,7 +149,7 @@ updateReleaseAndCheck(updateGuest *f)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, &error));
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, &error));
     g_assert_no_error(error);
     updateAssertHardware(f, f->before);
 }

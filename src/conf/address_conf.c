@@ -1,9 +1,9 @@
-/* address_conf.c: PCI addresses in XML
+/* address_conf.c: how XML says which device of the host: PCI addresses and UUIDs
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <string.h>
+#include "conf/address_conf.h"
 
-#include "conf/netdev_conf.h"
+#include <string.h>
 
 #define BASES "hexadecimal digits follow 0x, octal ones 0"
 
@@ -53,5 +53,74 @@ virtPCIAddressFormatXml(GString *out, const virtPCIAddress *address, const char 
         virtXmlAdd(out, at);
         at += digits + 1;
     }
+    virtXmlAdd(out, "'/>");
+}
+
+/* Bring a UUID, with or without dashes, to 8-4-4-4-12 lower case, for g_free(); NULL where it is none. */
+char *
+virtUuidNormalize(const char *text)
+{
+    GString *out = g_string_new(NULL);
+    guint digits = 0;
+
+    for (; *text; text++) {
+        if (g_ascii_isxdigit(*text)) {
+            if (digits == 8 || digits == 12 || digits == 16 || digits == 20)
+                g_string_append_c(out, '-');
+            g_string_append_c(out, g_ascii_tolower(*text));
+            digits++;
+        } else if (*text != '-' && !g_ascii_isspace(*text)) {
+            digits = 0;
+            break;
+        }
+    }
+    return g_string_free(out, digits != 32);
+}
+
+static bool
+parseUuid(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
+{
+    const char *text = virtXmlGet(node, "uuid");
+    g_autofree char *uuid = text ? virtUuidNormalize(text) : NULL;
+
+    if (!text) {
+        virtXmlError(doc, node, error, "<address> names no mediated device: give its uuid");
+        return false;
+    }
+    if (!uuid) {
+        virtXmlBadValue(doc, node, "uuid", error, "32 hexadecimal digits, dashes between them");
+        return false;
+    }
+    return virtHandleSet(ret, "mdev", uuid, error);
+}
+
+/* Read the <address> @node of a device on @bus: a PCI address as virtPCIAddressParseXml() does, or a UUID. */
+bool
+virtHandleParseXml(const virtXmlDoc *doc, const virtXmlNode *node, const char *bus, virtHandle *ret, GError **error)
+{
+    virtPCIAddress address;
+
+    if (g_str_equal(bus, "mdev"))
+        return parseUuid(doc, node, ret, error);
+    if (!virtPCIAddressParseXml(doc, node, &address, error))
+        return false;
+    virtHandleSetPCI(ret, &address);
+    return true;
+}
+
+/* Append the <address> of @handle as libvirt writes it, with @prefix before the name. */
+void
+virtHandleFormatXml(GString *out, const virtHandle *handle, const char *prefix)
+{
+    virtPCIAddress address;
+
+    if (virtHandleGetPCI(handle, &address)) {
+        virtPCIAddressFormatXml(out, &address, prefix);
+        return;
+    }
+    virtXmlAdd(out, "<");
+    virtXmlAdd(out, prefix);
+    virtXmlAdd(out, "address uuid='");
+    virtXmlEscape(out, handle->name);
     virtXmlAdd(out, "'/>");
 }

@@ -46,9 +46,10 @@ virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_ho
 char *
 virtHostdevFormatStock(const virtHostdev *hostdev)
 {
-    GString *out = g_string_new("<hostdev mode='subsystem' type='pci'><source>");
+    GString *out = g_string_new("<hostdev mode='subsystem' type='");
 
-    virtPCIAddressFormatXml(out, &hostdev->address, "");
+    g_string_append_printf(out, "%s'><source>", hostdev->handle.bus);
+    virtHandleFormatXml(out, &hostdev->handle, "");
     return g_string_free(g_string_append(out, "</source></hostdev>"), FALSE);
 }
 
@@ -66,7 +67,7 @@ virtInterfaceTextMentionsUs(const char *xml, gsize len)
 typedef struct {
     bool hasMac, hasSource, isHostdev;
     guint8 mac[6];
-    virtPCIAddress source;
+    virtHandle source;
 } Sign;
 
 static Sign
@@ -77,7 +78,7 @@ readSign(const virtXmlDoc *doc)
     Sign sign = {.isHostdev = g_strcmp0(virtXmlGet(doc->root, "type"), "hostdev") == 0};
 
     sign.hasMac = mac && virtXmlGet(mac, "address") && virtMacParse(virtXmlGet(mac, "address"), sign.mac);
-    sign.hasSource = address && virtPCIAddressParseXml(doc, address, &sign.source, NULL);
+    sign.hasSource = address && virtHandleParseXml(doc, address, "pci", &sign.source, NULL);
     return sign;
 }
 
@@ -86,12 +87,12 @@ readSign(const virtXmlDoc *doc)
 static bool
 matches(const Sign *sign, const virtDomainRef *domain, const virtHostdevRef *ref)
 {
-    const virtNetdev *netdev = ref->netdevs->pdata[0];
+    const virtNetdev *netdev = VIRT_NETDEVS(ref)->pdata[0];
 
     if (!ref->interface || (!sign->hasMac && !sign->hasSource))
         return false;
     return (!sign->hasMac || memcmp(sign->mac, netdev->mac, sizeof(sign->mac)) == 0) &&
-           (!sign->hasSource || virtPCIAddressCompare(&sign->source, &ref->address) == 0) &&
+           (!sign->hasSource || virtHandleEqual(&sign->source, &ref->handle)) &&
            (sign->isHostdev || !virtDomainRefHasMac(domain, netdev));
 }
 
@@ -160,7 +161,7 @@ static const struct {
 
 typedef struct {
     const virtXmlDoc *device;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    const char *name; /* of the host's device */
     GError **error;
 } Comparison;
 
@@ -257,7 +258,7 @@ isFree(const virtXmlNode *node)
 {
     const char *alias = virtXmlIs(node, NULL, "alias") ? virtXmlGet(node, "name") : NULL;
 
-    return node->ns || virtXmlIs(node, NULL, "netdev") || (alias && !g_str_has_prefix(alias, "ua-"));
+    return node->ns || virtSettingKindFind(node) || (alias && !g_str_has_prefix(alias, "ua-"));
 }
 
 /* An element that says something, if only by being there. */
@@ -300,7 +301,7 @@ compareNodes(const Comparison *c, const virtXmlNode *given, const virtXmlNode *h
 
 /* The source address of a lone PCI <hostdev>. */
 static bool
-getSource(const virtXmlDoc *device, virtPCIAddress *ret, GError **error)
+getSource(const virtXmlDoc *device, virtHandle *ret, GError **error)
 {
     virtDomainRef ref = {.node = device->root};
     g_autoptr(GArray) found = NULL;
@@ -308,7 +309,7 @@ getSource(const virtXmlDoc *device, virtPCIAddress *ret, GError **error)
     if (virtXmlIs(device->root, NULL, "hostdev")) {
         found = virtDomainRefListDevices(device, &ref);
         if (found->len) {
-            *ret = g_array_index(found, virtPCIAddress, 0);
+            *ret = g_array_index(found, virtHandle, 0);
             return true;
         }
     }
@@ -334,13 +335,13 @@ virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize d
     g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, error) : NULL;
     Comparison c = {given, "", error};
     const virtXmlNode *has = NULL;
-    virtPCIAddress address;
+    virtHandle handle;
 
-    if (!refs || !getSource(given, &address, error))
+    if (!refs || !getSource(given, &handle, error))
         return false;
-    virtPCIAddressFormat(&address, c.name);
+    c.name = handle.name;
     if (refs->len)
-        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &address);
+        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &handle);
     if (!has) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
                     "the domain has no <hostdev> with the source %s that could be updated; attach it first", c.name);
@@ -381,10 +382,10 @@ virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsi
     g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, NULL, NULL) : NULL;
     g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, NULL) : NULL;
     const virtXmlNode *has = NULL;
-    virtPCIAddress address;
+    virtHandle handle;
 
-    if (refs && refs->len && getSource(given, &address, NULL))
-        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &address);
+    if (refs && refs->len && getSource(given, &handle, NULL))
+        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &handle);
     return has && virtHostdevIsIn(device, deviceLen, domain, domainLen, NULL) && saysNoMore(given, given->root, has) &&
            saysNoMore(given, has, given->root) &&
            g_strcmp0(getOrDefault(has, "hostdev", "managed"), getOrDefault(given->root, "hostdev", "managed")) == 0;
@@ -392,16 +393,16 @@ virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsi
 
 /* The <interface> with this source, of the first domain of @doc, as users see it; or NULL. */
 static const virtXmlNode *
-findShown(const virtXmlDoc *doc, const virtPCIAddress *address)
+findShown(const virtXmlDoc *doc, const virtHandle *handle)
 {
     const virtXmlNode *devices = virtXmlChild(doc->root, "devices");
 
     for (guint i = 0; devices && i < devices->children->len; i++) {
         const virtXmlNode *node = devices->children->pdata[i];
-        virtPCIAddress source;
+        virtHandle source;
 
-        if (virtInterfaceIs(node) && virtPCIAddressParseXml(doc, virtDomainDeviceFindSource(node), &source, NULL) &&
-            virtPCIAddressCompare(&source, address) == 0)
+        if (virtInterfaceIs(node) && virtDomainDeviceReadHandle(doc, node, &source, NULL) &&
+            virtHandleEqual(&source, handle))
             return node;
     }
     return NULL;
@@ -458,8 +459,8 @@ formatInPlace(const virtXmlDoc *doc, const virtXmlNode *old, const virtXmlDoc *d
  * such interface.
  */
 char *
-virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *old, const char *device,
-                     gsize deviceLen, GError **error)
+virtInterfaceReplace(const char *domain, gsize domainLen, const virtHandle *old, const char *device, gsize deviceLen,
+                     GError **error)
 {
     g_autofree char *shown = virtDomainFormat(domain, domainLen, NULL, VIRT_DOMAIN_FORM_WRITTEN, error);
     g_autoptr(virtXmlDoc) doc = shown ? virtXmlParse(shown, strlen(shown), "domain", error) : NULL;
@@ -471,11 +472,8 @@ virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *
     if (!given)
         return NULL;
     if (!(node = findShown(doc, old))) {
-        char name[VIRT_PCI_ADDRESS_LEN];
-
-        virtPCIAddressFormat(old, name);
         virtXmlError(given, given->root, error,
-                     "the domain shows %s as a <hostdev>: detach it, and attach the <interface>", name);
+                     "the domain shows %s as a <hostdev>: detach it, and attach the <interface>", old->name);
         return NULL;
     }
     if (!checkKeys(given, node, error))

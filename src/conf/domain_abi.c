@@ -74,7 +74,7 @@ claim(GPtrArray *interfaces, const virtNetdev *netdev)
     for (guint i = 0; i < interfaces->len; i++) {
         virtHostdevRef *ref = interfaces->pdata[i];
 
-        if (haveOneMac(netdev, ref->netdevs->pdata[0]))
+        if (haveOneMac(netdev, VIRT_NETDEVS(ref)->pdata[0]))
             return g_ptr_array_steal_index(interfaces, i);
     }
     return NULL;
@@ -159,7 +159,7 @@ static bool
 checkInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *given, virtHostdevRef *ref,
                bool *ret_convert, GError **error)
 {
-    const virtNetdev *netdev = ref->netdevs->pdata[0];
+    const virtNetdev *netdev = VIRT_NETDEVS(ref)->pdata[0];
     const virtHostdevRef *has = claim(c->interfaces, netdev);
 
     *ret_convert = has;
@@ -167,7 +167,7 @@ checkInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
         place(domain, has, given, ref);
     if (has || c->interfaces->len == 0 || virtDomainRefHasMac(domain, netdev))
         return true;
-    return complainMac(c->doc, ref->node, netdev, ((virtHostdevRef *)c->interfaces->pdata[0])->netdevs->pdata[0],
+    return complainMac(c->doc, ref->node, netdev, VIRT_NETDEVS((virtHostdevRef *)c->interfaces->pdata[0])->pdata[0],
                        error);
 }
 
@@ -181,16 +181,16 @@ checkHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
     if (c->hostdevsSeen >= c->hostdevs->len)
         return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen + 1, c->hostdevs->len, error);
     has = c->hostdevs->pdata[c->hostdevsSeen++];
-    if (ref->netdevs->len != has->netdevs->len)
-        return complainCount(c->doc, "netdev", ref->netdevs->len, has->netdevs->len, error);
-    for (guint i = 0; i < ref->netdevs->len; i++) {
-        virtNetdev *given = ref->netdevs->pdata[i];
-        const virtNetdev *old = virtNetdevListFind(has->netdevs, given->port);
+    if (VIRT_NETDEVS(ref)->len != VIRT_NETDEVS(has)->len)
+        return complainCount(c->doc, "netdev", VIRT_NETDEVS(ref)->len, VIRT_NETDEVS(has)->len, error);
+    for (guint i = 0; i < VIRT_NETDEVS(ref)->len; i++) {
+        virtNetdev *given = VIRT_NETDEVS(ref)->pdata[i];
+        const virtNetdev *old = virtNetdevListFind(VIRT_NETDEVS(has), given->port);
 
         if (old && !virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
             virtNetdevCopyAttr(given, old, VIRT_NETDEV_MAC);
         if (!old || !haveOneMac(given, old))
-            return complainMac(c->doc, ref->node, given, old ? old : has->netdevs->pdata[i], error);
+            return complainMac(c->doc, ref->node, given, old ? old : VIRT_NETDEVS(has)->pdata[i], error);
     }
     return true;
 }

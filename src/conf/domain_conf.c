@@ -28,27 +28,6 @@ childText(const virtXmlNode *node, const char *name)
     return child && child->text ? g_strdup(child->text->str) : NULL;
 }
 
-/* Bring a UUID, with or without dashes, to 8-4-4-4-12 lower case; NULL when it is none. */
-static char *
-canonicalUuid(const char *text)
-{
-    GString *out = g_string_new(NULL);
-    guint digits = 0;
-
-    for (; *text; text++) {
-        if (g_ascii_isxdigit(*text)) {
-            if (digits == 8 || digits == 12 || digits == 16 || digits == 20)
-                g_string_append_c(out, '-');
-            g_string_append_c(out, g_ascii_tolower(*text));
-            digits++;
-        } else if (*text != '-' && !g_ascii_isspace(*text)) {
-            digits = 0;
-            break;
-        }
-    }
-    return g_string_free(out, digits != 32);
-}
-
 static bool
 readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **error)
 {
@@ -58,7 +37,7 @@ readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **er
 
     if (!uuid)
         return true;
-    *ret = canonicalUuid(text ? text : "");
+    *ret = virtUuidNormalize(text ? text : "");
     if (!*ret)
         virtXmlError(doc, uuid, error, "'%s' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them",
                      quoted);

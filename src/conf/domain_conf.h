@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conf/netdev_conf.h"
+#include "util/virhandle.h"
 
 /* What a <hostdev> has that is written and shown as <interface type='hostdev'>, beyond itself and its one netdev. */
 typedef struct {
@@ -15,10 +16,10 @@ typedef struct {
 } virtInterface;
 
 typedef struct {
-    virtPCIAddress address;
+    virtHandle handle;
     bool managed; /* managed='yes' */
     guint line;
-    GPtrArray *netdevs;       /* virtNetdev, sorted by port; not empty */
+    virtSettings settings;    /* not empty */
     virtInterface *interface; /* NULL: it is written as a <hostdev> */
 } virtHostdev;
 
@@ -28,8 +29,8 @@ typedef struct {
     char *name;          /* NULL in a document that gives none */
     char *uuid;          /* canonical lower case with dashes, or NULL */
     bool active;         /* has an id='…': the XML of a running domain */
-    GPtrArray *hostdevs; /* virtHostdev: only those that have netdevs, in document order */
-    GArray *devices;     /* virtPCIAddress of each host PCI device, <hostdev> or <interface>, with netdevs or not */
+    GPtrArray *hostdevs; /* virtHostdev: only those that have settings, in document order */
+    GArray *devices;     /* virtHandle of each device of the host, <hostdev> or <interface>, with settings or not */
 } virtDomainConf;
 
 /* What may be done to a document beside reading it. */
@@ -71,8 +72,8 @@ char *virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError 
 /* The <hostdev> of a device document without its netdevs, as libvirt takes it; *ret_hostdev is what it was. NULL
  * without an error: no <hostdev>, or one without <netdev>: libvirt's alone. A misplaced <netdev> is an error. */
 char *virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_hostdev, GError **error);
-/* The host's PCI device that a device document gives to a guest, whether it has netdevs or not. */
-bool virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret);
+/* The host's device that a device document gives to a guest, whether it has settings or not. */
+bool virtDeviceFindHandle(const char *xml, gsize len, virtHandle *ret);
 /* Does all that the device document @device says, but for netdevs, also stand at the same <hostdev> of @domain? What
  * differs is named in the error. */
 bool virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize domainLen, GError **error);
@@ -83,7 +84,7 @@ char *virtMetadataFormat(const GPtrArray *hostdevs);                      /* NUL
 /* Has metadata that is set under another namespace nothing in ours? */
 bool virtMetadataCheckForeign(const char *xml, gsize len, GError **error);
 char *virtHostdevFormatStock(const virtHostdev *hostdev);
-virtHostdev *virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress *address); /* or NULL */
+virtHostdev *virtHostdevListFind(const GPtrArray *hostdevs, const virtHandle *handle); /* or NULL */
 /* A MAC address for each netdev that has neither that nor a GUID. */
 void virtHostdevGenerateMacs(virtHostdev *hostdev);
 virtHostdev *virtHostdevCopy(const virtHostdev *hostdev);
@@ -95,7 +96,7 @@ virtHostdev *virtInterfaceFind(const char *xml, gsize len, const char *domain, g
 
 /* An <interface> in the place of another, in what libvirt has stored. */
 bool virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsize domainLen);
-char *virtInterfaceReplace(const char *domain, gsize domainLen, const virtPCIAddress *old, const char *device,
+char *virtInterfaceReplace(const char *domain, gsize domainLen, const virtHandle *old, const char *device,
                            gsize deviceLen, GError **error);
 
 /* ---- interface_shown.c ---- */
@@ -114,8 +115,8 @@ typedef enum {
 
 /* An <interface> as a client sees it. */
 typedef struct {
-    bool isHostdev;         /* libvirt has a <hostdev> in its place, and does not know it as an interface */
-    virtPCIAddress address; /* of its VF, where isHostdev */
+    bool isHostdev;    /* libvirt has a <hostdev> in its place, and does not know it as an interface */
+    virtHandle handle; /* of its VF, where isHostdev */
     bool hasMac;
     guint8 mac[6];
     char *target;                        /* <target dev>; NULL: none */

@@ -28,10 +28,10 @@ checkNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error
 static bool
 checkInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
-    if (hostdev->netdevs->len > 1) {
+    if (VIRT_NETDEVS(hostdev)->len > 1) {
         virtXmlError(doc, hostdev->node, error,
                      "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>",
-                     hostdev->netdevs->len);
+                     VIRT_NETDEVS(hostdev)->len);
         return false;
     }
     return virtHostdevRefFitsInterface(doc, hostdev, error);
@@ -168,13 +168,15 @@ revertHostdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GPtrArray *l
 {
     bool fits = virtHostdevRefFitsStock(doc, hostdev);
     g_autofree char *dropped = virtInterfaceDropOpaque(hostdev->interface, fits ? "bandwidth" : NULL);
-    char device[VIRT_PCI_ADDRESS_LEN];
 
-    virtPCIAddressFormat(&hostdev->address, device);
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        revertNetdev(hostdev->netdevs->pdata[i], fits, device, lost);
+    for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++)
+        revertNetdev(VIRT_NETDEVS(hostdev)->pdata[i], fits, hostdev->handle.name, lost);
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (k != VIRT_SETTING_NETDEV && hostdev->settings.of[k]->len > 0)
+            lose(lost, "%s: <%s>", hostdev->handle.name, virtSettingKinds[k]->info->name);
+    }
     if (*dropped)
-        lose(lost, "%s: %s of its <interface>", device, dropped);
+        lose(lost, "%s: %s of its <interface>", hostdev->handle.name, dropped);
 }
 
 /* Write a domain so that libvirt without us starts it: a device with one netdev at port 1 as <interface

@@ -19,9 +19,20 @@ virtHostdevRefFree(gpointer opaque)
 {
     virtHostdevRef *ref = opaque;
 
-    g_clear_pointer(&ref->netdevs, g_ptr_array_unref);
+    virtSettingsClear(&ref->settings);
     virtInterfaceFree(ref->interface);
     g_free(ref);
+}
+
+/* The one setting of @ref, where that is a netdev, as that of an <interface> is; or NULL. */
+const virtNetdev *
+virtHostdevRefGetOnlyNetdev(const virtHostdevRef *ref)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (ref->settings.of[k]->len != (k == VIRT_SETTING_NETDEV))
+            return NULL;
+    }
+    return VIRT_NETDEVS(ref)->pdata[0];
 }
 
 /* Whether @node stands where a device of a domain does, or is a document of its own. */
@@ -40,101 +51,147 @@ virtDomainDeviceIsHostdev(const virtXmlNode *node)
     return virtXmlIs(node, NULL, "hostdev") && isDevice(node);
 }
 
-/* Whether libvirt takes @node, a <hostdev>, for a host PCI device. */
-static bool
-isPCIHostdev(const virtXmlNode *node)
+/* The devices of the host that libvirt gives to guests, each named by the <address> of its <source>. */
+static const struct {
+    const char *element, *type;
+    const char *bus;
+} deviceKinds[] = {
+    {"hostdev", "pci", "pci"},
+    {"hostdev", "mdev", "mdev"},
+    {"interface", "hostdev", "pci"},
+};
+
+/* The bus of the device @node, as libvirt takes it; NULL: it is none of the host's, or one of another kind. */
+static const char *
+getBus(const virtXmlNode *node)
 {
+    const char *type = virtXmlGet(node, "type");
     const char *mode = virtXmlGet(node, "mode");
 
-    return g_strcmp0(virtXmlGet(node, "type"), "pci") == 0 && (!mode || g_str_equal(mode, "subsystem"));
+    for (guint i = 0; type && i < G_N_ELEMENTS(deviceKinds); i++) {
+        if (virtXmlIs(node, NULL, deviceKinds[i].element) && g_str_equal(type, deviceKinds[i].type) &&
+            (virtXmlIs(node, NULL, "interface") || !mode || g_str_equal(mode, "subsystem")))
+            return deviceKinds[i].bus;
+    }
+    return NULL;
 }
 
-static virtXmlNode *
-findAddress(const virtXmlNode *hostdev)
+/* Is @node a <hostdev> of @type, as libvirt takes it? */
+static bool
+isHostdevOf(const virtXmlNode *node, const char *type)
 {
-    const virtXmlNode *source = virtXmlChild(hostdev, "source");
+    return getBus(node) && g_strcmp0(virtXmlGet(node, "type"), type) == 0;
+}
+
+static const virtXmlNode *
+findAddress(const virtXmlNode *device)
+{
+    const virtXmlNode *source = virtXmlChild(device, "source");
 
     return source ? virtXmlChild(source, "address") : NULL;
 }
 
-/* The source address of a device of the host's PCI bus that @node gives to the guest, or NULL. */
-const virtXmlNode *
-virtDomainDeviceFindSource(const virtXmlNode *node)
+/* May the <address> of @node lead to a device of its bus? An interface's may be of another type. */
+static bool
+isAddressOf(const virtXmlNode *node, const virtXmlNode *address)
 {
-    const virtXmlNode *address;
-    const char *type;
+    const char *type = virtXmlIs(node, NULL, "interface") ? virtXmlGet(address, "type") : NULL;
 
-    if (virtXmlIs(node, NULL, "hostdev"))
-        return isPCIHostdev(node) ? findAddress(node) : NULL;
-    if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
-        return NULL;
-    address = findAddress(node);
-    type = address ? virtXmlGet(address, "type") : NULL;
-    return !type || g_str_equal(type, "pci") ? address : NULL;
+    return !type || g_str_equal(type, "pci");
 }
 
-/* What must hold for a <hostdev> with <netdev> children. */
-static bool
-checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+/* Which device of the host @node gives to the guest; false, with VIRT_ERROR_INVALID or without an error, where it gives
+ * none or names it wrongly. */
+bool
+virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
 {
+    const char *bus = getBus(node);
+    const virtXmlNode *address = bus ? findAddress(node) : NULL;
+
+    return address && isAddressOf(node, address) && virtHandleParseXml(doc, address, bus, ret, error);
+}
+
+/* What must hold for a <hostdev> with the element @child of a setting. */
+static bool
+checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
+{
+    const virtSettingKind *kind = virtSettingKindFind(child);
     g_autofree char *mode = virtXmlQuote(virtXmlGet(node, "mode") ? virtXmlGet(node, "mode") : "subsystem");
     g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type") ? virtXmlGet(node, "type") : "");
 
-    if (!isPCIHostdev(node)) {
-        virtXmlError(doc, virtXmlChild(node, "netdev"), error,
-                     "<netdev> needs <hostdev mode='subsystem' type='pci'>; this one has mode='%s' type='%s'", mode,
-                     type);
+    if (!isHostdevOf(node, kind->hostdev)) {
+        virtXmlError(doc, child, error,
+                     "<%s> needs <hostdev mode='subsystem' type='%s'>; this one has mode='%s' type='%s'", child->name,
+                     kind->hostdev, mode, type);
         return false;
     }
     if (!findAddress(node)) {
-        virtXmlError(doc, node, error,
-                     "a <hostdev> with <netdev> lacks its %s: its netdevs are kept by the source address",
-                     virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>");
+        virtXmlError(doc, node, error, "a <hostdev> with <%s> lacks its %s: its %ss are kept by the source address",
+                     child->name, virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>",
+                     child->name);
         return false;
     }
     return true;
 }
 
 static bool
-readAddress(const virtXmlDoc *doc, const virtXmlNode *node, bool written, virtPCIAddress *ret, GError **error)
+checkHostdevSettings(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
-    const virtXmlNode *address = isPCIHostdev(node) ? findAddress(node) : NULL;
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *child = node->children->pdata[i];
 
-    /* A device without netdevs is libvirt's to judge. */
-    if (!written)
-        return address && virtPCIAddressParseXml(doc, address, ret, NULL);
-    return checkHostdev(doc, node, error) && virtPCIAddressParseXml(doc, address, ret, error);
+        if (virtSettingKindFind(child) && !checkHostdev(doc, node, child, error))
+            return false;
+    }
+    return true;
 }
 
-/* Join a <hostdev> with its netdevs; without any, @ret stays NULL. */
+static virtHostdevRef *
+hostdevRefNew(const virtXmlNode *node, const virtHandle *handle)
+{
+    virtHostdevRef *ref = g_new0(virtHostdevRef, 1);
+
+    ref->node = node;
+    ref->source = virtXmlChild(node, "source");
+    ref->handle = *handle;
+    return ref;
+}
+
+/* A <hostdev> with its settings in it. */
+static bool
+readWritten(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
+{
+    const virtHostdev *entry;
+    virtHandle handle;
+
+    if (!checkHostdevSettings(doc, node, error) || !virtDomainDeviceReadHandle(doc, node, &handle, error))
+        return false;
+    entry = g_hash_table_lookup(entries, &handle);
+    if (entry) {
+        virtXmlError(doc, node, error, "the %ss of this <hostdev> are also in <metadata>, line %u; drop one of the two",
+                     virtSettingKindFindIn(node)->name, entry->line);
+        return false;
+    }
+    *ret = hostdevRefNew(node, &handle);
+    (*ret)->written = true;
+    return virtSettingsParse(doc, node, VIRT_SETTING_PARSE_USER, &(*ret)->settings, error);
+}
+
+/* Join a <hostdev> with its settings; without any, @ret stays NULL. */
 static bool
 readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
 {
-    bool written = virtXmlChild(node, "netdev");
-    g_autoptr(GPtrArray) netdevs = NULL;
-    virtPCIAddress address;
     const virtHostdev *entry;
+    virtHandle handle;
 
-    if (!readAddress(doc, node, written, &address, error))
-        return !written;
-    entry = g_hash_table_lookup(entries, &address);
-    if (written && entry) {
-        virtXmlError(doc, node, error,
-                     "the netdevs of this <hostdev> are also in <metadata>, line %u; drop one of the two", entry->line);
-        return false;
-    }
-    if (!written && !entry)
+    if (virtSettingKindFindIn(node))
+        return readWritten(doc, node, entries, ret, error);
+    /* A device without settings is left to libvirt. */
+    if (!virtDomainDeviceReadHandle(doc, node, &handle, NULL) || !(entry = g_hash_table_lookup(entries, &handle)))
         return true;
-    netdevs = written ? virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_USER, error) : g_ptr_array_ref(entry->netdevs);
-    if (!netdevs)
-        return false;
-    *ret = g_new0(virtHostdevRef, 1);
-    (*ret)->node = node;
-    (*ret)->source = virtXmlChild(node, "source");
-    (*ret)->address = address;
-    (*ret)->written = written;
-    (*ret)->interface = written ? NULL : virtInterfaceCopy(entry->interface);
-    (*ret)->netdevs = g_steal_pointer(&netdevs);
+    *ret = hostdevRefNew(node, &handle);
+    (*ret)->interface = virtInterfaceCopy(entry->interface);
+    virtSettingsShare(&(*ret)->settings, &entry->settings);
     return true;
 }
 
@@ -151,7 +208,7 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
     ref->node = node;
     ref->source = virtXmlChild(node, "source");
     ref->written = true;
-    netdev = virtPCIAddressParseXml(doc, findAddress(node), &ref->address, &local)
+    netdev = virtHandleParseXml(doc, findAddress(node), "pci", &ref->handle, &local)
                  ? virtInterfaceParse(doc, node, &ref->interface, &local)
                  : NULL;
     if (!netdev) {
@@ -161,10 +218,10 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
-    ref->netdevs = virtNetdevListNew();
-    g_ptr_array_add(ref->netdevs, netdev);
+    virtSettingsInit(&ref->settings);
+    g_ptr_array_add(VIRT_NETDEVS(ref), netdev);
     *ret = g_steal_pointer(&ref);
-    entry = g_hash_table_lookup(entries, &(*ret)->address);
+    entry = g_hash_table_lookup(entries, &(*ret)->handle);
     if (entry)
         virtXmlError(doc, node, error,
                      "the netdevs of this <interface> are also in <metadata>, line %u; drop one of the two",
@@ -198,6 +255,7 @@ virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags
 bool
 virtDomainDeviceMentionsUs(const virtXmlNode *node)
 {
-    return virtDomainDeviceIsHostdev(node) ? virtXmlChild(node, "netdev") != NULL
-                                           : virtInterfaceIs(node) && isDevice(node) && virtInterfaceMentionsUs(node);
+    if (virtDomainDeviceIsHostdev(node))
+        return virtSettingKindFindIn(node) != NULL;
+    return virtInterfaceIs(node) && isDevice(node) && virtInterfaceMentionsUs(node);
 }

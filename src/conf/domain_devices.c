@@ -1,4 +1,4 @@
-/* domain_devices.c: the host's PCI devices of a domain, as libvirt shows it, whatever else it says
+/* domain_devices.c: the host's devices of a domain, as libvirt shows it, whatever else it says
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Putting a VF back depends on this list, so it must not depend on anything that a client can write. libvirt checks and
@@ -19,7 +19,7 @@ typedef struct {
     GString *text;      /* of the open element, where it is wanted */
     guint depth;        /* open elements, without <actual> */
     bool inside[DEPTH]; /* the open element of this depth is on the way to a source address */
-    bool isInterface, inActual, wantsText;
+    bool isInterface, isMdev, inActual, wantsText;
 } Reader;
 
 static const char *
@@ -56,17 +56,35 @@ readNumber(const char **attrs, const char *name, guint64 max, guint *ret)
     return number <= max && (!text || (end != text && !*end));
 }
 
-static void
-addAddress(Reader *r, const char **attrs)
+static bool
+readPCI(const char **attrs, virtHandle *ret)
 {
     guint domain, bus, slot, function;
-    virtPCIAddress address;
 
     if (!readNumber(attrs, "domain", G_MAXUINT32, &domain) || !readNumber(attrs, "bus", 0xff, &bus) ||
         !readNumber(attrs, "slot", 0x1f, &slot) || !readNumber(attrs, "function", 7, &function))
-        return;
-    address = (virtPCIAddress){domain, bus, slot, function};
-    g_array_append_val(r->domain->devices, address);
+        return false;
+    virtHandleSetPCI(ret, &(const virtPCIAddress){domain, bus, slot, function});
+    return true;
+}
+
+static bool
+readMdev(const char **attrs, virtHandle *ret)
+{
+    const char *text = valueOf(attrs, "uuid");
+    g_autofree char *uuid = text ? virtUuidNormalize(text) : NULL;
+
+    return uuid && virtHandleSet(ret, "mdev", uuid, NULL);
+}
+
+static void
+addAddress(Reader *r, const char **attrs)
+{
+    virtHandle handle;
+    bool found = r->isMdev ? readMdev(attrs, &handle) : readPCI(attrs, &handle);
+
+    if (found)
+        g_array_append_val(r->domain->devices, handle);
 }
 
 /* Is the element that begins below @depth open ones on the way to a source address? */
@@ -81,9 +99,12 @@ leadsOn(Reader *r, const char *name, const char **attrs)
         return g_str_equal(name, "devices");
     case 2:
         r->isInterface = g_str_equal(name, "interface");
+        r->isMdev = false;
         if (r->isInterface)
             return isAttr(attrs, "type", "hostdev");
-        return g_str_equal(name, "hostdev") && isAttr(attrs, "type", "pci") && isMissingOr(attrs, "mode", "subsystem");
+        r->isMdev = isAttr(attrs, "type", "mdev");
+        return g_str_equal(name, "hostdev") && (r->isMdev || isAttr(attrs, "type", "pci")) &&
+               isMissingOr(attrs, "mode", "subsystem");
     case 3:
         return g_str_equal(name, "source");
     default:
@@ -189,7 +210,7 @@ parse(Reader *r, const char *encoding, const char *xml, const char *from, const 
     return ok;
 }
 
-/* Read what libvirt itself shows of a domain: its name and UUID, whether it runs, and the host's PCI devices that it
+/* Read what libvirt itself shows of a domain: its name and UUID, whether it runs, and the host's devices that it
  * has, as <hostdev> or <interface type='hostdev'>; or as <interface type='network'>, of which libvirt notes in its own
  * files, in <actual>, what a pool of VFs has given it.
  *
@@ -208,7 +229,7 @@ virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
     bool ok;
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
-    domain->devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    domain->devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     findMetadata(xml, len, &from, &to);
     ok = parse(&r, NULL, xml, from, to, xml + len, error);
     g_string_free(r.text, TRUE);
@@ -216,9 +237,9 @@ virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
 }
 
 static bool
-findFirst(const char *xml, gsize len, const char *encoding, virtPCIAddress *ret)
+findFirst(const char *xml, gsize len, const char *encoding, virtHandle *ret)
 {
-    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     g_autoptr(GString) text = g_string_new(NULL);
     virtDomainConf domain = {.devices = devices};
     Reader r = {.domain = &domain, .text = text, .depth = 2, .inside = {true, true}}; /* as below <devices> */
@@ -226,21 +247,21 @@ findFirst(const char *xml, gsize len, const char *encoding, virtPCIAddress *ret)
 
     if (!parse(&r, encoding, xml, end, end, end, NULL) || devices->len == 0)
         return false;
-    *ret = g_array_index(devices, virtPCIAddress, 0);
+    *ret = g_array_index(devices, virtHandle, 0);
     return true;
 }
 
-/* Which PCI device of the host a device document gives to a guest: a <hostdev> or an <interface type='hostdev'>, with
+/* Which device of the host a device document gives to a guest: a <hostdev> or an <interface type='hostdev'>, with
  * netdevs or without.
  *
  * @xml: what a client has written, which may be anything. libvirt knows more encodings than expat; in nearly all of
  * them what is looked for is ASCII, and so it is found when it is read as Latin-1
- * @ret: its address; of several, the first, as for libvirt
+ * @ret: its handle; of several, the first, as for libvirt
  *
  * Returns false where it gives none, or libvirt cannot read it.
  */
 bool
-virtDeviceFindAddress(const char *xml, gsize len, virtPCIAddress *ret)
+virtDeviceFindHandle(const char *xml, gsize len, virtHandle *ret)
 {
     return findFirst(xml, len, NULL, ret) || findFirst(xml, len, "ISO-8859-1", ret);
 }

@@ -10,22 +10,16 @@
 #include "conf/domain_locate.h"
 #include "util/virerror.h"
 
-/* Put a hostdev's netdevs right after its <source>. */
+/* Put a hostdev's settings right after its <source>. */
 static void
-insertNetdevs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
+insertSettings(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
     g_autofree char *indent = virtXmlIndentOf(doc, hostdev->source);
     g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, indent);
     const virtXmlLayout layout = {"", indent, step};
     g_autoptr(GString) out = g_string_new(NULL);
 
-    for (guint i = 0; i < hostdev->netdevs->len; i++) {
-        virtNetdev netdev = *(const virtNetdev *)hostdev->netdevs->pdata[i];
-
-        if (netdev.port == VIRT_NETDEV_PORT_ANY) /* a <netdev> names its port, and most VFs have just that one */
-            netdev.port = 1;
-        virtNetdevFormatWritten(out, &netdev, &layout);
-    }
+    virtSettingsFormat(out, &hostdev->settings, VIRT_SETTING_FORMAT_SHOWN, &layout);
     virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
 }
 
@@ -156,9 +150,9 @@ moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
 bool
 virtHostdevRefFitsStock(const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
-    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+    const virtNetdev *netdev = virtHostdevRefGetOnlyNetdev(hostdev);
 
-    return hostdev->netdevs->len == 1 && netdev->port <= 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
+    return netdev && netdev->port <= 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
            !virtInterfaceHasNoAddress(hostdev->node) && virtInterfaceHasRoom(doc, hostdev->node, NULL);
 }
 
@@ -166,7 +160,7 @@ virtHostdevRefFitsStock(const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 static bool
 saysAll(const virtXmlDoc *doc, const virtHostdevRef *hostdev, const virtNetdev *said, GError **error)
 {
-    const virtNetdev *netdev = hostdev->netdevs->pdata[0];
+    const virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[0];
     guint lost = virtNetdevDiff(netdev, said) | virtNetdevDiff(said, netdev);
 
     /* No VLAN is as near as an <interface> comes to leaving it alone. */
@@ -219,7 +213,7 @@ isShownAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, virtDom
     case VIRT_DOMAIN_FORM_WRITTEN:
         return hostdev->interface && virtHostdevRefFitsInterface(doc, hostdev, NULL);
     case VIRT_DOMAIN_FORM_INTERFACE:
-        return hostdev->netdevs->len == 1;
+        return virtHostdevRefGetOnlyNetdev(hostdev) != NULL;
     case VIRT_DOMAIN_FORM_STOCK:
         return virtHostdevRefFitsStock(doc, hostdev);
     case VIRT_DOMAIN_FORM_NETDEV:
@@ -244,7 +238,7 @@ showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref, v
         if (isShownAsInterface(doc, hostdev, show))
             g_ptr_array_add(interfaces, hostdev);
         else if (show != VIRT_DOMAIN_FORM_STOCK)
-            insertNetdevs(edits, doc, hostdev);
+            insertSettings(edits, doc, hostdev);
     }
     moveInterfaces(edits, doc, interfaces);
 }

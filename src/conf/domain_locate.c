@@ -24,12 +24,6 @@ virtDomainRefIsLone(const virtDomainRef *ref)
     return g_str_equal(ref->node->name, "hostdev") || g_str_equal(ref->node->name, "interface");
 }
 
-static bool
-isNetdev(const virtXmlNode *node)
-{
-    return virtXmlIs(node, NULL, "netdev");
-}
-
 /* Refuse a <netdev> below @node that libvirt would drop without a word because it does not stand where it means
  * something. */
 bool
@@ -48,14 +42,14 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
                          name);
             return false;
         }
-        if (isNetdev(child) && !virtDomainDeviceIsHostdev(node)) {
+        if (virtSettingKindFind(child) && !virtDomainDeviceIsHostdev(node)) {
             g_autofree char *name = virtXmlQuote(node->name);
             virtXmlError(doc, child, error,
-                         "<netdev> can stand only directly in <hostdev mode='subsystem' type='pci'>, not in <%s>",
-                         name);
+                         "<%s> can stand only directly in <hostdev mode='subsystem' type='%s'>, not in <%s>",
+                         child->name, virtSettingKindFind(child)->hostdev, name);
             return false;
         }
-        if (!isNetdev(child) && !virtDomainCheckPlaces(doc, child, error))
+        if (!virtSettingKindFind(child) && !virtDomainCheckPlaces(doc, child, error))
             return false;
     }
     return true;
@@ -68,7 +62,7 @@ indexEntries(const GPtrArray *list, GHashTable *entries)
     for (guint i = 0; i < list->len; i++) {
         virtHostdev *entry = list->pdata[i];
 
-        g_hash_table_insert(entries, &entry->address, entry);
+        g_hash_table_insert(entries, &entry->handle, entry);
     }
 }
 
@@ -100,36 +94,36 @@ readMetadata(const virtXmlDoc *doc, virtDomainRef *ref, GPtrArray **ret_entries,
     return true;
 }
 
-/* Note the source address that @node uses. The netdevs of one address are one list, so a device that has them
- * can be named once; twice without any is libvirt's to judge. */
+/* Note the source that @node has. The settings of one device are one list, so a device that has some can be named
+ * once; twice without any is left to libvirt.
+ *
+ * @seen: virtHostdev of those before, without settings, by handle; `managed` says whether it had any
+ */
 static bool
-noteAddress(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bool hasNetdevs, GError **error)
+noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bool hasSettings, GError **error)
 {
     virtHostdev *entry;
-    virtPCIAddress source;
+    virtHandle source;
     const virtHostdev *earlier;
-    const virtXmlNode *found = virtDomainDeviceFindSource(node);
 
-    if (!found || !virtPCIAddressParseXml(doc, found, &source, NULL))
+    if (!virtDomainDeviceReadHandle(doc, node, &source, NULL))
         return true;
     earlier = g_hash_table_lookup(seen, &source);
-    if (earlier && (hasNetdevs || earlier->netdevs)) {
-        char address[VIRT_PCI_ADDRESS_LEN];
-
-        virtPCIAddressFormat(&source, address);
+    if (earlier && (hasSettings || earlier->managed)) {
         virtXmlError(doc, node, error,
-                     "this <%s> and the <%s> of line %u have one source, %s: give each VF to one of them", node->name,
-                     earlier->interface ? "interface" : "hostdev", earlier->line, address);
+                     "this <%s> and the <%s> of line %u have one source, %s: give each %s to one of them", node->name,
+                     earlier->interface ? "interface" : "hostdev", earlier->line, source.name,
+                     virtHandleGetNoun(&source));
         return false;
     }
     if (earlier)
         return true;
     entry = g_new0(virtHostdev, 1);
-    entry->address = source;
+    entry->handle = source;
     entry->line = node->line;
-    entry->netdevs = hasNetdevs ? virtNetdevListNew() : NULL;
+    entry->managed = hasSettings;
     entry->interface = virtXmlIs(node, NULL, "interface") ? g_new0(virtInterface, 1) : NULL;
-    g_hash_table_insert(seen, &entry->address, entry);
+    g_hash_table_insert(seen, &entry->handle, entry);
     return true;
 }
 
@@ -188,7 +182,7 @@ readDevices(const virtXmlDoc *doc, virtDomainRef *ref, GHashTable *entries, GHas
         interfaces += virtXmlIs(node, NULL, "interface");
         if (!firstHostdev && virtXmlIs(node, NULL, "hostdev"))
             firstHostdev = node;
-        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteAddress(doc, node, seen, hostdev, error))
+        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteSource(doc, node, seen, hostdev, error))
             return false;
     }
     return true;
@@ -214,9 +208,9 @@ static bool
 readDomain(const virtXmlDoc *doc, virtDomainRef *ref, GError **error)
 {
     g_autoptr(GPtrArray) list = NULL;
-    g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
+    g_autoptr(GHashTable) entries = g_hash_table_new(virtHandleHash, virtHandleEqual);
     g_autoptr(GHashTable) seen =
-        g_hash_table_new_full(virtPCIAddressHash, virtPCIAddressEqual, NULL, (GDestroyNotify)virtHostdevFree);
+        g_hash_table_new_full(virtHandleHash, virtHandleEqual, NULL, (GDestroyNotify)virtHostdevFree);
 
     if (!readMetadata(doc, ref, &list, error))
         return false;
@@ -234,7 +228,7 @@ readDomain(const virtXmlDoc *doc, virtDomainRef *ref, GError **error)
 static bool
 readLone(const virtXmlDoc *doc, virtDomainRef *ref, GError **error)
 {
-    g_autoptr(GHashTable) entries = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
+    g_autoptr(GHashTable) entries = g_hash_table_new(virtHandleHash, virtHandleEqual);
     virtHostdevRef *hostdev = NULL;
 
     if (!virtDomainDeviceRead(doc, ref->node, ref->flags, entries, &hostdev, error))
@@ -328,22 +322,21 @@ virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error)
 static void
 addDevice(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
 {
-    const virtXmlNode *found = virtDomainDeviceFindSource(node);
-    virtPCIAddress address;
+    virtHandle handle;
 
-    if (found && virtPCIAddressParseXml(doc, found, &address, NULL))
-        g_array_append_val(devices, address);
+    if (virtDomainDeviceReadHandle(doc, node, &handle, NULL))
+        g_array_append_val(devices, handle);
 }
 
-/* Every PCI device of the host that the domain, or lone <hostdev>, of @ref has: <hostdev> or <interface
+/* Every device of the host that the domain, or lone <hostdev>, of @ref has: <hostdev> or <interface
  * type='hostdev'>, with netdevs or without. An address that is none is libvirt's to refuse, and left out.
  *
- * Returns virtPCIAddress in document order, for g_array_unref().
+ * Returns virtHandle in document order, for g_array_unref().
  */
 GArray *
 virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
 {
-    GArray *devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    GArray *devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
 
     if (virtDomainRefIsLone(ref))
         addDevice(doc, ref->node, devices);
@@ -356,20 +349,19 @@ virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
     return devices;
 }
 
-/* The <hostdev> of @ref's domain whose source is @address, or NULL. */
+/* The <hostdev> of @ref's domain whose source is @handle, or NULL. */
 const virtXmlNode *
-virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtPCIAddress *address)
+virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtHandle *handle)
 {
     for (guint i = 0; i < ref->node->children->len; i++) {
         const virtXmlNode *child = ref->node->children->pdata[i];
 
         for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++) {
             const virtXmlNode *node = child->children->pdata[j];
-            const virtXmlNode *found = virtDomainDeviceIsHostdev(node) ? virtDomainDeviceFindSource(node) : NULL;
-            virtPCIAddress source;
+            virtHandle source;
 
-            if (found && virtPCIAddressParseXml(doc, found, &source, NULL) &&
-                virtPCIAddressCompare(&source, address) == 0)
+            if (virtDomainDeviceIsHostdev(node) && virtDomainDeviceReadHandle(doc, node, &source, NULL) &&
+                virtHandleEqual(&source, handle))
                 return node;
         }
     }

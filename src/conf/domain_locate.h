@@ -13,10 +13,10 @@ typedef struct {
     const virtXmlNode *source;
     const virtXmlNode *behind; /* an interface: the <hostdev> before which it has to go; NULL: it stands well */
     const virtXmlNode *after;  /* the same, behind which; NULL: see behind */
-    virtPCIAddress address;
-    GPtrArray *netdevs;       /* virtNetdev, sorted; not empty */
+    virtHandle handle;
+    virtSettings settings;    /* not empty */
     virtInterface *interface; /* NULL: a <hostdev>, and always was */
-    bool written;             /* the netdevs are in @node; otherwise in metadata */
+    bool written;             /* the settings are in @node; otherwise in metadata */
 } virtHostdevRef;
 
 typedef struct {
@@ -30,8 +30,9 @@ typedef struct {
 /* ---- domain_device.c ---- */
 bool virtDomainIs(const virtXmlNode *node);
 void virtHostdevRefFree(gpointer opaque);
+const virtNetdev *virtHostdevRefGetOnlyNetdev(const virtHostdevRef *ref);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
-const virtXmlNode *virtDomainDeviceFindSource(const virtXmlNode *node);
+bool virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error);
 bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries,
                           virtHostdevRef **ret, GError **error);
 bool virtDomainDeviceMentionsUs(const virtXmlNode *node);
@@ -46,8 +47,7 @@ bool virtDomainRefIsLone(const virtDomainRef *ref);
 GPtrArray *virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error);
 bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 GArray *virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref);
-const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref,
-                                            const virtPCIAddress *address);
+const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtHandle *handle);
 
 /* ---- domain_stock.c ---- */
 bool virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
@@ -97,8 +97,6 @@ char *virtDomainRefsFormat(const virtXmlDoc *doc, const GPtrArray *refs, virtDom
 /* ---- metadata_conf.c ---- */
 GPtrArray *virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error);
 void virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlLayout *layout);
-guint virtPCIAddressHash(gconstpointer address);
-gboolean virtPCIAddressEqual(gconstpointer a, gconstpointer b);
 
 /* ---- hostdev_conf.c ---- */
 virtHostdev *virtHostdevFromRef(const virtHostdevRef *ref);

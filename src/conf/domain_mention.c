@@ -34,8 +34,11 @@ virtDomainFindWord(const char *text, gsize len, const char *word, gsize rare)
 bool
 virtDomainMentionsUs(const char *xml, gsize len)
 {
-    return virtDomainFindWord(xml, len, VIRT_NS, strlen("urn")) ||
-           virtDomainFindWord(xml, len, "<netdev", 0);
+    for (const char *const *tag = virtSettingTags; *tag; tag++) {
+        if (virtDomainFindWord(xml, len, *tag, 0))
+            return true;
+    }
+    return virtDomainFindWord(xml, len, VIRT_NS, strlen("urn")) != NULL;
 }
 
 static bool

@@ -19,7 +19,7 @@ formatEntries(GString *out, const GPtrArray *hostdevs, bool interfaces, const vi
 {
     for (guint i = 0; i < hostdevs->len; i++) {
         const virtHostdevRef *ref = hostdevs->pdata[i];
-        const virtHostdev entry = {.address = ref->address, .netdevs = ref->netdevs, .interface = ref->interface};
+        const virtHostdev entry = {.handle = ref->handle, .settings = ref->settings, .interface = ref->interface};
 
         if (out->len > VIRT_XML_MAX)
             return; /* virtXmlApply() will refuse it */
@@ -114,7 +114,7 @@ anyWritten(const virtDomainRef *ref)
     return false;
 }
 
-/* Make the <hostdev> that libvirt stores: all <netdev> children cut out, each with the white space before it; or an
+/* Make the <hostdev> that libvirt stores: all settings cut out, each with the white space before it; or an
  * <interface> turned into one. */
 bool
 virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
@@ -126,7 +126,7 @@ virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHost
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 
-        if (virtXmlIs(child, NULL, "netdev"))
+        if (virtSettingKindFind(child))
             virtXmlCut(edits, doc, child);
     }
     return true;
@@ -186,7 +186,7 @@ generateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
         const virtDomainRef *ref = refs->pdata[i];
 
         for (guint j = 0; j < ref->hostdevs->len; j++) {
-            const GPtrArray *netdevs = ((virtHostdevRef *)ref->hostdevs->pdata[j])->netdevs;
+            const GPtrArray *netdevs = VIRT_NETDEVS((virtHostdevRef *)ref->hostdevs->pdata[j]);
 
             for (guint k = 0; k < netdevs->len; k++)
                 virtNetdevGiveMac(netdevs->pdata[k], macs);

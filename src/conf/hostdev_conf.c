@@ -12,7 +12,7 @@ virtHostdevFree(virtHostdev *hostdev)
 {
     if (!hostdev)
         return;
-    g_clear_pointer(&hostdev->netdevs, g_ptr_array_unref);
+    virtSettingsClear(&hostdev->settings);
     virtInterfaceFree(hostdev->interface);
     g_free(hostdev);
 }
@@ -23,34 +23,34 @@ virtHostdevCopy(const virtHostdev *hostdev)
 {
     virtHostdev *copy = g_memdup2(hostdev, sizeof(*hostdev));
 
-    copy->netdevs = virtNetdevListCopy(hostdev->netdevs);
+    virtSettingsCopy(&copy->settings, &hostdev->settings);
     copy->interface = virtInterfaceCopy(hostdev->interface);
     return copy;
 }
 
-/* The entry of @hostdevs (virtHostdev) for @address, owned by the list; or NULL. */
+/* The entry of @hostdevs (virtHostdev) for @handle, owned by the list; or NULL. */
 virtHostdev *
-virtHostdevListFind(const GPtrArray *hostdevs, const virtPCIAddress *address)
+virtHostdevListFind(const GPtrArray *hostdevs, const virtHandle *handle)
 {
     for (guint i = 0; i < hostdevs->len; i++) {
         virtHostdev *hostdev = hostdevs->pdata[i];
 
-        if (virtPCIAddressCompare(&hostdev->address, address) == 0)
+        if (virtHandleEqual(&hostdev->handle, handle))
             return hostdev;
     }
     return NULL;
 }
 
-/* What a ref says, without its document; they share the list of netdevs. For virtHostdevFree(). */
+/* What a ref says, without its document; they share the lists of settings. For virtHostdevFree(). */
 virtHostdev *
 virtHostdevFromRef(const virtHostdevRef *ref)
 {
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
-    hostdev->address = ref->address;
+    hostdev->handle = ref->handle;
     hostdev->managed = g_strcmp0(virtXmlGet(ref->node, "managed"), "yes") == 0;
     hostdev->line = ref->node->line;
-    hostdev->netdevs = g_ptr_array_ref(ref->netdevs);
+    virtSettingsShare(&hostdev->settings, &ref->settings);
     hostdev->interface = virtInterfaceCopy(ref->interface);
     return hostdev;
 }
@@ -81,13 +81,13 @@ virtHostdevGenerateMacs(virtHostdev *hostdev)
     g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     char text[18];
 
-    for (guint i = 0; i < hostdev->netdevs->len; i++) {
-        const virtNetdev *netdev = hostdev->netdevs->pdata[i];
+    for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++) {
+        const virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[i];
 
         virtMacFormat(netdev->mac, text);
         if (virtNetdevHas(netdev, VIRT_NETDEV_MAC))
             g_hash_table_add(macs, g_strdup(text));
     }
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevGiveMac(hostdev->netdevs->pdata[i], macs);
+    for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++)
+        virtNetdevGiveMac(VIRT_NETDEVS(hostdev)->pdata[i], macs);
 }

@@ -350,7 +350,7 @@ copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const 
 void
 virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
-    g_autofree virtNetdev *netdev = virtNetdevCopy(hostdev->netdevs->pdata[0]);
+    g_autofree virtNetdev *netdev = virtNetdevCopy(VIRT_NETDEVS(hostdev)->pdata[0]);
     g_autofree char *text = NULL;
     g_autoptr(virtXmlDoc) kept = virtInterfaceParseOpaque(hostdev->interface, &text, NULL);
     g_autofree char *indent = virtXmlIndentOf(doc, hostdev->node);

@@ -17,7 +17,7 @@ virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError 
 {
     g_autofree virtNetdev *netdev = virtNetdevNew(VIRT_NETDEV_PORT_ANY);
 
-    if (!virtNetdevParseParts(doc, node, VIRT_NETDEV_PARSE_USER, netdev, error))
+    if (!virtNetdevParseParts(doc, node, VIRT_SETTING_PARSE_USER, netdev, error))
         return NULL;
     if (virtNetdevHas(netdev, VIRT_NETDEV_LINK) && netdev->link == IFLA_VF_LINK_STATE_ENABLE)
         netdev->present &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_LINK);

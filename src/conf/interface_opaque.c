@@ -52,7 +52,7 @@ static bool
 agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, GError **error)
 {
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
+        const virtSettingAttr *info = &virtNetdevAttrs[attr];
 
         if (!virtNetdevHas(kept, attr) ||
             (virtNetdevHas(netdev, attr) &&

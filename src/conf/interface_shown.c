@@ -33,16 +33,14 @@ childAttr(const virtXmlNode *node, const char *child, const char *attr)
 
 /* Has @ref, the domain in stock form, a <hostdev> in the place of the interface @node? */
 static bool
-isStoredAsHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainRef *ref, virtPCIAddress *ret)
+isStoredAsHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainRef *ref, virtHandle *ret)
 {
-    const virtXmlNode *source = virtInterfaceIs(node) ? virtDomainDeviceFindSource(node) : NULL;
-
-    if (!source || !virtPCIAddressParseXml(doc, source, ret, NULL))
+    if (!virtInterfaceIs(node) || !virtDomainDeviceReadHandle(doc, node, ret, NULL))
         return false;
     for (guint i = 0; i < ref->hostdevs->len; i++) {
         const virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
 
-        if (!hostdev->written && virtPCIAddressCompare(&hostdev->address, ret) == 0)
+        if (!hostdev->written && virtHandleEqual(&hostdev->handle, ret))
             return true;
     }
     return false;
@@ -55,7 +53,7 @@ readShown(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainRef *r
     const virtXmlNode *bandwidth = virtXmlChild(node, "bandwidth");
     const char *mac = childAttr(node, "mac", "address");
 
-    shown->isHostdev = isStoredAsHostdev(doc, node, ref, &shown->address);
+    shown->isHostdev = isStoredAsHostdev(doc, node, ref, &shown->handle);
     shown->hasMac = mac && virtMacParse(mac, shown->mac);
     shown->target = g_strdup(childAttr(node, "target", "dev"));
     for (guint i = 0; bandwidth && i < VIRT_INTERFACE_RATES; i++) {

@@ -1,4 +1,4 @@
-/* metadata_conf.c: our element of <metadata>: the netdevs of a domain's hostdevs, keyed by PCI address
+/* metadata_conf.c: our element of <metadata>: the settings of a domain's devices, keyed by their handles
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The same element is met in two places. Inside a domain every name has our namespace, by a prefix or by default.
@@ -10,66 +10,65 @@
 #include "conf/domain_locate.h"
 #include "util/virerror.h"
 
-static const virtXmlRule metadataRules[] = {
-    {"hostdevs", "", "hostdev*", NULL, NULL},
-    {"hostdev", "", "source! netdev* interface", NULL, NULL},
-    {"interface", "index", VIRT_INTERFACE_OPAQUE, NULL, NULL},
-    {"source", "", "address!", NULL, NULL},
-    {"address", "domain bus slot function", "", NULL, NULL},
-    {NULL},
-};
-static const virtXmlGrammar metadataGrammar = {metadataRules, NULL, NULL};
-
-/* For hash tables keyed by virtPCIAddress. */
-guint
-virtPCIAddressHash(gconstpointer address)
+/* @children: of the entry of a device */
+static bool
+checkShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *children, GError **error)
 {
-    const virtPCIAddress *a = address;
+    const virtXmlRule rules[] = {
+        {"hostdevs", "", "hostdev*", NULL, NULL},
+        {"hostdev", "", children, NULL, NULL},
+        {"interface", "index", VIRT_INTERFACE_OPAQUE, NULL, NULL},
+        {"source", "", "address!", NULL, NULL},
+        {"address", "domain bus slot function uuid", "", NULL, NULL},
+        {NULL},
+    };
+    const virtXmlGrammar grammar = {rules, NULL, NULL};
 
-    return a->domain * 65521 + (a->bus << 8 | a->slot << 3 | a->function);
+    return virtXmlCheck(doc, ours, &grammar, error);
 }
 
-/* For hash tables keyed by virtPCIAddress. */
-gboolean
-virtPCIAddressEqual(gconstpointer a, gconstpointer b)
+/* Read the settings of the entry @node into @entry, and the interface that it is shown as. */
+static bool
+readSettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *entry, GError **error)
 {
-    return virtPCIAddressCompare(a, b) == 0;
+    if (!virtSettingsParse(doc, node, VIRT_SETTING_PARSE_ENTRY, &entry->settings, error))
+        return false;
+    if (virtSettingsAreEmpty(&entry->settings)) {
+        virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
+        return false;
+    }
+    if (!virtInterfaceParseEntry(doc, node, VIRT_NETDEVS(entry), &entry->interface, error))
+        return false;
+    if (!entry->interface && virtNetdevListLeavesPort(VIRT_NETDEVS(entry))) {
+        virtXmlError(doc, node, error, "the metadata's <netdev> lacks its attribute 'port'; only an <interface> may");
+        return false;
+    }
+    return true;
 }
 
 static virtHostdev *
 readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GError **error)
 {
-    g_autoptr(GPtrArray) netdevs = NULL;
-    g_autoptr(virtInterface) interface = NULL;
-    virtPCIAddress address;
+    const virtXmlNode *address = virtXmlChild(virtXmlChild(node, "source"), "address");
+    const char *bus = "pci";
+    virtHandle handle;
     virtHostdev *entry;
 
-    if (!virtPCIAddressParseXml(doc, virtXmlChild(virtXmlChild(node, "source"), "address"), &address, error))
+    if (virtXmlGet(address, "uuid"))
+        bus = "mdev";
+    if (!virtHandleParseXml(doc, address, bus, &handle, error))
         return NULL;
-    entry = g_hash_table_lookup(seen, &address);
+    entry = g_hash_table_lookup(seen, &handle);
     if (entry) {
         virtXmlError(doc, node, error, "the metadata names this device twice, before in line %u; drop one",
                      entry->line);
         return NULL;
     }
-    netdevs = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_ENTRY, error);
-    if (!netdevs)
-        return NULL;
-    if (netdevs->len == 0) {
-        virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
-        return NULL;
-    }
-    if (!virtInterfaceParseEntry(doc, node, netdevs, &interface, error))
-        return NULL;
-    if (!interface && ((const virtNetdev *)netdevs->pdata[0])->port == VIRT_NETDEV_PORT_ANY) {
-        virtXmlError(doc, node, error, "the metadata's <netdev> lacks its attribute 'port'; only an <interface> may");
-        return NULL;
-    }
     entry = g_new0(virtHostdev, 1);
     entry->line = node->line;
-    entry->address = address;
-    entry->netdevs = g_steal_pointer(&netdevs);
-    entry->interface = g_steal_pointer(&interface);
+    entry->handle = handle;
+    if (!readSettings(doc, node, entry, error))
+        g_clear_pointer(&entry, virtHostdevFree);
     return entry;
 }
 
@@ -81,9 +80,11 @@ GPtrArray *
 virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
-    g_autoptr(GHashTable) seen = g_hash_table_new(virtPCIAddressHash, virtPCIAddressEqual);
+    g_autoptr(GHashTable) seen = g_hash_table_new(virtHandleHash, virtHandleEqual);
+    g_autofree char *settings = virtSettingKindListChildren();
+    g_autofree char *children = g_strdup_printf("source! %s interface", settings);
 
-    if (!virtXmlCheck(doc, ours, &metadataGrammar, error))
+    if (!checkShape(doc, ours, children, error))
         return NULL;
     for (guint i = 0; i < ours->children->len; i++) {
         virtHostdev *entry = readEntry(doc, ours->children->pdata[i], seen, error);
@@ -91,7 +92,7 @@ virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error)
         if (!entry)
             return NULL;
         g_ptr_array_add(list, entry);
-        g_hash_table_insert(seen, &entry->address, entry);
+        g_hash_table_insert(seen, &entry->handle, entry);
     }
     return g_steal_pointer(&list);
 }
@@ -105,10 +106,9 @@ virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlL
     const virtXmlLayout deeper = {p, inner, step};
 
     g_string_append_printf(out, "%s<%shostdev>%s<%ssource>%s%s", indent, p, inner, p, inner, step);
-    virtPCIAddressFormatXml(out, &hostdev->address, p);
+    virtHandleFormatXml(out, &hostdev->handle, p);
     g_string_append_printf(out, "%s</%ssource>", inner, p);
-    for (guint i = 0; i < hostdev->netdevs->len; i++)
-        virtNetdevFormatWritten(out, hostdev->netdevs->pdata[i], &deeper);
+    virtSettingsFormat(out, &hostdev->settings, VIRT_SETTING_FORMAT_WRITTEN, &deeper);
     if (hostdev->interface)
         virtInterfaceFormatEntry(out, hostdev->interface, &deeper);
     g_string_append_printf(out, "%s</%shostdev>", indent, p);

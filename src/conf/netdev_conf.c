@@ -88,7 +88,7 @@ parseRow(const virtNetdevRow *row, virtNetdevReader *r, const virtXmlNode *netde
  * False with VIRT_ERROR_INVALID.
  */
 bool
-virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, virtNetdev *netdev,
+virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, virtNetdev *netdev,
                      GError **error)
 {
     guint64 port = netdev->port;
@@ -97,12 +97,12 @@ virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevP
         return false;
     netdev->port = (guint)port;
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++) {
-        virtNetdevReader r = {doc, NULL, mode == VIRT_NETDEV_PARSE_STATE, netdev, error};
+        virtNetdevReader r = {doc, NULL, mode == VIRT_SETTING_PARSE_STATE, netdev, error};
 
         if (!parseRow(&virtNetdevRows[i], &r, node))
             return false;
     }
-    if (mode != VIRT_NETDEV_PARSE_STATE && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
+    if (mode != VIRT_SETTING_PARSE_STATE && virtNetdevHas(netdev, VIRT_NETDEV_VLAN) &&
         virtNetdevHas(netdev, VIRT_NETDEV_VIRTUALPORT)) {
         virtXmlError(doc, virtXmlChild(node, "virtualport"), error,
                      "<vlan> and <virtualport> exclude each other: the port profile chooses the VLAN; drop one");
@@ -125,13 +125,13 @@ checkPort(const virtXmlDoc *doc, const virtXmlNode *node, const virtNetdev *netd
  * Returns what the caller frees with g_free(), or NULL with the reason.
  */
 virtNetdev *
-virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseMode mode, GError **error)
+virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, GError **error)
 {
     g_autofree virtNetdev *netdev = virtNetdevNew(VIRT_NETDEV_PORT_ANY);
 
     if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtNetdevParseParts(doc, node, mode, netdev, error))
         return NULL;
-    if (mode != VIRT_NETDEV_PARSE_ENTRY && !checkPort(doc, node, netdev, error))
+    if (mode != VIRT_SETTING_PARSE_ENTRY && !checkPort(doc, node, netdev, error))
         return NULL;
     return g_steal_pointer(&netdev);
 }
@@ -141,7 +141,7 @@ virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtNetdevParseM
  * Returns a list sorted by port, perhaps empty, or NULL with the reason.
  */
 GPtrArray *
-virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtNetdevParseMode mode, GError **error)
+virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtSettingMode mode, GError **error)
 {
     g_autoptr(GPtrArray) list = virtNetdevListNew();
 
@@ -229,16 +229,6 @@ virtNetdevFormatPart(GString *out, const virtNetdev *netdev, const char *name, c
     }
 }
 
-/* Append @netdev as users write it, where a VLAN that is none is not written. */
-void
-virtNetdevFormatWritten(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout)
-{
-    virtNetdev written = *netdev;
-
-    virtNetdevDropUntagged(&written);
-    virtNetdevFormat(out, &written, layout);
-}
-
 /* Append @netdev as XML in its one canonical form: parsing and formatting again gives the same text. */
 void
 virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *layout)
@@ -262,3 +252,18 @@ virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *la
     else
         g_string_overwrite(out, start, "/>");
 }
+
+/* Users do not write a VLAN that is none. */
+static void
+formatOne(GString *out, gconstpointer setting, virtSettingForm form, const virtXmlLayout *layout)
+{
+    virtNetdev netdev = *(const virtNetdev *)setting;
+
+    if (form != VIRT_SETTING_FORMAT_ALL)
+        virtNetdevDropUntagged(&netdev);
+    if (form == VIRT_SETTING_FORMAT_SHOWN && netdev.port == VIRT_NETDEV_PORT_ANY)
+        netdev.port = 1; /* a <netdev> names its port, and most VFs have just that one */
+    virtNetdevFormat(out, &netdev, layout);
+}
+
+const virtSettingKind virtNetdevKind = {&virtNetdevInfo, "pci", true, virtNetdevListParse, formatOne};

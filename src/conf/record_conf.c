@@ -1,9 +1,11 @@
-/* record_conf.c: what is remembered about a VF, as text and back
+/* record_conf.c: what is remembered about a device, as text and back
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/record_conf.h"
+
 #include <string.h>
 
-#include "conf/record_conf.h"
+#include "conf/address_conf.h"
 #include "util/virerror.h"
 #include "util/virstatefile.h"
 
@@ -19,23 +21,12 @@ static const char *const phaseMarks[] = {
     [VIRT_PHASE_RESTORING] = "<!-- phase: restoring -->\n",
 };
 
-static const virtXmlRule recordRules[] = {
-    {"hostdev", "phase! began", "owner! source! pf! driver before! unknown wanted!", NULL, NULL},
-    {"owner", "name! uuid pid start", "", NULL, NULL},
-    {"source", "", "address!", NULL, NULL},
-    {"pf", "index!", "address!", NULL, NULL},
-    {"address", "domain! bus! slot! function!", "", NULL, NULL},
-    {"driver", "name! override", "", NULL, NULL},
-    {"before", "", "netdev*", NULL, NULL},
-    {"unknown", "", "netdev*", NULL, NULL},
-    {"wanted", "", "netdev*", NULL, NULL},
-    {NULL},
-};
-static const virtXmlGrammar recordGrammar = {recordRules, NULL, NULL};
+#define VERSION 2
 
 static const virtXmlRange pidRange = {10, 1, G_MAXINT32, NULL};
 static const virtXmlRange startRange = {10, 0, G_MAXUINT64, NULL};
 static const virtXmlRange beganRange = {10, 1, G_MAXINT64, NULL};
+static const virtXmlRange versionRange = {10, VERSION, VERSION, "a newer version of libvirt-hostdev wrote it"};
 static const virtXmlRange indexRange = {10, 0, 0xffff, "SR-IOV counts VFs in 16 bits"};
 
 /* The name of @phase, as in status output and in the record. */
@@ -62,8 +53,8 @@ virtRecordFree(virtRecord *record)
     g_free(record->owner.uuid);
     g_free(record->driver);
     g_free(record->override);
-    g_clear_pointer(&record->before, g_ptr_array_unref);
-    g_clear_pointer(&record->wanted, g_ptr_array_unref);
+    virtSettingsClear(&record->before);
+    virtSettingsClear(&record->wanted);
     g_free(record);
 }
 
@@ -91,18 +82,44 @@ readOwner(const virtXmlDoc *doc, virtRecord *record, GError **error)
            virtXmlGetUInt(doc, node, "start", &startRange, &record->owner.start, error);
 }
 
+/* Version 1: both are PCI devices, with the words of a <hostdev>. */
 static bool
-readAddresses(const virtXmlDoc *doc, virtRecord *record, GError **error)
+readVF(const virtXmlDoc *doc, virtRecord *record, GError **error)
 {
     const virtXmlNode *source = virtXmlChild(doc->root, "source");
     const virtXmlNode *pf = virtXmlChild(doc->root, "pf");
     guint64 index = 0;
 
-    if (!virtPCIAddressParseXml(doc, virtXmlChild(source, "address"), &record->address, error) ||
-        !virtPCIAddressParseXml(doc, virtXmlChild(pf, "address"), &record->pf, error) ||
+    if (!virtHandleParseXml(doc, virtXmlChild(source, "address"), "pci", &record->handle, error) ||
+        !virtHandleParseXml(doc, virtXmlChild(pf, "address"), "pci", &record->parent, error) ||
         !virtXmlGetUInt(doc, pf, "index", &indexRange, &index, error))
         return false;
-    record->index = index;
+    record->index = (gint)index;
+    return true;
+}
+
+static bool
+readHandle(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, virtHandle *ret, GError **error)
+{
+    if (virtHandleParse(virtXmlGet(node, attr), ret, NULL))
+        return true;
+    virtXmlBadValue(doc, node, attr, error, "expected a device such as pci/0000:06:02.0");
+    return false;
+}
+
+static bool
+readTarget(const virtXmlDoc *doc, virtRecord *record, GError **error)
+{
+    const virtXmlNode *target = virtXmlChild(doc->root, "target");
+    guint64 index = 0;
+
+    if (!readHandle(doc, virtXmlChild(doc->root, "source"), "handle", &record->handle, error) ||
+        !readHandle(doc, target, "parent", &record->parent, error) ||
+        !virtXmlGetUInt(doc, target, "index", &indexRange, &index, error))
+        return false;
+    record->index = -1;
+    if (virtXmlGet(target, "index"))
+        record->index = (gint)index;
     return true;
 }
 
@@ -115,41 +132,90 @@ readDriver(const virtXmlDoc *doc, virtRecord *record)
     record->override = node ? g_strdup(virtXmlGet(node, "override")) : NULL;
 }
 
-/* Add to @before what was shown and could not be told; older records do not have it. */
+/* Add to @before, of one kind, what was shown and could not be told. */
 static bool
-readUnknown(const virtXmlDoc *doc, GPtrArray *before, GError **error)
+addUnknown(const virtXmlDoc *doc, const virtXmlNode *node, const virtSettingInfo *info, const GPtrArray *unknown,
+           const GPtrArray *before, GError **error)
 {
-    const virtXmlNode *node = virtXmlChild(doc->root, "unknown");
-    g_autoptr(GPtrArray) unknown = NULL;
+    for (guint i = 0; i < unknown->len; i++) {
+        virtSetting *shown = unknown->pdata[i];
+        virtSetting *setting = virtSettingListFind(before, shown->number);
 
-    if (!node)
-        return true;
-    unknown = virtNetdevListParse(doc, node, VIRT_NETDEV_PARSE_STATE, error);
-    for (guint i = 0; unknown && i < unknown->len; i++) {
-        virtNetdev *shown = unknown->pdata[i];
-        virtNetdev *netdev = virtNetdevListFind(before, shown->port);
-
-        if (!netdev) {
-            virtXmlError(doc, node, error, "<before> has no port %u", shown->port);
+        if (!setting) {
+            virtXmlError(doc, node, error, "<before> has no port %u", shown->number);
             return false;
         }
         shown->unknown = shown->present;
-        for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-            if (virtNetdevHas(shown, attr))
-                virtNetdevCopyAttr(netdev, shown, attr);
+        for (guint attr = 0; attr < info->count; attr++) {
+            if (virtSettingHas(shown, attr))
+                virtSettingCopyAttr(info, setting, shown, attr);
         }
     }
-    return unknown;
+    return true;
+}
+
+/* Older records have no <unknown>. */
+static bool
+readUnknown(const virtXmlDoc *doc, virtSettings *before, GError **error)
+{
+    const virtXmlNode *node = virtXmlChild(doc->root, "unknown");
+    g_auto(virtSettings) unknown = {{NULL}};
+
+    if (!node)
+        return true;
+    if (!virtSettingsParse(doc, node, VIRT_SETTING_PARSE_STATE, &unknown, error))
+        return false;
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (!addUnknown(doc, node, virtSettingKinds[k]->info, unknown.of[k], before->of[k], error))
+            return false;
+    }
+    return true;
 }
 
 static bool
-readNetdevs(const virtXmlDoc *doc, virtRecord *record, GError **error)
+readSettings(const virtXmlDoc *doc, virtRecord *record, GError **error)
 {
-    record->before = virtNetdevListParse(doc, virtXmlChild(doc->root, "before"), VIRT_NETDEV_PARSE_STATE, error);
-    if (!record->before || !readUnknown(doc, record->before, error))
-        return false;
-    record->wanted = virtNetdevListParse(doc, virtXmlChild(doc->root, "wanted"), VIRT_NETDEV_PARSE_STATE, error);
-    return record->wanted;
+    const virtXmlNode *before = virtXmlChild(doc->root, "before");
+    const virtXmlNode *wanted = virtXmlChild(doc->root, "wanted");
+
+    return virtSettingsParse(doc, before, VIRT_SETTING_PARSE_STATE, &record->before, error) &&
+           readUnknown(doc, &record->before, error) &&
+           virtSettingsParse(doc, wanted, VIRT_SETTING_PARSE_STATE, &record->wanted, error);
+}
+
+/* Has the record the shape of its version? */
+static bool
+checkShape(const virtXmlDoc *doc, bool first, GError **error)
+{
+    g_autofree char *items = virtSettingKindListChildren();
+    const virtXmlRule shared[] = {
+        {"owner", "name! uuid pid start", "", NULL, NULL},
+        {"address", "domain! bus! slot! function!", "", NULL, NULL},
+        {"driver", "name! override", "", NULL, NULL},
+        {"before", "", items, NULL, NULL},
+        {"unknown", "", items, NULL, NULL},
+        {"wanted", "", items, NULL, NULL},
+        {NULL},
+    };
+    const virtXmlRule firstRules[] = {
+        {"hostdev", "phase! began", "owner! source! pf! driver before! unknown wanted!", NULL, NULL},
+        {"source", "", "address!", NULL, NULL},
+        {"pf", "index!", "address!", NULL, NULL},
+        {NULL},
+    };
+    const virtXmlRule rules[] = {
+        {"hostdev", "version! phase! began", "owner! source! target! driver before! unknown wanted!", NULL, NULL},
+        {"source", "handle!", "", NULL, NULL},
+        {"target", "parent! index", "", NULL, NULL},
+        {NULL},
+    };
+    virtXmlGrammar grammar = {rules, NULL, shared};
+    guint64 version;
+
+    if (first)
+        grammar.rules = firstRules;
+    return virtXmlGetUInt(doc, doc->root, "version", &versionRange, &version, error) &&
+           virtXmlCheck(doc, doc->root, &grammar, error);
 }
 
 /* The last complete mark behind the document, which @tail is. What a crash has left of one is none. */
@@ -189,6 +255,7 @@ virtRecordParse(const char *text, const char *file, GError **error)
     g_autoptr(virtRecord) record = g_new0(virtRecord, 1);
     gsize len = strnlen(text, VIRT_STATE_MAX + 1);
     g_autoptr(virtXmlDoc) doc = NULL;
+    bool first, located;
 
     if (len > VIRT_STATE_MAX) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s%sthe record is longer than %d bytes", file ? file : "",
@@ -204,9 +271,12 @@ virtRecordParse(const char *text, const char *file, GError **error)
         virtXmlError(doc, doc->root, error, "a record is a <hostdev>, not a <%s>", name);
         return NULL;
     }
-    if (!virtXmlCheck(doc, doc->root, &recordGrammar, error) || !readPhase(doc, record, error) ||
-        !virtXmlGetUInt(doc, doc->root, "began", &beganRange, &record->began, error) ||
-        !readOwner(doc, record, error) || !readAddresses(doc, record, error) || !readNetdevs(doc, record, error))
+    first = !virtXmlGet(doc->root, "version");
+    if (!checkShape(doc, first, error) || !readPhase(doc, record, error) ||
+        !virtXmlGetUInt(doc, doc->root, "began", &beganRange, &record->began, error) || !readOwner(doc, record, error))
+        return NULL;
+    located = first ? readVF(doc, record, error) : readTarget(doc, record, error);
+    if (!located || !readSettings(doc, record, error))
         return NULL;
     readDriver(doc, record);
     readMarks(text + len, &record->phase);
@@ -253,31 +323,63 @@ formatDriver(GString *out, const virtRecord *record)
     virtXmlAdd(out, "/>\n");
 }
 
-/* @unknown: only what could not be told, and only if there is any; else only what could */
+/* Append those of one kind. @unknown: only what could not be told; else only what could */
 static void
-formatNetdevs(GString *out, const char *name, const GPtrArray *netdevs, bool unknown)
+formatKind(GString *out, const virtSettingKind *kind, const GPtrArray *list, bool unknown)
 {
     static const virtXmlLayout layout = {"", "\n    ", "  "};
-    guint shown = 0;
 
-    for (guint i = 0; i < netdevs->len; i++)
-        shown |= ((const virtNetdev *)netdevs->pdata[i])->unknown;
-    if (unknown && !shown)
-        return;
+    for (guint i = 0; i < list->len; i++) {
+        g_autofree virtSetting *setting = virtSettingCopy(kind->info, list->pdata[i]);
 
+        if (unknown)
+            setting->present &= setting->unknown;
+        else
+            setting->present &= ~setting->unknown;
+        if (!unknown || setting->present)
+            kind->format(out, setting, VIRT_SETTING_FORMAT_ALL, &layout);
+    }
+}
+
+static void
+formatSettings(GString *out, const char *name, const virtSettings *settings, bool unknown)
+{
     virtXmlAdd(out, "  <");
     virtXmlAdd(out, name);
     virtXmlAdd(out, ">");
-    for (guint i = 0; i < netdevs->len; i++) {
-        virtNetdev netdev = *(const virtNetdev *)netdevs->pdata[i];
-
-        netdev.present &= unknown ? netdev.unknown : ~netdev.unknown;
-        if (!unknown || netdev.present)
-            virtNetdevFormat(out, &netdev, &layout);
-    }
-    virtXmlAdd(out, netdevs->len ? "\n  </" : "</");
+    for (guint k = 0; virtSettingKinds[k]; k++)
+        formatKind(out, virtSettingKinds[k], settings->of[k], unknown);
+    virtXmlAdd(out, virtSettingsAreEmpty(settings) ? "</" : "\n  </");
     virtXmlAdd(out, name);
     virtXmlAdd(out, ">\n");
+}
+
+static bool
+hasUnknown(const virtSettings *settings)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        for (guint i = 0; i < settings->of[k]->len; i++) {
+            if (((const virtSetting *)settings->of[k]->pdata[i])->unknown)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void
+formatTarget(GString *out, const virtRecord *record)
+{
+    char handle[VIRT_HANDLE_LEN];
+
+    virtHandleFormat(&record->handle, handle);
+    virtXmlAdd(out, "  <source");
+    addAttribute(out, "handle", handle);
+    virtHandleFormat(&record->parent, handle);
+    virtXmlAdd(out, "/>\n  <target");
+    addAttribute(out, "parent", handle);
+    if (record->index >= 0)
+        virtXmlAddNumber(out, "index", (guint64)record->index);
+    virtXmlAdd(out, "/>\n");
 }
 
 /* The text of @record, which virtRecordParse() reads back to the same; the caller frees it. */
@@ -286,24 +388,19 @@ virtRecordFormat(const virtRecord *record)
 {
     GString *out = g_string_sized_new(1024); /* what most of them take */
 
-    virtXmlAdd(out, "<hostdev phase='");
+    virtXmlAdd(out, "<hostdev version='" G_STRINGIFY(VERSION) "' phase='");
     virtXmlAdd(out, virtPhaseName(record->phase));
     virtXmlAdd(out, "'");
     if (record->began)
         virtXmlAddNumber(out, "began", record->began);
     virtXmlAdd(out, ">\n");
     formatOwner(out, &record->owner);
-    virtXmlAdd(out, "  <source>");
-    virtPCIAddressFormatXml(out, &record->address, "");
-    virtXmlAdd(out, "</source>\n  <pf");
-    virtXmlAddNumber(out, "index", record->index);
-    virtXmlAdd(out, ">");
-    virtPCIAddressFormatXml(out, &record->pf, "");
-    virtXmlAdd(out, "</pf>\n");
+    formatTarget(out, record);
     formatDriver(out, record);
-    formatNetdevs(out, "before", record->before, false);
-    formatNetdevs(out, "unknown", record->before, true);
-    formatNetdevs(out, "wanted", record->wanted, false);
+    formatSettings(out, "before", &record->before, false);
+    if (hasUnknown(&record->before))
+        formatSettings(out, "unknown", &record->before, true);
+    formatSettings(out, "wanted", &record->wanted, false);
     virtXmlAdd(out, "</hostdev>\n");
     return g_string_free(out, FALSE);
 }

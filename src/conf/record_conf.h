@@ -1,12 +1,12 @@
-/* record_conf.h: what is remembered about a VF while somebody has it
+/* record_conf.h: what is remembered about a device while somebody has it
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One record a VF, in util's state file named by the VF's PCI address:
+ * One record a device, in util's state file named after its handle:
  *
- *   <hostdev phase='setting' began='91815320417'>
+ *   <hostdev version='2' phase='setting' began='91815320417'>
  *     <owner name='vm1' uuid='…' pid='612' start='81532'/>
- *     <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
- *     <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
+ *     <source handle='pci/0000:06:02.0'/>
+ *     <target parent='pci/0000:06:00.0' index='3'/>
  *     <driver name='igbvf' override='igbvf'/>
  *     <before><netdev port='1'>…</netdev></before>
  *     <unknown><netdev port='1'><mac address='b2:9e:…'/></netdev></unknown>
@@ -15,17 +15,25 @@
  *
  *   <!-- phase: active -->
  *
- * began, the microseconds after boot when the owner asked for the VF, tells one start of a domain from the next. The
- * root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
- * writing all of it again; the last that is complete counts. <driver> is missing where the VF was with no driver of the
- * host's (bound to vfio-pci beforehand): then none is to come back. <unknown> is what the kernel showed before and may
- * or may not have been set (virnetdevmac.c); most records have none. A missing uuid means an owner without a domain
- * (virt-hostdev apply); a missing pid, that nobody's life decides whether the record is stale. Unknown elements and
- * attributes are refused: the file is ours alone.
+ * began, the microseconds after boot when the owner asked for the device, tells one start of a domain from the next.
+ * The root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
+ * writing all of it again; the last that is complete counts. <target> says whose lock serialises changes of the device,
+ * and which of that parent's it is: the PF and the VF's index there. A missing index means that the parent does not
+ * count. <driver> is missing where the device was with no driver of the host's (bound to vfio-pci beforehand): then
+ * none is to come back. <unknown> is what the kernel showed before and may or may not have been set (virnetdevmac.c);
+ * most records have none. A missing uuid means an owner without a domain (virt-hostdev apply); a missing pid, that
+ * nobody's life decides whether the record is stale. Unknown elements and attributes are refused: the file is ours
+ * alone.
+ *
+ * Version 1, which has no such attribute, is still read. It knows VFs alone:
+ *
+ *     <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
+ *     <pf index='3'><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></pf>
  */
 #pragma once
 
-#include "conf/netdev_conf.h"
+#include "conf/setting_conf.h"
+#include "util/virhandle.h"
 
 typedef enum {
     VIRT_PHASE_SETTING,   /* written before the first change */
@@ -43,14 +51,14 @@ typedef struct {
 typedef struct {
     virtOwner owner;
     virtPhase phase;
-    guint64 began; /* when the owner asked for the VF, in microseconds of CLOCK_MONOTONIC; 0: not known */
-    virtPCIAddress address;
-    virtPCIAddress pf;
-    guint index;
-    char *driver;      /* of the host, which had the VF before; NULL: none, or one for guests */
-    char *override;    /* its driver_override then; NULL: none */
-    GPtrArray *before; /* virtNetdev; may have unknown values */
-    GPtrArray *wanted; /* virtNetdev */
+    guint64 began; /* when the owner asked for the device, in microseconds of CLOCK_MONOTONIC; 0: not known */
+    virtHandle handle;
+    virtHandle parent;   /* whose lock serialises changes: the PF */
+    gint index;          /* of the VF there; -1: the parent does not count */
+    char *driver;        /* of the host, which had the device before; NULL: none, or one for guests */
+    char *override;      /* its driver_override then; NULL: none */
+    virtSettings before; /* may have unknown values */
+    virtSettings wanted;
 } virtRecord;
 
 const char *virtPhaseName(virtPhase phase);

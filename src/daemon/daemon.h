@@ -57,7 +57,7 @@ typedef enum {
 /* What a message is about; what is not known stays zero. */
 typedef struct {
     const char *uuid, *name;
-    const virtPCIAddress *address;
+    const virtHandle *handle;
     const virtDaemonClient *client;
 } virtDaemonAbout;
 
@@ -156,7 +156,7 @@ typedef struct {
 virtDaemonDomain *virtDaemonDomainGet(virConnectPtr conn, const char *uuid, GError **error);
 void virtDaemonDomainFree(virtDaemonDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDaemonDomain, virtDaemonDomainFree)
-bool virtDaemonDomainHas(const virtDomainConf *domain, const virtPCIAddress *address);
+bool virtDaemonDomainHas(const virtDomainConf *domain, const virtHandle *handle);
 GPtrArray *virtDaemonMetadataGet(virDomainPtr dom, guint impact, GError **error);
 bool virtDaemonMetadataSet(virDomainPtr dom, const GPtrArray *hostdevs, guint impact, GError **error);
 bool virtDaemonBarrier(virConnectPtr conn, const char *uuid, GError **error);

@@ -13,6 +13,7 @@
  * filter. Its socket's end is not the process's: whoever has closed it, or has passed a copy on, is ended.
  */
 #include "daemon/daemon.h"
+#include "hypervisor/provider_netdev.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -29,7 +30,7 @@ typedef struct {
     virtDaemonClient *client; /* lives as long as its holds */
     char uuid[sizeof(((virtBrokerRequest *)NULL)->uuid)];
     virtBrokerRequest request; /* the one under way; at first the begin */
-    virtPCIAddress prepared;   /* what an attach has had set, for its end; all zero: nothing */
+    virtHandle prepared;       /* what an attach has had set, for its end; all zero: nothing */
     bool granted, busy, barrier;
     guint lease; /* timer; 0: none. While the filter owes something: from the answer to its begin to its end */
     GError *error;
@@ -174,7 +175,7 @@ requestDone(virtDaemon *daemon, gpointer opaque)
 
     hold->busy = false;
     if (hold->request.verb == VIRT_BROKER_PREPARE && !hold->error)
-        hold->prepared = hold->request.address;
+        hold->prepared = hold->request.handle;
     if (hold->request.verb == VIRT_BROKER_BEGIN && !hold->error)
         hold->lease = g_timeout_add_seconds(daemon->config->lease, onLease, hold);
     /* NOT_FOUND is what an attach ends with that libvirt has refused: no news for anybody here. */
@@ -200,7 +201,7 @@ startRequest(Hold *hold, const virtBrokerRequest *request)
     hold->request = *request;
     if (request->verb == VIRT_BROKER_END) {
         g_clear_handle_id(&hold->lease, g_source_remove);
-        hold->request.address = hold->prepared;
+        hold->request.handle = hold->prepared;
     }
     hold->busy = true;
     hold->barrier = hold->client->daemon->lookAgain;
@@ -234,14 +235,14 @@ static void
 runLook(virtDaemon *daemon, gpointer opaque)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
-    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     BrokerLook *look = opaque;
 
     (void)daemon;
     if (look->request.verb == VIRT_BROKER_STATS) {
-        virtProvisionGetStats(host, look->request.uuid, &look->request.address, &look->stats, &look->error);
+        virtProviderNetdevGetStats(host, look->request.uuid, &look->request.handle, &look->stats, &look->error);
     } else {
-        g_array_append_val(devices, look->request.address);
+        g_array_append_val(devices, look->request.handle);
         virtProvisionCheckPFs(host, devices, &look->error);
     }
 }
@@ -251,7 +252,7 @@ static void
 logLook(const BrokerLook *look)
 {
     const virtBrokerRequest *request = &look->request;
-    const virtDaemonAbout about = {.uuid = request->uuid, .address = &request->address, .client = look->client};
+    const virtDaemonAbout about = {.uuid = request->uuid, .handle = &request->handle, .client = look->client};
 
     if (request->verb == VIRT_BROKER_CHECK && look->error)
         virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "%s %s: %s", virtBrokerVerbName(request->verb),

@@ -112,9 +112,9 @@ virtDaemonDomainFree(virtDaemonDomain *domain)
 
 /* Has @domain the host's PCI device at @address, in whatever form? */
 bool
-virtDaemonDomainHas(const virtDomainConf *domain, const virtPCIAddress *address)
+virtDaemonDomainHas(const virtDomainConf *domain, const virtHandle *handle)
 {
-    return virtPCIAddressIsIn(domain->devices, address);
+    return virtHandleIsIn(domain->devices, handle);
 }
 
 /* ---- metadata ---- */

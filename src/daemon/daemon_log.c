@@ -137,7 +137,7 @@ virtDaemonLog(virtDaemonLogKind kind, GLogLevelFlags level, const virtDaemonAbou
 {
     static const virtDaemonAbout nothing;
     g_autofree char *text = NULL, *message = NULL;
-    char address[VIRT_PCI_ADDRESS_LEN], pid[24], uid[24];
+    char pid[24], uid[24];
     const char *end = NULL;
     GLogField fields[9];
     guint n = 0;
@@ -160,10 +160,8 @@ virtDaemonLog(virtDaemonLogKind kind, GLogLevelFlags level, const virtDaemonAbou
     addField(fields, &n, "GLIB_DOMAIN", "libvirt-hostdev");
     addField(fields, &n, "DOMAIN_UUID", about->uuid);
     addField(fields, &n, "DOMAIN_NAME", about->name);
-    if (about->address) {
-        virtPCIAddressFormat(about->address, address);
-        addField(fields, &n, "PCI_ADDR", address);
-    }
+    if (about->handle)
+        addField(fields, &n, "PCI_ADDR", about->handle->name);
     if (about->client) {
         g_snprintf(pid, sizeof(pid), "%d", (int)about->client->pid);
         g_snprintf(uid, sizeof(uid), "%u", (guint)about->client->uid);

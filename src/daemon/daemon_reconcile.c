@@ -70,29 +70,25 @@ addFailure(Reconcile *reconcile, const GError *error)
 }
 
 static void
-say(const Reconcile *reconcile, GLogLevelFlags level, const virtPCIAddress *address, const char *what, const char *why)
+say(const Reconcile *reconcile, GLogLevelFlags level, const virtHandle *handle, const char *what, const char *why)
 {
-    const virtDaemonAbout about = {.uuid = reconcile->uuid, .name = nameOf(reconcile), .address = address};
+    const virtDaemonAbout about = {.uuid = reconcile->uuid, .name = nameOf(reconcile), .handle = handle};
     g_autofree char *text = g_strjoin(": ", what, why, NULL); /* @what alone where @why is NULL */
-    char name[VIRT_PCI_ADDRESS_LEN];
 
-    virtPCIAddressFormat(address, name);
-    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain '%s', VF %s: %s", nameOf(reconcile), name, text);
+    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain '%s', %s %s: %s", nameOf(reconcile),
+                  virtHandleGetNoun(handle), handle->name, text);
 }
 
-/* Is @text, told about the VF at @address, another than what was last told about it? What cannot be mended is tried
+/* Is @text, told about the device @handle, another than what was last told about it? What cannot be mended is tried
  * again and again, and is told once. NULL: it is well now. */
 static bool
-isNews(const Reconcile *reconcile, const virtPCIAddress *address, const char *text)
+isNews(const Reconcile *reconcile, const virtHandle *handle, const char *text)
 {
     static GMutex lock;
-    static GHashTable *told; /* "UUID ADDRESS" -> text, of this daemon's life */
-    g_autofree char *key = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    static GHashTable *told; /* "UUID NAME" -> text, of this daemon's life */
+    g_autofree char *key = g_strdup_printf("%s %s", reconcile->uuid, handle->name);
     bool news;
 
-    virtPCIAddressFormat(address, name);
-    key = g_strdup_printf("%s %s", reconcile->uuid, name);
     g_mutex_lock(&lock);
     if (!told)
         told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -114,13 +110,13 @@ putBack(Reconcile *reconcile, const virtRecord *record, const char *why)
     GLogLevelFlags level = G_LOG_LEVEL_DEBUG;
 
     if (virtProvisionReleaseOne(reconcile->host, record, &error)) {
-        isNews(reconcile, &record->address, NULL);
-        say(reconcile, G_LOG_LEVEL_INFO, &record->address, why, "it was put back");
+        isNews(reconcile, &record->handle, NULL);
+        say(reconcile, G_LOG_LEVEL_INFO, &record->handle, why, "it was put back");
         return;
     }
-    if (isNews(reconcile, &record->address, error->message))
+    if (isNews(reconcile, &record->handle, error->message))
         level = G_LOG_LEVEL_WARNING;
-    say(reconcile, level, &record->address, why, error->message);
+    say(reconcile, level, &record->handle, why, error->message);
     addFailure(reconcile, error);
 }
 
@@ -128,12 +124,15 @@ putBack(Reconcile *reconcile, const virtRecord *record, const char *why)
 static void
 followRecord(Reconcile *reconcile, const virtRecord *record, virtHostdev *entry)
 {
-    bool any = virtNetdevListLeavesPort(entry->netdevs);
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        GPtrArray *written = entry->settings.of[k];
+        bool any = written->len == 1 && ((const virtSetting *)written->pdata[0])->number == 0;
 
-    g_ptr_array_unref(entry->netdevs);
-    entry->netdevs = virtNetdevListCopy(record->wanted);
-    if (any)
-        ((virtNetdev *)entry->netdevs->pdata[0])->port = VIRT_NETDEV_PORT_ANY;
+        entry->settings.of[k] = virtSettingListCopy(virtSettingKinds[k]->info, record->wanted.of[k]);
+        g_ptr_array_unref(written);
+        if (any && entry->settings.of[k]->len > 0)
+            ((virtSetting *)entry->settings.of[k]->pdata[0])->number = 0;
+    }
     if (entry->interface) /* what it has kept says the promised rate */
         g_free(virtInterfaceDropOpaque(entry->interface, "bandwidth"));
     reconcile->liveChanged = true;
@@ -143,27 +142,23 @@ followRecord(Reconcile *reconcile, const virtRecord *record, virtHostdev *entry)
 static void
 followMetadata(Reconcile *reconcile, const virtRecord *record)
 {
-    virtHostdev *entry = virtHostdevListFind(reconcile->live, &record->address);
-    g_autoptr(GPtrArray) wanted = NULL;
+    virtHostdev *entry = virtHostdevListFind(reconcile->live, &record->handle);
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!entry)
-        return;
-    wanted = virtProvisionPortFollow(entry->netdevs, record->wanted);
-    if (record->phase == VIRT_PHASE_ACTIVE && virtNetdevListEqual(record->wanted, wanted))
+    if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtProvisionAgrees(entry, record)))
         return;
     owner = virtOwnerNew(nameOf(reconcile), reconcile->uuid);
     if (virtProvisionUpdateSeen(reconcile->host, owner, record, entry, &error)) {
-        say(reconcile, G_LOG_LEVEL_INFO, &record->address, "was set anew, as the metadata says", NULL);
+        say(reconcile, G_LOG_LEVEL_INFO, &record->handle, "was set anew, as the metadata says", NULL);
         return;
     }
     addFailure(reconcile, error);
     if (record->phase != VIRT_PHASE_ACTIVE) { /* what it wants is half way, and no user's words */
-        say(reconcile, G_LOG_LEVEL_WARNING, &record->address, "could not be set as the metadata says", error->message);
+        say(reconcile, G_LOG_LEVEL_WARNING, &record->handle, "could not be set as the metadata says", error->message);
         return;
     }
-    say(reconcile, G_LOG_LEVEL_WARNING, &record->address,
+    say(reconcile, G_LOG_LEVEL_WARNING, &record->handle,
         "could not be set as the metadata says, so the metadata says again what is", error->message);
     followRecord(reconcile, record, entry);
 }
@@ -171,7 +166,7 @@ followMetadata(Reconcile *reconcile, const virtRecord *record)
 static bool
 isThere(const Reconcile *reconcile, const virtRecord *record)
 {
-    return reconcile->domain->live && virtDaemonDomainHas(reconcile->domain->live, &record->address);
+    return reconcile->domain->live && virtDaemonDomainHas(reconcile->domain->live, &record->handle);
 }
 
 static void
@@ -189,18 +184,18 @@ putBackAll(Reconcile *reconcile)
 
 /* ---- metadata ---- */
 
-/* Takes out of @metadata what the devices of @domain do not have. Returns the addresses, for g_array_unref(). */
+/* Takes out of @metadata what the devices of @domain do not have. Returns the handles, for g_array_unref(). */
 static GArray *
 dropStale(GPtrArray *metadata, const virtDomainConf *domain)
 {
-    GArray *dropped = g_array_new(FALSE, FALSE, sizeof(virtPCIAddress));
+    GArray *dropped = g_array_new(FALSE, FALSE, sizeof(virtHandle));
 
     for (guint i = metadata->len; i-- > 0;) {
         const virtHostdev *entry = metadata->pdata[i];
 
-        if (virtDaemonDomainHas(domain, &entry->address))
+        if (virtDaemonDomainHas(domain, &entry->handle))
             continue;
-        g_array_append_val(dropped, entry->address);
+        g_array_append_val(dropped, entry->handle);
         g_ptr_array_remove_index(metadata, i);
     }
     return dropped;
@@ -216,7 +211,7 @@ writeMetadata(Reconcile *reconcile, const GPtrArray *metadata, guint impact, con
         return;
     }
     for (guint i = 0; i < dropped->len; i++)
-        say(reconcile, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtPCIAddress, i),
+        say(reconcile, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtHandle, i),
             "the metadata named it, the devices do not: dropped", NULL);
 }
 
@@ -224,17 +219,17 @@ static bool
 hasStale(const GPtrArray *metadata, const virtDomainConf *domain)
 {
     for (guint i = 0; i < metadata->len; i++) {
-        if (!virtDaemonDomainHas(domain, &((virtHostdev *)metadata->pdata[i])->address))
+        if (!virtDaemonDomainHas(domain, &((virtHostdev *)metadata->pdata[i])->handle))
             return true;
     }
     return false;
 }
 
 static bool
-hasRecord(const Reconcile *reconcile, const virtPCIAddress *address)
+hasRecord(const Reconcile *reconcile, const virtHandle *handle)
 {
     for (guint i = 0; i < reconcile->records->len; i++) {
-        if (virtPCIAddressCompare(&((virtRecord *)reconcile->records->pdata[i])->address, address) == 0)
+        if (virtHandleEqual(&((virtRecord *)reconcile->records->pdata[i])->handle, handle))
             return true;
     }
     return false;
@@ -245,22 +240,21 @@ static void
 warnUnrecorded(const Reconcile *reconcile)
 {
     static GMutex lock;
-    static GHashTable *told; /* "UUID ADDRESS", of this daemon's life */
+    static GHashTable *told; /* "UUID NAME", of this daemon's life */
 
     for (guint i = 0; i < reconcile->live->len; i++) {
         const virtHostdev *entry = reconcile->live->pdata[i];
-        char address[VIRT_PCI_ADDRESS_LEN];
+        bool first;
 
-        if (hasRecord(reconcile, &entry->address))
+        if (hasRecord(reconcile, &entry->handle))
             continue;
-        virtPCIAddressFormat(&entry->address, address);
         g_mutex_lock(&lock);
         if (!told)
             told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        bool first = g_hash_table_add(told, g_strdup_printf("%s %s", reconcile->uuid, address));
+        first = g_hash_table_add(told, g_strdup_printf("%s %s", reconcile->uuid, entry->handle.name));
         g_mutex_unlock(&lock);
         if (first)
-            say(reconcile, G_LOG_LEVEL_WARNING, &entry->address,
+            say(reconcile, G_LOG_LEVEL_WARNING, &entry->handle,
                 "it runs with this device, but what that was before is not recorded: it will not be put back", NULL);
     }
 }

@@ -7,56 +7,56 @@
 #include <string.h>
 
 static bool
-refuseVF(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain, const char *why)
+refuseDevice(GError **error, int code, const virtBrokerRequest *request, const virtDaemonDomain *domain,
+             const char *why)
 {
     const char *name = request->uuid;
-    char address[VIRT_PCI_ADDRESS_LEN];
 
     if (domain->live)
         name = domain->live->name;
     else if (domain->config)
         name = domain->config->name;
-    virtPCIAddressFormat(&request->address, address);
-    g_set_error(error, VIRT_ERROR, code, "Cannot set VF %s for domain '%s': %s", address, name, why);
+    g_set_error(error, VIRT_ERROR, code, "Cannot set %s %s for domain '%s': %s", virtHandleGetNoun(&request->handle),
+                request->handle.name, name, why);
     return false;
 }
 
-/* What the live metadata says about the VF; NULL where nothing, and it is not to be touched. */
+/* What the live metadata says about the device; NULL where nothing, and it is not to be touched. */
 static virtHostdev *
 findWanted(const virtBrokerRequest *request, const virtDaemonDomain *domain, GPtrArray *metadata, GError **error)
 {
-    virtHostdev *wanted = virtHostdevListFind(metadata, &request->address);
+    virtHostdev *wanted = virtHostdevListFind(metadata, &request->handle);
 
     if (!wanted)
-        refuseVF(error, VIRT_ERROR_INVALID, request, domain, "its metadata names no netdevs for this device");
+        refuseDevice(error, VIRT_ERROR_INVALID, request, domain, "its metadata names no netdevs for this device");
     return wanted;
 }
 
 static bool
-prepareVF(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
-          virtHostdev *wanted, GError **error)
+prepareDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+              virtHostdev *wanted, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
 
-    if (virtDaemonDomainHas(domain->live, &request->address))
-        return refuseVF(error, VIRT_ERROR_INVALID, request, domain,
-                        "it has that device already. To change it, use update-device.");
+    if (virtDaemonDomainHas(domain->live, &request->handle))
+        return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
+                            "it has that device already. To change it, use update-device.");
     g_ptr_array_add(one, wanted);
     return virtProvisionPrepare(host, owner, one, error);
 }
 
 static bool
-updateVF(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
-         const virtHostdev *wanted, GError **error)
+updateDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+             const virtHostdev *wanted, GError **error)
 {
-    if (!virtDaemonDomainHas(domain->live, &request->address))
-        return refuseVF(error, VIRT_ERROR_INVALID, request, domain,
-                        "it has no such device. To add it, use attach-device.");
+    if (!virtDaemonDomainHas(domain->live, &request->handle))
+        return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
+                            "it has no such device. To add it, use attach-device.");
     return virtProvisionUpdate(host, owner, wanted, error);
 }
 
 static bool
-setVF(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
+setDevice(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
@@ -68,14 +68,14 @@ setVF(virtDaemon *daemon, const virtBrokerRequest *request, GError **error)
     if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
         return false;
     if (!domain->live)
-        return refuseVF(error, VIRT_ERROR_INVALID, request, domain, "the domain is not running");
+        return refuseDevice(error, VIRT_ERROR_INVALID, request, domain, "the domain is not running");
     if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)) ||
         !(wanted = findWanted(request, domain, metadata, error)))
         return false;
     owner = virtOwnerNew(domain->live->name, request->uuid);
     if (request->verb == VIRT_BROKER_PREPARE)
-        return prepareVF(host, request, domain, owner, wanted, error);
-    return updateVF(host, request, domain, owner, wanted, error);
+        return prepareDevice(host, request, domain, owner, wanted, error);
+    return updateDevice(host, request, domain, owner, wanted, error);
 }
 
 /* ---- the end of an attach ---- */
@@ -96,8 +96,9 @@ addDrift(virtHost *host, const virtDrift *drift, void *opaque)
             continue;
         if (wrong->len)
             g_string_append(wrong, ", ");
-        g_string_append_printf(wrong, "port %u: %s was set to %s and is now %s", row->port, row->title, row->to,
-                               row->from);
+        if (row->port)
+            g_string_append_printf(wrong, "port %u: ", row->port);
+        g_string_append_printf(wrong, "%s was set to %s and is now %s", row->title, row->to, row->from);
     }
 }
 
@@ -109,17 +110,15 @@ addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wr
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GError) error = NULL;
     g_autoptr(virtRecord) record = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
 
-    virtPCIAddressFormat(&request->address, name);
     if (!entry) {
         g_string_append(wrong, "the domain's metadata does not have its netdevs any more");
         return;
     }
-    if (!(record = virtProvisionRecordLoad(host, name, &error))) {
+    if (!(record = virtProvisionRecordLoad(host, &request->handle, &error))) {
         g_string_append_printf(wrong, "it has no record, and will not be put back: %s", error->message);
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
-               !virtNetdevListEqual(record->wanted, entry->netdevs)) {
+               !virtProvisionAgrees(entry, record)) {
         g_string_append(wrong, "its record does not say what the domain's metadata does");
     } else {
         g_ptr_array_add(one, record);
@@ -135,33 +134,24 @@ verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **er
     g_autoptr(virtDaemonDomain) domain = NULL;
     g_autoptr(GPtrArray) metadata = NULL;
     g_autoptr(GString) wrong = g_string_new(NULL);
-    char name[VIRT_PCI_ADDRESS_LEN];
+    const char *noun = virtHandleGetNoun(&request->handle), *name = request->handle.name;
 
     if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
         return false;
-    virtPCIAddressFormat(&request->address, name);
-    if (!domain->live || !virtDaemonDomainHas(domain->live, &request->address)) {
+    if (!domain->live || !virtDaemonDomainHas(domain->live, &request->handle)) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                    "VF %s is not among the devices of domain %s: it was put back", name, request->uuid);
+                    "%s %s is not among the devices of domain %s: it was put back", noun, name, request->uuid);
         return false;
     }
     if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
         return false;
-    addWrong(request, virtHostdevListFind(metadata, &request->address), wrong);
+    addWrong(request, virtHostdevListFind(metadata, &request->handle), wrong);
     if (wrong->len == 0)
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-                "VF %s was attached to domain '%s', but %s. Detach it and attach it anew.", name, domain->live->name,
-                wrong->str);
+                "%s %s was attached to domain '%s', but %s. Detach it and attach it anew.", noun, name,
+                domain->live->name, wrong->str);
     return false;
-}
-
-static bool
-isNothing(const virtPCIAddress *address)
-{
-    const virtPCIAddress nothing = {0};
-
-    return virtPCIAddressCompare(address, &nothing) == 0;
 }
 
 /* Does what @request asks for.
@@ -178,9 +168,9 @@ virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool 
     bool again = false;
 
     if (request->verb == VIRT_BROKER_PREPARE || request->verb == VIRT_BROKER_UPDATE)
-        return setVF(daemon, request, error);
+        return setDevice(daemon, request, error);
     virtDaemonReconcile(daemon, request->uuid, barrier && request->verb == VIRT_BROKER_BEGIN, &again, &local);
-    if (request->verb == VIRT_BROKER_END && !isNothing(&request->address) &&
+    if (request->verb == VIRT_BROKER_END && !virtHandleIsNone(&request->handle) &&
         (!local || g_error_matches(local, VIRT_ERROR, VIRT_ERROR_REFUSED)))
         return verifyAttached(daemon, request, error);
     if (!local || (request->verb == VIRT_BROKER_BEGIN && g_error_matches(local, VIRT_ERROR, VIRT_ERROR_REFUSED)))

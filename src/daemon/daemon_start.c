@@ -18,7 +18,7 @@ findUnset(virtHost *host, const virtOwner *owner, const GPtrArray *metadata, con
     for (guint i = 0; i < metadata->len; i++) {
         virtHostdev *entry = metadata->pdata[i];
 
-        if (live && !virtDaemonDomainHas(live, &entry->address))
+        if (live && !virtDaemonDomainHas(live, &entry->handle))
             continue;
         if (!virtProvisionVerify(host, owner, entry, error))
             return entry;
@@ -185,7 +185,7 @@ checkedStart(virtDaemon *daemon, gpointer opaque)
     virtDaemonAbout about = {.uuid = check->uuid};
 
     if (check->unset)
-        about.address = &check->unset->address;
+        about.handle = &check->unset->handle;
     if (check->unset && g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))
         virtDaemonLog(VIRT_LOG_UNPROVISIONED, G_LOG_LEVEL_CRITICAL, &about, "Domain %s: %s %s", check->uuid,
                       check->error->message, outcome);

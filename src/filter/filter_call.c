@@ -44,18 +44,18 @@ static const virtHostdev *
 findInterface(const GPtrArray *entries, const virtHostdev *wanted)
 {
     const virtHostdev *found = NULL;
-    const virtNetdev *netdev = wanted->netdevs->pdata[0];
+    const virtNetdev *netdev = VIRT_NETDEVS(wanted)->pdata[0];
 
     for (guint i = 0; i < entries->len && !found; i++) {
         const virtHostdev *entry = entries->pdata[i];
-        const virtNetdev *has = entry->netdevs->pdata[0];
+        const virtNetdev *has = VIRT_NETDEVS(entry)->pdata[0];
 
         if (entry->interface && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
             memcmp(netdev->mac, has->mac, sizeof(has->mac)) == 0)
             found = entry;
     }
     if (!found)
-        found = virtHostdevListFind(entries, &wanted->address);
+        found = virtHostdevListFind(entries, &wanted->handle);
     if (!found || !found->interface)
         return NULL;
     return found;
@@ -65,15 +65,11 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
 static GError *
 complain(const virtFilterJob *job, const virtHostdev *found, virtFilterTarget target)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
-
-    if (found && target == VIRT_FILTER_LIVE && virtPCIAddressCompare(&found->address, &job->hostdev->address) != 0) {
-        virtPCIAddressFormat(&found->address, name);
+    if (found && target == VIRT_FILTER_LIVE && !virtHandleEqual(&found->handle, &job->hostdev->handle))
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_INVALID,
             "the <interface> with this MAC address is VF %s, and a running guest cannot be given another in its place: detach it and attach the new one, or change it with --config for the next start",
-            name);
-    }
+            found->handle.name);
     if (found || !virtInterfaceTextMentionsUs(job->xml, job->xmlLen))
         return NULL;
     return g_error_new_literal(
@@ -100,7 +96,7 @@ leaveUnknown(virtFilterJob *job, virtFilterTarget target)
         if (!entry)
             continue;
         found = entry;
-        job->source[i] = entry->address;
+        job->source[i] = entry->handle;
         error = complain(job, entry, i);
     }
     if (!found)
@@ -189,7 +185,7 @@ understandPlain(virtFilterJob *job)
     guint impact = job->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG);
 
     job->next = plainSteps;
-    if (impact == VIR_DOMAIN_AFFECT_CONFIG || !virtDeviceFindAddress(job->xml, job->xmlLen, &job->plain))
+    if (impact == VIR_DOMAIN_AFFECT_CONFIG || !virtDeviceFindHandle(job->xml, job->xmlLen, &job->plain))
         return false;
     job->stock = g_strndup(job->xml, job->xmlLen); /* with "current" spelled out: the domain may start meanwhile */
     return true;

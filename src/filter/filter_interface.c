@@ -130,7 +130,7 @@ gotCounters(gpointer opaque, const virtNetdevStats *stats, const GError *failure
 static void
 tellCounters(Named *named, const virtInterfaceShown *shown)
 {
-    virtBrokerRequest request = {.verb = VIRT_BROKER_STATS, .address = shown->address};
+    virtBrokerRequest request = {.verb = VIRT_BROKER_STATS, .handle = shown->handle};
 
     virtRpcUuidFormat(named->domain.uuid, request.uuid);
     virtFilterAskStats(named->filter, &request, gotCounters, named);

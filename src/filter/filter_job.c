@@ -162,8 +162,8 @@ virtFilterJobAsk(virtFilterJob *job, virtBrokerVerb verb)
     virtBrokerRequest request = {.verb = verb};
 
     g_strlcpy(request.uuid, job->uuid, sizeof(request.uuid));
-    request.address = job->plain;
+    request.handle = job->plain;
     if (job->hostdev)
-        request.address = job->hostdev->address;
+        request.handle = job->hostdev->handle;
     virtFilterAsk(job->filter, &request, answered, job);
 }

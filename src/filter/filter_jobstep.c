@@ -276,9 +276,9 @@ completed(const virtHostdev *wanted, const virtHostdev *old)
 {
     virtHostdev *hostdev = virtHostdevCopy(wanted);
 
-    for (guint i = 0; old && i < hostdev->netdevs->len; i++) {
-        virtNetdev *netdev = hostdev->netdevs->pdata[i];
-        const virtNetdev *present = virtNetdevListMatch(old->netdevs, netdev->port);
+    for (guint i = 0; old && i < VIRT_NETDEVS(hostdev)->len; i++) {
+        virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[i];
+        const virtNetdev *present = virtNetdevListMatch(VIRT_NETDEVS(old), netdev->port);
 
         if (present && !virtNetdevHas(netdev, VIRT_NETDEV_MAC) && virtNetdevHas(present, VIRT_NETDEV_MAC))
             virtNetdevCopyAttr(netdev, present, VIRT_NETDEV_MAC);
@@ -301,7 +301,7 @@ virtFilterStepWriteMetadata(virtFilterJob *job, virtFilterTarget target)
         define(job, job->replacing, gotDefined);
         return;
     }
-    old = virtHostdevListFind(job->before[target], &job->hostdev->address);
+    old = virtHostdevListFind(job->before[target], &job->hostdev->handle);
     if (job->proc->action == VIRT_RPC_UPDATE)
         updated = old;
     for (guint i = 0; i < job->before[target]->len; i++) {
@@ -373,11 +373,11 @@ virtFilterStepLeave(virtFilterJob *job, virtFilterTarget target)
 }
 
 static bool
-findInEntries(const virtFilterJob *job, const virtPCIAddress *address)
+findInEntries(const virtFilterJob *job, const virtHandle *handle)
 {
     const GPtrArray *entries = job->before[VIRT_FILTER_CONFIG];
 
-    return entries && virtHostdevListFind(entries, address);
+    return entries && virtHostdevListFind(entries, handle);
 }
 
 /* Of a running guest's interface, what means nothing to a VF cannot change either: libvirt changes it of no other kind.
@@ -390,7 +390,7 @@ checkKept(const virtFilterJob *job, GError **error)
     g_autofree char *name = NULL;
 
     if (job->target == VIRT_FILTER_LIVE && job->hostdev->interface && entries)
-        has = virtHostdevListFind(entries, &job->hostdev->address);
+        has = virtHostdevListFind(entries, &job->hostdev->handle);
     if (!has || !(name = virtInterfaceFindOther(has->interface, job->hostdev->interface)))
         return true;
     g_set_error(
@@ -485,11 +485,10 @@ virtFilterStepUpdate(virtFilterJob *job, virtFilterTarget target)
 static GError *
 deviceError(const virtFilterJob *job, const char *format)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
     GError *error = NULL;
 
-    virtPCIAddressFormat(&job->hostdev->address, name);
-    g_set_error(&error, VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the PCI device %s %s", job->uuid, name, format);
+    g_set_error(&error, VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the PCI device %s %s", job->uuid,
+                job->hostdev->handle.name, format);
     return error;
 }
 
@@ -503,7 +502,7 @@ gotDomainToAttach(gpointer opaque, const virtRpcHeader *header, const GByteArray
     if (!domain)
         return;
     remember(job, job->target, domain);
-    if (virtPCIAddressIsIn(domain->devices, &job->hostdev->address))
+    if (virtHandleIsIn(domain->devices, &job->hostdev->handle))
         error = deviceError(job, "already. To change its netdevs, use update-device");
     advanceUnless(job, error);
 }
@@ -539,19 +538,16 @@ static const virtFilterStep rewriteSteps[] = {{virtFilterStepWriteMetadata, VIRT
 static GError *
 checkOthers(const virtFilterJob *job, const virtDomainConf *domain)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
-
     for (guint i = 0; i < domain->devices->len; i++) {
-        const virtPCIAddress *address = &g_array_index(domain->devices, virtPCIAddress, i);
+        const virtHandle *handle = &g_array_index(domain->devices, virtHandle, i);
 
-        if (virtPCIAddressIsIn(job->devices, address) || virtHostdevListFind(domain->hostdevs, address) ||
-            virtPCIAddressCompare(address, &job->hostdev->address) == 0)
+        if (virtHandleIsIn(job->devices, handle) || virtHostdevListFind(domain->hostdevs, handle) ||
+            virtHandleEqual(handle, &job->hostdev->handle))
             continue;
-        virtPCIAddressFormat(address, name);
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_BUSY,
             "domain %s was defined anew meanwhile with the PCI device %s, whose netdevs may be lost: look at it with dumpxml, and if it has none and should, define the domain once more",
-            job->uuid, name);
+            job->uuid, handle->name);
     }
     return NULL;
 }
@@ -561,11 +557,11 @@ checkOthers(const virtFilterJob *job, const virtDomainConf *domain)
 static GError *
 checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
 {
-    const virtHostdev *entry = virtHostdevListFind(domain->hostdevs, &job->hostdev->address);
+    const virtHostdev *entry = virtHostdevListFind(domain->hostdevs, &job->hostdev->handle);
 
-    if (!virtPCIAddressIsIn(domain->devices, &job->hostdev->address))
+    if (!virtHandleIsIn(domain->devices, &job->hostdev->handle))
         return NULL;
-    if (entry && virtNetdevListEqual(entry->netdevs, job->hostdev->netdevs))
+    if (entry && virtSettingsAreEqual(&entry->settings, &job->hostdev->settings))
         return checkOthers(job, domain);
     return deviceError(job, "now, but not with the netdevs that were asked for: it was defined anew meanwhile");
 }
@@ -573,8 +569,8 @@ checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
 static bool
 hasLostEntry(const virtFilterJob *job, const virtDomainConf *domain)
 {
-    return virtPCIAddressIsIn(domain->devices, &job->hostdev->address) &&
-           !virtHostdevListFind(domain->hostdevs, &job->hostdev->address);
+    return virtHandleIsIn(domain->devices, &job->hostdev->handle) &&
+           !virtHostdevListFind(domain->hostdevs, &job->hostdev->handle);
 }
 
 static void

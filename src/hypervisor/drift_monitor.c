@@ -11,15 +11,15 @@
  * programs that disagree would else write to the device for ever.
  */
 #include "hypervisor/provision_drift.h"
-#include "hypervisor/provision_log.h"
-#include "util/virerror.h"
-#include "util/virnetdevhostdev.h"
 
 #include <string.h>
 
-/* What is remembered of one VF. */
+#include "hypervisor/provision_log.h"
+#include "util/virerror.h"
+
+/* What is remembered of one device. */
 typedef struct {
-    virtPCIAddress pf;
+    virtHandle parent;
     char *record;                   /* as it was written */
     GHashTable *found;              /* "PORT SETTING" → what was told about it */
     char *problem;                  /* what kept us from reading it or putting it back; told */
@@ -30,7 +30,7 @@ typedef struct {
 } Memory;
 
 struct _virtDriftWatch {
-    GHashTable *vfs; /* PCI address → Memory */
+    GHashTable *devices; /* virtHandle → Memory */
     guint round;
 };
 
@@ -55,17 +55,16 @@ virtDriftMonitorNew(void)
 {
     virtDriftMonitor *watch = g_new0(virtDriftMonitor, 1);
 
-    watch->vfs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)memoryFree);
+    watch->devices = g_hash_table_new_full(virtHandleHash, virtHandleEqual, g_free, (GDestroyNotify)memoryFree);
     return watch;
 }
 
-/* Takes NULL. */
 void
 virtDriftMonitorFree(virtDriftMonitor *watch)
 {
     if (!watch)
         return;
-    g_hash_table_unref(watch->vfs);
+    g_hash_table_unref(watch->devices);
     g_free(watch);
 }
 
@@ -73,17 +72,14 @@ static Memory *
 remember(virtDriftMonitor *watch, const virtRecord *record)
 {
     g_autofree char *text = virtRecordFormat(record);
-    char name[VIRT_PCI_ADDRESS_LEN];
-    Memory *memory;
+    Memory *memory = g_hash_table_lookup(watch->devices, &record->handle);
 
-    virtPCIAddressFormat(&record->address, name);
-    memory = g_hash_table_lookup(watch->vfs, name);
     if (!memory || !g_str_equal(memory->record, text)) {
         memory = g_new0(Memory, 1);
-        memory->pf = record->pf;
+        memory->parent = record->parent;
         memory->record = g_steal_pointer(&text);
         memory->found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-        g_hash_table_insert(watch->vfs, g_strdup(name), memory);
+        g_hash_table_insert(watch->devices, g_memdup2(&record->handle, sizeof(record->handle)), memory);
     }
     memory->round = watch->round;
     return memory;
@@ -108,9 +104,11 @@ tellRow(virtHost *host, Memory *memory, const virtDrift *drift, const virtPlanRo
     const char *told = g_hash_table_lookup(memory->found, key);
 
     if (told && g_strcmp0(row->from, row->to) == 0) { /* else it is only excused for now: see provision_drift.c */
+        g_autofree char *where = virtPlanRowDescribe(row, "Port");
+
         virtProvisionLog(VIRT_MESSAGE_ID_DRIFT_OVER, G_LOG_LEVEL_INFO, drift->record, row,
-                         "Port %u (VF %u of %s, %s), which '%s' has: %s is %s again, as it was set", row->port, row->vf,
-                         row->ifname, row->device, drift->record->owner.name, row->title, row->to);
+                         "%s, which '%s' has: %s is %s again, as it was set", where, drift->record->owner.name,
+                         row->title, row->to);
         g_hash_table_remove(memory->found, key);
     }
     if (!row->differs || g_strcmp0(told, row->from) == 0)
@@ -132,10 +130,26 @@ isTired(const Memory *memory, gint64 now)
 }
 
 static bool
-checkPorts(const virtDrift *drift, GError **error)
+checkUsable(const virtDrift *drift, GError **error)
 {
-    for (guint i = 0; i < drift->drifted->len; i++) {
-        if (!virtProvisionCheckPort(drift->vf, drift->drifted->pdata[i], error))
+    for (guint i = 0; i < drift->targets->len; i++) {
+        const virtTarget *target = drift->targets->pdata[i];
+
+        for (guint n = 0; n < target->wanted->len; n++) {
+            if (!target->provider->check(target, target->wanted->pdata[n], error))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool
+setDrifted(virtHost *host, const virtDrift *drift, GError **error)
+{
+    for (guint i = 0; i < drift->targets->len; i++) {
+        virtTarget *target = drift->targets->pdata[i];
+
+        if (target->wanted->len > 0 && !virtTargetSet(host, target, error))
             return false;
     }
     return true;
@@ -147,12 +161,12 @@ tellPutBack(virtHost *host, Memory *memory, const virtDrift *drift)
     for (guint i = 0; i < drift->rows->len; i++) {
         const virtPlanRow *row = drift->rows->pdata[i];
 
+        g_autofree char *where = virtPlanRowDescribe(row, "Port");
+
         if (row->differs)
-            virtProvisionLog(
-                VIRT_MESSAGE_ID_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, row,
-                "Port %u (VF %u of %s, %s), which '%s' has: %s was %s and is %s again, because enforce is set",
-                row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->from,
-                row->to);
+            virtProvisionLog(VIRT_MESSAGE_ID_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, row,
+                             "%s, which '%s' has: %s was %s and is %s again, because enforce is set", where,
+                             drift->record->owner.name, row->title, row->from, row->to);
     }
     host->counts[VIRT_COUNT_ENFORCED]++;
     g_hash_table_remove_all(memory->found);
@@ -161,27 +175,29 @@ tellPutBack(virtHost *host, Memory *memory, const virtDrift *drift)
 static void
 putBack(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
 {
+    g_autofree char *device = NULL;
     g_autoptr(GError) error = NULL;
 
     if (memory->leftAlone)
         return;
-    if (!checkPorts(drift, &error) || !virtProvisionCheckOwn(host, drift->vf->name, &drift->record->owner, &error)) {
+    if (!checkUsable(drift, &error) ||
+        !virtProvisionCheckOwn(host, &drift->record->handle, &drift->record->owner, &error)) {
         /* nothing is tried, and so this is no try */
         tellProblem(memory, drift, VIRT_MESSAGE_ID_NOT_ENFORCED, error->message);
         return;
     }
     if (isTired(memory, now)) {
         memory->leftAlone = true;
+        device = virtProvisionRecordName(drift->record);
         virtProvisionLog(
             VIRT_MESSAGE_ID_NOT_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, NULL,
-            "%d tries in %d seconds did not keep VF %u of %s (%s), which '%s' has, as it was set: it is left alone. Find out who changes it, then reload virthostdevd.",
-            VIRT_WATCH_TRIES, VIRT_WATCH_PERIOD, drift->vf->index, drift->vf->pfName, drift->vf->name,
-            drift->record->owner.name);
+            "%d tries in %d seconds did not keep %s, which '%s' has, as it was set: it is left alone. Find out who changes it, then reload virthostdevd.",
+            VIRT_WATCH_TRIES, VIRT_WATCH_PERIOD, device, drift->record->owner.name);
         return;
     }
     memory->tries[memory->next] = now;
     memory->next = (memory->next + 1) % VIRT_WATCH_TRIES;
-    if (virtNetDevHostdevSet(host, drift->vf, drift->drifted, drift->present, &error)) {
+    if (setDrifted(host, drift, &error)) {
         tellPutBack(host, memory, drift);
         tellProblem(memory, drift, NULL, NULL);
     } else {
@@ -206,7 +222,7 @@ lookAt(virtHost *host, const virtDrift *drift, void *opaque)
     }
     for (guint i = 0; drift->compared && i < drift->rows->len; i++)
         tellRow(host, memory, drift, drift->rows->pdata[i]);
-    if (drift->drifted->len == 0)
+    if (!virtDriftIsAny(drift))
         tellProblem(memory, drift, NULL, NULL);
     else if (look->enforce)
         putBack(host, memory, drift, look->now);
@@ -218,14 +234,12 @@ forgetGone(virtDriftMonitor *watch, GHashTable *pfs)
 {
     GHashTableIter iter;
     gpointer value;
-    char name[VIRT_PCI_ADDRESS_LEN];
 
-    g_hash_table_iter_init(&iter, watch->vfs);
+    g_hash_table_iter_init(&iter, watch->devices);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Memory *memory = value;
 
-        virtPCIAddressFormat(&memory->pf, name);
-        if (memory->round != watch->round && (!pfs || g_hash_table_contains(pfs, name)))
+        if (memory->round != watch->round && (!pfs || g_hash_table_contains(pfs, memory->parent.name)))
             g_hash_table_iter_remove(&iter);
     }
 }
@@ -233,11 +247,8 @@ forgetGone(virtDriftMonitor *watch, GHashTable *pfs)
 static void
 dropOthers(GPtrArray *records, GHashTable *pfs)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
-
     for (guint i = records->len; i-- > 0;) {
-        virtPCIAddressFormat(&((const virtRecord *)records->pdata[i])->pf, name);
-        if (!g_hash_table_contains(pfs, name))
+        if (!g_hash_table_contains(pfs, ((const virtRecord *)records->pdata[i])->parent.name))
             g_ptr_array_remove_index(records, i);
     }
 }
@@ -273,7 +284,7 @@ virtDriftMonitorForgive(virtDriftMonitor *watch)
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, watch->vfs);
+    g_hash_table_iter_init(&iter, watch->devices);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Memory *memory = value;
 

@@ -1,103 +1,119 @@
-/* provision.c: prepare a domain's VFs
+/* provision.c: prepare a domain's devices
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation. A start is a list of steps, one a VF, and goes through phases, each of them over all steps:
- * check the host and who owns the VF; read what the VFs' netdevs say now; write the records (that, and what they shall
- * say) to disk; set; read back; mark the records active. Nothing has changed before all records are there. When
- * anything fails, all VFs are put back to what their records say, and the error that is returned names the setting
- * that was refused. So a port is read twice and written a few times, however many of its VFs there are.
+ * Theory of operation. A start is a list of steps, one a device, each with a target for every provider that is to set
+ * something there. It goes through phases, each of them over all steps: check the host and who owns the device; read
+ * what it says now; write the records (that, and what it shall say) to disk; set, provider by provider in the order of
+ * their table; read back; mark the records active. Nothing has changed before all records are there. When anything
+ * fails, all devices are put back to what their records say, and the error that is returned names the setting that was
+ * refused. Providers are given all their targets at once: a port is read twice and written a few times, however many of
+ * its VFs there are.
  *
- * Changes to one PF's VFs exclude each other by that PF's lock. A start that spans PFs takes their locks in
- * address order, so two starts cannot wait for each other in a circle.
+ * Changes to the devices of one parent (the VFs of a PF) exclude each other by that parent's lock. A start that spans
+ * several takes their locks in order, so two starts cannot wait for each other in a circle.
  */
 #include "hypervisor/provision.h"
-#include "hypervisor/provision_log.h"
-#include "util/virerror.h"
-#include "util/virnetdevhostdev.h"
-#include "util/virstatefile.h"
 
 #include <string.h>
 
+#include "hypervisor/provision_log.h"
+#include "util/virerror.h"
+#include "util/virpci.h"
+#include "util/virstatefile.h"
+
 typedef struct {
     const virtHostdev *hostdev;
-    virtVF *vf;
+    virtTarget *place;  /* what has to be known to lock it */
+    GPtrArray *targets; /* virtTarget, by kind; NULL: not locked yet */
     virtRecord *record;
-    virtRecord *old;     /* that the owner has of the same VF already, and goes on with; or NULL */
-    GPtrArray *restored; /* virtNetdev: what has been put back first; or NULL */
-    GPtrArray *netdevs;  /* virtNetdev: what is wanted, each with its port */
-    GArray *maybe;       /* guint: ports of which the VF has one, and nobody says which; NULL: it is certain */
-    guint elsewhere;     /* where the driver has written the first of those; 0: there */
-    GPtrArray *present;  /* virtNetdev: what the wanted ports, and those it may be, say before this start */
-} Step;
+    virtRecord *old;      /* that the owner has of the same device already, and goes on with; or NULL */
+    virtRecord *restored; /* what has been put back first; or NULL */
+} PrepareStep;
 
 static void
-stepFree(Step *step)
+stepFree(PrepareStep *step)
 {
-    virtVFFree(step->vf);
+    virtTargetFree(step->place);
+    g_clear_pointer(&step->targets, g_ptr_array_unref);
     virtRecordFree(step->record);
     virtRecordFree(step->old);
-    g_clear_pointer(&step->restored, g_ptr_array_unref);
-    g_clear_pointer(&step->netdevs, g_ptr_array_unref);
-    g_clear_pointer(&step->maybe, g_array_unref);
-    g_clear_pointer(&step->present, g_ptr_array_unref);
+    virtRecordFree(step->restored);
     g_free(step);
+}
+
+static PrepareStep *
+stepOf(const GPtrArray *steps, guint i)
+{
+    return steps->pdata[i];
 }
 
 /* ---- looking ---- */
 
-/* Find out what the VF of @step and its ports are now, and whether these can be used. */
+/* Find out what the device of @step is now, and whether what is wanted can be used there. */
 static bool
-look(virtHost *host, const virtOwner *owner, Step *step, GError **error)
+look(virtHost *host, const virtOwner *owner, PrepareStep *step, GError **error)
 {
-    g_clear_pointer(&step->netdevs, g_ptr_array_unref);
-    g_clear_pointer(&step->maybe, g_array_unref);
-    g_clear_pointer(&step->vf, virtVFFree);
-    step->vf = virtProvisionLookup(host, owner, step->hostdev, error);
-    if (!step->vf)
+    g_clear_pointer(&step->targets, g_ptr_array_unref);
+    if (!(step->targets = virtProvisionOpen(host, owner, step->hostdev, error)))
         return false;
-    step->netdevs = virtProvisionPortResolve(host, owner, step->vf, step->hostdev->netdevs, &step->maybe);
-    return virtProvisionCheckPorts(step->vf, step->hostdev, step->netdevs, error);
+    for (guint i = 0; i < step->targets->len; i++)
+        virtTargetResolve(host, owner, step->targets->pdata[i]);
+    return virtProvisionCheckUsable(step->targets, step->hostdev, error);
 }
 
-static const virtVF *
-vfOf(const GPtrArray *steps, guint i)
+static const virtTarget *
+placeOf(const GPtrArray *steps, guint i)
 {
-    return ((const Step *)steps->pdata[i])->vf;
+    return stepOf(steps, i)->place;
 }
 
 static int
-compareSteps(const void *a, const void *b)
+comparePlaces(const void *a, const void *b)
 {
-    const virtVF *x = (*(Step *const *)a)->vf, *y = (*(Step *const *)b)->vf;
-    int pfs = virtPCIAddressCompare(&x->pf, &y->pf);
+    const virtTarget *x = (*(PrepareStep *const *)a)->place;
+    const virtTarget *y = (*(PrepareStep *const *)b)->place;
+    int parents = virtHandleCompare(&x->parent, &y->parent);
 
-    return pfs ? pfs : (x->index > y->index) - (x->index < y->index);
+    return parents ? parents : (x->index > y->index) - (x->index < y->index);
 }
 
 static bool
-samePF(const GPtrArray *steps, guint i, guint other)
+haveOneParent(const GPtrArray *steps, guint i, guint other)
 {
-    return other < steps->len && virtPCIAddressCompare(&vfOf(steps, i)->pf, &vfOf(steps, other)->pf) == 0;
+    return other < steps->len && virtHandleEqual(&placeOf(steps, i)->parent, &placeOf(steps, other)->parent);
 }
 
-/* Take each PF's lock once, in address order. Its VFs were looked up before that, so it is seen whether they are still
- * where they were: an address grows with the index by the same amount from VF to VF (SR-IOV's VF stride), so where the
- * first and the last are in their places, those between are. */
+/* Is step @i of @sorted still in its place? An address grows with the index by the same amount from VF to VF (SR-IOV's
+ * VF stride), so where the first and the last of a PF are in their places, those between are. */
+static bool
+isInPlace(virtHost *host, const GPtrArray *sorted, guint i, GError **error)
+{
+    bool between = haveOneParent(sorted, i, i - 1) && haveOneParent(sorted, i, i + 1);
+
+    if (between && placeOf(sorted, i)->index >= 0)
+        return true;
+    return virtTargetIsStill(host, placeOf(sorted, i), error);
+}
+
+/* Take each parent's lock once, in order. Its devices were looked up before that, so it is seen whether they are still
+ * where they were. */
 static GPtrArray *
-lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
+lockParents(virtHost *host, const GPtrArray *steps, GError **error)
 {
     g_autoptr(GPtrArray) sorted = g_ptr_array_copy((GPtrArray *)steps, NULL, NULL);
     g_autoptr(GPtrArray) locks = g_ptr_array_new_with_free_func((GDestroyNotify)virtStateLockRelease);
 
     g_ptr_array_set_free_func(sorted, NULL);
-    g_ptr_array_sort(sorted, compareSteps);
+    g_ptr_array_sort(sorted, comparePlaces);
     for (guint i = 0; i < sorted->len; i++) {
-        bool first = !samePF(sorted, i, i - 1), last = !samePF(sorted, i, i + 1);
-        virtStateLock *lock = first ? virtStateLockTake(host, vfOf(sorted, i)->pfName, error) : NULL;
+        if (!haveOneParent(sorted, i, i - 1)) {
+            virtStateLock *lock = virtProvisionLock(host, &placeOf(sorted, i)->parent, error);
 
-        if (lock)
+            if (!lock)
+                return NULL;
             g_ptr_array_add(locks, lock);
-        if ((first && !lock) || ((first || last) && !virtProvisionIsStill(host, vfOf(sorted, i), error)))
+        }
+        if (!isInPlace(host, sorted, i, error))
             return NULL;
     }
     return g_steal_pointer(&locks);
@@ -105,221 +121,182 @@ lockPFs(virtHost *host, const GPtrArray *steps, GError **error)
 
 /* ---- records ---- */
 
-/* What the kernel does not report (a port profile, a GUID) is taken as "none", so that putting back clears it. */
-void
-virtProvisionCompleteBefore(virtNetdev *before, const virtNetdev *wanted)
-{
-    static const virtNetdev none = {.present = ~0u};
-
-    for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        if (virtNetdevHas(wanted, attr) && !virtNetdevHas(before, attr))
-            virtNetdevCopyAttr(before, &none, attr);
-    }
-}
-
-/* Say beforehand of what @before cannot tell what will become of it. What nobody asks for stays, and is not spoken of.
- *
- * @wanted: NULL where it is set already
- */
-void
-virtProvisionWarnUnknown(virtHost *host, const virtVF *vf, const virtNetdev *before, const virtNetdev *wanted)
-{
-    const virtPort *port = virtVFGetPort(vf, before->port, NULL);
-    g_autofree char *driver = NULL;
-    char mac[18];
-
-    if (!port || !virtNetdevIsUnknown(before, VIRT_NETDEV_MAC) || virtMacIsZero(before->mac) ||
-        (wanted && !virtNetdevHas(wanted, VIRT_NETDEV_MAC)))
-        return;
-    driver = virtPCIGetDriver(host, &vf->address);
-    virtMacFormat(before->mac, mac);
-    virtHostWarn(
-        host,
-        "Port %u (VF %u of %s, %s) shows the MAC address %s, and whether that was set or made up by the VF's driver cannot be told: the VF's netdev is not in sight (driver: %s). It will not be kept: when the VF is put back, it has no MAC address set. If it was set, set it again then: ip link set %s vf %u mac %s",
-        before->port, vf->index, port->ifname, vf->name, mac, driver ? driver : "none", port->ifname, vf->index, mac);
-}
-
-/* Add to the record what it does not remember yet. What it does remember was read before our first change
- * and stays: a second start after a crash sees our own settings on the hardware, not the original ones. */
-static void
-rememberBefore(virtHost *host, Step *step)
-{
-    for (guint i = 0; i < step->netdevs->len; i++) {
-        const virtNetdev *wanted = step->netdevs->pdata[i];
-        virtNetdev *before = virtNetdevListFind(step->record->before, wanted->port);
-
-        if (!before) {
-            before = virtNetdevCopy(virtNetdevListFind(step->present, wanted->port));
-            g_ptr_array_add(step->record->before, before);
-            virtProvisionWarnUnknown(host, step->vf, before, wanted);
-            /* Then it says nothing any more that it is the one that is shown. */
-            if (virtNetdevIsUnknown(before, VIRT_NETDEV_MAC) && virtNetdevHas(wanted, VIRT_NETDEV_MAC) &&
-                virtNetdevEqualAttr(before, wanted, VIRT_NETDEV_MAC))
-                memset(before->mac, 0, sizeof(before->mac));
-        }
-        virtProvisionCompleteBefore(before, wanted);
-    }
-    for (guint i = 0; step->maybe && i < step->maybe->len; i++) {
-        guint port = g_array_index(step->maybe, guint, i);
-
-        if (!virtNetdevListFind(step->record->before, port))
-            g_ptr_array_add(step->record->before, virtNetdevCopy(virtNetdevListFind(step->present, port)));
-    }
-    virtNetdevListSort(step->record->before);
-}
-
-/* A VF that is bound to vfio-pci beforehand, or to nothing, is not the host's to have back. */
+/* A device that is bound to vfio-pci beforehand, or to nothing, is not the host's to have back. */
 static void
 rememberDriver(virtHost *host, virtRecord *record)
 {
-    g_autofree char *driver = virtPCIGetDriver(host, &record->address);
+    g_autofree char *driver = NULL;
+    virtPCIAddress address;
 
+    if (!virtHandleGetPCI(&record->handle, &address))
+        return;
+    driver = virtPCIGetDriver(host, &address);
     if (!driver || virtPCIIsForGuests(driver))
         return;
     record->driver = g_steal_pointer(&driver);
-    record->override = virtPCIGetOverride(host, &record->address);
+    record->override = virtPCIGetOverride(host, &address);
 }
 
-/* Make sure that nobody else has the VF, and get the record to go on with: a new one, after what was left over has been
- * put back, or the one that the owner has. */
+/* What @old remembers from before its owner's first change stays so. */
+static void
+goOnWith(virtRecord *record, const virtRecord *old)
+{
+    g_free(record->driver);
+    g_free(record->override);
+    record->driver = g_strdup(old->driver);
+    record->override = g_strdup(old->override);
+    virtSettingsClear(&record->before);
+    virtSettingsCopy(&record->before, &old->before);
+}
+
+/* Make sure that nobody else has the device, and get the record to go on with: a new one, after what was left over has
+ * been put back, or the one that the owner has. */
 static bool
-claim(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
+claim(virtHost *host, const virtOwner *owner, guint64 began, PrepareStep *step, GError **error)
 {
     bool over;
 
-    if (!virtProvisionMayTake(host, owner, step->vf, step->netdevs, &step->old, &over, error))
+    if (!virtProvisionMayTake(host, owner, step->targets, &step->old, &over, error))
         return false;
     if (over) {
         if (!virtProvisionRestore(host, step->old, error))
             return false;
-        g_clear_pointer(&step->restored, g_ptr_array_unref);
-        step->restored = virtNetdevListCopy(step->old->before);
-        g_clear_pointer(&step->old, virtRecordFree);
+        virtRecordFree(step->restored);
+        step->restored = g_steal_pointer(&step->old);
     }
-    step->record = virtProvisionRecordNew(owner, began, step->vf, step->netdevs);
+    step->record = virtProvisionRecordNew(owner, began, step->targets);
     rememberDriver(host, step->record);
-    if (step->old) {
-        g_free(step->record->driver);
-        g_free(step->record->override);
-        step->record->driver = g_strdup(step->old->driver);
-        step->record->override = g_strdup(step->old->override);
-        g_ptr_array_unref(step->record->before);
-        step->record->before = virtNetdevListCopy(step->old->before);
-    }
+    if (step->old)
+        goOnWith(step->record, step->old);
     return true;
 }
 
 /* ---- prepare ---- */
 
-/* What is @known to have been set, and is still shown, is no guess. */
-void
-virtProvisionBelieve(const GPtrArray *known, GPtrArray *present)
-{
-    for (guint i = 0; i < present->len; i++) {
-        virtNetdev *netdev = present->pdata[i];
-        const virtNetdev *set = virtNetdevListFind(known, netdev->port);
-
-        if (set)
-            netdev->unknown &= ~(set->present & ~set->unknown & ~virtNetdevDiff(set, netdev));
-    }
-}
-
-/* The ports to be read: those that are wanted, and those that it may be instead. */
+/* What is to be read: what is wanted, and what it may be instead. */
 static GPtrArray *
-listPorts(const Step *step)
+listNumbers(const virtTarget *target)
 {
-    GPtrArray *list = virtNetdevListCopy(step->netdevs);
+    const virtSettingInfo *info = virtTargetInfo(target);
+    GPtrArray *list = virtSettingListCopy(info, target->wanted);
 
-    for (guint i = 0; step->maybe && i < step->maybe->len; i++) {
-        guint port = g_array_index(step->maybe, guint, i);
+    for (guint i = 0; target->maybe && i < target->maybe->len; i++) {
+        guint number = g_array_index(target->maybe, guint, i);
 
-        if (!virtNetdevListFind(list, port))
-            g_ptr_array_add(list, virtNetdevNew(port));
+        if (!virtSettingListFind(list, number))
+            g_ptr_array_add(list, virtSettingNew(info, number));
     }
     return list;
 }
 
 static bool
-readPresent(virtHost *host, Step *step, GError **error)
+readPresent(virtHost *host, const PrepareStep *step, virtTarget *target, GError **error)
 {
-    g_autoptr(GPtrArray) ports = listPorts(step);
+    g_autoptr(GPtrArray) which = listNumbers(target);
 
-    step->present = virtNetDevHostdevRead(host, step->vf, ports, error);
-    if (!step->present)
+    target->present = virtTargetRead(host, target, which, error);
+    if (!target->present)
         return false;
     if (step->old)
-        virtProvisionBelieve(step->old->wanted, step->present);
+        virtBeforeBelieve(virtTargetInfo(target), step->old->wanted.of[target->kind], target->present);
     if (step->restored)
-        virtProvisionBelieve(step->restored, step->present);
-    rememberBefore(host, step);
+        virtBeforeBelieve(virtTargetInfo(target), step->restored->before.of[target->kind], target->present);
+    virtBeforeRemember(host, target, step->record->before.of[target->kind]);
     return true;
 }
 
+/* Let each provider in turn set its targets of all @steps. */
 static bool
 setSteps(virtHost *host, const GPtrArray *steps, GError **error)
 {
-    g_autofree virtNetDevHostdevChange *changes = g_new(virtNetDevHostdevChange, steps->len);
-    bool ok;
+    for (guint k = 0; virtProviders[k]; k++) {
+        g_autoptr(GPtrArray) targets = g_ptr_array_new();
 
-    for (guint i = 0; i < steps->len; i++) {
-        const Step *step = steps->pdata[i];
+        for (guint i = 0; i < steps->len; i++) {
+            const GPtrArray *its = stepOf(steps, i)->targets;
 
-        changes[i] = (virtNetDevHostdevChange){step->vf, step->netdevs, step->present, 0};
-    }
-    ok = virtNetDevHostdevSetMany(host, changes, steps->len, error);
-    for (guint i = 0; i < steps->len; i++)
-        ((Step *)steps->pdata[i])->elsewhere = changes[i].elsewhere;
-    return ok;
-}
-
-/* The port that was tried is the VF's: what was remembered of the others, in case it had been one of those, has not
- * changed and is not ours to put back. */
-static bool
-forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
-{
-    for (guint i = 0; i < steps->len; i++) {
-        const Step *step = steps->pdata[i];
-        GPtrArray *before = step->record->before;
-
-        if (!step->maybe)
-            continue;
-        for (guint n = before->len; n-- > 0;) {
-            if (!virtNetdevListFind(step->netdevs, ((const virtNetdev *)before->pdata[n])->port))
-                g_ptr_array_remove_index(before, n);
+            for (guint t = 0; t < its->len; t++) {
+                if (((const virtTarget *)its->pdata[t])->kind == k)
+                    g_ptr_array_add(targets, its->pdata[t]);
+            }
         }
-        if (!virtProvisionRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error))
+        if (targets->len > 0 && !virtProviders[k]->set(host, (virtTarget *const *)targets->pdata, targets->len, error))
             return false;
     }
     return true;
 }
 
-/* Has the driver shown which ports are meant? Then these are, and everything is as it was before the try. */
+/* Forget what was remembered of numbers that @target has turned out not to mean. True if there was any. */
 static bool
-followDriver(virtHost *host, const GPtrArray *steps)
+dropOthers(const virtTarget *target, GPtrArray *before)
+{
+    if (!target->maybe)
+        return false;
+    for (guint n = before->len; n-- > 0;) {
+        if (!virtSettingListFind(target->wanted, ((const virtSetting *)before->pdata[n])->number))
+            g_ptr_array_remove_index(before, n);
+    }
+    return true;
+}
+
+/* The number that was tried is the device's: what was remembered of the others, in case it had been one of those, has
+ * not changed and must not be put back. */
+static bool
+forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
+{
+    for (guint i = 0; i < steps->len; i++) {
+        const PrepareStep *step = stepOf(steps, i);
+        bool any = false;
+
+        for (guint t = 0; t < step->targets->len; t++) {
+            const virtTarget *target = step->targets->pdata[t];
+
+            any |= dropOthers(target, step->record->before.of[target->kind]);
+        }
+        if (any && !virtProvisionRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error))
+            return false;
+    }
+    return true;
+}
+
+/* Has a try shown which number is meant? Then that is, and everything is as it was before the try. */
+static bool
+followTry(virtHost *host, virtTarget *target)
+{
+    virtSetting *setting;
+
+    if (!target->maybe || !target->elsewhere)
+        return false;
+    g_clear_pointer(&target->maybe, g_array_unref);
+    setting = target->wanted->pdata[0];
+    setting->number = target->elsewhere;
+    virtTargetWarnUnknown(host, target, virtSettingListFind(target->present, setting->number), setting);
+    return true;
+}
+
+static bool
+followTries(virtHost *host, const GPtrArray *steps)
 {
     bool any = false;
 
     for (guint i = 0; i < steps->len; i++) {
-        Step *step = steps->pdata[i];
-        virtNetdev *netdev;
-
-        if (!step->maybe || !step->elsewhere)
-            continue;
-        g_clear_pointer(&step->maybe, g_array_unref);
-        netdev = step->netdevs->pdata[0];
-        netdev->port = step->elsewhere;
-        virtProvisionWarnUnknown(host, step->vf, virtNetdevListFind(step->present, netdev->port), netdev);
-        any = true;
+        for (guint t = 0; t < stepOf(steps, i)->targets->len; t++)
+            any |= followTry(host, stepOf(steps, i)->targets->pdata[t]);
     }
     return any;
 }
 
-/* Make the VF, and its record, what they were before this start: its owner has it, and goes on having it. */
+/* Make the device, and its record, what they were before this start: its owner has it, and goes on having it. */
 static bool
-keepOld(virtHost *host, const Step *step, GError **error)
+keepOld(virtHost *host, const PrepareStep *step, GError **error)
 {
-    return virtNetDevHostdevRestore(host, step->vf, step->present, error) &&
-           virtProvisionRecordSave(host, step->old, step->old->phase, error);
+    for (guint t = step->targets->len; t-- > 0;) {
+        const virtTarget *target = step->targets->pdata[t];
+
+        if (!target->provider->restore(host, target, target->present, error))
+            return false;
+    }
+    return virtProvisionRecordSave(host, step->old, step->old->phase, error);
 }
 
 /* Undo the first @count of @steps, whose records are written. Adds a GError to @problems for each failure. */
@@ -330,7 +307,7 @@ rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problem
     g_autoptr(GPtrArray) failed = NULL;
 
     for (guint i = 0; i < count; i++) {
-        const Step *step = steps->pdata[i];
+        const PrepareStep *step = stepOf(steps, i);
         GError *local = NULL;
 
         if (!step->old)
@@ -339,12 +316,12 @@ rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problem
             g_ptr_array_add(problems, local);
     }
     virtProvisionForgetUsers(host);
-    failed = virtProvisionRestoreMany(host, records, NULL);
+    failed = virtProvisionRestoreMany(host, records, NULL, VIRT_BACK_RELEASED);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
-/* Write all records, then set all VFs. When that fails, undo what has a record; a failure of this is told beside the
- * one that led to it. */
+/* Write all records, then set all devices. When that fails, undo what has a record; a failure of this is told beside
+ * the one that led to it. */
 static bool
 apply(virtHost *host, const GPtrArray *steps, GError **error)
 {
@@ -355,7 +332,7 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
     g_auto(virtStateBatch) saved = {0};
 
     for (guint i = 0; i < steps->len; i++)
-        g_ptr_array_add(records, ((Step *)steps->pdata[i])->record);
+        g_ptr_array_add(records, stepOf(steps, i)->record);
     if (virtProvisionRecordSaveMany(host, records, VIRT_PHASE_SETTING, &saved, &cause) &&
         setSteps(host, steps, &cause) &&
         virtProvisionRecordMarkBatch(host, records, &saved, VIRT_PHASE_ACTIVE, &cause) &&
@@ -371,8 +348,7 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
     return false;
 }
 
-/* The steps with their VFs as far as their PFs have to be known to be locked. What the ports say counts under the lock
- * alone. */
+/* The steps, with their devices as far as they have to be known to be locked. All else counts under the lock alone. */
 static GPtrArray *
 stepsNew(virtHost *host, const GPtrArray *hostdevs, GError **error)
 {
@@ -380,45 +356,59 @@ stepsNew(virtHost *host, const GPtrArray *hostdevs, GError **error)
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
 
     for (guint i = 0; i < hostdevs->len; i++) {
-        Step *step = g_new0(Step, 1);
+        PrepareStep *step = g_new0(PrepareStep, 1);
 
         step->hostdev = hostdevs->pdata[i];
         g_ptr_array_add(steps, step);
-        step->vf = virtVFLocate(host, &step->hostdev->address, error);
-        if (!step->vf) {
-            virtProvisionPrefix(error, step->hostdev);
+        if (!(step->place = virtProvisionLocate(host, step->hostdev, error)))
             return NULL;
-        }
     }
     return g_steal_pointer(&steps);
 }
 
-/* Has the VF the ports that are wanted of it? */
+/* Read the device, and see whether it has all that is wanted of it. */
 static bool
-hasPorts(virtHost *host, const Step *step, GError **error)
+readAll(virtHost *host, const PrepareStep *step, GError **error)
 {
-    const virtNetdev *const *netdevs = (const virtNetdev *const *)step->netdevs->pdata;
+    for (guint t = 0; t < step->targets->len; t++) {
+        if (!readPresent(host, step, step->targets->pdata[t], error))
+            return false;
+    }
+    for (guint t = 0; t < step->targets->len; t++) {
+        const virtTarget *target = step->targets->pdata[t];
 
-    if (virtProvisionPortCheck(host, step->vf, netdevs, step->netdevs->len, error))
-        return true;
-    virtProvisionPrefix(error, step->hostdev);
-    return false;
+        if (virtTargetCheckNumbers(host, target, target->wanted, error))
+            continue;
+        virtProvisionPrefix(error, step->hostdev);
+        return false;
+    }
+    return true;
+}
+
+static bool
+checkHost(virtHost *host, const PrepareStep *step, GError **error)
+{
+    for (guint t = 0; t < step->targets->len; t++) {
+        if (!virtTargetCheckHost(host, step->targets->pdata[t], error))
+            return false;
+    }
+    return true;
 }
 
 /* Everything that may stand against it, before anything is changed. By hand, a VF is set for whoever uses its netdev.
  */
 static bool
-makeReady(virtHost *host, const virtOwner *owner, guint64 began, Step *step, GError **error)
+makeReady(virtHost *host, const virtOwner *owner, guint64 began, PrepareStep *step, GError **error)
 {
     g_clear_pointer(&step->record, virtRecordFree);
     g_clear_pointer(&step->old, virtRecordFree);
-    g_clear_pointer(&step->present, g_ptr_array_unref);
-    return virtProvisionCheckPorts(step->vf, step->hostdev, step->netdevs, error) &&
-           claim(host, owner, began, step, error) && (!owner->uuid || virtVFCheckNetdevs(host, step->vf, error)) &&
-           readPresent(host, step, error) && hasPorts(host, step, error);
+    for (guint t = 0; t < step->targets->len; t++)
+        g_clear_pointer(&((virtTarget *)step->targets->pdata[t])->present, g_ptr_array_unref);
+    return virtProvisionCheckUsable(step->targets, step->hostdev, error) && claim(host, owner, began, step, error) &&
+           (!owner->uuid || checkHost(host, step, error)) && readAll(host, step, error);
 }
 
-/* Take the VFs of @steps and set them, or none. */
+/* Take the devices of @steps and set them, or none. */
 static bool
 take(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray *steps, GError **error)
 {
@@ -431,7 +421,7 @@ take(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray *ste
 
 /* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
  *
- * Called before a driver takes the devices. Calling it again for the same owner is safe: what the VFs were
+ * Called before a driver takes the devices. Calling it again for the same owner is safe: what the devices were
  * before the first call stays remembered.
  */
 bool
@@ -443,9 +433,11 @@ virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *ho
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = NULL;
     g_autoptr(GError) problem = NULL;
 
-    if (!steps || steps->len == 0)
-        return steps;
-    if (!(locks = lockPFs(host, steps, error)))
+    if (!steps)
+        return false;
+    if (steps->len == 0)
+        return true;
+    if (!(locks = lockParents(host, steps, error)))
         return false;
     reads = virtHostReadOnce(host);
     for (guint i = 0; i < steps->len; i++) {
@@ -453,14 +445,14 @@ virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *ho
             return false;
     }
     while (!take(host, owner, began, steps, &problem)) {
-        if (!followDriver(host, steps)) {
+        if (!followTries(host, steps)) {
             g_propagate_error(error, g_steal_pointer(&problem));
             return false;
         }
         g_clear_error(&problem);
     }
     for (guint i = 0; i < steps->len; i++)
-        virtProvisionLogVF(VIRT_MESSAGE_ID_SET, "Set", ((Step *)steps->pdata[i])->record);
+        virtProvisionLogRecord(VIRT_MESSAGE_ID_SET, "Set", stepOf(steps, i)->record);
     host->counts[VIRT_COUNT_CHANGES] += steps->len;
     return true;
 }

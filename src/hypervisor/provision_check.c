@@ -1,4 +1,4 @@
-/* provision_check.c: may a VF be set, for whom, and is it still the one that was meant?
+/* provision_check.c: may a device be set, for whom, and is it still the one that was meant?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What prepare, restore, update and plan ask before anything is changed. Nothing here changes anything.
@@ -7,66 +7,27 @@
 #include "util/virerror.h"
 #include "util/virstatefile.h"
 
-/* Has @vf's PF the port that @wanted speaks of, and is it up?
- *
- * A PF that is down takes settings on some drivers and drops them later, refuses them on others; and the guest
- * would have no link. libvirt refuses it too and does not bring it up; neither do we.
- */
-bool
-virtProvisionCheckPort(const virtVF *vf, const virtNetdev *wanted, GError **error)
-{
-    const virtPort *port = virtVFGetPort(vf, wanted->port, error);
+#include <string.h>
 
-    if (!port)
-        return false;
-    if (!port->up) {
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "Cannot use port %u of %s (VF %u of %s): the PF's netdev %s is down. Bring it up first: ip link set %s up",
-            wanted->port, vf->name, vf->index, vf->pfName, port->ifname, port->ifname);
-        return false;
-    }
-    return true;
-}
-
-/* May @owner take the VF of @record?
+/* May @owner take the device of @record?
  */
 bool
 virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
+    const char *noun = virtHandleGetNoun(&record->handle), *name = record->handle.name;
 
     if (virtOwnerEqual(owner, &record->owner))
         return true;
-    virtPCIAddressFormat(&record->address, name);
     if (record->owner.uuid)
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "VF %s is in use by domain '%s' (%s). Stop that domain, give this one another VF, or, when that domain does not run, run: virt-hostdev recover",
-            name, record->owner.name, record->owner.uuid);
+            "%s %s is in use by domain '%s' (%s). Stop that domain, give this one another %s, or, when that domain does not run, run: virt-hostdev recover",
+            noun, name, record->owner.name, record->owner.uuid, noun);
     else
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "VF %s is in use by '%s'. Give it back with virt-hostdev release %s, or use another VF.", name,
-                    record->owner.name, record->owner.name);
+                    "%s %s is in use by '%s'. Give it back with virt-hostdev release %s, or use another %s.", noun,
+                    name, record->owner.name, record->owner.name, noun);
     return false;
-}
-
-/* Settings of @vf will be @owner's: the 16 bytes of its UUID, which an 802.1Qbh switch is told. */
-void
-virtProvisionSetInstance(virtVF *vf, const virtOwner *owner)
-{
-    guint n = 0;
-
-    for (const char *p = owner->uuid; p && *p && n < 32; p++) {
-        int digit = g_ascii_xdigit_value(*p);
-
-        if (*p == '-')
-            continue;
-        if (digit < 0)
-            return;
-        vf->instance[n / 2] = (guint8)(vf->instance[n / 2] << 4 | digit);
-        n++;
-    }
 }
 
 /* Say before @error which element of the document it is about, as its user wrote it. */
@@ -76,26 +37,71 @@ virtProvisionPrefix(GError **error, const virtHostdev *hostdev)
     g_prefix_error(error, "%s: ", hostdev->interface ? "<interface type='hostdev'>" : "<hostdev>");
 }
 
-/* Find the VF of @hostdev. Returns it ready for settings of @owner's. */
-virtVF *
-virtProvisionLookup(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+/* The device of @hostdev, as far as it has to be known to take its parent's lock. */
+virtTarget *
+virtProvisionLocate(virtHost *host, const virtHostdev *hostdev, GError **error)
 {
-    virtVF *vf = virtVFLookup(host, &hostdev->address, error);
+    guint k = 0;
+    virtTarget *target;
 
-    if (vf)
-        virtProvisionSetInstance(vf, owner);
-    else
+    while (hostdev->settings.of[k]->len == 0) /* it has some */
+        k++;
+    target = virtTargetLocate(host, k, &hostdev->handle, hostdev->settings.of[k], error);
+    if (!target)
         virtProvisionPrefix(error, hostdev);
-    return vf;
+    return target;
 }
 
-/* Can the ports of @netdevs be used, which @hostdev wants of @vf?
+/* The device at @handle, once for each kind of which @settings has any, which are what @owner wants of it.
+ *
+ * Returns virtTarget, in the order of the kinds, for g_ptr_array_unref().
+ */
+GPtrArray *
+virtProvisionOpenSettings(virtHost *host, const virtOwner *owner, const virtHandle *handle,
+                          const virtSettings *settings, GError **error)
+{
+    g_autoptr(GPtrArray) targets = g_ptr_array_new_with_free_func((GDestroyNotify)virtTargetFree);
+
+    for (guint k = 0; virtProviders[k]; k++) {
+        virtTarget *target;
+
+        if (settings->of[k]->len == 0)
+            continue;
+        if (!(target = virtTargetOpen(host, owner, k, handle, settings->of[k], error)))
+            return NULL;
+        g_ptr_array_add(targets, target);
+    }
+    return g_steal_pointer(&targets);
+}
+
+/* The device of @hostdev, once for each kind of settings that it has, with what is wanted as the document says it. */
+GPtrArray *
+virtProvisionOpen(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
+{
+    GPtrArray *targets = virtProvisionOpenSettings(host, owner, &hostdev->handle, &hostdev->settings, error);
+
+    if (!targets)
+        virtProvisionPrefix(error, hostdev);
+    return targets;
+}
+
+static bool
+checkWanted(const virtTarget *target, GError **error)
+{
+    for (guint i = 0; i < target->wanted->len; i++) {
+        if (!target->provider->check(target, target->wanted->pdata[i], error))
+            return false;
+    }
+    return true;
+}
+
+/* Can all be used that is wanted of @targets, which are the device of @hostdev?
  */
 bool
-virtProvisionCheckPorts(const virtVF *vf, const virtHostdev *hostdev, const GPtrArray *netdevs, GError **error)
+virtProvisionCheckUsable(const GPtrArray *targets, const virtHostdev *hostdev, GError **error)
 {
-    for (guint i = 0; i < netdevs->len; i++) {
-        if (virtProvisionCheckPort(vf, netdevs->pdata[i], error))
+    for (guint i = 0; i < targets->len; i++) {
+        if (checkWanted(targets->pdata[i], error))
             continue;
         virtProvisionPrefix(error, hostdev);
         return false;
@@ -103,41 +109,35 @@ virtProvisionCheckPorts(const virtVF *vf, const virtHostdev *hostdev, const GPtr
     return true;
 }
 
-/* Is @vf, which was looked up before its PF's lock was waited for, still at its index? */
-bool
-virtProvisionIsStill(virtHost *host, const virtVF *vf, GError **error)
+static char *
+describePlace(const virtHandle *parent, gint index)
 {
-    guint index;
-
-    if (!virtPCIFindVF(host, &vf->pf, &vf->address, &index, error))
-        return false;
-    if (index == vf->index)
-        return true;
-    g_set_error(
-        error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "VF %s was VF %u of PF %s and is now VF %u: VFs are being made or removed. Try again when that is done.",
-        vf->name, vf->index, vf->pfName, index);
-    return false;
+    if (index < 0)
+        return g_strdup_printf("at %s", parent->name);
+    return g_strdup_printf("VF %d of PF %s", index, parent->name);
 }
 
-/* Is @vf still the one that @record speaks of? What the record knows would be wrong for another. */
+/* Is @target still the device that @record speaks of? What the record knows would be wrong for another. */
 bool
-virtProvisionIsRecorded(const virtVF *vf, const virtRecord *record, GError **error)
+virtProvisionIsRecorded(const virtTarget *target, const virtRecord *record, GError **error)
 {
-    char pfName[VIRT_PCI_ADDRESS_LEN];
+    g_autofree char *was = NULL;
+    g_autofree char *is = NULL;
 
-    if (virtPCIAddressCompare(&vf->pf, &record->pf) == 0 && vf->index == record->index)
+    if (virtHandleEqual(&target->parent, &record->parent) && target->index == record->index)
         return true;
-    virtPCIAddressFormat(&record->pf, pfName);
+    was = describePlace(&record->parent, record->index);
+    is = describePlace(&target->parent, target->index);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "%s was VF %u of PF %s and is now VF %u of PF %s, which may be somebody else's: nothing is changed. Its record stays in /" VIRT_STATE_DIR
+        "%s was %s and is now %s, which may be somebody else's: nothing is changed. Its record stays in /" VIRT_STATE_DIR
         "; compare it with virt-hostdev status and remove it by hand.",
-        vf->name, record->index, pfName, vf->index, vf->pfName);
+        target->handle.name, was, is);
     return false;
 }
 
-/* Does what @old knows only wait to be put back? A domain that asks for a VF and does not run cannot be using it. */
+/* Does what @old knows only wait to be put back? A domain that asks for a device and does not run cannot be using it.
+ */
 static bool
 isOver(virtHost *host, const virtOwner *owner, const virtRecord *old)
 {
@@ -145,44 +145,75 @@ isOver(virtHost *host, const virtOwner *owner, const virtRecord *old)
         return virtProvisionRecordIsLeft(host, old);
     if (old->phase == VIRT_PHASE_RESTORING)
         return true;
-    return owner->uuid ? !virtProvisionRecordHasGuest(host, old) : old->phase == VIRT_PHASE_SETTING;
+    if (owner->uuid)
+        return !virtProvisionRecordHasGuest(host, old);
+    return old->phase == VIRT_PHASE_SETTING;
 }
 
-/* May @owner go on with @old, and the same VF? By hand only where nothing changes: whoever has it may be using it. */
+/* Is of each kind just that wanted of @targets which @old has? */
 static bool
-checkOld(const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted, const virtRecord *old, GError **error)
+wantSame(const GPtrArray *targets, const virtRecord *old)
+{
+    guint same = 0, has = 0;
+
+    for (guint i = 0; i < targets->len; i++) {
+        const virtTarget *target = targets->pdata[i];
+
+        same += virtSettingListEqual(virtTargetInfo(target), old->wanted.of[target->kind], target->wanted);
+    }
+    for (guint k = 0; virtProviders[k]; k++)
+        has += old->wanted.of[k]->len > 0;
+    return same == targets->len && has == targets->len;
+}
+
+/* May @owner go on with @old, and the same device? By hand only where nothing changes: whoever has it may be using it.
+ */
+static bool
+checkOld(const virtOwner *owner, const GPtrArray *targets, const virtRecord *old, GError **error)
 {
     if (!virtProvisionCheckOwner(owner, old, error))
         return false;
-    if (owner->uuid || virtNetdevListEqual(old->wanted, wanted))
+    if (owner->uuid || wantSame(targets, old))
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                "'%s' has VF %s already, with other settings. Give it back first: virt-hostdev release %s", owner->name,
-                vf->name, owner->name);
+                "'%s' has %s %s already, with other settings. Give it back first: virt-hostdev release %s", owner->name,
+                virtHandleGetNoun(&old->handle), old->handle.name, owner->name);
     return false;
 }
 
-/* May @owner have @vf set as @wanted? Nobody else may have it, by its record, libvirt or the kernel.
+static bool
+areRecorded(const GPtrArray *targets, const virtRecord *record, GError **error)
+{
+    for (guint i = 0; i < targets->len; i++) {
+        if (!virtProvisionIsRecorded(targets->pdata[i], record, error))
+            return false;
+    }
+    return true;
+}
+
+/* May @owner have @targets, one device, set as they are wanted? Nobody else may have it, by its record, libvirt or the
+ * kernel.
  *
- * @ret_old: the record that there is of the VF, for virtRecordFree(), or NULL
+ * @ret_old: the record that there is of the device, for virtRecordFree(), or NULL
  * @ret_over: what that remembers has to be put back first; else it is @owner's, who goes on with it
  *
  * Errors: VIRT_ERROR_BUSY, which names who has it; others where that cannot be told.
  */
 bool
-virtProvisionMayTake(virtHost *host, const virtOwner *owner, const virtVF *vf, const GPtrArray *wanted,
-                     virtRecord **ret_old, bool *ret_over, GError **error)
+virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *targets, virtRecord **ret_old,
+                     bool *ret_over, GError **error)
 {
+    const virtHandle *handle = &((const virtTarget *)targets->pdata[0])->handle;
     g_autoptr(virtRecord) old = NULL;
 
-    if (virtStateFileExists(host, vf->name) && !(old = virtProvisionRecordLoad(host, vf->name, error)))
+    if (virtProvisionRecordExists(host, handle) && !(old = virtProvisionRecordLoad(host, handle, error)))
         return false;
     *ret_over = old && isOver(host, owner, old);
-    if (old && !*ret_over && !checkOld(owner, vf, wanted, old, error))
+    if (old && !*ret_over && !checkOld(owner, targets, old, error))
         return false;
-    if (old && !virtProvisionIsRecorded(vf, old, error))
+    if (old && !areRecorded(targets, old, error))
         return false;
-    if ((!old || *ret_over) && !virtProvisionCheckUnused(host, vf->name, owner, error))
+    if ((!old || *ret_over) && !virtProvisionCheckUnused(host, handle, owner, error))
         return false;
     *ret_old = g_steal_pointer(&old);
     return true;

@@ -1,121 +1,124 @@
 /* provision_drift.c: what was set against what is there now
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation. We change VFs under their PF's lock, and write down first what they shall say. So with the lock
- * held, a record in its active phase says what a VF must say, and what is otherwise was changed by somebody else. In
- * any other phase a change of ours was cut off, and whoever ends that puts it right: nothing is compared then, nor
- * where the owner has gone. Records that the caller has seen without the lock only say where to look.
+ * Theory of operation. Devices are changed under their parent's lock, and what they shall say is written down first. So
+ * with the lock held, a record in its active phase says what a device must say, and what is otherwise was changed by
+ * somebody else. In any other phase a change of ours was cut off, and whoever ends that puts it right: nothing is
+ * compared then, nor where the owner has gone. Records that the caller has seen without the lock only say where to
+ * look.
  *
  * Compared is what was asked for and the driver reports. A MAC address is not, while the guest may choose its own.
  */
 #include "hypervisor/provision_drift.h"
+
 #include "hypervisor/provision_log.h"
 #include "util/virerror.h"
-#include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
 
-#include <string.h>
-
-/* May the guest itself change what it receives, and with it, at many drivers, the MAC that the PF shows? */
-static bool
-isTrusted(const virtNetdev *wanted, const virtNetdev *present)
-{
-    const virtNetdev *says = virtNetdevHas(wanted, VIRT_NETDEV_TRUST) ? wanted : present;
-
-    return virtNetdevHas(says, VIRT_NETDEV_TRUST) && says->trust;
-}
-
-/* The bits of what is @wanted, reported, and otherwise. A VLAN of @before (may be NULL) that the card did not let
- * anybody take away is still there, and nobody's change. */
+/* The bits of what is wanted, reported, and was changed by somebody else. */
 static guint
-findDrift(const virtNetdev *wanted, const virtNetdev *before, const virtNetdev *present)
+findDrift(virtHost *host, const virtDrift *drift, const virtTarget *target, const virtSetting *wanted,
+          const virtSetting *present)
 {
-    guint bits = virtNetdevDiff(wanted, present) & present->present;
+    const virtSetting *before = virtSettingListFind(drift->record->before.of[target->kind], wanted->number);
+    guint bits;
 
-    if (virtNetdevIsUntagged(wanted) && before && virtNetdevEqualAttr(before, present, VIRT_NETDEV_VLAN))
-        bits &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
-    return isTrusted(wanted, present) ? bits & ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) : bits;
-}
-
-/* A MAC address that the VF's own netdev has made up is read as none, also where it is the one that was wanted. */
-static bool
-hasMadeUp(virtHost *host, const virtVF *vf, const virtNetdev *wanted)
-{
-    g_autoptr(GPtrArray) own = virtPCIGetNetdevs(host, &vf->address, NULL);
-
-    for (guint i = 0; own && i < own->len; i++) {
-        const virtPort *netdev = own->pdata[i];
-
-        if ((own->len == 1 || netdev->port == wanted->port) &&
-            memcmp(netdev->mac, wanted->mac, sizeof(wanted->mac)) == 0)
-            return true;
-    }
-    return false;
+    if (!drift->compared)
+        return 0;
+    bits = virtSettingDiff(virtTargetInfo(target), wanted, present) & present->present;
+    if (target->provider->findDrift)
+        bits = target->provider->findDrift(host, target, wanted, before, present, bits);
+    return bits;
 }
 
 static void
-comparePort(virtHost *host, virtDrift *drift, const virtNetdev *wanted)
+compareSetting(virtHost *host, virtDrift *drift, virtTarget *target, const virtSetting *wanted)
 {
-    const virtNetdev *present = virtNetdevListFind(drift->present, wanted->port);
-    const virtNetdev *before = virtNetdevListFind(drift->record->before, wanted->port);
-    guint bits = drift->compared ? findDrift(wanted, before, present) : 0;
+    const virtSettingInfo *info = virtTargetInfo(target);
+    const virtSetting *present = virtSettingListFind(target->present, wanted->number);
+    guint bits = findDrift(host, drift, target, wanted, present);
 
-    if ((bits & VIRT_NETDEV_BIT(VIRT_NETDEV_MAC)) && virtMacIsZero(present->mac) && hasMadeUp(host, drift->vf, wanted))
-        bits &= ~VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    for (guint attr = 0; attr < info->count; attr++) {
+        if (virtSettingHas(wanted, attr)) {
+            virtPlanRow *row = virtPlanRowAdd(drift->rows, target, wanted, present, attr);
 
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        if (virtNetdevHas(wanted, attr))
-            virtPlanRowAdd(drift->rows, drift->vf, wanted, present, attr)->differs = bits & VIRT_NETDEV_BIT(attr);
+            row->differs = (bits & VIRT_SETTING_BIT(attr)) != 0;
+        }
     }
     if (bits) {
-        virtNetdev *part = virtNetdevCopy(wanted);
+        virtSetting *part = virtSettingCopy(info, wanted);
 
         part->present = bits;
-        g_ptr_array_add(drift->drifted, part);
+        g_ptr_array_add(target->wanted, part);
     }
+}
+
+/* Leaves in @target->wanted what drifted. False with drift->problem. */
+static bool
+compareTarget(virtHost *host, virtDrift *drift, virtTarget *target)
+{
+    const GPtrArray *wanted = drift->record->wanted.of[target->kind];
+
+    if (!virtProvisionIsRecorded(target, drift->record, &drift->problem) ||
+        !(target->present = virtTargetRead(host, target, wanted, &drift->problem)))
+        return false;
+    g_ptr_array_unref(target->wanted);
+    target->wanted = virtSettingListNew();
+    for (guint i = 0; i < wanted->len; i++) {
+        const virtSetting *set = wanted->pdata[i];
+        virtSetting *present = virtSettingListFind(target->present, set->number);
+
+        /* What the record says was set is no guess, and what is shown otherwise is not it. */
+        present->unknown &= ~set->present;
+        compareSetting(host, drift, target, set);
+    }
+    return true;
 }
 
 static void
 compare(virtHost *host, virtDrift *drift)
 {
     const virtRecord *record = drift->record;
+    g_autoptr(GPtrArray) targets =
+        virtProvisionOpenSettings(host, &record->owner, &record->handle, &record->wanted, &drift->problem);
 
-    drift->vf = virtVFLookup(host, &record->address, &drift->problem);
-    if (drift->vf)
-        virtProvisionSetInstance(drift->vf, &record->owner);
-    if (!drift->vf || !virtProvisionIsRecorded(drift->vf, record, &drift->problem))
+    if (!targets)
         return;
-    drift->present = virtNetDevHostdevRead(host, drift->vf, record->wanted, &drift->problem);
-    if (!drift->present)
-        return;
-    for (guint i = 0; i < record->wanted->len; i++) {
-        const virtNetdev *wanted = record->wanted->pdata[i];
-
-        /* What the record says was set is no guess, and what is shown otherwise is not it. */
-        virtNetdevListFind(drift->present, wanted->port)->unknown &= ~wanted->present;
-    }
     drift->compared = record->phase == VIRT_PHASE_ACTIVE && !virtProvisionRecordIsLeft(host, record);
-    for (guint i = 0; i < record->wanted->len; i++)
-        comparePort(host, drift, record->wanted->pdata[i]);
+    for (guint i = 0; i < targets->len; i++) {
+        if (!compareTarget(host, drift, targets->pdata[i])) {
+            drift->compared = false;
+            return;
+        }
+    }
+    drift->targets = g_steal_pointer(&targets);
+}
+
+/* Is anything otherwise than it was set? */
+bool
+virtDriftIsAny(const virtDrift *drift)
+{
+    for (guint i = 0; drift->targets && i < drift->targets->len; i++) {
+        if (((const virtTarget *)drift->targets->pdata[i])->wanted->len > 0)
+            return true;
+    }
+    return false;
 }
 
 static void
 driftClear(virtDrift *drift)
 {
-    virtVFFree(drift->vf);
-    g_clear_pointer(&drift->present, g_ptr_array_unref);
-    g_ptr_array_unref(drift->drifted);
+    g_clear_pointer(&drift->targets, g_ptr_array_unref);
     g_ptr_array_unref(drift->rows);
     g_clear_error(&drift->problem);
 }
 
-/* @problem: what keeps the VF from being looked at, or NULL; taken */
+/* @problem: what keeps the device from being looked at, or NULL; taken */
 static void
 tell(virtHost *host, const virtRecord *record, GError *problem, virtDriftFunc func, void *opaque)
 {
     virtDrift drift = {.record = record, .problem = problem};
 
-    drift.drifted = virtNetdevListNew();
     drift.rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
     if (!problem)
         compare(host, &drift);
@@ -124,14 +127,11 @@ tell(virtHost *host, const virtRecord *record, GError *problem, virtDriftFunc fu
 }
 
 static void
-lookAtVF(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *opaque)
+lookAtDevice(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *opaque)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
-    g_autoptr(virtRecord) record = NULL;
     GError *problem = NULL;
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &seen->handle, &problem);
 
-    virtPCIAddressFormat(&seen->address, name);
-    record = virtProvisionRecordLoad(host, name, &problem);
     if (record)
         tell(host, record, NULL, func, opaque);
     else if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
@@ -141,29 +141,27 @@ lookAtVF(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *opaqu
 }
 
 static void
-lookAtPF(virtHost *host, const virtPCIAddress *pf, const GPtrArray *seen, virtDriftFunc func, void *opaque)
+lookAtParent(virtHost *host, const virtHandle *parent, const GPtrArray *seen, virtDriftFunc func, void *opaque)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtStateLock) lock = NULL;
-    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = NULL;
+    g_autoptr(virtStateLock) lock = virtProvisionLock(host, parent, &error);
+    /* Nothing that was read before the lock may be gone by. */
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
 
-    virtPCIAddressFormat(pf, name);
-    lock = virtStateLockTake(host, name, &error);
-    reads = virtHostReadOnce(host); /* nothing that was read before the lock was ours */
     for (guint i = 0; i < seen->len; i++) {
         const virtRecord *record = seen->pdata[i];
 
-        if (virtPCIAddressCompare(&record->pf, pf) != 0)
+        if (!virtHandleEqual(&record->parent, parent))
             continue;
         if (lock)
-            lookAtVF(host, record, func, opaque);
+            lookAtDevice(host, record, func, opaque);
         else
             tell(host, record, g_error_copy(error), func, opaque);
     }
 }
 
-/* Calls @func for each VF of @seen (virtRecord, of any PFs) that somebody still has, with its PF's lock held.
+/* Calls @func for each device of @seen (virtRecord, of any parents) that somebody still has, with its parent's lock
+ * held.
  *
  * The caller has no virtHostReads open: what others have changed since would go unseen.
  */
@@ -171,13 +169,13 @@ void
 virtProvisionDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque)
 {
     for (guint i = 0; i < seen->len; i++) {
-        const virtPCIAddress *pf = &((const virtRecord *)seen->pdata[i])->pf;
+        const virtHandle *parent = &((const virtRecord *)seen->pdata[i])->parent;
         bool done = false;
 
         for (guint j = 0; j < i && !done; j++)
-            done = virtPCIAddressCompare(&((const virtRecord *)seen->pdata[j])->pf, pf) == 0;
+            done = virtHandleEqual(&((const virtRecord *)seen->pdata[j])->parent, parent);
         if (!done)
-            lookAtPF(host, pf, seen, func, opaque);
+            lookAtParent(host, parent, seen, func, opaque);
     }
 }
 
@@ -185,8 +183,9 @@ virtProvisionDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, vo
 void
 virtDriftLog(const virtDrift *drift, const virtPlanRow *row)
 {
-    virtProvisionLog(
-        VIRT_MESSAGE_ID_DRIFT, G_LOG_LEVEL_WARNING, drift->record, row,
-        "Somebody else has changed port %u (VF %u of %s, %s), which '%s' has: %s was set to %s and is now %s",
-        row->port, row->vf, row->ifname, row->device, drift->record->owner.name, row->title, row->to, row->from);
+    g_autofree char *where = virtPlanRowDescribe(row, "port");
+
+    virtProvisionLog(VIRT_MESSAGE_ID_DRIFT, G_LOG_LEVEL_WARNING, drift->record, row,
+                     "Somebody else has changed %s, which '%s' has: %s was set to %s and is now %s", where,
+                     drift->record->owner.name, row->title, row->to, row->from);
 }

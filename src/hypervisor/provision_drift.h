@@ -1,20 +1,21 @@
-/* provision_drift.h: what somebody else has changed of a VF that a guest has
+/* provision_drift.h: what somebody else has changed of a device that a guest has
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
 #include "hypervisor/provision_plan.h"
 
-/* One VF that somebody has, while its PF's lock is held. */
+/* One device that somebody has, while its parent's lock is held. */
 typedef struct {
     const virtRecord *record;
-    virtVF *vf;         /* NULL: see problem */
-    GPtrArray *present; /* virtNetdev: what the ports say; NULL: see problem */
+    GPtrArray *targets; /* virtTarget, by kind: wanted is only what drifted, that which is otherwise now, and is perhaps
+                         * empty. NULL: see problem */
     bool compared;      /* all was set, and its owner is there: what differs was changed by somebody else */
-    GPtrArray *drifted; /* virtNetdev: of what is wanted, that which is otherwise now */
     GPtrArray *rows;    /* virtPlanRow: each setting that is wanted */
     GError *problem;    /* why it could not be read */
 } virtDrift;
+
+bool virtDriftIsAny(const virtDrift *drift);
 
 typedef void (*virtDriftFunc)(virtHost *host, const virtDrift *drift, void *opaque);
 
@@ -24,7 +25,7 @@ void virtDriftLog(const virtDrift *drift, const virtPlanRow *row);
 /* drift_monitor.c: doing so again and again */
 typedef struct _virtDriftWatch virtDriftMonitor;
 
-#define VIRT_WATCH_TRIES 5    /* so many times a VF is put back .. */
+#define VIRT_WATCH_TRIES 5    /* so many times a device is put back .. */
 #define VIRT_WATCH_PERIOD 600 /* .. in so many seconds; then it is left alone */
 
 virtDriftMonitor *virtDriftMonitorNew(void);

@@ -1,4 +1,4 @@
-/* provision_log.c: what happens to a VF, for the journal, with fields to search for
+/* provision_log.c: what happens to a device, for the journal, with fields to search for
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "hypervisor/provision_log.h"
@@ -28,7 +28,20 @@ addSetting(Fields *fields, const virtPlanRow *row, char port[12])
     addField(fields, "FOUND", row->from);
 }
 
-/* Tell the journal, or whoever has taken over GLib's log, about a VF.
+static void
+addDevice(Fields *fields, const virtRecord *record, const char *vf)
+{
+    if (record->index < 0) {
+        addField(fields, "DEVICE", record->handle.name);
+        addField(fields, "PARENT", record->parent.name);
+        return;
+    }
+    addField(fields, "PCI_ADDR", record->handle.name);
+    addField(fields, "PF", record->parent.name);
+    addField(fields, "VF", vf);
+}
+
+/* Tell the journal, or whoever has taken over GLib's log, about a device.
  * @level: G_LOG_LEVEL_WARNING or G_LOG_LEVEL_INFO
  * @row: one setting of it; may be NULL
  */
@@ -38,37 +51,30 @@ virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *
 {
     Fields fields = {.n = 0};
     g_autofree char *message = NULL;
-    char address[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN], vf[12], port[12];
+    char vf[12], port[12];
     va_list args;
 
     va_start(args, format);
     message = g_strdup_vprintf(format, args);
     va_end(args);
-    virtPCIAddressFormat(&record->address, address);
-    virtPCIAddressFormat(&record->pf, pf);
-    g_snprintf(vf, sizeof(vf), "%u", record->index);
+    g_snprintf(vf, sizeof(vf), "%d", record->index);
     addField(&fields, "MESSAGE", message);
     addField(&fields, "PRIORITY", level & G_LOG_LEVEL_WARNING ? "4" : "6"); /* syslog's; see sd-daemon(3) */
     addField(&fields, "GLIB_DOMAIN", "libvirt-hostdev");
     addField(&fields, "MESSAGE_ID", messageId);
     addField(&fields, "DOMAIN_UUID", record->owner.uuid);
     addField(&fields, "DOMAIN_NAME", record->owner.name);
-    addField(&fields, "PCI_ADDR", address);
-    addField(&fields, "PF", pf);
-    addField(&fields, "VF", vf);
+    addDevice(&fields, record, vf);
     if (row)
         addSetting(&fields, row, port);
     g_log_structured_array(level, fields.fields, fields.n);
 }
 
-/* @what was done with the VF of @record: "Set". */
+/* @what was done with the device of @record: "Set". */
 void
-virtProvisionLogVF(const char *messageId, const char *what, const virtRecord *record)
+virtProvisionLogRecord(const char *messageId, const char *what, const virtRecord *record)
 {
-    char address[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN];
+    g_autofree char *device = virtProvisionRecordDescribe(record);
 
-    virtPCIAddressFormat(&record->address, address);
-    virtPCIAddressFormat(&record->pf, pf);
-    virtProvisionLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s the netdevs of %s (VF %u of %s) for '%s'", what,
-                     address, record->index, pf, record->owner.name);
+    virtProvisionLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s the %s for '%s'", what, device, record->owner.name);
 }

@@ -24,4 +24,4 @@
 
 void virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *record, const virtPlanRow *row,
                       const char *format, ...) G_GNUC_PRINTF(5, 6);
-void virtProvisionLogVF(const char *messageId, const char *what, const virtRecord *record);
+void virtProvisionLogRecord(const char *messageId, const char *what, const virtRecord *record);

@@ -2,11 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "hypervisor/provision_plan.h"
-#include "util/virerror.h"
-#include "util/virnetdevcaps.h"
-#include "util/virnetdevhostdev.h"
 
-#include <string.h>
+#include "util/virerror.h"
 
 void
 virtPlanRowFree(virtPlanRow *row)
@@ -21,148 +18,166 @@ virtPlanRowFree(virtPlanRow *row)
     g_free(row);
 }
 
+/* What @row is about, in a sentence: "port 1 (VF 3 of ens1f0, 0000:06:02.0)"; the caller frees it.
+ * @port: the word for a port, as the sentence needs it: "port", "Port" */
+char *
+virtPlanRowDescribe(const virtPlanRow *row, const char *port)
+{
+    if (!row->port || !row->ifname)
+        return g_strdup(row->device);
+    return g_strdup_printf("%s %u (VF %u of %s, %s)", port, row->port, row->vf, row->ifname, row->device);
+}
+
+/* @target: NULL where the device could not be found */
 static virtPlanRow *
-addRow(GPtrArray *rows, const virtPCIAddress *address, const virtVF *vf, guint portNumber)
+addRow(GPtrArray *rows, const virtHandle *handle, const virtTarget *target, guint number)
 {
     virtPlanRow *row = g_new0(virtPlanRow, 1);
-    const virtPort *port = vf && portNumber ? virtVFGetPort(vf, portNumber, NULL) : NULL;
 
-    virtPCIAddressFormat(address, row->device);
-    row->port = portNumber;
-    row->vf = vf ? vf->index : 0;
-    row->ifname = port ? g_strdup(port->ifname) : NULL;
+    g_strlcpy(row->device, handle->name, sizeof(row->device));
+    row->port = number;
+    if (target && target->index >= 0)
+        row->vf = (guint)target->index;
+    if (target && number > 0 && target->provider->getNetdev)
+        row->ifname = target->provider->getNetdev(target, number);
     g_ptr_array_add(rows, row);
     return row;
 }
 
 static void
-addProblem(GPtrArray *rows, const virtPCIAddress *address, const virtVF *vf, guint port, const GError *error)
+addProblem(GPtrArray *rows, const virtTarget *target, guint number, const GError *error)
 {
-    addRow(rows, address, vf, port)->problem = g_strdup(error->message);
-}
-
-static char *
-predictRefusal(const virtNetdevCapsPort *kind, const virtNetdev *present, const virtNetdev *wanted, virtNetdevAttr attr)
-{
-    g_autofree char *why = NULL;
-
-    return virtNetdevCapsAskAttr(kind, present, wanted, attr, &why) == VIRT_CAPS_CANNOT ? g_steal_pointer(&why) : NULL;
+    addRow(rows, &target->handle, target, number)->problem = g_strdup(error->message);
 }
 
 /* NULL where it is not reported; a value that may or may not have been set, as such. */
 static char *
-formatPresent(const virtNetdev *present, virtNetdevAttr attr)
+formatPresent(const virtSettingInfo *info, const virtSetting *present, guint attr)
 {
-    g_autofree char *value = virtNetdevHas(present, attr) ? virtNetdevAttrs[attr].format(present) : NULL;
+    g_autofree char *value = NULL;
 
-    return virtNetdevIsUnknown(present, attr) ? g_strdup_printf("? (%s is shown)", value) : g_steal_pointer(&value);
+    if (virtSettingHas(present, attr))
+        value = info->attrs[attr].format(present);
+    if (virtSettingIsUnknown(present, attr))
+        return g_strdup_printf("? (%s is shown)", value);
+    return g_steal_pointer(&value);
 }
 
 /* Adds a row about one attribute of @wanted, with what @present says of it; whether that is right is for the caller. */
 virtPlanRow *
-virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present,
-               virtNetdevAttr attr)
+virtPlanRowAdd(GPtrArray *rows, const virtTarget *target, const virtSetting *wanted, const virtSetting *present,
+               guint attr)
 {
-    virtPlanRow *row = addRow(rows, &vf->address, vf, wanted->port);
+    const virtSettingInfo *info = virtTargetInfo(target);
+    virtPlanRow *row = addRow(rows, &target->handle, target, wanted->number);
 
-    row->attr = virtNetdevAttrs[attr].name;
-    row->title = virtNetdevAttrs[attr].title;
-    row->from = formatPresent(present, attr);
-    row->to = virtNetdevAttrs[attr].format(wanted);
+    row->attr = info->attrs[attr].name;
+    row->title = info->attrs[attr].title;
+    row->from = formatPresent(info, present, attr);
+    row->to = info->attrs[attr].format(wanted);
     return row;
 }
 
 static void
-addAttrs(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present)
+addAttrs(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtSetting *wanted,
+         const virtSetting *present)
 {
-    const virtPort *port = virtVFGetPort(vf, wanted->port, NULL);
-    g_autoptr(virtNetdevCapsPort) kind = virtNetdevCapsPortRead(host, &vf->pf, port);
-    guint differing = virtNetdevDiff(wanted, present) | (wanted->present & present->unknown);
+    const virtSettingInfo *info = virtTargetInfo(target);
+    guint differing = virtSettingDiff(info, wanted, present) | (wanted->present & present->unknown);
 
-    for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+    for (guint attr = 0; attr < info->count; attr++) {
         virtPlanRow *row;
 
-        if (!virtNetdevHas(wanted, attr))
+        if (!virtSettingHas(wanted, attr))
             continue;
-        row = virtPlanRowAdd(rows, vf, wanted, present, attr);
-        row->differs = (differing & VIRT_NETDEV_BIT(attr)) != 0;
-        /* Of no VLAN, a refusal is no problem. */
-        if (row->differs && (attr != VIRT_NETDEV_VLAN || !virtNetdevIsUntagged(wanted)))
-            row->problem = predictRefusal(kind, present, wanted, attr);
+        row = virtPlanRowAdd(rows, target, wanted, present, attr);
+        row->differs = (differing & VIRT_SETTING_BIT(attr)) != 0;
+        /* Of what is wanted to be none, a refusal is no problem. */
+        if (row->differs && !virtSettingIsNone(info, wanted, attr) && target->provider->foresee)
+            row->problem = target->provider->foresee(host, target, wanted, present, attr);
     }
-    virtProvisionWarnUnknown(host, vf, present, wanted);
+    virtTargetWarnUnknown(host, target, present, wanted);
 }
 
-/* The record that there is of a VF already. */
+/* The record that there is of a device already. */
 typedef struct {
-    virtRecord *record; /* NULL: none */
-    bool over;          /* what it remembers goes back first; else its owner goes on with it */
+    const virtRecord *record; /* NULL: none */
+    bool over;                /* what it remembers goes back first; else its owner goes on with it */
 } Past;
 
-/* What a port that says @present will say when what @before remembers has been put back. */
+/* What a setting that says @present will say when what @before remembers has been put back. */
 static void
-putBack(virtNetdev *present, const virtNetdev *before)
+foreseeBack(const virtSettingInfo *info, virtSetting *present, const virtSetting *before)
 {
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        bool unknown = virtNetdevIsUnknown(before, attr);
+    for (guint attr = 0; attr < info->count; attr++) {
+        bool unknown = virtSettingIsUnknown(before, attr);
 
-        if (!virtNetdevHas(before, attr) || !virtNetdevHas(present, attr) ||
-            (unknown && virtNetdevEqualAttr(before, present, attr)))
+        if (!virtSettingHas(before, attr) || !virtSettingHas(present, attr) ||
+            (unknown && virtSettingEqualAttr(info, before, present, attr)))
             continue;
-        virtNetdevCopyAttr(present, before, attr);
-        if (unknown && attr == VIRT_NETDEV_MAC) /* that is taken away */
-            memset(present->mac, 0, sizeof(present->mac));
-        present->unknown &= ~VIRT_NETDEV_BIT(attr);
+        virtSettingCopyAttr(info, present, before, attr);
+        if (unknown) /* that is taken away */
+            virtSettingClearAttr(info, present, attr);
+        present->unknown &= ~VIRT_SETTING_BIT(attr);
     }
 }
 
-/* What @ports of a VF will say when a start begins to set them. */
+/* What @which of a device will say when a start begins to set them. */
 static GPtrArray *
-foreseePresent(virtHost *host, const virtVF *vf, const GPtrArray *ports, const Past *past, GError **error)
+foreseePresent(virtHost *host, const virtTarget *target, const GPtrArray *which, const Past *past, GError **error)
 {
-    GPtrArray *present = virtNetDevHostdevRead(host, vf, ports, error);
+    const virtSettingInfo *info = virtTargetInfo(target);
+    GPtrArray *present = virtTargetRead(host, target, which, error);
 
     if (present && past->record && !past->over)
-        virtProvisionBelieve(past->record->wanted, present);
+        virtBeforeBelieve(info, past->record->wanted.of[target->kind], present);
     for (guint i = 0; past->over && present && i < present->len; i++) {
-        virtNetdev *netdev = present->pdata[i];
-        const virtNetdev *before = virtNetdevListFind(past->record->before, netdev->port);
+        virtSetting *setting = present->pdata[i];
+        const virtSetting *before = virtSettingListFind(past->record->before.of[target->kind], setting->number);
 
         if (before)
-            putBack(netdev, before);
+            foreseeBack(info, setting, before);
     }
     return present;
 }
 
+/* Whether @setting can be used there; adds a row where it cannot. */
+static bool
+planUse(GPtrArray *rows, const virtTarget *target, const virtHostdev *hostdev, const virtSetting *setting)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (target->provider->check(target, setting, &error))
+        return true;
+    virtProvisionPrefix(&error, hostdev);
+    addProblem(rows, target, setting->number, error);
+    return false;
+}
+
 static void
-planPort(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *hostdev, const Past *past,
-         virtNetdev *wanted)
+planSetting(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtHostdev *hostdev, const Past *past,
+            virtSetting *wanted)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) present = NULL;
+    bool usable;
 
     g_ptr_array_add(one, wanted);
-    if (!virtProvisionCheckPort(vf, wanted, &error)) {
-        virtProvisionPrefix(&error, hostdev);
-        addProblem(rows, &vf->address, vf, wanted->port, error);
-        g_clear_error(&error);
-    }
-    if (!virtVFGetPort(vf, wanted->port, NULL))
-        return;
-    if (!(present = foreseePresent(host, vf, one, past, &error))) {
-        addProblem(rows, &vf->address, vf, wanted->port, error);
+    usable = planUse(rows, target, hostdev, wanted);
+    if (!(present = foreseePresent(host, target, one, past, &error))) {
+        if (usable) /* else it has been said */
+            addProblem(rows, target, wanted->number, error);
         return;
     }
-    addAttrs(host, rows, vf, wanted, virtNetdevListFind(present, wanted->port));
-    if (!virtProvisionPortCheck(host, vf, (const virtNetdev *const *)&wanted, 1, &error)) {
+    addAttrs(host, rows, target, wanted, virtSettingListFind(present, wanted->number));
+    if (!virtTargetCheckNumbers(host, target, one, &error)) {
         virtProvisionPrefix(&error, hostdev);
-        addProblem(rows, &vf->address, vf, wanted->port, error);
+        addProblem(rows, target, wanted->number, error);
     }
 }
 
-/* The rows from @end on are of another port than the same number before them: what both ports say now is what is said.
- */
+/* The rows from @end on are of another number than the same ones before them: what both say now is what is said. */
 static void
 joinRows(GPtrArray *rows, guint first, guint end)
 {
@@ -177,33 +192,40 @@ joinRows(GPtrArray *rows, guint first, guint end)
     g_ptr_array_set_size(rows, (gint)end);
 }
 
-/* @wanted is of one of @ports, the first of which a start tries; what keeps it from that is a problem, whichever it is.
- */
-static void
-planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *hostdev, const Past *past,
-          const virtNetdev *wanted, const GArray *ports)
+/* A copy of the one that is wanted, for each number that it may be. */
+static GPtrArray *
+listMaybe(const virtTarget *target)
 {
+    GPtrArray *all = virtSettingListNew();
+
+    for (guint i = 0; i < target->maybe->len; i++) {
+        virtSetting *setting = virtSettingCopy(virtTargetInfo(target), target->wanted->pdata[0]);
+
+        setting->number = g_array_index(target->maybe, guint, i);
+        g_ptr_array_add(all, setting);
+    }
+    return all;
+}
+
+/* What is wanted is of one of several numbers, the first of which a start tries; what keeps it from that is a problem,
+ * whichever it is. */
+static void
+planMaybe(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtHostdev *hostdev, const Past *past)
+{
+    const virtSetting *wanted = target->wanted->pdata[0];
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) all = virtNetdevListNew();
+    g_autoptr(GPtrArray) all = listMaybe(target);
     g_autoptr(GPtrArray) present = NULL;
     guint first, end;
 
-    for (guint i = 0; i < ports->len; i++) {
-        g_ptr_array_add(all, virtNetdevCopy(wanted));
-        ((virtNetdev *)all->pdata[i])->port = g_array_index(ports, guint, i);
-    }
-    if (!virtProvisionCheckPort(vf, wanted, &error)) {
-        virtProvisionPrefix(&error, hostdev);
-        addProblem(rows, &vf->address, vf, wanted->port, error);
-        g_clear_error(&error);
-    }
-    if (!(present = foreseePresent(host, vf, all, past, &error))) {
-        addProblem(rows, &vf->address, vf, wanted->port, error);
+    planUse(rows, target, hostdev, wanted);
+    if (!(present = foreseePresent(host, target, all, past, &error))) {
+        addProblem(rows, target, wanted->number, error);
         return;
     }
     first = end = rows->len;
     for (guint i = 0; i < all->len; i++) {
-        addAttrs(host, rows, vf, all->pdata[i], present->pdata[i]);
+        addAttrs(host, rows, target, all->pdata[i], present->pdata[i]);
         if (i > 0)
             joinRows(rows, first, end);
         end = rows->len;
@@ -212,50 +234,66 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtHostdev *
         virtPlanRow *row = rows->pdata[i];
 
         row->port = 0;
-        row->ports = virtProvisionPortJoin(ports, " or ");
+        row->ports = virtSettingJoinNumbers(target->maybe, " or ");
         g_clear_pointer(&row->ifname, g_free);
     }
 }
 
 /* Can what @left remembers be put back first, as far as reading tells? */
 static void
-planReturn(virtHost *host, GPtrArray *rows, const virtVF *vf, const virtRecord *left)
+planReturn(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtRecord *left)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) present = virtNetDevHostdevRead(host, vf, left->before, &error);
+    g_autoptr(GPtrArray) present = virtTargetRead(host, target, left->before.of[target->kind], &error);
 
     if (!present)
-        addProblem(rows, &vf->address, vf, 0, error);
+        addProblem(rows, target, 0, error);
+}
+
+static void
+planTarget(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtHostdev *hostdev, const Past *past)
+{
+    if (past->over)
+        planReturn(host, rows, target, past->record);
+    if (target->maybe) {
+        planMaybe(host, rows, target, hostdev, past);
+        return;
+    }
+    for (guint i = 0; i < target->wanted->len; i++)
+        planSetting(host, rows, target, hostdev, past, target->wanted->pdata[i]);
+}
+
+/* Adds a row if something on the host uses the device. */
+static bool
+checkHost(virtHost *host, const GPtrArray *targets, GError **error)
+{
+    for (guint i = 0; i < targets->len; i++) {
+        if (!virtTargetCheckHost(host, targets->pdata[i], error))
+            return false;
+    }
+    return true;
 }
 
 static void
 planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtHostdev *hostdev)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtVF) vf = virtProvisionLookup(host, owner, hostdev, &error);
-    g_autoptr(GPtrArray) netdevs = NULL;
-    g_autoptr(GArray) maybe = NULL;
+    g_autoptr(GPtrArray) targets = virtProvisionOpen(host, owner, hostdev, &error);
     g_autoptr(virtRecord) old = NULL;
     Past past = {NULL, false};
 
-    if (!vf) {
-        addProblem(rows, &hostdev->address, NULL, 0, error);
+    if (!targets) {
+        addRow(rows, &hostdev->handle, NULL, 0)->problem = g_strdup(error->message);
         return;
     }
-    netdevs = virtProvisionPortResolve(host, owner, vf, hostdev->netdevs, &maybe);
-    if (!virtProvisionMayTake(host, owner, vf, netdevs, &old, &past.over, &error) ||
-        !virtVFCheckNetdevs(host, vf, &error))
-        addProblem(rows, &vf->address, vf, 0, error);
+    for (guint i = 0; i < targets->len; i++)
+        virtTargetResolve(host, owner, targets->pdata[i]);
+    if (!virtProvisionMayTake(host, owner, targets, &old, &past.over, &error) || !checkHost(host, targets, &error))
+        addProblem(rows, targets->pdata[0], 0, error);
     past.record = old;
     past.over = past.over && old;
-    if (past.over)
-        planReturn(host, rows, vf, old);
-    for (guint i = 0; i < netdevs->len; i++) {
-        if (maybe)
-            planMaybe(host, rows, vf, hostdev, &past, netdevs->pdata[i], maybe);
-        else
-            planPort(host, rows, vf, hostdev, &past, netdevs->pdata[i]);
-    }
+    for (guint i = 0; i < targets->len; i++)
+        planTarget(host, rows, targets->pdata[i], hostdev, &past);
 }
 
 /* What virtProvisionPrepare would do for @owner, attribute by attribute, and every
@@ -275,7 +313,7 @@ virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostd
     return rows;
 }
 
-/* Adds to @rows which of @devices (virtPCIAddress, all of the host's that the domain is to have) is a PF that cannot be
+/* Adds to @rows which of @devices (virtHandle, all of the host's that the domain is to have) is a PF that cannot be
  * given away.
  */
 void
@@ -284,10 +322,10 @@ virtProvisionPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
 
     for (guint i = 0; i < devices->len; i++) {
-        const virtPCIAddress *address = &g_array_index(devices, virtPCIAddress, i);
+        const virtHandle *handle = &g_array_index(devices, virtHandle, i);
         g_autoptr(GError) error = NULL;
 
-        if (!virtProvisionCheckPF(host, address, devices, &error))
-            addProblem(rows, address, NULL, 0, error);
+        if (!virtProvisionCheckPF(host, handle, devices, &error))
+            addRow(rows, handle, NULL, 0)->problem = g_strdup(error->message);
     }
 }

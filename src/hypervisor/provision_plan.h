@@ -5,22 +5,23 @@
 
 #include "hypervisor/provision.h"
 
-/* One attribute of one port of one VF; or, where @problem is all there is, a reason why nothing can be set. */
+/* One attribute of one setting of one device; or, where @problem is all there is, a reason why nothing can be set. */
 typedef struct {
-    char device[VIRT_PCI_ADDRESS_LEN];
-    guint port;   /* 0: the whole device, or one of ports */
-    char *ports;  /* "1 or 2", where only the start will show which the VF has; else NULL */
-    char *ifname; /* the PF's netdev of that port; NULL: not known */
-    guint vf;
-    const char *attr;  /* name of the attribute; NULL: the whole port */
+    char device[VIRT_HANDLE_NAME_MAX + 1];
+    guint port;        /* the setting's number; 0: the whole device, or one of ports */
+    char *ports;       /* "1 or 2", where only the start will show which the device has; else NULL */
+    char *ifname;      /* the netdev on the host through which it is set; NULL: not known, or none */
+    guint vf;          /* index at the PF; 0 too where there is none */
+    const char *attr;  /* name of the attribute; NULL: the whole setting */
     const char *title; /* the same in sentences */
     char *from, *to;   /* for people; NULL: not known */
     bool differs;
     char *problem; /* what would be refused and why; NULL: nothing foreseen */
 } virtPlanRow;
 
-virtPlanRow *virtPlanRowAdd(GPtrArray *rows, const virtVF *vf, const virtNetdev *wanted, const virtNetdev *present,
-                            virtNetdevAttr attr);
+virtPlanRow *virtPlanRowAdd(GPtrArray *rows, const virtTarget *target, const virtSetting *wanted,
+                            const virtSetting *present, guint attr);
+char *virtPlanRowDescribe(const virtPlanRow *row, const char *port);
 void virtPlanRowFree(virtPlanRow *row);
 
 GPtrArray *virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);

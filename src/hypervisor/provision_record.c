@@ -1,4 +1,4 @@
-/* provision_record.c: who has which VF, remembered on disk
+/* provision_record.c: who has which device, remembered on disk
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "hypervisor/provision_record.h"
@@ -29,7 +29,7 @@ processStart(guint64 pid)
     return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : START_UNKNOWN;
 }
 
-/* Somebody who may have VFs.
+/* Somebody who may have devices.
  * @name: a domain's, or any name for one without a domain
  * @uuid: the domain's, or NULL
  */
@@ -75,11 +75,8 @@ virtOwnerEqual(const virtOwner *a, const virtOwner *b)
 static bool
 warnUnknown(virtHost *host, const virtRecord *record, const char *why)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
-
-    virtPCIAddressFormat(&record->address, name);
-    virtHostWarn(host, "Domain '%s' is taken to have VF %s still, because that cannot be looked up: %s",
-                 record->owner.name, name, why);
+    virtHostWarn(host, "Domain '%s' is taken to have %s %s still, because that cannot be looked up: %s",
+                 record->owner.name, virtHandleGetNoun(&record->handle), record->handle.name, why);
     return true;
 }
 
@@ -164,54 +161,103 @@ copyOwner(virtOwner *to, const virtOwner *from)
     to->uuid = g_strdup(from->uuid);
 }
 
-/* A record of @owner taking @vf, not yet saved and with nothing read from the host.
+/* A record of @owner taking the device of @targets (virtTarget), not yet saved and with nothing read from the host.
  * @began: see record_conf.h
- * @wanted: virtNetdev, copied
  */
 virtRecord *
-virtProvisionRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted)
+virtProvisionRecordNew(const virtOwner *owner, guint64 began, const GPtrArray *targets)
 {
     virtRecord *record = g_new0(virtRecord, 1);
+    const virtTarget *first = targets->pdata[0];
 
     copyOwner(&record->owner, owner);
     record->began = began;
-    record->address = vf->address;
-    record->pf = vf->pf;
-    record->index = vf->index;
-    record->before = virtNetdevListNew();
-    record->wanted = virtNetdevListCopy(wanted);
+    record->handle = first->handle;
+    record->parent = first->parent;
+    record->index = first->index;
+    virtSettingsInit(&record->before);
+    virtSettingsInit(&record->wanted);
+    for (guint i = 0; i < targets->len; i++) {
+        const virtTarget *target = targets->pdata[i];
+        GPtrArray **wanted = &record->wanted.of[target->kind];
+
+        g_ptr_array_unref(*wanted);
+        *wanted = virtSettingListCopy(virtTargetInfo(target), target->wanted);
+    }
     return record;
 }
 
-/* The record of the VF at @vfName; VIRT_ERROR_NOT_FOUND where nobody has it.
- *
- * A record that cannot be read is an error of its own: a VF whose past is unknown is nobody's to change.
- */
-virtRecord *
-virtProvisionRecordLoad(virtHost *host, const char *vfName, GError **error)
+/* The name of the state file of @handle: "0000:06:02.0", or "mdev-UUID". */
+static void
+stateName(const virtHandle *handle, char ret[VIRT_STATE_NAME_MAX + 1])
 {
-    g_autofree char *file = virtHostPath(host, VIRT_STATE_DIR "/%s", vfName);
-    g_autofree char *text = virtStateFileRead(host, vfName, error);
+    virtPCIAddress address;
+
+    if (virtHandleGetPCI(handle, &address)) /* as records of the first version are named */
+        g_strlcpy(ret, handle->name, VIRT_STATE_NAME_MAX + 1);
+    else
+        g_snprintf(ret, VIRT_STATE_NAME_MAX + 1, "%s-%s", handle->bus, handle->name);
+}
+
+/* The lock of the devices of @parent, for virtStateLockRelease(). Errors: those of virtStateLockTake(). */
+virtStateLock *
+virtProvisionLock(virtHost *host, const virtHandle *parent, GError **error)
+{
+    char name[VIRT_STATE_NAME_MAX + 1];
+
+    stateName(parent, name);
+    return virtStateLockTake(host, name, error);
+}
+
+/* Is there a record of @handle, or anything that keeps it from being seen? virtProvisionRecordLoad() will tell; this is
+ * for callers that ask about many that are not there. */
+bool
+virtProvisionRecordExists(virtHost *host, const virtHandle *handle)
+{
+    char name[VIRT_STATE_NAME_MAX + 1];
+
+    stateName(handle, name);
+    return virtStateFileExists(host, name);
+}
+
+static virtRecord *
+load(virtHost *host, const char *name, GError **error)
+{
+    g_autofree char *file = virtHostPath(host, VIRT_STATE_DIR "/%s", name);
+    g_autofree char *text = virtStateFileRead(host, name, error);
     g_autoptr(virtRecord) record = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    char expected[VIRT_STATE_NAME_MAX + 1];
 
     if (!text || !(record = virtRecordParse(text, file, error)))
         return NULL;
-    virtPCIAddressFormat(&record->address, name);
-    if (strcmp(name, vfName) != 0) {
+    stateName(&record->handle, expected);
+    if (strcmp(expected, name) != 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "%s: the record speaks of %s, not of the VF it is named after. Look at both, then remove it.", file,
-                    name);
+                    "%s: the record speaks of %s, not of the %s it is named after. Look at both, then remove it.", file,
+                    record->handle.name, virtHandleGetNoun(&record->handle));
         return NULL;
     }
     return g_steal_pointer(&record);
 }
 
-/* The texts of some records, and the names of their files, which are their addresses. */
+/* The record of the device at @handle; VIRT_ERROR_NOT_FOUND where nobody has it.
+ *
+ * A record that cannot be read is an error of its own: a device whose past is unknown is nobody's to change.
+ */
+virtRecord *
+virtProvisionRecordLoad(virtHost *host, const virtHandle *handle, GError **error)
+{
+    char name[VIRT_STATE_NAME_MAX + 1];
+
+    stateName(handle, name);
+    return load(host, name, error);
+}
+
+/* The texts of some records, and the names of their files. */
 typedef struct {
     guint count;
     virtStateText *files;
-    char (*names)[VIRT_PCI_ADDRESS_LEN];
+    char (*names)[VIRT_STATE_NAME_MAX + 1];
     GPtrArray *texts;
 } Files;
 
@@ -220,7 +266,7 @@ filesInit(Files *files, guint max)
 {
     files->count = 0;
     files->files = g_new(virtStateText, max);
-    files->names = g_malloc_n(max, VIRT_PCI_ADDRESS_LEN);
+    files->names = g_malloc_n(max, VIRT_STATE_NAME_MAX + 1);
     files->texts = g_ptr_array_new_with_free_func(g_free);
 }
 
@@ -239,7 +285,7 @@ filesAdd(Files *files, const virtRecord *record, const char *text)
 {
     char *name = files->names[files->count];
 
-    virtPCIAddressFormat(&record->address, name);
+    stateName(&record->handle, name);
     files->files[files->count++] = (virtStateText){name, text};
 }
 
@@ -306,13 +352,13 @@ virtProvisionRecordMarkBatch(virtHost *host, const GPtrArray *records, const vir
 bool
 virtProvisionRecordRemove(virtHost *host, const virtRecord *record, GError **error)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
+    char name[VIRT_STATE_NAME_MAX + 1];
 
-    virtPCIAddressFormat(&record->address, name);
+    stateName(&record->handle, name);
     return virtStateFileRemove(host, name, error);
 }
 
-/* Every record, sorted by address. One that cannot be read is left out: the others still have to be put back.
+/* Every record, sorted by name. One that cannot be read is left out: the others still have to be put back.
  *
  * @problems: gets a GError for each whose file could not be read this time, and which may be anybody's. One that is
  *            damaged, or by a newer version, stays so until somebody looks: that is told through the host's warnings
@@ -329,7 +375,7 @@ virtProvisionRecordListAll(virtHost *host, GPtrArray *problems, GError **error)
         return NULL;
     for (guint i = 0; i < names->len; i++) {
         g_autoptr(GError) local = NULL;
-        virtRecord *record = virtProvisionRecordLoad(host, names->pdata[i], &local);
+        virtRecord *record = load(host, names->pdata[i], &local);
 
         if (record)
             g_ptr_array_add(records, record);
@@ -352,4 +398,31 @@ virtProvisionRecordList(virtHost *host, GError **error)
     for (guint i = 0; i < problems->len; i++)
         virtHostWarn(host, "%s", ((GError *)problems->pdata[i])->message);
     return records;
+}
+
+/* What was set, and where, for messages: "netdevs of 0000:06:02.0 (VF 3 of 0000:06:00.0)"; the caller frees it. */
+char *
+virtProvisionRecordDescribe(const virtRecord *record)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint k = 0; virtProviders[k]; k++) {
+        if (record->wanted.of[k]->len > 0)
+            g_string_append_printf(text, "%s%ss", text->len ? " and " : "", virtProviders[k]->kind->info->name);
+    }
+    g_string_append_printf(text, "%sof %s (", text->len ? " " : "settings ", record->handle.name);
+    if (record->index >= 0)
+        g_string_append_printf(text, "VF %d of %s)", record->index, record->parent.name);
+    else
+        g_string_append_printf(text, "of %s)", record->parent.name);
+    return g_string_free(text, FALSE);
+}
+
+/* The device of @record, for messages: "VF 3 of 0000:06:00.0 (0000:06:02.0)"; the caller frees it. */
+char *
+virtProvisionRecordName(const virtRecord *record)
+{
+    if (record->index < 0)
+        return g_strdup_printf("%s %s", virtHandleGetNoun(&record->handle), record->handle.name);
+    return g_strdup_printf("VF %d of %s (%s)", record->index, record->parent.name, record->handle.name);
 }

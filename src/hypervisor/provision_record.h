@@ -1,10 +1,9 @@
-/* provision_record.h: who has which VF, remembered on disk
+/* provision_record.h: who has which device, remembered on disk
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "conf/domain_conf.h"
-#include "conf/record_conf.h"
+#include "hypervisor/provider.h"
 #include "util/virstatefile.h"
 
 virtOwner *virtOwnerNew(const char *name, const char *uuid);
@@ -14,12 +13,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtOwner, virtOwnerFree)
 bool virtOwnerEqual(const virtOwner *a, const virtOwner *b);
 char *virtOwnerDescribe(const virtOwner *owner);
 
-virtRecord *virtProvisionRecordNew(const virtOwner *owner, guint64 began, const virtVF *vf, const GPtrArray *wanted);
+virtRecord *virtProvisionRecordNew(const virtOwner *owner, guint64 began, const GPtrArray *targets);
 bool virtProvisionRecordHasGuest(virtHost *host, const virtRecord *record);
 bool virtProvisionRecordHasStarter(virtHost *host, const virtRecord *record);
 bool virtProvisionRecordIsLeft(virtHost *host, const virtRecord *record);
 bool virtProvisionRecordIsSame(const virtRecord *seen, const virtRecord *record);
-virtRecord *virtProvisionRecordLoad(virtHost *host, const char *vfName, GError **error);
+bool virtProvisionRecordExists(virtHost *host, const virtHandle *handle);
+virtRecord *virtProvisionRecordLoad(virtHost *host, const virtHandle *handle, GError **error);
 bool virtProvisionRecordSave(virtHost *host, virtRecord *record, virtPhase phase, GError **error);
 bool virtProvisionRecordSaveMany(virtHost *host, const GPtrArray *records, virtPhase phase, virtStateBatch *ret,
                                  GError **error);
@@ -29,3 +29,6 @@ bool virtProvisionRecordMarkBatch(virtHost *host, const GPtrArray *records, cons
 bool virtProvisionRecordRemove(virtHost *host, const virtRecord *record, GError **error);
 GPtrArray *virtProvisionRecordList(virtHost *host, GError **error);
 GPtrArray *virtProvisionRecordListAll(virtHost *host, GPtrArray *problems, GError **error);
+char *virtProvisionRecordDescribe(const virtRecord *record);
+char *virtProvisionRecordName(const virtRecord *record);
+virtStateLock *virtProvisionLock(virtHost *host, const virtHandle *parent, GError **error);

@@ -1,37 +1,51 @@
-/* provision_restore.c: put VFs back
+/* provision_restore.c: give back what an owner has, and what was left over
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation. The record is the only memory: a release, a start that fails, a guest that is gone and
- * `virt-hostdev recover` all end in virtProvisionRestoreMany(), which asks whether somebody has the VF by now, sets
- * `before` of each record again, reads it back, and only then removes the record. Many VFs are written together first;
- * then each is gone through by itself, which writes what is still missing and says why it cannot.
+ * Theory of operation. Putting back depends on nothing but records: it makes sure that each device is still the one its
+ * record speaks of and that nobody has it by now, sets `before` of each record again, reads it back, and only then
+ * removes the record. Providers take their turns in the reverse of the order in which they set. Many devices are
+ * written together first; then each is gone through by itself, which writes what is still missing and says why it
+ * cannot.
+ *
+ * Some of it goes back when the guest has ended, and the rest when libvirt has let go of the device (virtBack). Until
+ * then the record stays, with what is left.
  */
 #include "hypervisor/provision.h"
+
 #include "hypervisor/provision_log.h"
 #include "util/virerror.h"
-#include "util/virnetdevhostdev.h"
-#include "util/virnetdevquirk.h"
+#include "util/virpci.h"
 #include "util/virstatefile.h"
 
-/* @resumed: an earlier try may have ended after it had taken the driver away and before it could bind it again */
-static bool
-probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **error)
-{
-    g_autoptr(GPtrArray) vfPorts = virtPCIGetNetdevs(host, &record->address, error);
-    g_autofree char *driver = resumed ? virtPCIGetDriver(host, &record->address) : NULL;
+/* One device to put back. */
+typedef struct {
+    virtRecord *record;
+    GPtrArray *targets; /* virtTarget, by kind, of those that go back now; NULL: see problem, or the device is gone */
+    bool waits;         /* somebody has the device: it is left alone */
+    bool resumed;       /* it was begun before */
+    GError *problem;    /* NULL in the end: it is put back, and its record removed */
+} RestoreItem;
 
-    if (!vfPorts)
-        return false;
-    if (resumed && !driver)
-        return virtPCIProbe(host, &record->address, error);
-    if (!virtNetdevQuirkNeedsProbe(vfPorts, record->before, record->wanted))
-        return true;
-    return virtPCIRebind(host, &record->address, error);
+static void
+itemFree(RestoreItem *item)
+{
+    g_clear_pointer(&item->targets, g_ptr_array_unref);
+    g_clear_error(&item->problem);
+    g_free(item);
 }
 
-/* Give the VF back to the driver of the host that it had before. libvirt does so when it takes a VF from a guest, but
- * only one that it knows the guest to have: not if it died between binding it to vfio-pci and writing that down. As
- * long as the libvirt lives that has asked for it, it does that itself.
+/* Say before @error which device it keeps from being put back. */
+static void
+prefixName(GError **error, const virtRecord *record)
+{
+    g_prefix_error(error, "Cannot put back %s %s: ", virtHandleGetNoun(&record->handle), record->handle.name);
+}
+
+/* ---- the host's driver ---- */
+
+/* Give the device back to the driver of the host that it had before. libvirt does so when it takes a device from a
+ * guest, but only one that it knows the guest to have: not if it died between binding it to vfio-pci and writing that
+ * down. As long as the libvirt lives that has asked for it, it does that itself.
  *
  * @listed: those that libvirt knows the guest to have; NULL: none
  * @ret_bound: it was bound now, and so has probed
@@ -39,91 +53,110 @@ probeAgain(virtHost *host, const virtRecord *record, bool resumed, GError **erro
 static bool
 bindBack(virtHost *host, const virtRecord *record, const GArray *listed, bool *ret_bound, GError **error)
 {
-    g_autofree char *driver = virtPCIGetDriver(host, &record->address);
+    g_autofree char *driver = NULL;
+    virtPCIAddress address;
 
     *ret_bound = false;
-    if (!record->driver || (listed && virtPCIAddressIsIn(listed, &record->address)) ||
-        (driver && !virtPCIIsForGuests(driver)) || virtProvisionRecordHasStarter(host, record))
+    if (!record->driver || !virtHandleGetPCI(&record->handle, &address))
         return true;
-    if (!virtPCIBindBack(host, &record->address, record->driver, record->override, error))
+    driver = virtPCIGetDriver(host, &address);
+    if ((listed && virtHandleIsIn(listed, &record->handle)) || (driver && !virtPCIIsForGuests(driver)) ||
+        virtProvisionRecordHasStarter(host, record))
+        return true;
+    if (!virtPCIBindBack(host, &address, record->driver, record->override, error))
         return false;
     *ret_bound = true;
-    virtProvisionLogVF(VIRT_MESSAGE_ID_RESTORED, "Bound to its driver again", record);
+    virtProvisionLogRecord(VIRT_MESSAGE_ID_RESTORED, "Bound to its driver again", record);
     return true;
 }
 
-/* The VF must still be the one that the record speaks of. NULL with no error: it is gone, and its settings
- * with it. */
-static virtVF *
-findRecorded(virtHost *host, const virtRecord *record, GError **error)
+/* ---- which devices, and what of them ---- */
+
+/* Does @record know anything of @kind? */
+static bool
+remembers(const virtRecord *record, guint kind)
 {
-    g_autoptr(virtVF) vf = NULL;
-    g_autoptr(GError) missing = NULL;
+    return record->before.of[kind]->len > 0 || record->wanted.of[kind]->len > 0;
+}
 
-    if (!virtPCIFindVF(host, &record->pf, &record->address, NULL, &missing)) {
-        char name[VIRT_PCI_ADDRESS_LEN];
+/* Does the provider of @kind put anything of @record back at @back? */
+static bool
+isDue(const virtRecord *record, guint kind, virtBack back)
+{
+    return remembers(record, kind) && virtProviders[kind]->back <= back;
+}
 
-        if (!g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, g_steal_pointer(&missing));
-            return NULL;
-        }
-        virtPCIAddressFormat(&record->address, name);
-        virtHostWarn(host, "VF %s no longer exists: nothing is left to put back", name);
-        return NULL;
+/* Is all that @record remembers for later? */
+static bool
+isForLater(const virtRecord *record, virtBack back)
+{
+    bool later = false;
+
+    for (guint k = 0; virtProviders[k]; k++) {
+        if (isDue(record, k, back))
+            return false;
+        later |= remembers(record, k);
     }
-    if (!(vf = virtVFLookup(host, &record->address, error)))
-        return NULL;
-    if (!virtProvisionIsRecorded(vf, record, error))
-        return NULL;
-    virtProvisionSetInstance(vf, &record->owner);
-    return g_steal_pointer(&vf);
+    return later;
 }
 
-/* One VF to put back. */
-typedef struct {
-    virtRecord *record;
-    virtVF *vf;         /* NULL: see problem, or the VF is gone */
-    bool waits;         /* somebody has the VF: it is left alone */
-    GPtrArray *present; /* virtNetdev; NULL: could not be read */
-    bool resumed;       /* it was begun before */
-    GError *problem;    /* NULL in the end: it is put back, and its record removed */
-} Return;
-
-static void
-returnFree(Return *item)
+/* Whether the device of @record has gone, and its settings with it. */
+static bool
+checkGone(virtHost *host, const virtRecord *record, virtBack back, bool *ret_gone, GError **error)
 {
-    virtVFFree(item->vf);
-    if (item->present)
-        g_ptr_array_unref(item->present);
-    g_clear_error(&item->problem);
-    g_free(item);
+    *ret_gone = false;
+    for (guint k = 0; virtProviders[k] && !*ret_gone; k++) {
+        if (isDue(record, k, back) && virtProviders[k]->isGone &&
+            !virtProviders[k]->isGone(host, record, ret_gone, error))
+            return false;
+    }
+    if (*ret_gone)
+        virtHostWarn(host, "%s %s no longer exists: nothing is left to put back", virtHandleGetNoun(&record->handle),
+                     record->handle.name);
+    return true;
 }
 
-/* Say before @error which VF it keeps from being put back. */
-static void
-prefixName(GError **error, const virtRecord *record)
+/* The device must still be the one that the record speaks of. NULL with no error: it is gone. */
+static GPtrArray *
+openRecorded(virtHost *host, const virtRecord *record, virtBack back, GError **error)
 {
-    char name[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(GPtrArray) targets = g_ptr_array_new_with_free_func((GDestroyNotify)virtTargetFree);
+    bool gone;
 
-    virtPCIAddressFormat(&record->address, name);
-    g_prefix_error(error, "Cannot put back VF %s: ", name);
+    if (!checkGone(host, record, back, &gone, error) || gone)
+        return NULL;
+    for (guint k = 0; virtProviders[k]; k++) {
+        virtTarget *target;
+
+        if (!isDue(record, k, back))
+            continue;
+        if (!(target = virtTargetOpen(host, &record->owner, k, &record->handle, record->before.of[k], error)))
+            return NULL;
+        g_ptr_array_add(targets, target);
+        if (!virtProvisionIsRecorded(target, record, error))
+            return NULL;
+    }
+    return g_steal_pointer(&targets);
 }
 
 static GPtrArray *
-returnsNew(virtHost *host, const GPtrArray *records)
+itemsNew(virtHost *host, const GPtrArray *records, virtBack back)
 {
-    GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify)returnFree);
+    GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify)itemFree);
 
     for (guint i = 0; i < records->len; i++) {
-        Return *item = g_new0(Return, 1);
+        RestoreItem *item;
 
+        if (isForLater(records->pdata[i], back))
+            continue;
+        item = g_new0(RestoreItem, 1);
         item->record = records->pdata[i];
         item->resumed = item->record->phase == VIRT_PHASE_RESTORING;
-        item->vf = findRecorded(host, item->record, &item->problem);
+        item->targets = openRecorded(host, item->record, back, &item->problem);
         if (item->problem)
             prefixName(&item->problem, item->record);
-        if (item->vf && !virtProvisionCheckReturn(host, item->record, &item->problem)) {
-            g_clear_pointer(&item->vf, virtVFFree);
+        if (item->targets && !virtProvisionCheckReturn(host, item->record, &item->problem)) {
+            g_clear_pointer(&item->targets, g_ptr_array_unref);
             item->waits = true;
         }
         g_ptr_array_add(items, item);
@@ -131,14 +164,14 @@ returnsNew(virtHost *host, const GPtrArray *records)
     return items;
 }
 
-/* A VF that waits for somebody else is anybody's to put back later; not one that its own guest still has. */
+/* A device that waits for somebody else is anybody's to put back later; not one that its own guest still has. */
 static bool
-isBegun(virtHost *host, const Return *item)
+isBegun(virtHost *host, const RestoreItem *item)
 {
-    return item->vf || (item->waits && !virtProvisionRecordHasGuest(host, item->record));
+    return item->targets || (item->waits && !virtProvisionRecordHasGuest(host, item->record));
 }
 
-/* The phase only informs: a full disk must not keep a VF from being put back. */
+/* The phase only informs: a full disk must not keep a device from being put back. */
 static void
 markRestoring(virtHost *host, const GPtrArray *items)
 {
@@ -146,7 +179,7 @@ markRestoring(virtHost *host, const GPtrArray *items)
     g_autoptr(GError) local = NULL;
 
     for (guint i = 0; i < items->len; i++) {
-        const Return *item = items->pdata[i];
+        const RestoreItem *item = items->pdata[i];
 
         if (isBegun(host, item))
             g_ptr_array_add(records, item->record);
@@ -155,63 +188,113 @@ markRestoring(virtHost *host, const GPtrArray *items)
         virtHostWarn(host, "%s", local->message);
 }
 
-/* Write what differs of all of them in a few requests. What that does not achieve is then done one by one. */
+/* ---- putting back ---- */
+
+/* Write what differs of all of one kind in a few requests. What that does not achieve is then done one by one. */
 static void
-returnTogether(virtHost *host, const GPtrArray *items)
+restoreTogether(virtHost *host, const GPtrArray *items, guint kind)
 {
-    g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(virtNetDevHostdevChange));
+    g_autoptr(GPtrArray) targets = g_ptr_array_new();
 
     for (guint i = 0; i < items->len; i++) {
-        Return *item = items->pdata[i];
-        virtNetDevHostdevChange change = {item->vf, item->record->before, NULL};
+        const RestoreItem *item = items->pdata[i];
 
-        if (!item->vf || !(item->present = virtNetDevHostdevRead(host, item->vf, item->record->before, NULL)))
-            continue;
-        change.present = item->present;
-        g_array_append_val(changes, change);
+        for (guint t = 0; item->targets && t < item->targets->len; t++) {
+            virtTarget *target = item->targets->pdata[t];
+
+            if (target->kind == kind && (target->present = virtTargetRead(host, target, target->wanted, NULL)))
+                g_ptr_array_add(targets, target);
+        }
     }
-    virtNetDevHostdevTryMany(host, (virtNetDevHostdevChange *)(void *)changes->data, changes->len);
+    if (targets->len > 0)
+        virtProviders[kind]->tryMany(host, (virtTarget *const *)targets->pdata, targets->len);
 }
 
 static bool
-returnOne(virtHost *host, const Return *item, const GArray *listed, GError **error)
+restoreTargets(virtHost *host, const RestoreItem *item, GError **error)
+{
+    for (guint t = item->targets->len; t-- > 0;) {
+        const virtTarget *target = item->targets->pdata[t];
+
+        if (!target->provider->restore(host, target, target->wanted, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+finishTargets(virtHost *host, const RestoreItem *item, GError **error)
+{
+    for (guint t = item->targets->len; t-- > 0;) {
+        const virtTarget *target = item->targets->pdata[t];
+
+        if (target->provider->finish && !target->provider->finish(host, item->record, item->resumed, error))
+            return false;
+    }
+    return true;
+}
+
+/* What is put back is no longer remembered; a record that remembers nothing more is removed. */
+static bool
+forgetTargets(virtHost *host, const RestoreItem *item, GError **error)
+{
+    virtRecord *record = item->record;
+    guint left = 0;
+
+    for (guint k = 0; virtProviders[k]; k++)
+        left += remembers(record, k);
+    if (!item->targets || left <= item->targets->len)
+        return virtProvisionRecordRemove(host, record, error);
+    for (guint t = 0; t < item->targets->len; t++) {
+        guint kind = ((const virtTarget *)item->targets->pdata[t])->kind;
+
+        g_ptr_array_set_size(record->before.of[kind], 0);
+        g_ptr_array_set_size(record->wanted.of[kind], 0);
+    }
+    return virtProvisionRecordSave(host, record, VIRT_PHASE_RESTORING, error);
+}
+
+static bool
+restoreOne(virtHost *host, const RestoreItem *item, const GArray *listed, GError **error)
 {
     bool bound = false;
 
-    if (item->vf) {
-        if (!virtNetDevHostdevRestore(host, item->vf, item->record->before, error) ||
-            !bindBack(host, item->record, listed, &bound, error) ||
-            (!bound && !probeAgain(host, item->record, item->resumed, error)))
+    if (item->targets) {
+        if (!restoreTargets(host, item, error) || !bindBack(host, item->record, listed, &bound, error) ||
+            (!bound && !finishTargets(host, item, error)))
             return false;
-        virtProvisionLogVF(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
+        virtProvisionLogRecord(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
         host->counts[VIRT_COUNT_RESTORED]++;
     }
-    return virtProvisionRecordRemove(host, item->record, error);
+    return forgetTargets(host, item, error);
 }
 
-/* Puts the VFs of @records back to what these remember, and forgets the records.
+/* Puts the devices of @records back to what these remember, and forgets the records.
  *
- * @listed: virtPCIAddress, the VFs that libvirt is about to give back to the host's drivers; NULL: none. The others'
+ * @listed: virtHandle, the devices that libvirt is about to give back to the host's drivers; NULL: none. The others
  * are given back here where libvirt died before it could
+ * @back: how far libvirt is: what goes back later stays in the records
  *
- * The caller holds their PFs' locks. Goes on past failures, each of which leaves its record, so that it can be tried
- * again. A VF that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its user's end.
- * Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
+ * The caller holds their parents' locks. Goes on past failures, each of which leaves its record, so that it can be
+ * tried again. A device that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its
+ * user's end. Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
 GPtrArray *
-virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed)
+virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed, virtBack back)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
-    g_autoptr(GPtrArray) items = returnsNew(host, records);
+    g_autoptr(GPtrArray) items = itemsNew(host, records, back);
     GPtrArray *problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
     markRestoring(host, items);
-    if (items->len > 1)
-        returnTogether(host, items);
+    for (guint k = 0; items->len > 1 && virtProviders[k]; k++) {
+        if (virtProviders[k]->tryMany)
+            restoreTogether(host, items, k);
+    }
     for (guint i = 0; i < items->len; i++) {
-        Return *item = items->pdata[i];
+        RestoreItem *item = items->pdata[i];
 
-        if (!item->problem && returnOne(host, item, listed, &item->problem))
+        if (!item->problem && restoreOne(host, item, listed, &item->problem))
             continue;
         /* What is tried again was counted the first time. */
         host->counts[VIRT_COUNT_REFUSALS] +=
@@ -221,9 +304,9 @@ virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray 
     return problems;
 }
 
-/* Puts one VF back to what @record remembers and forgets the record.
+/* Puts one device back to what @record remembers, all of it, and forgets the record.
  *
- * The caller holds the PF's lock. A failure leaves the record, so that it can be tried again.
+ * The caller holds the parent's lock. A failure leaves the record, so that it can be tried again.
  */
 bool
 virtProvisionRestore(virtHost *host, virtRecord *record, GError **error)
@@ -232,7 +315,7 @@ virtProvisionRestore(virtHost *host, virtRecord *record, GError **error)
     g_autoptr(GPtrArray) problems = NULL;
 
     g_ptr_array_add(one, record);
-    problems = virtProvisionRestoreMany(host, one, NULL);
+    problems = virtProvisionRestoreMany(host, one, NULL, VIRT_BACK_RELEASED);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -241,35 +324,31 @@ virtProvisionRestore(virtHost *host, virtRecord *record, GError **error)
 
 /* ---- release ---- */
 
-/* The record of @seen's VF as it is now, if it is still the one that was @seen. NULL with no error: it is not. */
+/* The record of @seen's device as it is now, if it is still the one that was @seen. NULL with no error: it is not. */
 static virtRecord *
 loadSame(virtHost *host, const virtRecord *seen, GError **error)
 {
-    g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) local = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &seen->handle, &local);
 
-    virtPCIAddressFormat(&seen->address, name);
-    record = virtProvisionRecordLoad(host, name, &local);
     if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         g_propagate_error(error, g_steal_pointer(&local));
-    return record && virtProvisionRecordIsSame(seen, record) ? g_steal_pointer(&record) : NULL;
+    if (!record || !virtProvisionRecordIsSame(seen, record))
+        return NULL;
+    return g_steal_pointer(&record);
 }
 
-/* Takes the PF's lock and puts back the VFs of @seen (virtRecord), all of that PF, as far as they are still the same.
- * Adds a GError to @problems for each failure. */
+/* Takes the parent's lock and puts back the devices of @seen (virtRecord), all of that parent, as far as they are still
+ * the same. Adds a GError to @problems for each failure. */
 static void
-releasePF(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArray *problems)
+releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const GArray *listed, virtBack back,
+          GPtrArray *problems)
 {
-    const virtRecord *first = seen->pdata[0];
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
     g_autoptr(GPtrArray) failed = NULL;
-    g_autoptr(virtStateLock) lock = NULL;
     GError *local = NULL;
-    char pfName[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(virtStateLock) lock = virtProvisionLock(host, parent, &local);
 
-    virtPCIAddressFormat(&first->pf, pfName);
-    lock = virtStateLockTake(host, pfName, &local);
     for (guint i = 0; !lock && i < seen->len; i++) {
         g_ptr_array_add(problems, g_error_copy(local));
         prefixName((GError **)&problems->pdata[problems->len - 1], seen->pdata[i]);
@@ -287,13 +366,13 @@ releasePF(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArray
         else if (local)
             g_ptr_array_add(problems, g_steal_pointer(&local));
     }
-    failed = virtProvisionRestoreMany(host, records, listed);
+    failed = virtProvisionRestoreMany(host, records, listed, back);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
-/* Puts back the VFs of @seen (virtRecord), PF by PF; adds what goes wrong to @problems. */
+/* Puts back the devices of @seen (virtRecord), parent by parent; adds what goes wrong to @problems. */
 static void
-releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArray *problems)
+releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtBack back, GPtrArray *problems)
 {
     g_autoptr(GPtrArray) rest = g_ptr_array_copy((GPtrArray *)seen, NULL, NULL);
 
@@ -306,9 +385,9 @@ releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, GPtrArr
         for (guint i = 0; i < rest->len; i++) {
             virtRecord *record = rest->pdata[i];
 
-            g_ptr_array_add(virtPCIAddressCompare(&record->pf, &first->pf) == 0 ? same : others, record);
+            g_ptr_array_add(virtHandleEqual(&record->parent, &first->parent) ? same : others, record);
         }
-        releasePF(host, same, listed, problems);
+        releaseAt(host, &first->parent, same, listed, back, problems);
         g_ptr_array_unref(rest);
         rest = g_steal_pointer(&others);
     }
@@ -328,8 +407,8 @@ reportAll(const GPtrArray *problems, GError **error)
     return false;
 }
 
-/* Takes the PF's lock and puts back the VF of @seen, if the owner that @seen names still has it from that same start.
- * Otherwise there is nothing to do, which is success.
+/* Takes the parent's lock and puts back the device of @seen, if the owner that @seen names still has it from that same
+ * start. Otherwise there is nothing to do, which is success.
  */
 bool
 virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
@@ -338,25 +417,23 @@ virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
     g_ptr_array_add(one, (gpointer)seen);
-    releasePF(host, one, NULL, problems);
+    releaseAt(host, &seen->parent, one, NULL, VIRT_BACK_RELEASED, problems);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
     return false;
 }
 
-/* Forgets the record that was @seen, if it is still that one: its VF is not put back, and keeps what it has.
+/* Forgets the record that was @seen, if it is still that one: its device is not put back, and keeps what it has.
  */
 bool
 virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error)
 {
-    char pfName[VIRT_PCI_ADDRESS_LEN];
-    g_autoptr(virtStateLock) lock = NULL;
+    g_autoptr(virtStateLock) lock = virtProvisionLock(host, &seen->parent, error);
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) local = NULL;
 
-    virtPCIAddressFormat(&seen->pf, pfName);
-    if (!(lock = virtStateLockTake(host, pfName, error)))
+    if (!lock)
         return false;
     if ((record = loadSame(host, seen, &local)))
         return virtProvisionRecordRemove(host, record, error);
@@ -366,16 +443,17 @@ virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error)
     return false;
 }
 
-/* Puts back every VF that @owner has, whatever its XML says by now.
+/* Puts back every device that @owner has, whatever its XML says by now.
  *
- * @listed: virtPCIAddress, those that libvirt has among the domain's devices, and gives back to the host's drivers
+ * @listed: virtHandle, those that libvirt has among the domain's devices, and gives back to the host's drivers
  *          itself; NULL: none
+ * @back: how far libvirt is
  *
- * Goes on past failures; the error then names each VF that could not be put back, and each record that could not be
+ * Goes on past failures; the error then names each device that could not be put back, and each record that could not be
  * read and so may be @owner's. Releasing nothing succeeds.
  */
 bool
-virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, GError **error)
+virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, virtBack back, GError **error)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GPtrArray) records = virtProvisionRecordListAll(host, problems, error);
@@ -387,6 +465,6 @@ virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *liste
         if (virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner))
             g_ptr_array_add(its, records->pdata[i]);
     }
-    releaseMany(host, its, listed, problems);
+    releaseMany(host, its, listed, back, problems);
     return reportAll(problems, error);
 }

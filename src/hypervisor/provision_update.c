@@ -1,274 +1,388 @@
-/* provision_update.c: new settings for a VF that a running guest has
+/* provision_update.c: new settings for a device that a running guest has
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation. An update has a *target*: what is wanted from now on and, for each attribute that was wanted
+ * Theory of operation. An update has a *goal*: what is wanted from now on and, for each attribute that was wanted
  * until now and is written no longer, what the record has as `before`. Its reverse has the same form with old and new
- * exchanged. Both speak of the same attributes, those of either list, and so the target is what the record names as
+ * exchanged. Both speak of the same attributes, those of either list, and so the goal is what the record names as
  * wanted while the change is under way: whatever half of it a crash leaves on the hardware, each attribute that may
  * have been touched is in the record, and updating again, to either list, puts every one of them right. `before` only
  * ever grows, and is on disk before anything it speaks of is written. When all is read back, the record names just
  * what is wanted.
  *
- * A failure sets the reverse, and the record names the old list again; or, where the reverse fails too, the reverse
+ * A failure sets the reverse, and the record names the old lists again; or, where the reverse fails too, the reverse
  * itself, in the phase of an unfinished change.
  *
- * What the guest's driver learns only when it probes is fixed for as long as it has the VF, and is not written here
- * even where the hardware has something else: a trusted guest may have chosen another MAC, and writing one makes many
- * drivers reset the VF.
+ * What the guest's driver learns only when it probes is fixed for as long as it has the device (virtSettingAttr.fixed),
+ * and is not written here even where the hardware has something else: a trusted guest may have chosen another MAC, and
+ * writing one makes many drivers reset the VF.
  */
 #include "hypervisor/provision.h"
+
 #include "hypervisor/provision_log.h"
 #include "util/virerror.h"
-#include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
-
-/* What cannot change under a guest, and why. */
-static const struct {
-    virtNetdevAttr attr;
-    const char *reason;
-} fixed[] = {
-    {VIRT_NETDEV_MAC, "the guest's driver took its address when it probed"},
-    {VIRT_NETDEV_NODE_GUID, "the guest's driver took its GUID when it probed"},
-    {VIRT_NETDEV_PORT_GUID, "the guest's driver took its GUID when it probed"},
-    {VIRT_NETDEV_VIRTUALPORT, "the switch has let the VF in with its profile"},
-};
 
 #define ADVICE "Detach the device and attach it with the new settings, or change them with --config for the next start."
 
-static guint
-fixedBits(void)
-{
-    guint bits = 0;
-
-    for (guint i = 0; i < G_N_ELEMENTS(fixed); i++)
-        bits |= VIRT_NETDEV_BIT(fixed[i].attr);
-    return bits;
-}
-
 /* ---- checks ---- */
 
-static bool
-checkFixed(const virtVF *vf, const virtNetdev *old, const virtNetdev *new, GError **error)
+static char *
+formatGiven(const virtSettingInfo *info, gconstpointer setting, guint attr)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(fixed); i++) {
-        virtNetdevAttr attr = fixed[i].attr;
-        const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
-        bool had = virtNetdevHas(old, attr), has = virtNetdevHas(new, attr);
-        g_autofree char *from = had ? info->format(old) : g_strdup("not given");
-        g_autofree char *to = has ? info->format(new) : g_strdup("not given");
+    if (virtSettingHas(setting, attr))
+        return info->attrs[attr].format(setting);
+    return g_strdup("not given");
+}
 
-        if (had == has && (!has || virtNetdevEqualAttr(old, new, attr)))
+static bool
+checkFixed(const virtTarget *target, const virtSetting *old, const virtSetting *new, GError **error)
+{
+    const virtSettingInfo *info = virtTargetInfo(target);
+
+    for (guint attr = 0; attr < info->count; attr++) {
+        bool had = virtSettingHas(old, attr), has = virtSettingHas(new, attr);
+        g_autofree char *from = NULL;
+        g_autofree char *to = NULL;
+        g_autofree char *where = NULL;
+
+        if (!info->attrs[attr].fixed || (had == has && (!has || virtSettingEqualAttr(info, old, new, attr))))
             continue;
+        from = formatGiven(info, old, attr);
+        to = formatGiven(info, new, attr);
+        where = virtTargetDescribe(target, old->number);
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "Cannot change the %s of port %u (VF %u of %s, %s) from %s to %s while a guest has it: %s. " ADVICE,
-                    info->title, old->port, vf->index, vf->pfName, vf->name, from, to, fixed[i].reason);
+                    "Cannot change the %s of %s from %s to %s while a guest has it: %s. " ADVICE,
+                    info->attrs[attr].title, where, from, to, info->attrs[attr].fixed);
         return false;
     }
     return true;
 }
 
 static bool
-checkPorts(const virtVF *vf, const GPtrArray *some, const GPtrArray *others, const char *verb, GError **error)
+checkNumbers(const virtTarget *target, const GPtrArray *some, const GPtrArray *others, const char *verb, GError **error)
 {
     for (guint i = 0; i < some->len; i++) {
-        guint port = ((const virtNetdev *)some->pdata[i])->port;
+        guint number = ((const virtSetting *)some->pdata[i])->number;
+        g_autofree char *where = NULL;
 
-        if (virtNetdevListFind(others, port))
+        if (virtSettingListFind(others, number))
             continue;
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "Cannot %s port %u (VF %u of %s, %s) while a guest has the VF: its netdevs are those it was attached with. " ADVICE,
-            verb, port, vf->index, vf->pfName, vf->name);
+        where = virtTargetDescribe(target, number);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "Cannot %s %s while a guest has the %s: its %ss are those it was attached with. " ADVICE, verb,
+                    where, virtHandleGetNoun(&target->handle), virtTargetInfo(target)->name);
         return false;
     }
     return true;
 }
 
-/* May the guest's netdevs go from @old to @new while it runs? */
+/* May the guest's settings go from @old to what @target wants while it runs? */
 static bool
-checkChange(const virtVF *vf, const GPtrArray *old, const GPtrArray *new, GError **error)
+checkChange(const virtTarget *target, const GPtrArray *old, GError **error)
 {
-    if (!checkPorts(vf, new, old, "add", error) || !checkPorts(vf, old, new, "take away", error))
+    const GPtrArray *new = target->wanted;
+
+    if (!checkNumbers(target, new, old, "add", error) || !checkNumbers(target, old, new, "take away", error))
         return false;
     for (guint i = 0; i < new->len; i++) {
-        const virtNetdev *netdev = new->pdata[i];
+        const virtSetting *setting = new->pdata[i];
 
-        if (!checkFixed(vf, virtNetdevListFind(old, netdev->port), netdev, error))
+        if (!checkFixed(target, virtSettingListFind(old, setting->number), setting, error))
             return false;
     }
     return true;
 }
 
+static bool
+checkChanges(const GPtrArray *targets, const virtRecord *record, GError **error)
+{
+    for (guint i = 0; i < targets->len; i++) {
+        const virtTarget *target = targets->pdata[i];
+
+        if (!checkChange(target, record->wanted.of[target->kind], error))
+            return false;
+    }
+    return true;
+}
+
+/* The record of what @owner has; @target is any of the device's. */
 static virtRecord *
-loadRecord(virtHost *host, const virtOwner *owner, const virtVF *vf, GError **error)
+loadRecord(virtHost *host, const virtOwner *owner, const virtTarget *target, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, vf->name, &local);
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &target->handle, &local);
+    g_autofree char *device = virtTargetDescribe(target, 0);
 
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-            "Cannot update %s (VF %u of %s): nothing was set when it was attached, and so what it had before is not known. Detach it and attach it anew.",
-            vf->name, vf->index, vf->pfName);
+            "Cannot update %s: nothing was set when it was attached, and so what it had before is not known. Detach it and attach it anew.",
+            device);
         return NULL;
     }
     if (!record) {
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
-    if (!virtProvisionCheckOwner(owner, record, error) || !virtProvisionIsRecorded(vf, record, error))
+    if (!virtProvisionCheckOwner(owner, record, error) || !virtProvisionIsRecorded(target, record, error))
         return NULL;
     if (record->phase == VIRT_PHASE_RESTORING) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "Cannot update %s (VF %u of %s): it is being put back to what it had before. See virt-hostdev status; virt-hostdev recover finishes it.",
-            vf->name, vf->index, vf->pfName);
+            "Cannot update %s: it is being put back to what it had before. See virt-hostdev status; virt-hostdev recover finishes it.",
+            device);
         return NULL;
     }
     return g_steal_pointer(&record);
 }
 
-/* ---- targets ---- */
+/* ---- goals ---- */
 
-/* What @wanted says and, for each other attribute of @dropped, what @before says. All three have the same ports. */
+/* What @wanted says and, for each other attribute of @dropped, what @before says. All three have the same numbers. */
 static GPtrArray *
-makeTarget(const GPtrArray *wanted, const GPtrArray *dropped, const GPtrArray *before)
+makeGoal(const virtSettingInfo *info, const GPtrArray *wanted, const GPtrArray *dropped, const GPtrArray *before)
 {
-    GPtrArray *target = virtNetdevListCopy(wanted);
+    GPtrArray *goal = virtSettingListCopy(info, wanted);
 
-    for (guint i = 0; i < target->len; i++) {
-        virtNetdev *netdev = target->pdata[i];
-        const virtNetdev *old = virtNetdevListFind(dropped, netdev->port);
-        const virtNetdev *first = virtNetdevListFind(before, netdev->port);
+    for (guint i = 0; i < goal->len; i++) {
+        virtSetting *setting = goal->pdata[i];
+        const virtSetting *old = virtSettingListFind(dropped, setting->number);
+        const virtSetting *first = virtSettingListFind(before, setting->number);
 
-        for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-            if (old && first && virtNetdevHas(old, attr) && !virtNetdevHas(netdev, attr))
-                virtNetdevCopyAttr(netdev, first, attr);
+        for (guint attr = 0; attr < info->count; attr++) {
+            if (old && first && virtSettingHas(old, attr) && !virtSettingHas(setting, attr))
+                virtSettingCopyAttr(info, setting, first, attr);
         }
     }
-    return target;
+    return goal;
 }
 
 /* Of @list, what may be written, and that only as far as @mask (or NULL) does not have it. */
 static GPtrArray *
-pick(const GPtrArray *list, const GPtrArray *mask)
+pick(const virtSettingInfo *info, const GPtrArray *list, const GPtrArray *mask)
 {
-    GPtrArray *picked = virtNetdevListNew();
+    GPtrArray *picked = virtSettingListNew();
 
     for (guint i = 0; i < list->len; i++) {
-        g_autofree virtNetdev *netdev = virtNetdevCopy(list->pdata[i]);
-        const virtNetdev *hidden = virtNetdevListFind(mask, netdev->port);
+        g_autofree virtSetting *setting = virtSettingCopy(info, list->pdata[i]);
+        const virtSetting *hidden = virtSettingListFind(mask, setting->number);
 
-        netdev->present &= ~(fixedBits() | (hidden ? hidden->present : 0));
-        if (netdev->present)
-            g_ptr_array_add(picked, g_steal_pointer(&netdev));
+        setting->present &= ~virtSettingFixed(info);
+        if (hidden)
+            setting->present &= ~hidden->present;
+        if (setting->present)
+            g_ptr_array_add(picked, g_steal_pointer(&setting));
     }
     return picked;
 }
 
-/* Add to `before` what it lacks of the attributes of @wanted: from @present, or "none" where that is not reported. */
-static void
-extendBefore(virtRecord *record, const GPtrArray *wanted, const GPtrArray *present)
+/* @list without what is wanted to be none: where it has been set, it must go. */
+static GPtrArray *
+withoutNone(const virtSettingInfo *info, const GPtrArray *list)
 {
-    for (guint i = 0; i < wanted->len; i++) {
-        const virtNetdev *netdev = wanted->pdata[i];
-        const virtNetdev *now = virtNetdevListFind(present, netdev->port);
-        virtNetdev *before = virtNetdevListFind(record->before, netdev->port);
+    GPtrArray *copy = virtSettingListCopy(info, list);
 
-        if (!before) {
-            before = virtNetdevNew(netdev->port);
-            g_ptr_array_add(record->before, before);
+    for (guint i = 0; i < copy->len; i++) {
+        virtSetting *setting = copy->pdata[i];
+
+        for (guint attr = 0; attr < info->count; attr++) {
+            if (virtSettingIsNone(info, setting, attr))
+                setting->present &= ~VIRT_SETTING_BIT(attr);
         }
-        for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-            if (virtNetdevHas(netdev, attr) && !virtNetdevHas(before, attr))
-                virtNetdevCopyAttr(before, now, attr);
-        }
-        virtProvisionCompleteBefore(before, netdev);
     }
-    virtNetdevListSort(record->before);
+    return copy;
 }
 
 /* ---- the change ---- */
 
 static bool
-saveWanted(virtHost *host, virtRecord *record, const GPtrArray *wanted, virtPhase phase, GError **error)
+saveWanted(virtHost *host, virtRecord *record, const virtSettings *wanted, virtPhase phase, GError **error)
 {
-    g_ptr_array_unref(record->wanted);
-    record->wanted = virtNetdevListCopy(wanted);
+    virtSettingsClear(&record->wanted);
+    virtSettingsCopy(&record->wanted, wanted);
     return virtProvisionRecordSave(host, record, phase, error);
 }
 
-static GPtrArray *
-withoutUntagged(const GPtrArray *list)
-{
-    GPtrArray *copy = virtNetdevListCopy(list);
-
-    for (guint i = 0; i < copy->len; i++)
-        virtNetdevDropUntagged(copy->pdata[i]);
-    return copy;
-}
-
 /* What is dropped goes first, the way a release puts it back: a rate can stand in the way of a VLAN. What it leaves
- * alone is still as it was @present. A VLAN that is to be none is dropped too: where it has been set, it must go. */
+ * alone is still as it was read. */
 static bool
-setTarget(virtHost *host, const virtVF *vf, const GPtrArray *target, const GPtrArray *new, const GPtrArray *present,
-          GError **error)
+setGoal(virtHost *host, virtTarget *target, const GPtrArray *goal, GError **error)
 {
-    g_autoptr(GPtrArray) said = withoutUntagged(new);
-    g_autoptr(GPtrArray) dropped = pick(target, said);
-    g_autoptr(GPtrArray) wanted = pick(said, NULL);
+    const virtSettingInfo *info = virtTargetInfo(target);
+    g_autoptr(GPtrArray) new = target->wanted;
+    g_autoptr(GPtrArray) said = withoutNone(info, new);
+    g_autoptr(GPtrArray) dropped = pick(info, goal, said);
+    bool ok;
 
-    return virtNetDevHostdevRestore(host, vf, dropped, error) && virtNetDevHostdevSet(host, vf, wanted, present, error);
+    target->wanted = pick(info, said, NULL);
+    ok = target->provider->restore(host, target, dropped, error) && virtTargetSet(host, target, error);
+    g_ptr_array_unref(target->wanted);
+    target->wanted = g_steal_pointer(&new);
+    return ok;
 }
 
-/* Make the VF, and its record, what they were with @old. A failure here is told beside @cause. */
+static bool
+setGoals(virtHost *host, const GPtrArray *targets, const virtSettings *goals, GError **error)
+{
+    for (guint i = 0; i < targets->len; i++) {
+        virtTarget *target = targets->pdata[i];
+
+        if (!setGoal(host, target, goals->of[target->kind], error))
+            return false;
+    }
+    return true;
+}
+
+/* Make @targets what they were with @old; *ret_reverse says all that this takes. */
+static bool
+reverse(virtHost *host, const GPtrArray *targets, const virtRecord *record, const virtSettings *old,
+        virtSettings *ret_reverse, GError **error)
+{
+    virtSettingsShare(ret_reverse, old);
+    for (guint i = 0; i < targets->len; i++) {
+        const virtTarget *target = targets->pdata[i];
+        guint k = target->kind;
+
+        g_ptr_array_unref(ret_reverse->of[k]);
+        ret_reverse->of[k] = makeGoal(virtTargetInfo(target), old->of[k], record->wanted.of[k], record->before.of[k]);
+    }
+    for (guint i = targets->len; i-- > 0;) {
+        const virtTarget *target = targets->pdata[i];
+        g_autoptr(GPtrArray) settable = pick(virtTargetInfo(target), ret_reverse->of[target->kind], NULL);
+
+        if (!target->provider->restore(host, target, settable, error))
+            return false;
+    }
+    return true;
+}
+
+/* Make the device, and its record, what they were with @old. A failure here is told beside @cause. */
 static void
-rollBack(virtHost *host, const virtVF *vf, virtRecord *record, const GPtrArray *old, virtPhase phase,
+rollBack(virtHost *host, const GPtrArray *targets, virtRecord *record, const virtSettings *old, virtPhase phase,
          const GError *cause, GError **error)
 {
-    g_autoptr(GPtrArray) reverse = makeTarget(old, record->wanted, record->before);
-    g_autoptr(GPtrArray) settable = pick(reverse, NULL);
+    g_auto(virtSettings) made = {{NULL}};
     g_autoptr(GString) told = g_string_new(cause->message);
     g_autoptr(GError) local = NULL;
     g_autoptr(GError) saveError = NULL;
-    bool back = virtNetDevHostdevRestore(host, vf, settable, &local);
+    const virtSettings *is = old;
 
     host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
     host->counts[VIRT_COUNT_ROLLBACKS]++;
-    if (!back)
+    if (!reverse(host, targets, record, old, &made, &local)) {
         g_string_append_printf(told, " Going back failed too: %s", local->message);
-    if (!saveWanted(host, record, back ? old : reverse, back ? phase : VIRT_PHASE_SETTING, &saveError))
+        is = &made;
+        phase = VIRT_PHASE_SETTING;
+    }
+    if (!saveWanted(host, record, is, phase, &saveError))
         g_string_append_printf(told, " The record could not be corrected: %s", saveError->message);
     g_set_error_literal(error, cause->domain, cause->code, told->str);
 }
 
+/* Read @targets, add to @record what it does not remember yet, and say what the change is to make of them: @ret_goals,
+ * and @ret_new, which the record names in the end. */
 static bool
-change(virtHost *host, const virtVF *vf, virtRecord *record, const GPtrArray *new, GError **error)
+makeGoals(virtHost *host, const GPtrArray *targets, virtRecord *record, virtSettings *ret_goals, virtSettings *ret_new,
+          GError **error)
 {
-    g_autoptr(GPtrArray) old = g_ptr_array_ref(record->wanted);
-    g_autoptr(GPtrArray) target = NULL;
-    g_autoptr(GPtrArray) present = virtNetDevHostdevRead(host, vf, new, error);
+    virtSettingsCopy(ret_goals, &record->wanted);
+    virtSettingsShare(ret_new, &record->wanted);
+    for (guint i = 0; i < targets->len; i++) {
+        virtTarget *target = targets->pdata[i];
+        guint k = target->kind;
+
+        if (!(target->present = virtTargetRead(host, target, target->wanted, error)))
+            return false;
+        virtBeforeExtend(target, record->before.of[k], target->wanted, target->present);
+        g_ptr_array_unref(ret_goals->of[k]);
+        ret_goals->of[k] = makeGoal(virtTargetInfo(target), target->wanted, record->wanted.of[k], record->before.of[k]);
+        g_ptr_array_unref(ret_new->of[k]);
+        ret_new->of[k] = g_ptr_array_ref(target->wanted);
+    }
+    return true;
+}
+
+static bool
+change(virtHost *host, const GPtrArray *targets, virtRecord *record, GError **error)
+{
+    g_auto(virtSettings) old = {{NULL}};
+    g_auto(virtSettings) new = {{NULL}};
+    g_auto(virtSettings) goals = {{NULL}};
     g_autoptr(GError) cause = NULL;
     virtPhase phase = record->phase;
 
-    if (!present)
+    virtSettingsShare(&old, &record->wanted);
+    if (!makeGoals(host, targets, record, &goals, &new, error) ||
+        !saveWanted(host, record, &goals, VIRT_PHASE_SETTING, error))
         return false;
-    extendBefore(record, new, present);
-    target = makeTarget(new, old, record->before);
-    if (!saveWanted(host, record, target, VIRT_PHASE_SETTING, error))
-        return false;
-    if (setTarget(host, vf, target, new, present, &cause) && saveWanted(host, record, new, VIRT_PHASE_ACTIVE, &cause))
+    if (setGoals(host, targets, &goals, &cause) && saveWanted(host, record, &new, VIRT_PHASE_ACTIVE, &cause))
         return true;
-    rollBack(host, vf, record, old, phase, cause, error);
+    rollBack(host, targets, record, &old, phase, cause, error);
     return false;
 }
 
-/* Gives the VF of @hostdev, which @owner's running guest has, the settings that @hostdev says: all of them, or none.
- * An attribute that is written no longer goes back to what it was before the VF was first set.
+/* What the document leaves to the device is what the record says. */
+static void
+followRecord(const GPtrArray *targets, const virtRecord *record)
+{
+    for (guint i = 0; i < targets->len; i++) {
+        virtTarget *target = targets->pdata[i];
+        GPtrArray *wanted = virtTargetFollow(target->kind, target->wanted, record->wanted.of[target->kind]);
+
+        g_ptr_array_unref(target->wanted);
+        target->wanted = wanted;
+    }
+}
+
+/* Is nothing left to change, by the document of @hostdev and what @record says was set?
+ */
+bool
+virtProvisionAgrees(const virtHostdev *hostdev, const virtRecord *record)
+{
+    for (guint k = 0; virtProviders[k]; k++) {
+        g_autoptr(GPtrArray) wanted = virtTargetFollow(k, hostdev->settings.of[k], record->wanted.of[k]);
+
+        if (!virtSettingListEqual(virtProviders[k]->kind->info, record->wanted.of[k], wanted))
+            return false;
+    }
+    return true;
+}
+
+/* A kind that the device got when it was attached cannot come or go. */
+static bool
+checkKinds(const GPtrArray *targets, const virtHostdev *hostdev, const virtRecord *record, GError **error)
+{
+    const virtTarget *first = targets->pdata[0];
+
+    for (guint k = 0; virtProviders[k]; k++) {
+        g_autofree char *device = NULL;
+
+        if ((hostdev->settings.of[k]->len > 0) == (record->wanted.of[k]->len > 0))
+            continue;
+        device = virtTargetDescribe(first, 0);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "Cannot %s the <%s> of %s while a guest has it. " ADVICE,
+                    hostdev->settings.of[k]->len > 0 ? "add" : "take away", virtProviders[k]->kind->info->name, device);
+        return false;
+    }
+    return true;
+}
+
+/* May @owner's device be changed to what @hostdev says, and is it ready for that? */
+static bool
+checkAll(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, const GPtrArray *targets,
+         const virtRecord *record, GError **error)
+{
+    return virtProvisionCheckUsable(targets, hostdev, error) &&
+           virtProvisionCheckOwn(host, &hostdev->handle, owner, error) && checkKinds(targets, hostdev, record, error) &&
+           checkChanges(targets, record, error);
+}
+
+/* Gives the device of @hostdev, which @owner's running guest has, the settings that @hostdev says: all of them, or
+ * none. An attribute that is written no longer goes back to what it was before the device was first set.
  *
- * Errors: VIRT_ERROR_NOT_FOUND where there is no record; VIRT_ERROR_BUSY where somebody else has the VF, or it is being
- * put back; VIRT_ERROR_INVALID where the change is one that a guest with the VF would not see: of MAC addresses, GUIDs,
- * port profiles, or of the set of ports; otherwise as for virtProvisionPrepare().
+ * Errors: VIRT_ERROR_NOT_FOUND where there is no record; VIRT_ERROR_BUSY where somebody else has the device, or it is
+ * being put back; VIRT_ERROR_INVALID where the change is one that a guest with the device would not see: of MAC
+ * addresses, GUIDs, port profiles, or of the set of ports; otherwise as for virtProvisionPrepare().
  */
 bool
 virtProvisionUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error)
@@ -283,29 +397,27 @@ bool
 virtProvisionUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,
                         GError **error)
 {
-    g_autoptr(virtVF) before = virtProvisionLookup(host, owner, hostdev, error);
-    g_autoptr(virtStateLock) lock = before ? virtStateLockTake(host, before->pfName, error) : NULL;
-    g_autoptr(virtVF) vf = NULL;
+    g_autoptr(virtTarget) place = virtProvisionLocate(host, hostdev, error);
+    g_autoptr(virtStateLock) lock = place ? virtProvisionLock(host, &place->parent, error) : NULL;
+    g_autoptr(GPtrArray) targets = NULL;
     g_autoptr(virtRecord) record = NULL;
-    g_autoptr(GPtrArray) netdevs = NULL;
     g_autoptr(GError) local = NULL;
 
-    if (!lock || !virtProvisionIsStill(host, before, error) || !(vf = virtProvisionLookup(host, owner, hostdev, error)))
+    if (!lock || !virtTargetIsStill(host, place, error) || !(targets = virtProvisionOpen(host, owner, hostdev, error)))
         return false;
-    record = loadRecord(host, owner, vf, &local);
+    record = loadRecord(host, owner, targets->pdata[0], &local);
     if (seen && record && !virtProvisionRecordIsSame(seen, record))
         return true;
     if (seen && g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true;
-    if (local)
+    if (!record) {
         g_propagate_error(error, g_steal_pointer(&local));
-    if (record)
-        netdevs = virtProvisionPortFollow(hostdev->netdevs, record->wanted);
-    if (!record || !virtProvisionCheckPorts(vf, hostdev, netdevs, error) ||
-        !virtProvisionCheckOwn(host, vf->name, owner, error) || !checkChange(vf, record->wanted, netdevs, error) ||
-        !change(host, vf, record, netdevs, error))
         return false;
-    virtProvisionLogVF(VIRT_MESSAGE_ID_SET, "Updated", record);
+    }
+    followRecord(targets, record);
+    if (!checkAll(host, owner, hostdev, targets, record, error) || !change(host, targets, record, error))
+        return false;
+    virtProvisionLogRecord(VIRT_MESSAGE_ID_SET, "Updated", record);
     host->counts[VIRT_COUNT_CHANGES]++;
     return true;
 }

@@ -1,4 +1,4 @@
-/* provision_users.c: who has a VF now?
+/* provision_users.c: who has a device now?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. Every write to a VF asks this first, whether it is for a new owner or puts back what an old one
@@ -12,7 +12,7 @@
  */
 #include "hypervisor/provision.h"
 #include "util/virerror.h"
-#include "util/virstatefile.h"
+#include "util/virpci.h"
 #include "util/virvfio.h"
 
 #include <errno.h>
@@ -123,11 +123,9 @@ listGuests(virtHost *host, GError **error)
 }
 
 static bool
-hasDevice(const Guest *guest, const char *name)
+hasDevice(const Guest *guest, const virtHandle *handle)
 {
-    virtPCIAddress address;
-
-    return virtPCIAddressParse(name, &address, NULL) && virtPCIAddressIsIn(guest->domain->devices, &address);
+    return virtHandleIsIn(guest->domain->devices, handle);
 }
 
 static bool
@@ -146,33 +144,33 @@ hasEnded(virtHost *host, const Guest *guest)
     return guest->pid > 0 && access(program, F_OK) < 0 && errno == ENOENT;
 }
 
-/* The domain of @guests, but for @owner, that runs and has the device @name, or NULL. */
+/* The domain of @guests, but for @owner, that runs and has the device @handle, or NULL. */
 static const Guest *
-findOther(virtHost *host, const GPtrArray *guests, const char *name, const virtOwner *owner)
+findOther(virtHost *host, const GPtrArray *guests, const virtHandle *handle, const virtOwner *owner)
 {
     for (guint i = 0; i < guests->len; i++) {
         const Guest *guest = guests->pdata[i];
 
-        if (!isOwner(guest, owner) && hasDevice(guest, name) && !hasEnded(host, guest))
+        if (!isOwner(guest, owner) && hasDevice(guest, handle) && !hasEnded(host, guest))
             return guest;
     }
     return NULL;
 }
 
-/* Is @pid the QEMU of a domain that has the device @name? */
+/* Is @pid the QEMU of a domain that has the device @handle? */
 static bool
-isGuestOf(const GPtrArray *guests, guint64 pid, const char *name)
+isGuestOf(const GPtrArray *guests, guint64 pid, const virtHandle *handle)
 {
     for (guint i = 0; i < guests->len; i++) {
         const Guest *guest = guests->pdata[i];
 
-        if (guest->pid == pid && hasDevice(guest, name))
+        if (guest->pid == pid && hasDevice(guest, handle))
             return true;
     }
     return false;
 }
 
-/* ---- who has a VF ---- */
+/* ---- who has a device ---- */
 
 /* Is the group of @name open for another device of it, as it may well be for several VFs of one domain? Then that says
  * nothing about this one. A record of one that has ended says nothing either. */
@@ -182,13 +180,13 @@ isGroupOfOther(virtHost *host, const GPtrArray *guests, const char *name, guint6
     g_autoptr(GPtrArray) devices = virtHostListDir(host, NULL, "sys/bus/pci/devices/%s/iommu_group/devices", name);
 
     for (guint i = 0; devices && i < devices->len; i++) {
-        const char *other = devices->pdata[i];
         g_autoptr(virtRecord) record = NULL;
+        virtHandle other;
 
-        if (g_str_equal(other, name))
+        if (g_str_equal(devices->pdata[i], name) || !virtHandleParse(devices->pdata[i], &other, NULL))
             continue;
-        record = virtProvisionRecordLoad(host, other, NULL);
-        if ((record && !virtProvisionRecordIsLeft(host, record)) || isGuestOf(guests, pid, other))
+        record = virtProvisionRecordLoad(host, &other, NULL);
+        if ((record && !virtProvisionRecordIsLeft(host, record)) || isGuestOf(guests, pid, &other))
             return true;
     }
     return false;
@@ -216,7 +214,27 @@ pidOf(const GPtrArray *guests, const virtOwner *owner)
     return 0;
 }
 
-/* Who has the VF @name ("0000:06:02.0") now, by libvirt and the kernel? @owner's own entry in libvirt's list does not
+/* The process that has a PCI device open through VFIO, in words, which the caller frees; NULL: none, or it is another
+ * kind of device.
+ *
+ * @except: a process that does not count
+ */
+static bool
+findOpen(virtHost *host, const GPtrArray *guests, const virtHandle *handle, guint64 except, char **ret, GError **error)
+{
+    g_auto(virtVFIOUser) user = {0};
+    virtPCIAddress address;
+
+    if (!virtHandleGetPCI(handle, &address))
+        return true;
+    if (!virtVFIOFindUser(host, handle->name, except, &user, error))
+        return false;
+    if (user.pid && !(user.byGroup && isGroupOfOther(host, guests, handle->name, user.pid)))
+        *ret = describeProcess(host, &user);
+    return true;
+}
+
+/* Who has the device @handle now, by libvirt and the kernel? @owner's own entry in libvirt's list does not
  * count: it may be on its way in or out.
  *
  * @own: whether @owner's own process counts too
@@ -225,79 +243,78 @@ pidOf(const GPtrArray *guests, const virtOwner *owner)
  * Errors: VIRT_ERROR_HOST where that cannot be told.
  */
 static bool
-findUser(virtHost *host, const char *name, const virtOwner *owner, bool own, char **ret, GError **error)
+findUser(virtHost *host, const virtHandle *handle, const virtOwner *owner, bool own, char **ret, GError **error)
 {
     g_autoptr(GPtrArray) guests = listGuests(host, error);
-    g_auto(virtVFIOUser) user = {0};
     const Guest *guest;
-    guint64 pid;
+    guint64 pid = 0;
 
     *ret = NULL;
     if (!guests)
         return false;
-    if ((guest = findOther(host, guests, name, owner))) {
+    if ((guest = findOther(host, guests, handle, owner))) {
         *ret = g_strdup_printf("domain '%s' (%s)", guest->domain->name, guest->domain->uuid);
         return true;
     }
-    pid = own ? 0 : pidOf(guests, owner);
-    if (!own && !pid) /* whose process is the owner's cannot be told */
+    if (!own && !(pid = pidOf(guests, owner))) /* whose process is the owner's cannot be told */
         return true;
-    if (!virtVFIOFindUser(host, name, pid, &user, error))
-        return false;
-    if (user.pid && !(user.byGroup && isGroupOfOther(host, guests, name, user.pid)))
-        *ret = describeProcess(host, &user);
-    return true;
+    return findOpen(host, guests, handle, pid, ret, error);
 }
 
 static void
-setUnknown(GError **error, const char *name, GError *why)
+setUnknown(GError **error, const virtHandle *handle, GError *why)
 {
-    g_propagate_prefixed_error(error, why, "Cannot tell whether somebody has VF %s, so nothing is changed: ", name);
+    g_propagate_prefixed_error(error, why, "Cannot tell whether somebody has %s %s, so nothing is changed: ",
+                               virtHandleGetNoun(handle), handle->name);
 }
 
-/* Is the VF @name free for @owner? That is: has no running domain it but @owner, who may be about to get it, and has no
- * process it open? The answer is of the moment, so it is for refusing early; only VFIO itself keeps two users apart.
+/* Is the device @handle free for @owner? That is: has no running domain it but @owner, who may be about to get it, and
+ * has no process it open? The answer is of the moment, so it is for refusing early; only VFIO itself keeps two users
+ * apart.
  *
  * Errors: VIRT_ERROR_BUSY, which names the user; VIRT_ERROR_HOST where that cannot be told.
  */
 bool
-virtProvisionCheckUnused(virtHost *host, const char *name, const virtOwner *owner, GError **error)
+virtProvisionCheckUnused(virtHost *host, const virtHandle *handle, const virtOwner *owner, GError **error)
 {
+    const char *noun = virtHandleGetNoun(handle);
     g_autofree char *user = NULL;
     GError *local = NULL;
 
-    if (!findUser(host, name, owner, true, &user, &local)) {
-        setUnknown(error, name, local);
+    if (!findUser(host, handle, owner, true, &user, &local)) {
+        setUnknown(error, handle, local);
         return false;
     }
     if (user)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "VF %s is in use by %s. Stop that, detach the VF from it, or use another VF.", name, user);
+                    "%s %s is in use by %s. Stop that, detach the %s from it, or use another %s.", noun, handle->name,
+                    user, noun, noun);
     return !user;
 }
 
-/* Has nobody but @owner, whose guest it is, the VF @name?
+/* Has nobody but @owner, whose guest it is, the device @handle?
  *
  * Errors: as for virtProvisionCheckUnused().
  */
 bool
-virtProvisionCheckOwn(virtHost *host, const char *name, const virtOwner *owner, GError **error)
+virtProvisionCheckOwn(virtHost *host, const virtHandle *handle, const virtOwner *owner, GError **error)
 {
     g_autofree char *holder = virtOwnerDescribe(owner);
     g_autofree char *user = NULL;
     GError *local = NULL;
 
-    if (!findUser(host, name, owner, false, &user, &local)) {
-        setUnknown(error, name, local);
+    if (!findUser(host, handle, owner, false, &user, &local)) {
+        setUnknown(error, handle, local);
         return false;
     }
     if (user)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "VF %s was set for %s, but is in use by %s by now: nothing is changed.", name, holder, user);
+                    "%s %s was set for %s, but is in use by %s by now: nothing is changed.", virtHandleGetNoun(handle),
+                    handle->name, holder, user);
     return !user;
 }
 
-/* May the VF of @record be put back? Not while anybody has it, the record's owner included.
+/* May the device of @record be put back? Not while anybody has it, the record's owner included.
  *
  * Errors: as for virtProvisionCheckUnused().
  */
@@ -307,22 +324,20 @@ virtProvisionCheckReturn(virtHost *host, const virtRecord *record, GError **erro
     g_autofree char *holder = virtOwnerDescribe(&record->owner);
     g_autofree char *user = NULL;
     GError *local = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
 
-    virtPCIAddressFormat(&record->address, name);
-    if (!findUser(host, name, &record->owner, true, &user, &local)) {
-        setUnknown(error, name, local);
+    if (!findUser(host, &record->handle, &record->owner, true, &user, &local)) {
+        setUnknown(error, &record->handle, local);
         return false;
     }
     if (user)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "VF %s waits: it is in use by %s. Its settings from before %s go back when that ends.", name, user,
-                    holder);
+                    "%s %s waits: it is in use by %s. Its settings from before %s go back when that ends.",
+                    virtHandleGetNoun(&record->handle), record->handle.name, user, holder);
     return !user;
 }
 
-/* Does @record wait for somebody else, who has its VF, though its owner is gone? Returns that in a sentence, which the
- * caller frees, or NULL.
+/* Does @record wait for somebody else, who has its device, though its owner is gone? Returns that in a sentence, which
+ * the caller frees, or NULL.
  */
 char *
 virtProvisionWaits(virtHost *host, const virtRecord *record)
@@ -343,41 +358,44 @@ addUser(virtHost *host, const GArray *devices, const virtPCIAddress *vf, GString
     static const virtOwner nobody = {0};
     g_autofree char *user = NULL;
     g_autoptr(virtRecord) record = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    virtHandle handle;
 
-    virtPCIAddressFormat(vf, name);
-    if (virtStateFileExists(host, name) && !(record = virtProvisionRecordLoad(host, name, error)))
+    virtHandleSetPCI(&handle, vf);
+    if (virtProvisionRecordExists(host, &handle) && !(record = virtProvisionRecordLoad(host, &handle, error)))
         return false;
     if (record)
         user = virtOwnerDescribe(&record->owner);
-    else if (virtPCIAddressIsIn(devices, vf))
+    else if (virtHandleIsIn(devices, &handle))
         user = g_strdup("this domain itself");
-    else if (!findUser(host, name, &nobody, true, &user, error))
+    else if (!findUser(host, &handle, &nobody, true, &user, error))
         return false;
     if (user)
-        g_string_append_printf(users, "%s%s by %s", users->len ? ", " : "", name, user);
+        g_string_append_printf(users, "%s%s by %s", users->len ? ", " : "", handle.name, user);
     return true;
 }
 
-/* May the device at @address be given to a guest, as far as VFs are concerned? Not a PF whose VFs are set or used: they
+/* May the device @handle be given to a guest, as far as VFs are concerned? Not a PF whose VFs are set or used: they
  * would go with the PF's driver, under their guests and with what is recorded of them. A PF that VFIO has already
  * keeps its VFs, which nobody could have set.
  *
- * @devices: virtPCIAddress, all that the guest is to have
+ * @devices: virtHandle, all that the guest is to have
  *
  * Errors: VIRT_ERROR_BUSY, which names the VFs and who has them; others where that cannot be told.
  */
 bool
-virtProvisionCheckPF(virtHost *host, const virtPCIAddress *address, const GArray *devices, GError **error)
+virtProvisionCheckPF(virtHost *host, const virtHandle *handle, const GArray *devices, GError **error)
 {
-    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
+    g_autoptr(GPtrArray) vfs = NULL;
     g_autoptr(GString) users = g_string_new(NULL);
     g_autofree char *driver = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    virtPCIAddress address;
 
+    if (!virtHandleGetPCI(handle, &address))
+        return true;
+    vfs = virtPCIListVFs(host, &address);
     if (vfs->len == 0)
         return true;
-    driver = virtPCIGetDriver(host, address);
+    driver = virtPCIGetDriver(host, &address);
     if (g_strcmp0(driver, "vfio-pci") == 0)
         return true;
     for (guint i = 0; i < vfs->len; i++) {
@@ -386,15 +404,14 @@ virtProvisionCheckPF(virtHost *host, const virtPCIAddress *address, const GArray
     }
     if (users->len == 0)
         return true;
-    virtPCIAddressFormat(address, name);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_BUSY,
         "PF %s cannot be given to a guest, because its VFs would go, and some are in use: %s. Stop their users; what domains that do not run have left goes back with virt-hostdev recover.",
-        name, users->str);
+        handle->name, users->str);
     return false;
 }
 
-/* The same for all of @devices (virtPCIAddress).
+/* The same for all of @devices (virtHandle).
  */
 bool
 virtProvisionCheckPFs(virtHost *host, const GArray *devices, GError **error)
@@ -402,7 +419,7 @@ virtProvisionCheckPFs(virtHost *host, const GArray *devices, GError **error)
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
 
     for (guint i = 0; i < devices->len; i++) {
-        if (!virtProvisionCheckPF(host, &g_array_index(devices, virtPCIAddress, i), devices, error))
+        if (!virtProvisionCheckPF(host, &g_array_index(devices, virtHandle, i), devices, error))
             return false;
     }
     return true;

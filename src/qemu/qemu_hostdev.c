@@ -85,7 +85,7 @@ restoreWaiting(virtHost *host, const GPtrArray *records, const GArray *devices)
         const virtRecord *record = records->pdata[i];
         g_autoptr(GError) error = NULL;
 
-        if (virtPCIAddressIsIn(devices, &record->address) && virtProvisionRecordIsLeft(host, record) &&
+        if (virtHandleIsIn(devices, &record->handle) && virtProvisionRecordIsLeft(host, record) &&
             !virtProvisionReleaseOne(host, record, &error))
             virtHostWarn(host, "%s", error->message);
     }
@@ -105,6 +105,8 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
     g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autofree char *uuid = NULL;
+    virtBack back = VIRT_BACK_STOPPED;
+    const GArray *devices = NULL;
     bool ok;
 
     if (!records)
@@ -115,7 +117,11 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
     if (!(uuid = uuidOf(domain, records, name)))
         return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
-    ok = virtProvisionRelease(host, owner, domain ? domain->devices : NULL, error);
+    if (domain)
+        devices = domain->devices;
+    if (last)
+        back = VIRT_BACK_RELEASED;
+    ok = virtProvisionRelease(host, owner, devices, back, error);
     if (last && domain)
         restoreWaiting(host, records, domain->devices);
     return ok;
@@ -153,17 +159,15 @@ virtQemuHostdevReconnectDomain(virtHost *host, const char *xml, gsize len)
     for (guint i = 0; i < domain->hostdevs->len; i++) {
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
         g_autoptr(GError) local = NULL;
-        char vfName[VIRT_PCI_ADDRESS_LEN];
         virtRecord *record;
 
-        virtPCIAddressFormat(&hostdev->address, vfName);
-        if ((record = virtProvisionRecordLoad(host, vfName, &local)))
+        if ((record = virtProvisionRecordLoad(host, &hostdev->handle, &local)))
             g_ptr_array_add(records, record);
         else
             virtHostWarn(
                 host,
-                "Domain '%s' runs with VF %s, but what that VF was before is not recorded (%s): it will not be put back",
-                domain->name, vfName, local->message);
+                "Domain '%s' runs with %s %s, but what that was before is not recorded (%s): it will not be put back",
+                domain->name, virtHandleGetNoun(&hostdev->handle), hostdev->handle.name, local->message);
     }
     virtProvisionDrift(host, records, sayDrift, NULL);
 }

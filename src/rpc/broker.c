@@ -11,7 +11,7 @@
 /* What follows the ID. */
 typedef struct {
     const char *name;
-    bool address;
+    bool handle;
 } Verb;
 
 static const Verb verbs[] = {
@@ -80,12 +80,12 @@ char *
 virtBrokerRequestFormat(const virtBrokerRequest *request)
 {
     const Verb *verb = &verbs[request->verb];
-    char address[VIRT_PCI_ADDRESS_LEN];
+    char handle[VIRT_HANDLE_LEN];
 
-    if (!verb->address)
+    if (!verb->handle)
         return g_strdup_printf("%s %u %s", verb->name, request->id, request->uuid);
-    virtPCIAddressFormat(&request->address, address);
-    return g_strdup_printf("%s %u %s %s", verb->name, request->id, request->uuid, address);
+    virtHandleFormat(&request->handle, handle);
+    return g_strdup_printf("%s %u %s %s", verb->name, request->id, request->uuid, handle);
 }
 
 static bool
@@ -96,9 +96,9 @@ readWords(char **words, virtBrokerRequest *ret)
     if (n < 3 || !parseVerb(words[0], &ret->verb) || !parseId(words[1], &ret->id) || !isUuid(words[2]))
         return false;
     g_strlcpy(ret->uuid, words[2], sizeof(ret->uuid));
-    if (!verbs[ret->verb].address)
+    if (!verbs[ret->verb].handle)
         return n == 3;
-    return n == 4 && virtPCIAddressParse(words[3], &ret->address, NULL);
+    return n == 4 && virtHandleParse(words[3], &ret->handle, NULL);
 }
 
 /* Bytes of a peer in a message: escaped, and not too many. */

@@ -4,14 +4,14 @@
  * Over a SOCK_SEQPACKET pair, a packet a request and a packet an answer, both text:
  *
  *   begin ID UUID             take the domain's lock; it is then reconciled
- *   prepare ID UUID ADDRESS   set the VF as the domain's live metadata says, before libvirt is asked to attach it
- *   update ID UUID ADDRESS    set an attached VF as the domain's live metadata says by now
+ *   prepare ID UUID HANDLE    set the device as the domain's live metadata says, before libvirt is asked to attach it
+ *   update ID UUID HANDLE     set an attached device as the domain's live metadata says by now
  *   end ID UUID               reconcile the domain and give its lock back; after prepare, an error tells what of the
  *                             attached device is not as it should be
- *   stats ID UUID ADDRESS     count what the domain's VF has received and sent; needs no lock
- *   check ID UUID ADDRESS     say whether the domain may be given the PCI device, which is none that we set: no PF
- * whose VFs are in use; needs no lock verify ID UUID            say whether the VFs of a domain that has just started
- * were set; needs no begin
+ *   stats ID UUID HANDLE      count what the domain's VF has received and sent; needs no lock
+ *   check ID UUID HANDLE      say whether the domain may be given the device, which is none that is set: no PF whose
+ *                             VFs are in use; needs no lock
+ *   verify ID UUID            say whether the devices of a domain that has just started were set; needs no begin
  *
  *   ok ID
  *   stats ID N N N N          to stats: bytes and packets received, bytes and packets sent
@@ -32,8 +32,8 @@
 #pragma once
 
 #include "util/virerror.h"
+#include "util/virhandle.h"
 #include "util/virnetdev.h"
-#include "util/virpci.h"
 
 #define VIRT_BROKER_PACKET_MAX 8192 /* bytes, NUL not counted; longer messages are cut */
 #define VIRT_BROKER_LEASE 300       /* seconds; libvirt waits at most 30 for a domain's job, and some NICs are slow */
@@ -51,9 +51,8 @@ typedef enum {
 typedef struct {
     virtBrokerVerb verb;
     guint id;
-    char uuid[37]; /* canonical, with dashes */
-    virtPCIAddress
-        address; /* prepare, update, check, stats; in the daemon, end: what was prepared, all zero for nothing */
+    char uuid[37];     /* canonical, with dashes */
+    virtHandle handle; /* prepare, update, check, stats; in the daemon, end: what was prepared, or no device */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);

@@ -78,7 +78,7 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
                     argv[1]);
         return false;
     }
-    if (!virtProvisionRelease(tool->host, owner, NULL, error))
+    if (!virtProvisionRelease(tool->host, owner, NULL, VIRT_BACK_RELEASED, error))
         return false;
     printf("%u VF%s put back for '%s'\n", n, n == 1 ? "" : "s", argv[1]);
     return true;

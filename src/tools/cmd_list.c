@@ -19,10 +19,13 @@ typedef struct {
 typedef void (*Visit)(const ListPlace *place, void *opaque);
 
 static char *
-ownerOf(virtHost *host, const char *vfName)
+ownerOf(virtHost *host, const virtPCIAddress *address)
 {
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, vfName, NULL);
+    g_autoptr(virtRecord) record = NULL;
+    virtHandle handle;
 
+    virtHandleSetPCI(&handle, address);
+    record = virtProvisionRecordLoad(host, &handle, NULL);
     if (!record)
         return NULL;
     return g_strdup(record->owner.name);
@@ -43,7 +46,7 @@ visitVF(virtHost *host, ListPlace place, const virtPCIAddress *address, Visit vi
     if (!vf)
         return false;
     present = virtNetDevHostdevRead(host, vf, one, error);
-    owner = ownerOf(host, vf->name);
+    owner = ownerOf(host, address);
     place.vf = vf;
     if (present)
         place.netdev = present->pdata[0];

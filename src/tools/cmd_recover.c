@@ -29,9 +29,9 @@ static bool
 isNamed(const virtRecord *record, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        virtPCIAddress address;
+        virtHandle handle;
 
-        if (virtPCIAddressParse(argv[i], &address, NULL) && virtPCIAddressCompare(&address, &record->address) == 0)
+        if (virtHandleParse(argv[i], &handle, NULL) && virtHandleEqual(&handle, &record->handle))
             return true;
     }
     return argc == 1;
@@ -44,16 +44,14 @@ checkAddresses(virtHost *host, int argc, char **argv, GError **error)
     for (int i = 1; i < argc; i++) {
         g_autoptr(GError) local = NULL;
         g_autoptr(virtRecord) record = NULL;
-        virtPCIAddress address;
-        char name[VIRT_PCI_ADDRESS_LEN];
+        virtHandle handle;
 
-        if (!virtPCIAddressParse(argv[i], &address, error))
+        if (!virtHandleParse(argv[i], &handle, error))
             return false;
-        virtPCIAddressFormat(&address, name);
-        record = virtProvisionRecordLoad(host, name, &local);
+        record = virtProvisionRecordLoad(host, &handle, &local);
         if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                        "Nothing is recorded about %s: nobody has it, so there is nothing to put back", name);
+                        "Nothing is recorded about %s: nobody has it, so there is nothing to put back", handle.name);
         else if (local)
             g_propagate_error(error, g_steal_pointer(&local));
         if (!record)
@@ -76,9 +74,8 @@ recoverOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
 {
     g_autofree char *owner = virtOwnerDescribe(&record->owner);
     g_autoptr(GError) local = NULL;
-    char name[VIRT_PCI_ADDRESS_LEN];
+    const char *name = record->handle.name;
 
-    virtPCIAddressFormat(&record->address, name);
     if (!force && !isGone(tool, conn, record)) {
         printf("%s left to %s, which still has it\n", name, owner);
         return;

@@ -1,4 +1,4 @@
-/* cmd_status.c: virt-hostdev status: who has which VF, and what somebody else has changed
+/* cmd_status.c: virt-hostdev status: who has which device, and what somebody else has changed
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "hypervisor/provision_drift.h"
@@ -111,19 +111,21 @@ ownerState(virtHost *host, const virtRecord *record, const char *waits)
 }
 
 static struct libscols_line *
-addVF(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
+addDevice(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
 {
     const virtRecord *record = drift->record;
-    char device[VIRT_PCI_ADDRESS_LEN], pf[VIRT_PCI_ADDRESS_LEN];
-    g_autofree char *vf = g_strdup_printf("%u", record->index);
-    Cells cells = {.device = device, .owner = record->owner.name, .uuid = record->owner.uuid, .pf = pf, .vf = vf};
+    g_autofree char *vf = g_strdup_printf("%d", record->index);
+    Cells cells = {.device = record->handle.name,
+                   .owner = record->owner.name,
+                   .uuid = record->owner.uuid,
+                   .pf = record->parent.name};
 
-    virtPCIAddressFormat(&record->address, device);
-    virtPCIAddressFormat(&record->pf, pf);
+    if (record->index >= 0)
+        cells.vf = vf;
     cells.state = ownerState(host, record, waits);
     cells.phase = virtPhaseName(record->phase);
     if (drift->compared && status->tool->json)
-        cells.drift = virtToolYesNo(drift->drifted->len);
+        cells.drift = virtToolYesNo(virtDriftIsAny(drift));
     cells.problem = waits;
     if (drift->problem)
         cells.problem = drift->problem->message;
@@ -137,8 +139,10 @@ static void
 addSetting(Status *status, struct libscols_line *parent, const virtPlanRow *row, bool compared, bool first)
 {
     g_autofree char *port = g_strdup_printf("%u", row->port);
-    Cells cells = {.device = row->device, .port = port, .setting = row->attr, .set = row->to, .now = row->from};
+    Cells cells = {.device = row->device, .setting = row->attr, .set = row->to, .now = row->from};
 
+    if (row->port)
+        cells.port = port;
     if (compared)
         cells.drift = virtToolYesNo(row->differs);
     if (status->table) {
@@ -151,22 +155,36 @@ addSetting(Status *status, struct libscols_line *parent, const virtPlanRow *row,
     closeObject(status->json, SETTING_INDENT);
 }
 
-/* One line a VF, and below it one a setting. */
+/* Of what a record cannot tell, say what will become of it. */
+static void
+warnUnknown(virtHost *host, const virtDrift *drift)
+{
+    for (guint t = 0; drift->targets && t < drift->targets->len; t++) {
+        const virtTarget *target = drift->targets->pdata[t];
+        const GPtrArray *before = drift->record->before.of[target->kind];
+        const GPtrArray *wanted = drift->record->wanted.of[target->kind];
+
+        for (guint i = 0; i < before->len; i++) {
+            const virtSetting *was = before->pdata[i];
+
+            virtTargetWarnUnknown(host, target, was, virtSettingListFind(wanted, was->number));
+        }
+    }
+}
+
+/* One line a device, and below it one a setting. */
 static void
 addRecord(virtHost *host, const virtDrift *drift, void *opaque)
 {
     Status *status = opaque;
     g_autofree char *waits = virtProvisionWaits(host, drift->record);
-    struct libscols_line *parent = addVF(host, status, drift, waits);
+    struct libscols_line *parent = addDevice(host, status, drift, waits);
 
     if (waits)
         virtHostWarn(host, "%s", waits);
     if (drift->problem)
         virtHostWarn(host, "%s", drift->problem->message);
-    for (guint i = 0; drift->vf && i < drift->record->before->len; i++)
-        virtProvisionWarnUnknown(
-            host, drift->vf, drift->record->before->pdata[i],
-            virtNetdevListFind(drift->record->wanted, ((virtNetdev *)drift->record->before->pdata[i])->port));
+    warnUnknown(host, drift);
     for (guint i = 0; i < drift->rows->len; i++)
         addSetting(status, parent, drift->rows->pdata[i], drift->compared, i == 0);
     if (status->table)

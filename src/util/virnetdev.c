@@ -10,65 +10,49 @@
 virtNetdev *
 virtNetdevNew(guint port)
 {
-    virtNetdev *netdev = g_new0(virtNetdev, 1);
-
-    netdev->port = port;
-    return netdev;
+    return virtSettingNew(&virtNetdevInfo, port);
 }
 
+/* Caller frees with g_free(). */
 virtNetdev *
 virtNetdevCopy(const virtNetdev *netdev)
 {
-    return g_memdup2(netdev, sizeof(*netdev));
+    return virtSettingCopy(&virtNetdevInfo, netdev);
 }
 
 /* Copy one attribute: its value, and whether it is given at all, and known. */
 void
 virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr)
 {
-    const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
-
-    memcpy((char *)to + info->offset, (const char *)from + info->offset, info->size);
-    to->present = (to->present & ~VIRT_NETDEV_BIT(attr)) | (from->present & VIRT_NETDEV_BIT(attr));
-    to->unknown = (to->unknown & ~VIRT_NETDEV_BIT(attr)) | (from->unknown & VIRT_NETDEV_BIT(attr));
+    virtSettingCopyAttr(&virtNetdevInfo, to, from, attr);
 }
 
+/* Is the attribute given? */
 bool
 virtNetdevHas(const virtNetdev *netdev, virtNetdevAttr attr)
 {
-    return netdev->present & VIRT_NETDEV_BIT(attr);
+    return virtSettingHas(netdev, attr);
 }
 
 /* Is it given, and can it not be told whether somebody has set it? */
 bool
 virtNetdevIsUnknown(const virtNetdev *netdev, virtNetdevAttr attr)
 {
-    return netdev->unknown & VIRT_NETDEV_BIT(attr);
+    return virtSettingIsUnknown(netdev, attr);
 }
 
 /* Do both have the same value, whether given or not? */
 bool
 virtNetdevEqualAttr(const virtNetdev *a, const virtNetdev *b, virtNetdevAttr attr)
 {
-    const virtNetdevAttrInfo *info = &virtNetdevAttrs[attr];
-
-    if (info->equal)
-        return info->equal(a, b);
-    return memcmp((const char *)a + info->offset, (const char *)b + info->offset, info->size) == 0;
+    return virtSettingEqualAttr(&virtNetdevInfo, a, b, attr);
 }
 
 /* The bits of what @wanted gives and @present gives otherwise or not at all: what has to be set. */
 guint
 virtNetdevDiff(const virtNetdev *wanted, const virtNetdev *present)
 {
-    guint bits = 0;
-
-    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        if (virtNetdevHas(wanted, attr) &&
-            !(virtNetdevHas(present, attr) && virtNetdevEqualAttr(wanted, present, attr)))
-            bits |= VIRT_NETDEV_BIT(attr);
-    }
-    return bits;
+    return virtSettingDiff(&virtNetdevInfo, wanted, present);
 }
 
 /* 1 KiB/s is 8192 bit/s; Mb/s are 10^6 bit/s, as the kernel and ip-link(8) count them. */
@@ -147,28 +131,21 @@ virtNetdevGetRemedy(const virtNetdev *netdev, virtNetdevAttr attr)
 GPtrArray *
 virtNetdevListNew(void)
 {
-    return g_ptr_array_new_with_free_func(g_free);
+    return virtSettingListNew();
 }
 
+/* A list of copies. */
 GPtrArray *
 virtNetdevListCopy(const GPtrArray *list)
 {
-    GPtrArray *copy = virtNetdevListNew();
-
-    for (guint i = 0; i < list->len; i++)
-        g_ptr_array_add(copy, virtNetdevCopy(list->pdata[i]));
-    return copy;
+    return virtSettingListCopy(&virtNetdevInfo, list);
 }
 
 /* The netdev of @port, owned by the list, or NULL. Takes a NULL list. */
 virtNetdev *
 virtNetdevListFind(const GPtrArray *list, guint port)
 {
-    for (guint i = 0; list && i < list->len; i++) {
-        if (((virtNetdev *)list->pdata[i])->port == port)
-            return list->pdata[i];
-    }
-    return NULL;
+    return virtSettingListFind(list, port);
 }
 
 /* Does @list leave its one netdev's port to the device? */
@@ -178,42 +155,25 @@ virtNetdevListLeavesPort(const GPtrArray *list)
     return list->len == 1 && ((const virtNetdev *)list->pdata[0])->port == VIRT_NETDEV_PORT_ANY;
 }
 
-/* The same, where the one netdev of a list may be any port: then it is the one that is meant. */
+/* The netdev of @port, where the one netdev of a list may be any port: then it is the one that is meant. */
 virtNetdev *
 virtNetdevListMatch(const GPtrArray *list, guint port)
 {
-    if (list->len == 1 && (port == VIRT_NETDEV_PORT_ANY || virtNetdevListLeavesPort(list)))
-        return list->pdata[0];
-    return virtNetdevListFind(list, port);
+    return virtSettingListMatch(list, port);
 }
 
-static int
-compareNetdevs(gconstpointer a, gconstpointer b)
-{
-    const virtNetdev *left = *(const virtNetdev *const *)a, *right = *(const virtNetdev *const *)b;
-
-    return (left->port > right->port) - (left->port < right->port);
-}
-
+/* By port. */
 void
 virtNetdevListSort(GPtrArray *list)
 {
-    g_ptr_array_sort(list, compareNetdevs);
+    virtSettingListSort(list);
 }
 
 /* The same ports, each with the same attributes. Where one list leaves its port to the device, it is the other's. */
 bool
 virtNetdevListEqual(const GPtrArray *a, const GPtrArray *b)
 {
-    if (a->len != b->len)
-        return false;
-    for (guint i = 0; i < a->len; i++) {
-        const virtNetdev *one = a->pdata[i], *other = virtNetdevListMatch(b, one->port);
-
-        if (!other || virtNetdevDiff(one, other) || virtNetdevDiff(other, one))
-            return false;
-    }
-    return true;
+    return virtSettingListEqual(&virtNetdevInfo, a, b);
 }
 
 bool

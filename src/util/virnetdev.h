@@ -7,8 +7,7 @@
  */
 #pragma once
 
-#include <glib.h>
-#include <stdbool.h>
+#include "util/virsetting.h"
 
 /* In the order in which the kernel applies them (do_setvfinfo in net/core/rtnetlink.c). */
 typedef enum {
@@ -24,17 +23,21 @@ typedef enum {
     VIRT_NETDEV_ATTR_LAST
 } virtNetdevAttr;
 
-#define VIRT_NETDEV_BIT(attr) (1u << (attr))
+#define VIRT_NETDEV_BIT(attr) VIRT_SETTING_BIT(attr)
 #define VIRT_NETDEV_PORT_ANY 0     /* in what is wanted: the one port that the VF has, whatever its number */
 #define VIRT_NETDEV_PROFILE_LEN 40 /* PORT_PROFILE_MAX of linux/if_link.h, with the NUL */
 
 /* Plain data: copied by assignment, freed by g_free. Zero values mean "none": no admin MAC, no VLAN, no cap,
  * no profile. They are what hardware and state files say; a user's document may not (virtNetdevValidate). */
 typedef struct {
-    guint port;    /* 1..: dev_port + 1; VIRT_NETDEV_PORT_ANY */
-    guint present; /* VIRT_NETDEV_BIT of each attribute that is given; others are not touched */
-    guint unknown; /* of these, what the kernel shows, but whether anybody has set it cannot be told (virnetdevmac.c):
-                    * never written as it stands. Only in what is read, and in what a record remembers of that */
+    union {
+        virtSetting setting;
+        struct {        /* the same, by the names that netdevs have for it */
+            guint port; /* 1..: dev_port + 1; VIRT_NETDEV_PORT_ANY */
+            guint present;
+            guint unknown; /* see virnetdevmac.c */
+        };
+    };
     guint8 mac[6];
     struct {
         guint16 id;       /* 1..4094, 0 none */
@@ -60,18 +63,10 @@ typedef struct {
     guint64 txBytes, txPackets;
 } virtNetdevStats;
 
-/* One row an attribute: all that the layers below XML know of it. */
-typedef struct {
-    const char *name;                                        /* in plans, JSON and logs: "vlan" */
-    const char *title;                                       /* in sentences: "VLAN" */
-    const char *remedy;                                      /* what a user can do when the kernel refuses it */
-    size_t offset, size;                                     /* of the value in virtNetdev */
-    bool (*equal)(const virtNetdev *a, const virtNetdev *b); /* NULL: the bytes are */
-    char *(*format)(const virtNetdev *netdev);               /* for people: "42 (priority 3, 802.1ad)" or "none" */
-} virtNetdevAttrInfo;
+extern const virtSettingAttr virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST];
+extern const virtSettingInfo virtNetdevInfo;
 
-extern const virtNetdevAttrInfo virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST];
-
+/* virtSetting's functions, for netdevs. */
 virtNetdev *virtNetdevNew(guint port);
 virtNetdev *virtNetdevCopy(const virtNetdev *netdev);
 void virtNetdevCopyAttr(virtNetdev *to, const virtNetdev *from, virtNetdevAttr attr);

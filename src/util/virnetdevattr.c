@@ -18,8 +18,9 @@ formatYesNo(guint8 value)
 /* --- MAC --- */
 
 static char *
-macFormat(const virtNetdev *netdev)
+macFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
     char text[18];
 
     if (virtMacIsZero(netdev->mac))
@@ -33,16 +34,19 @@ macFormat(const virtNetdev *netdev)
 /* Id 0 with a priority is a setting of its own (frames are tagged for their priority only); the protocol
  * matters only where there is a VLAN. 0 stands for 802.1Q. */
 static bool
-vlanEqual(const virtNetdev *a, const virtNetdev *b)
+vlanEqual(gconstpointer one, gconstpointer other)
 {
+    const virtNetdev *a = one, *b = other;
+
     if (a->vlan.id != b->vlan.id || a->vlan.priority != b->vlan.priority)
         return false;
     return a->vlan.id == 0 || (a->vlan.protocol == ETH_P_8021AD) == (b->vlan.protocol == ETH_P_8021AD);
 }
 
 static char *
-vlanFormat(const virtNetdev *netdev)
+vlanFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
     bool ad = netdev->vlan.id != 0 && netdev->vlan.protocol == ETH_P_8021AD;
     guint id = netdev->vlan.id, priority = netdev->vlan.priority;
 
@@ -61,8 +65,9 @@ vlanFormat(const virtNetdev *netdev)
 
 /* Compared as the kernel counts: 100 and 101 KiB/s are both 1 Mb/s. */
 static bool
-bandwidthEqual(const virtNetdev *a, const virtNetdev *b)
+bandwidthEqual(gconstpointer one, gconstpointer other)
 {
+    const virtNetdev *a = one, *b = other;
     guint32 aMax, aMin, bMax, bMin;
 
     virtNetdevGetRate(a, &aMax, &aMin);
@@ -71,8 +76,9 @@ bandwidthEqual(const virtNetdev *a, const virtNetdev *b)
 }
 
 static char *
-bandwidthFormat(const virtNetdev *netdev)
+bandwidthFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
     guint32 max, min;
 
     virtNetdevGetRate(netdev, &max, &min);
@@ -88,14 +94,17 @@ bandwidthFormat(const virtNetdev *netdev)
 /* --- Spoof check, link state, trust --- */
 
 static char *
-spoofcheckFormat(const virtNetdev *netdev)
+spoofcheckFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
+
     return formatYesNo(netdev->spoofcheck);
 }
 
 static char *
-linkFormat(const virtNetdev *netdev)
+linkFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
     static const char *const names[] = {"auto", "up", "down"};
 
     if (netdev->link >= G_N_ELEMENTS(names))
@@ -104,8 +113,10 @@ linkFormat(const virtNetdev *netdev)
 }
 
 static char *
-trustFormat(const virtNetdev *netdev)
+trustFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
+
     return formatYesNo(netdev->trust);
 }
 
@@ -123,54 +134,75 @@ describeGuid(guint64 guid)
 }
 
 static char *
-nodeGuidFormat(const virtNetdev *netdev)
+nodeGuidFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
+
     return describeGuid(netdev->nodeGuid);
 }
 
 static char *
-portGuidFormat(const virtNetdev *netdev)
+portGuidFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
+
     return describeGuid(netdev->portGuid);
 }
 
 /* --- Virtualport: has a nest of its own, IFLA_VF_PORTS; written and read in virnetdevvportprofile.c --- */
 
 static char *
-virtualportFormat(const virtNetdev *netdev)
+virtualportFormat(gconstpointer opaque)
 {
+    const virtNetdev *netdev = opaque;
+
     if (!*netdev->profileid)
         return g_strdup("none");
     return g_strdup(netdev->profileid);
 }
 
 static bool
-virtualportEqual(const virtNetdev *a, const virtNetdev *b)
+virtualportEqual(gconstpointer one, gconstpointer other)
 {
+    const virtNetdev *a = one, *b = other;
+
     return strncmp(a->profileid, b->profileid, VIRT_NETDEV_PROFILE_LEN) == 0;
+}
+
+static bool
+vlanIsNone(gconstpointer netdev)
+{
+    return virtNetdevIsUntagged(netdev);
 }
 
 #define MEMBER(name) offsetof(virtNetdev, name), sizeof(((virtNetdev *)NULL)->name)
 
-const virtNetdevAttrInfo virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST] = {
-    [VIRT_NETDEV_MAC] = {"mac", "MAC address", "Bring the PF up, or use another unicast address.", MEMBER(mac), NULL,
-                         macFormat},
-    [VIRT_NETDEV_VLAN] = {"vlan", "VLAN", "Drop <vlan>, or ask the card's documentation what its VFs can do.",
-                          MEMBER(vlan), vlanEqual, vlanFormat},
+/* Why a guest that runs would not see the change. */
+#define FIXED_MAC "the guest's driver took its address when it probed"
+#define FIXED_GUID "the guest's driver took its GUID when it probed"
+#define FIXED_PROFILE "the switch has let the VF in with its profile"
+
+const virtSettingAttr virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST] = {
+    [VIRT_NETDEV_MAC] = {"mac", "MAC address", "Bring the PF up, or use another unicast address.", FIXED_MAC,
+                         MEMBER(mac), NULL, macFormat, NULL},
+    [VIRT_NETDEV_VLAN] = {"vlan", "VLAN", "Drop <vlan>, or ask the card's documentation what its VFs can do.", NULL,
+                          MEMBER(vlan), vlanEqual, vlanFormat, vlanIsNone},
     [VIRT_NETDEV_BANDWIDTH] = {"bandwidth", "rate",
-                               "Bring the PF up, keep below its link speed, drop floor, or drop <bandwidth>.",
-                               MEMBER(bandwidth), bandwidthEqual, bandwidthFormat},
-    [VIRT_NETDEV_SPOOFCHECK] = {"spoofcheck", "spoof check", "The driver may not support it: drop spoofCheck.",
-                                MEMBER(spoofcheck), NULL, spoofcheckFormat},
-    [VIRT_NETDEV_LINK] = {"link", "link state", "The driver may not support it: drop <link>.", MEMBER(link), NULL,
-                          linkFormat},
-    [VIRT_NETDEV_TRUST] = {"trust", "trust", "The driver may not support it: drop trustGuestRxFilters.", MEMBER(trust),
-                           NULL, trustFormat},
-    [VIRT_NETDEV_NODE_GUID] = {"nodeGuid", "node GUID", "Only InfiniBand VFs have GUIDs: drop <guid>.",
-                               MEMBER(nodeGuid), NULL, nodeGuidFormat},
-    [VIRT_NETDEV_PORT_GUID] = {"portGuid", "port GUID", "Only InfiniBand VFs have GUIDs: drop <guid>.",
-                               MEMBER(portGuid), NULL, portGuidFormat},
+                               "Bring the PF up, keep below its link speed, drop floor, or drop <bandwidth>.", NULL,
+                               MEMBER(bandwidth), bandwidthEqual, bandwidthFormat, NULL},
+    [VIRT_NETDEV_SPOOFCHECK] = {"spoofcheck", "spoof check", "The driver may not support it: drop spoofCheck.", NULL,
+                                MEMBER(spoofcheck), NULL, spoofcheckFormat, NULL},
+    [VIRT_NETDEV_LINK] = {"link", "link state", "The driver may not support it: drop <link>.", NULL, MEMBER(link), NULL,
+                          linkFormat, NULL},
+    [VIRT_NETDEV_TRUST] = {"trust", "trust", "The driver may not support it: drop trustGuestRxFilters.", NULL,
+                           MEMBER(trust), NULL, trustFormat, NULL},
+    [VIRT_NETDEV_NODE_GUID] = {"nodeGuid", "node GUID", "Only InfiniBand VFs have GUIDs: drop <guid>.", FIXED_GUID,
+                               MEMBER(nodeGuid), NULL, nodeGuidFormat, NULL},
+    [VIRT_NETDEV_PORT_GUID] = {"portGuid", "port GUID", "Only InfiniBand VFs have GUIDs: drop <guid>.", FIXED_GUID,
+                               MEMBER(portGuid), NULL, portGuidFormat, NULL},
     [VIRT_NETDEV_VIRTUALPORT] = {"virtualport", "port profile",
-                                 "Check the profile's name on the switch, or drop <virtualport>.", MEMBER(profileid),
-                                 virtualportEqual, virtualportFormat},
+                                 "Check the profile's name on the switch, or drop <virtualport>.", FIXED_PROFILE,
+                                 MEMBER(profileid), virtualportEqual, virtualportFormat, NULL},
 };
+
+const virtSettingInfo virtNetdevInfo = {"netdev", sizeof(virtNetdev), virtNetdevAttrs, VIRT_NETDEV_ATTR_LAST};

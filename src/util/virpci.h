@@ -4,21 +4,7 @@
 #pragma once
 
 #include "util/virhost.h"
-
-typedef struct {
-    guint domain;   /* 0..0xffffffff (VMD and Hyper-V go past 0xffff) */
-    guint bus;      /* 0..0xff */
-    guint slot;     /* 0..0x1f */
-    guint function; /* 0..7 */
-} virtPCIAddress;
-
-#define VIRT_PCI_ADDRESS_LEN 20 /* "ffffffff:ff:1f.7" and its NUL */
-
-/* virpciaddress.c */
-bool virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error);
-void virtPCIAddressFormat(const virtPCIAddress *address, char ret[VIRT_PCI_ADDRESS_LEN]);
-int virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b);
-bool virtPCIAddressIsIn(const GArray *list, const virtPCIAddress *address);
+#include "util/virpciaddress.h"
 
 #define VIRT_PORT_MAC_RANDOM 1 /* addrAssignType: NET_ADDR_RANDOM of linux/netdevice.h */
 #define VIRT_PORT_MAC_SET 3    /* NET_ADDR_SET: dev_set_mac_address() */

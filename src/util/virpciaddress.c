@@ -84,14 +84,3 @@ virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b)
     guint left = virtPCIRoutingID(a), right = virtPCIRoutingID(b);
     return (left > right) - (left < right);
 }
-
-/* Is @address one of @list (virtPCIAddress)?
- */
-bool
-virtPCIAddressIsIn(const GArray *list, const virtPCIAddress *address)
-{
-    for (guint i = 0; i < list->len; i++)
-        if (virtPCIAddressCompare(&g_array_index(list, virtPCIAddress, i), address) == 0)
-            return true;
-    return false;
-}

@@ -80,8 +80,8 @@ checkGenerated(const char *input, const char *stored)
     for (guint i = 0; domain && i < domain->hostdevs->len; i++) {
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
 
-        for (guint j = 0; j < hostdev->netdevs->len; j++) {
-            const virtNetdev *netdev = hostdev->netdevs->pdata[j];
+        for (guint j = 0; j < VIRT_NETDEVS(hostdev)->len; j++) {
+            const virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[j];
 
             if (!virtNetdevHas(netdev, VIRT_NETDEV_MAC) && !virtNetdevHas(netdev, VIRT_NETDEV_NODE_GUID) &&
                 !virtNetdevHas(netdev, VIRT_NETDEV_PORT_GUID))

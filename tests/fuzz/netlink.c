@@ -9,6 +9,7 @@
 
 #include "conf/record_conf.h"
 #include "fuzz.h"
+#include "tests/testrecord.h"
 
 #include <string.h>
 
@@ -48,17 +49,21 @@ kept(const virtNetdev *netdev)
 static void
 checkRecord(const virtNetdev *netdev)
 {
-    g_autoptr(GPtrArray) before = virtNetdevListNew(), wanted = virtNetdevListNew();
-    virtRecord record = {.owner = {.name = (char *)"vm1"}, .before = before, .wanted = wanted};
+    virtRecord record = {
+        .owner = {.name = (char *)"vm1"}, .handle = {"pci", "0000:06:02.0"}, .parent = {"pci", "0000:06:00.0"}};
     g_autofree char *text = NULL;
     g_autoptr(virtRecord) read = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_ptr_array_add(before, virtNetdevCopy(netdev));
+    virtSettingsInit(&record.before);
+    virtSettingsInit(&record.wanted);
+    g_ptr_array_add(BEFORE(&record), virtNetdevCopy(netdev));
     text = virtRecordFormat(&record);
+    virtSettingsClear(&record.before);
+    virtSettingsClear(&record.wanted);
     if (!(read = virtRecordParse(text, NULL, &error)))
         fuzzFail("what a driver says cannot be kept: %s\n%s", error->message, text);
-    if (virtNetdevDiff(netdev, read->before->pdata[0]) & kept(netdev))
+    if (virtNetdevDiff(netdev, BEFORE(read)->pdata[0]) & kept(netdev))
         fuzzFail("what a driver says is not kept as it is:\n%s", text);
 }
 

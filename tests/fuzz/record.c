@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "hypervisor/provision_record.h"
 #include "util/virstatefile.h"
+#include "tests/testrecord.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -63,7 +64,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
         g_assert_true(virtStateFileWrite(fake->host, NAME, "", NULL));
     }
     writeState(fake->host, data, size);
-    loaded = virtProvisionRecordLoad(fake->host, NAME, NULL);
+    loaded = testRecordLoad(fake->host, NAME, NULL);
     if (loaded && !record && !strstr(text, VIRT_STATE_SECTION)) /* sections are put together */
         fuzzFail("read from a file, it is a record, and else it is not");
     all = virtProvisionRecordList(fake->host, NULL);

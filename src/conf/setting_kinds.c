@@ -1,0 +1,14 @@
+/* setting_kinds.c: the table of the kinds of settings
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * By itself in its file, so that a test can have another. Its rows and those of src/hypervisor/providers.c are the
+ * same.
+ */
+#include "conf/netdev_conf.h"
+
+const virtSettingKind *const virtSettingKinds[] = {
+    [VIRT_SETTING_NETDEV] = &virtNetdevKind,
+    NULL,
+};
+
+G_STATIC_ASSERT(G_N_ELEMENTS(virtSettingKinds) <= VIRT_SETTING_KINDS_MAX + 1);

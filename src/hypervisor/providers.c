@@ -1,0 +1,11 @@
+/* providers.c: the table of providers
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * By itself in its file, so that a test can have another. Its rows and those of src/conf/setting_kinds.c are the same.
+ */
+#include "hypervisor/provider_netdev.h"
+
+const virtProvider *const virtProviders[] = {
+    [VIRT_SETTING_NETDEV] = &virtProviderNetdev,
+    NULL,
+};
