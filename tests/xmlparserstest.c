@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/xml_tree.h"
 #include "testfiles.h"
 #include "xmlparsers.h"
 
@@ -203,6 +204,22 @@ testKinds(void)
     }
 }
 
+/* Lines are what a user's editor shows, whichever breaks the document has. */
+static void
+testLines(void)
+{
+    static const char text[] = "\xef\xbb\xbf<a>\r<b/>\r\n<c\n x='\r'/>\n\r<d/><d/>\n\n<e/></a>";
+    static const guint lines[] = {2, 3, 7, 7, 9};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(text, strlen(text), NULL, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(doc->root->line, ==, 1);
+    g_assert_cmpuint(doc->root->children->len, ==, G_N_ELEMENTS(lines));
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        g_assert_cmpuint(((virtXmlNode *)doc->root->children->pdata[i])->line, ==, lines[i]);
+}
+
 static int
 compareList(const char *list)
 {
@@ -226,6 +243,7 @@ main(int argc, char **argv)
     if (argc > 1)
         return compareList(argv[1]);
     g_test_add_func("/xmlparsers/kinds", testKinds);
+    g_test_add_func("/xmlparsers/lines", testLines);
     g_test_add_func("/xmlparsers/tree", testTree);
     return g_test_run();
 }

@@ -12,13 +12,13 @@ listFind(const char *names, const char *name)
 {
     gsize len = strlen(name);
 
-    for (const char *p = names; *p;) {
-        gsize word = strcspn(p, " ");
-        gsize bare = strcspn(p, " !*");
+    if (len == 0 || strchr(name, ' ')) /* an attribute of a namespace is in no list */
+        return 0;
+    for (const char *at = names; (at = strstr(at, name)); at++) {
+        char behind = at[len];
 
-        if (bare == len && strncmp(p, name, len) == 0)
-            return bare < word ? p[bare] : ' ';
-        p += word + strspn(p + word, " ");
+        if ((at == names || at[-1] == ' ') && (behind == '\0' || strchr(" !*", behind)))
+            return behind ? behind : ' ';
     }
     return 0;
 }
