@@ -24,7 +24,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* One netdev to put back. */
 typedef struct {
     const virtNetdev *was; /* what was read */
     virtNetdev before;     /* what is to be made of that: the same, with nothing unknown */

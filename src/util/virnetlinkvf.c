@@ -37,7 +37,6 @@
 
 #define LONE_ATTRS (VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
 
-/* A VF in a list. */
 typedef struct {
     guint vf;
     struct nlattr *info; /* its IFLA_VF_INFO */
@@ -80,7 +79,6 @@ addEntry(GArray *entries, struct nlattr *info)
     g_array_append_val(entries, entry);
 }
 
-/* Find what @link's reply has of VFs. */
 static void
 findVFs(Link *link)
 {

@@ -289,6 +289,24 @@ comparePortNumbers(gconstpointer a, gconstpointer b)
     return (left->port > right->port) - (left->port < right->port);
 }
 
+/* Has each of @ports, which are sorted, a number of its own? */
+static bool
+checkDistinct(const PortScan *scan, const GPtrArray *ports, GError **error)
+{
+    for (guint i = 1; i < ports->len; i++) {
+        const virtPort *a = ports->pdata[i - 1], *b = ports->pdata[i];
+
+        if (a->port != b->port)
+            continue;
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_HOST,
+            "Cannot tell the ports of PCI device %s apart: %s and %s both claim port %u. Its driver fills neither dev_port nor dev_id nor phys_port_name; a newer driver may.",
+            scan->name, a->ifname, b->ifname, a->port);
+        return false;
+    }
+    return true;
+}
+
 /* All netdevs of a device with their port numbers.
  *
  * @facts: what else is read: VIRT_PCI_LINK, VIRT_PCI_MAC
@@ -323,17 +341,8 @@ virtPCIReadNetdevs(virtHost *host, const virtPCIAddress *address, guint facts, G
     for (guint i = 0; i < netdevs->len; i++)
         g_ptr_array_add(ports, g_steal_pointer(&((Netdev *)netdevs->pdata[i])->port));
     g_ptr_array_sort(ports, comparePortNumbers);
-    for (guint i = 1; i < ports->len; i++) {
-        const virtPort *a = ports->pdata[i - 1], *b = ports->pdata[i];
-
-        if (a->port != b->port)
-            continue;
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "Cannot tell the ports of PCI device %s apart: %s and %s both claim port %u. Its driver fills neither dev_port nor dev_id nor phys_port_name; a newer driver may.",
-            scan.name, a->ifname, b->ifname, a->port);
+    if (!checkDistinct(&scan, ports, error))
         return NULL;
-    }
     return g_steal_pointer(&ports);
 }
 

@@ -117,7 +117,6 @@ learnVFs(virtHost *host, PF *pf)
         pf->stride = virtPCIRoutingID(&one) - pf->first;
 }
 
-/* Does virtfnN lead to @vf? */
 static bool
 isVFAt(virtHost *host, const PF *pf, guint index, const virtPCIAddress *vf)
 {
@@ -303,7 +302,6 @@ virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **error)
     return g_steal_pointer(&vf);
 }
 
-/* Half-built ones too. */
 void
 virtVFFree(virtVF *vf)
 {
