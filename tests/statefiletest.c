@@ -143,8 +143,17 @@ testNames(void)
         "0000:01:10.0-a-name-that-is-much-longer-than-any-name-here-ever-has-to-be",
         "0000:01:1F.0",
         "junk",
+        "mdev-",
+        "-c5f5e1a2",
+        "Mdev-c5f5e1a2",
+        "mdev-a/b",
+        "mdev-.a",
+        "mdev-a..b",
+        "mdev-a.lock",
+        "pci-0000:01:10.0",
     };
-    static const char *const good[] = {"0000:01:10.0", "10000:e1:00.7", "0000:01:10.0-old", "0000:01:10.0.xml"};
+    static const char *const good[] = {"0000:01:10.0",     "10000:e1:00.7", "0000:01:10.0-old",
+                                       "0000:01:10.0.xml", "mdev-c5f5e1a2", "vdpa-Blue_0.1:x"};
     g_autoptr(fakeHost) fake = fakeHostNew();
     g_autoptr(GError) error = NULL;
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -164,7 +173,7 @@ testNames(void)
     g_autoptr(virtStateLock) lock = virtStateLockTake(fake->host, "0000:01:00.0", &error);
     g_assert_nonnull(lock);
     g_autoptr(GPtrArray) names = virtStateFileList(fake->host, &error);
-    g_assert_cmpuint(names->len, ==, 4);
+    g_assert_cmpuint(names->len, ==, 6);
     g_assert_cmpstr(names->pdata[0], ==, "0000:01:10.0");
     g_assert_cmpstr(names->pdata[1], ==, "0000:01:10.0-old");
     g_assert_cmpstr(names->pdata[2], ==, "0000:01:10.0.xml");

@@ -1,11 +1,13 @@
 /* virstatefile.c: small files under /run/libvirt-hostdev that survive a crash whole
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * ROOT/run/libvirt-hostdev/, 0700, ours; one record a VF, 0600, named by its PCI address, optionally with a suffix:
+ * ROOT/run/libvirt-hostdev/, 0700, ours; one record a device, 0600, named by a PCI address, optionally with a suffix,
+ * or by another device's bus and name:
  *
  *     0000:06:02.0             a record; its text is the caller's. May share a file with others (virstatewrite.c)
+ *     mdev-c5f5e1a2-…          the same
  *     .0000:06:02.0.new        a record being written, and one about to take another's place (.over); left only by a
- *                              crash, never read, and removed when the VF's record is next written or removed
+ *                              crash, never read, and removed when the record is next written or removed
  *     0000:06:00.0.lock        the lock of a PF (virstatelock.c)
  *
  * /run is emptied by a reboot, and so are the VFs.
@@ -16,7 +18,7 @@
  */
 #include "util/virstatefile.h"
 #include "util/virerror.h"
-#include "util/virpci.h"
+#include "util/virhandle.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,32 +38,53 @@ errnoCode(int number)
 
 /* "0000:06:02.0" and what may follow it: nothing, or a dot or dash with more of [0-9a-z.-]. */
 static bool
-validName(const char *name)
+isPCIName(const char *name)
 {
+    g_autofree char *pci = NULL;
     virtPCIAddress address;
     size_t len = strlen(name), base = strspn(name, "0123456789abcdef:");
-    if (len > VIRT_STATE_NAME_MAX || name[base] != '.' || name[base + 1] == '\0')
+
+    if (name[base] != '.' || name[base + 1] == '\0')
         return false;
     base += 2; /* the dot and the function */
-    g_autofree char *pci = g_strndup(name, base);
+    pci = g_strndup(name, base);
     if (!virtPCIAddressParse(pci, &address, NULL) || strchr(pci, ':') == strrchr(pci, ':'))
         return false;
     if (len == base)
         return true;
-    if ((name[base] != '.' && name[base] != '-') || strstr(name, ".."))
+    if (name[base] != '.' && name[base] != '-')
         return false;
     return strspn(name + base, "0123456789abcdefghijklmnopqrstuvwxyz.-") == len - base;
 }
 
-/* Is @name one of a record: a PCI address with domain, as the kernel prints it, and maybe a suffix, 64 bytes at
- * most? So a name cannot leave the directory, nor be taken for a lock or a file being written.
+/* "mdev-c5f5e1a2-…": a bus, and a device's name there. */
+static bool
+isHandleName(const char *name)
+{
+    g_auto(GStrv) parts = g_strsplit(name, "-", 2);
+    virtHandle handle;
+
+    return g_strv_length(parts) == 2 && virtHandleSet(&handle, parts[0], parts[1], NULL) &&
+           strcmp(handle.bus, "pci") != 0; /* those have no bus in their names */
+}
+
+static bool
+isValidName(const char *name)
+{
+    return strlen(name) <= VIRT_STATE_NAME_MAX && !strstr(name, "..") && (isPCIName(name) || isHandleName(name)) &&
+           !g_str_has_suffix(name, VIRT_STATE_LOCK_SUFFIX);
+}
+
+/* Is @name one of a record: a PCI address with domain, as the kernel prints it, and maybe a suffix, or the bus and the
+ * name of another device, 64 bytes at most? So a name cannot leave the directory, nor be taken for a lock or a file
+ * being written.
  *
  * Errors: VIRT_ERROR_INVALID.
  */
 bool
 virtStateNameCheck(const char *name, GError **error)
 {
-    if (validName(name) && !g_str_has_suffix(name, VIRT_STATE_LOCK_SUFFIX))
+    if (isValidName(name))
         return true;
     g_autofree char *shown = g_strescape(name, NULL);
     if (strlen(name) > VIRT_STATE_NAME_MAX)
@@ -70,7 +93,8 @@ virtStateNameCheck(const char *name, GError **error)
                     shown);
     else
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0.", shown);
+                    "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0, or BUS-NAME.",
+                    shown);
     return false;
 }
 
