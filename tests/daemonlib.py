@@ -315,7 +315,7 @@ def main(tests, guest=False):
     if "--inside" not in sys.argv:
         os.execvp("unshare", ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc",
                               "--propagation", "private", sys.executable, os.path.abspath(sys.argv[0]), program,
-                              os.path.abspath(sys.argv[2]), "--inside"])
+                              os.path.abspath(sys.argv[2]), *map(os.path.abspath, sys.argv[3:]), "--inside"])
     be_init()
     isolate()
     try:

@@ -95,6 +95,8 @@ newHostdevs(fakeHost *fake, guint n, bool updated)
     first->link = LINK_ENABLE;
     second->present |= updated ? VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST) : 0;
     second->trust = 1;
+    if (faultFileWant)
+        faultFileWant(both, updated);
     g_ptr_array_add(hostdevs, both);
     if (n > 1) {
         virtHostdev *one = newHostdev(fake, 1);
@@ -210,6 +212,8 @@ faultHostReset(fakeHost *fake)
     memcpy(fakeHostVF(fake, FAULT_PF, 1, 0), pristine, sizeof(pristine));
     for (guint vf = 0; vf < 2; vf++)
         fakeHostSetDriver(fake, fakeHostVFAddress(fake, FAULT_PF, vf), "dualvf");
+    if (faultFileReset)
+        faultFileReset(fake);
     setRuns(fake, "a", NULL);
     setRuns(fake, "b", UUID_B);
     memset(&faultState->guest, 0, sizeof(faultState->guest));

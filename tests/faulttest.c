@@ -213,6 +213,8 @@ looks(guint vf, faultLook look)
 {
     if (look == AS_BEFORE && !hasDriver(vf))
         return false;
+    if (vf == 0 && faultFileLooks && !faultFileLooks(fake, look))
+        return false;
     return !differs(vf, 1, look) && !differs(vf, 2, look) && hasRecord(vf) == (look != AS_BEFORE);
 }
 

@@ -33,6 +33,11 @@ bool faultRestore(fakeHost *fake, GError **error);
 bool faultLiveAgain(fakeHost *fake, GError **error);
 void faultTell(const char *text);
 
+/* faultfile.c, in one of the two programs: NULL in the other */
+void faultFileWant(virtHostdev *hostdev, bool updated) __attribute__((weak));
+void faultFileReset(fakeHost *fake) __attribute__((weak));
+bool faultFileLooks(fakeHost *fake, faultLook look) __attribute__((weak));
+
 /* faulttable.c */
 void faultTableCount(const faultOperation *operation, faultKind kind);
 void faultTableAdd(const faultOperation *operation, faultKind kind, faultHow how, int error, char outcome);

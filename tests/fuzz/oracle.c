@@ -187,13 +187,15 @@ hasType(const xmlNode *node, const char *type)
 static bool
 isOurs(const xmlNode *node, fuzzOurs ours)
 {
-    if (isChild(node, "netdev", "hostdev"))
-        return true;
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (isChild(node, virtSettingKinds[k]->info->name, "hostdev"))
+            return true;
+    }
     if (isChild(node, "hostdevs", "metadata"))
         return node->ns && g_str_equal(node->ns->href, VIRT_NS);
     if (ours == FUZZ_NETDEVS)
         return false;
-    return (g_str_equal(node->name, "hostdev") && hasType(node, "pci")) ||
+    return (g_str_equal(node->name, "hostdev") && (hasType(node, "pci") || hasType(node, "mdev"))) ||
            (g_str_equal(node->name, "interface") && hasType(node, "hostdev"));
 }
 
