@@ -5,6 +5,7 @@
  * without a line. So where validation fails, the mistake is searched for: the innermost element or attribute
  * without which the document is valid.
  */
+#include <libxml/catalog.h>
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
 #include <libxml/xmlerror.h>
@@ -75,6 +76,20 @@ readDocument(const char *xml, gsize len, const char *file, GError **error)
     return doc;
 }
 
+/* Where libvirt's schema is, which domaincommon.rng includes by a name that does not depend on that. */
+static void
+addCatalog(void)
+{
+    static gsize added;
+
+    if (!g_once_init_enter(&added))
+        return;
+    xmlInitializeCatalog();
+    xmlCatalogAdd(BAD_CAST "uri", BAD_CAST "urn:libvirt:schemas:domain.rng",
+                  BAD_CAST VIRT_LIBVIRT_SCHEMAS "/domain.rng");
+    g_once_init_leave(&added, 1);
+}
+
 static xmlRelaxNG *
 loadSchema(const char *dir, GError **error)
 {
@@ -83,6 +98,7 @@ loadSchema(const char *dir, GError **error)
     g_autoptr(xmlRelaxNGParserCtxt) parser = NULL;
     xmlRelaxNG *schema = NULL;
 
+    addCatalog();
     if (g_file_test(path, G_FILE_TEST_EXISTS) && (parser = xmlRelaxNGNewParserCtxt(path))) {
         xmlRelaxNGSetParserStructuredErrors(parser, onError, &reason);
         schema = xmlRelaxNGParse(parser);
