@@ -11,6 +11,7 @@ static bool
 takeHex(const char **text, guint min, guint max, guint *ret)
 {
     guint value = 0, n = 0;
+
     for (; n < max && g_ascii_isxdigit((*text)[n]); n++)
         value = value << 4 | (guint)g_ascii_xdigit_value((*text)[n]);
     if (n < min)
@@ -32,10 +33,12 @@ virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error)
     const char *p = text;
     const char *colon = strchr(text, ':');
     bool ok = !colon || !strchr(colon + 1, ':') || (takeHex(&p, 4, 8, &address.domain) && takeChar(&p, ':'));
+
     ok = ok && takeHex(&p, 2, 2, &address.bus) && takeChar(&p, ':') && takeHex(&p, 2, 2, &address.slot) &&
          takeChar(&p, '.') && takeHex(&p, 1, 1, &address.function) && *p == '\0';
     if (!ok || address.slot > 0x1f || address.function > 7) {
         g_autofree char *shown = g_strescape(text, NULL);
+
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_INVALID,
             "\"%.40s\" is not a PCI address. Write domain:bus:slot.function in hexadecimal as lspci -D does, such as 0000:06:02.0; slot is at most 1f, function at most 7.",
@@ -52,9 +55,10 @@ virtPCIAddressFormat(const virtPCIAddress *address, char ret[VIRT_PCI_ADDRESS_LE
 {
     static const char hex[] = "0123456789abcdef"; /* not printf: every look at a VF begins with its name */
     guint digits = 4;                             /* or as many as it takes */
+    char *p = ret;
+
     while (digits < 8 && address->domain >> digits * 4)
         digits++;
-    char *p = ret;
     for (guint i = digits; i-- > 0;)
         *p++ = hex[address->domain >> i * 4 & 0xf];
     *p++ = ':';
@@ -79,8 +83,11 @@ virtPCIRoutingID(const virtPCIAddress *address)
 int
 virtPCIAddressCompare(const virtPCIAddress *a, const virtPCIAddress *b)
 {
+    guint left, right;
+
     if (a->domain != b->domain)
-        return a->domain < b->domain ? -1 : 1;
-    guint left = virtPCIRoutingID(a), right = virtPCIRoutingID(b);
+        return (a->domain > b->domain) - (a->domain < b->domain);
+    left = virtPCIRoutingID(a);
+    right = virtPCIRoutingID(b);
     return (left > right) - (left < right);
 }

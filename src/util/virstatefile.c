@@ -33,7 +33,9 @@
 static int
 errnoCode(int number)
 {
-    return number == ENOENT ? VIRT_ERROR_NOT_FOUND : VIRT_ERROR_HOST;
+    if (number == ENOENT)
+        return VIRT_ERROR_NOT_FOUND;
+    return VIRT_ERROR_HOST;
 }
 
 /* "0000:06:02.0" and what may follow it: nothing, or a dot or dash with more of [0-9a-z.-]. */
@@ -84,17 +86,20 @@ isValidName(const char *name)
 bool
 virtStateNameCheck(const char *name, GError **error)
 {
+    g_autofree char *shown = NULL;
+
     if (isValidName(name))
         return true;
-    g_autofree char *shown = g_strescape(name, NULL);
-    if (strlen(name) > VIRT_STATE_NAME_MAX)
+    shown = g_strescape(name, NULL);
+    if (strlen(name) > VIRT_STATE_NAME_MAX) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                     "\"%.80s\" cannot name a state file: it has more than " G_STRINGIFY(VIRT_STATE_NAME_MAX) " bytes.",
                     shown);
-    else
+    } else {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                     "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0, or BUS-NAME.",
                     shown);
+    }
     return false;
 }
 
@@ -112,6 +117,7 @@ removeTemporaries(int dir, const char *name)
 {
     static const char *const stages[] = {VIRT_STATE_NEW, VIRT_STATE_OVER};
     char temp[VIRT_STATE_NAME_MAX + 8];
+
     for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
         virtStateNameTemporary(name, stages[i], temp);
         unlinkat(dir, temp, 0);
@@ -123,6 +129,7 @@ static bool
 checkDirectory(int fd, const char *path, GError **error)
 {
     struct stat st;
+
     if (fstat(fd, &st) < 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at state directory %s: %s.", path,
                     g_strerror(errno));
@@ -142,13 +149,18 @@ static bool
 makeDirectory(virtHost *host, const char *path, GError **error)
 {
     g_autofree char *parent = virtHostPath(host, "run");
+    const char *advice = "";
+    int code = VIRT_ERROR_HOST;
+
     if ((mkdir(path, 0700) == 0 || errno == EEXIST) ||
         (errno == ENOENT && (mkdir(parent, 0755) == 0 || errno == EEXIST) &&
          (mkdir(path, 0700) == 0 || errno == EEXIST)))
         return true;
-    int code = errno == EACCES || errno == EPERM ? VIRT_ERROR_HOST : errnoCode(errno);
-    g_set_error(error, VIRT_ERROR, code, "Cannot make state directory %s: %s.%s", path, g_strerror(errno),
-                geteuid() ? " Only root can." : "");
+    if (errno != EACCES && errno != EPERM)
+        code = errnoCode(errno);
+    if (geteuid() != 0)
+        advice = " Only root can.";
+    g_set_error(error, VIRT_ERROR, code, "Cannot make state directory %s: %s.%s", path, g_strerror(errno), advice);
     return false;
 }
 
@@ -156,9 +168,11 @@ static int
 openDirectory(virtHost *host, bool create, GError **error)
 {
     g_autofree char *path = virtHostPath(host, VIRT_STATE_DIR);
+    int fd;
+
     if (create && !makeDirectory(host, path, error))
         return -1;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         g_set_error(error, VIRT_ERROR, errnoCode(errno), "Cannot open state directory %s: %s.", path,
                     g_strerror(errno));
@@ -180,9 +194,11 @@ openDirectory(virtHost *host, bool create, GError **error)
 int
 virtStateDirOpen(virtHost *host, bool create, GError **error)
 {
+    int fd;
+
     if (host->stateDir >= 0)
         return host->stateDir;
-    int fd = openDirectory(host, create, error);
+    fd = openDirectory(host, create, error);
     if (fd >= 0 && host->reads > 0)
         host->stateDir = fd;
     return fd;
@@ -201,6 +217,7 @@ bool
 virtStateFileIsOurs(int fd)
 {
     struct stat st;
+
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
 }
 
@@ -210,17 +227,26 @@ static char *
 readRecord(int fd, const char **ret_why, int *ret_code)
 {
     gsize len;
+    g_autofree char *text = NULL;
+
     errno = 0;
     if (!virtStateFileIsOurs(fd)) {
-        *ret_code = errno ? VIRT_ERROR_HOST : VIRT_ERROR_INVALID;
-        *ret_why = errno ? g_strerror(errno) : "it is no regular file that this user alone can write";
+        *ret_code = VIRT_ERROR_INVALID;
+        *ret_why = "it is no regular file that this user alone can write";
+        if (errno) {
+            *ret_code = VIRT_ERROR_HOST;
+            *ret_why = g_strerror(errno);
+        }
         return NULL;
     }
-    g_autofree char *text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);
-    *ret_code = text ? VIRT_ERROR_INVALID : VIRT_ERROR_HOST;
-    if (!text)
+    text = virtHostReadAll(fd, VIRT_STATE_MAX, &len, NULL);
+    if (!text) {
+        *ret_code = VIRT_ERROR_HOST;
         *ret_why = "it cannot be read";
-    else if (len > VIRT_STATE_MAX)
+        return NULL;
+    }
+    *ret_code = VIRT_ERROR_INVALID;
+    if (len > VIRT_STATE_MAX)
         *ret_why = "it is longer than " G_STRINGIFY(VIRT_STATE_MAX) " bytes";
     else if (strlen(text) < len)
         *ret_why = "it holds a NUL";
@@ -234,16 +260,24 @@ openAndRead(int dir, virtHost *host, const char *name, GError **error)
 {
     const char *why;
     int code, fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    char *text;
+
     if (fd < 0) {
-        code = errno == ELOOP ? VIRT_ERROR_INVALID : errnoCode(errno); /* a link: somebody put it there */
+        code = errnoCode(errno);
+        why = g_strerror(errno);
+        if (errno == ELOOP) /* a link: somebody put it there */
+            code = VIRT_ERROR_INVALID;
+        if (errno == ENOENT)
+            why = "there is none";
         g_set_error(error, VIRT_ERROR, code, "Cannot open state file %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
-                    errno == ENOENT ? "there is none" : g_strerror(errno));
+                    why);
         return NULL;
     }
-    char *text = readRecord(fd, &why, &code);
-    if (!text)
+    text = readRecord(fd, &why, &code);
+    if (!text) {
         g_set_error(error, VIRT_ERROR, code, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s.", host->root,
                     name, why);
+    }
     close(fd);
     return text;
 }
@@ -254,12 +288,18 @@ takeSections(char *text, const char *name)
 {
     char *at = strstr(text, VIRT_STATE_SECTION), *out = at;
     gsize len = strlen(name);
+
     while (at) {
         char *head = at + strlen(VIRT_STATE_SECTION);
-        char *next = strstr(head, VIRT_STATE_SECTION), *end = next ? next : head + strlen(head);
+        char *next = strstr(head, VIRT_STATE_SECTION), *end = next;
+        char *line = strchr(head, '\n'), *body;
         bool its = *head == '\n' || (strncmp(head, name, len) == 0 && head[len] == '\n');
-        char *line = its ? strchr(head, '\n') : NULL;
-        char *body = line && line < end ? line + 1 : end; /* a section may be cut off before its line ends */
+
+        if (!end)
+            end = head + strlen(head);
+        body = end;
+        if (its && line && line < end) /* a section may be cut off before its line ends */
+            body = line + 1;
         memmove(out, body, (gsize)(end - body));
         out += end - body;
         at = next;
@@ -277,9 +317,11 @@ virtStateFileExists(virtHost *host, const char *name)
 {
     g_autoptr(GError) problem = NULL;
     int dir = virtStateDirOpen(host, false, &problem);
+    bool missing;
+
     if (dir < 0)
         return !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
-    bool missing = faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    missing = faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
     virtStateDirClose(host, dir);
     return !missing;
 }
@@ -293,14 +335,19 @@ virtStateFileExists(virtHost *host, const char *name)
 char *
 virtStateFileRead(virtHost *host, const char *name, GError **error)
 {
+    int dir;
+    char *text;
+
     if (!virtStateNameCheck(name, error))
         return NULL;
-    int dir = virtStateDirOpen(host, false, error);
+    dir = virtStateDirOpen(host, false, error);
     if (dir < 0)
         return NULL;
-    char *text = openAndRead(dir, host, name, error);
+    text = openAndRead(dir, host, name, error);
     virtStateDirClose(host, dir);
-    return text ? takeSections(text, name) : NULL;
+    if (!text)
+        return NULL;
+    return takeSections(text, name);
 }
 
 /* Remove a record, and what a crash has left of writing it; one that is not there is fine.
@@ -311,20 +358,25 @@ bool
 virtStateFileRemove(virtHost *host, const char *name, GError **error)
 {
     g_autoptr(GError) missing = NULL;
+    int dir;
+    bool ok;
+
     if (!virtStateNameCheck(name, error))
         return false;
-    int dir = virtStateDirOpen(host, false, &missing);
+    dir = virtStateDirOpen(host, false, &missing);
     if (dir < 0) {
         bool fine = g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
+
         if (!fine)
             g_propagate_error(error, g_steal_pointer(&missing));
         return fine;
     }
     removeTemporaries(dir, name);
-    bool ok = (unlinkat(dir, name, 0) == 0 && fsync(dir) == 0) || errno == ENOENT;
-    if (!ok)
+    ok = (unlinkat(dir, name, 0) == 0 && fsync(dir) == 0) || errno == ENOENT;
+    if (!ok) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot remove state file %s/" VIRT_STATE_DIR "/%s: %s.",
                     host->root, name, g_strerror(errno));
+    }
     virtStateDirClose(host, dir);
     return ok;
 }
@@ -346,29 +398,46 @@ virtStateFileList(virtHost *host, GError **error)
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GError) problem = NULL;
     int fd = openDirectory(host, false, &problem); /* not a shared one: reading moves it */
+    DIR *dir = NULL;
+    int unread;
+
     if (fd < 0 && g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return g_steal_pointer(&names);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (fd >= 0)
+        dir = fdopendir(fd);
     if (!dir) {
         if (fd >= 0)
             close(fd);
-        if (problem)
+        if (problem) {
             g_propagate_error(error, g_steal_pointer(&problem));
-        else
+        } else {
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s.",
                         host->root, g_strerror(errno));
+        }
         return NULL;
     }
-    errno = 0;
-    for (struct dirent *entry; names->len <= LIST_MAX && (errno = 0, entry = readdir(dir));)
+    while (names->len <= LIST_MAX) {
+        const struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(dir);
+        if (!entry)
+            break;
         if (virtStateNameCheck(entry->d_name, NULL))
             g_ptr_array_add(names, g_strdup(entry->d_name));
-    int unread = names->len > LIST_MAX ? EFBIG : errno;
+    }
+    unread = errno;
     closedir(dir);
+    if (names->len > LIST_MAX) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                    "Cannot list state directory %s/" VIRT_STATE_DIR
+                    ": it has more than " G_STRINGIFY(LIST_MAX) " records.",
+                    host->root);
+        return NULL;
+    }
     if (unread) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s.",
-                    host->root,
-                    unread == EFBIG ? "it has more than " G_STRINGIFY(LIST_MAX) " records" : g_strerror(unread));
+                    host->root, g_strerror(unread));
         return NULL;
     }
     g_ptr_array_sort(names, compareNames);

@@ -29,14 +29,18 @@ static int
 openLock(virtHost *host, const char *name, GError **error)
 {
     int dir = virtStateDirOpen(host, true, error);
+    int fd, saved;
+    const char *why = "it is no regular file that this user alone can write";
+
     if (dir < 0)
         return -1;
-    int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
-    int saved = errno;
+    fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    saved = errno;
     virtStateDirClose(host, dir);
     if (fd >= 0 && virtStateFileIsOurs(fd))
         return fd;
-    const char *why = fd < 0 ? g_strerror(saved) : "it is no regular file that this user alone can write";
+    if (fd < 0)
+        why = g_strerror(saved);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
                 why);
     if (fd >= 0)
@@ -49,6 +53,7 @@ static int
 waitForLock(virtHost *host, int fd)
 {
     guint waited = 0, delay = WAIT_FIRST;
+
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno == EINTR)
             continue;
@@ -71,32 +76,36 @@ virtStateLock *
 virtStateLockTake(virtHost *host, const char *pfName, GError **error)
 {
     g_autofree char *name = g_strconcat(pfName, VIRT_STATE_LOCK_SUFFIX, NULL);
+    int fd, problem;
+
     if (!virtStateNameCheck(pfName, error))
         return NULL;
-    int fd = openLock(host, name, error);
+    fd = openLock(host, name, error);
     if (fd < 0)
         return NULL;
-    int problem = waitForLock(host, fd);
+    problem = waitForLock(host, fd);
     if (problem == 0) {
         virtStateLock *lock = g_new0(virtStateLock, 1);
+
         lock->host = host;
         lock->fd = fd;
         host->slept = 0;
         return lock;
     }
     close(fd);
-    if (problem == EWOULDBLOCK)
+    if (problem == EWOULDBLOCK) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
                     "PF %s is being worked on: its lock %s/" VIRT_STATE_DIR
                     "/%s was not free for %d seconds. Try again; fuser on that file names the holder.",
                     pfName, host->root, name, WAIT_TOTAL / 1000);
-    else
+    } else {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
                     g_strerror(problem));
+    }
     return NULL;
 }
 
-/* Writes down what was counted meanwhile. The host must still be there. Takes NULL. */
+/* Writes down what was counted meanwhile. The host must still be there. */
 void
 virtStateLockRelease(virtStateLock *lock)
 {

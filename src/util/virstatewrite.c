@@ -38,6 +38,7 @@ writeAll(int fd, const char *text, size_t len)
 {
     while (len > 0) {
         ssize_t n = write(fd, text, len);
+
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -53,11 +54,13 @@ writeAll(int fd, const char *text, size_t len)
 static int
 writeTemporary(int dir, const char *temp, const char *text, size_t len)
 {
+    int fd, saved;
+
     unlinkat(dir, temp, 0);
-    int fd = openat(dir, temp, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = openat(dir, temp, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 || (writeAll(fd, text, len) && fsync(fd) == 0))
         return fd;
-    int saved = errno;
+    saved = errno;
     close(fd);
     unlinkat(dir, temp, 0);
     errno = saved;
@@ -69,6 +72,8 @@ static bool
 shareFile(int dir, const char *temp, const char *name)
 {
     char over[VIRT_STATE_NAME_MAX + 8];
+    int saved;
+
     if (linkat(dir, temp, dir, name, 0) == 0)
         return true;
     if (errno != EEXIST)
@@ -79,7 +84,7 @@ shareFile(int dir, const char *temp, const char *name)
         return false;
     if (renameat(dir, over, dir, name) == 0)
         return true;
-    int saved = errno;
+    saved = errno;
     unlinkat(dir, over, 0);
     errno = saved;
     return false;
@@ -92,6 +97,10 @@ writeShared(int dir, const virtStateText *files, guint n, guint *written)
 {
     g_autoptr(GString) text = g_string_sized_new(1024 * n);
     char temp[VIRT_STATE_NAME_MAX + 8];
+    int fd;
+    bool ok;
+    int saved;
+
     for (guint i = 0; i < n; i++) {
         if (n > 1) {
             g_string_append(text, VIRT_STATE_SECTION);
@@ -101,16 +110,18 @@ writeShared(int dir, const virtStateText *files, guint n, guint *written)
         g_string_append(text, files[i].text);
     }
     virtStateNameTemporary(files[0].name, VIRT_STATE_NEW, temp);
-    int fd = writeTemporary(dir, temp, text->str, text->len);
-    bool ok = fd >= 0;
-    for (guint i = 0; ok && i + 1 < n; i++)
-        if ((ok = shareFile(dir, temp, files[i].name)))
+    fd = writeTemporary(dir, temp, text->str, text->len);
+    ok = fd >= 0;
+    for (guint i = 0; ok && i + 1 < n; i++) {
+        ok = shareFile(dir, temp, files[i].name);
+        if (ok)
             (*written)++;
+    }
     if (ok && renameat(dir, temp, dir, files[n - 1].name) == 0) {
         (*written)++;
         return fd;
     }
-    int saved = errno;
+    saved = errno;
     if (fd >= 0) {
         close(fd);
         unlinkat(dir, temp, 0);
@@ -124,18 +135,20 @@ checkFiles(const virtStateText *files, guint n, GError **error)
 {
     for (guint i = 0; i < n; i++) {
         gsize len = strlen(files[i].text);
+
         if (!virtStateNameCheck(files[i].name, error))
             return false;
-        if (len > VIRT_STATE_MAX)
+        if (len > VIRT_STATE_MAX) {
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                         "State file %s would have %" G_GSIZE_FORMAT " bytes, at most %d are allowed.", files[i].name,
                         len, VIRT_STATE_MAX);
-        else if (strstr(files[i].text, VIRT_STATE_SECTION))
+        } else if (strstr(files[i].text, VIRT_STATE_SECTION)) {
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                         "The text for state file %s has an empty line before a '#', where another record would begin.",
                         files[i].name);
-        else
+        } else {
             continue;
+        }
         return false;
     }
     return true;
@@ -147,6 +160,7 @@ countShared(const virtStateText *files, guint n)
 {
     gsize size = 0;
     guint i = 0;
+
     while (i < MIN(n, SHARE) && (size += strlen(files[i].text) + VIRT_STATE_NAME_MAX) <= VIRT_STATE_MAX / 2)
         i++;
     return MAX(i, 1);
@@ -182,14 +196,20 @@ bool
 virtStateFileWriteMany(virtHost *host, const virtStateText *files, guint n, virtStateBatch *ret, GError **error)
 {
     virtStateBatch batch = {0};
-    int dir = checkFiles(files, n, error) ? virtStateDirOpen(host, true, error) : -1;
-    bool ok = dir >= 0;
+    int dir = -1;
+    bool ok;
+
+    if (checkFiles(files, n, error))
+        dir = virtStateDirOpen(host, true, error);
+    ok = dir >= 0;
     if (ok)
         batch.fds = g_new(int, n);
-    for (guint count; ok && batch.written < n;) {
-        count = countShared(files + batch.written, n - batch.written);
+    while (ok && batch.written < n) {
+        guint count = countShared(files + batch.written, n - batch.written);
         int fd = writeShared(dir, files + batch.written, count, &batch.written);
-        if ((ok = fd >= 0))
+
+        ok = fd >= 0;
+        if (ok)
             batch.fds[batch.count++] = fd;
     }
     if (dir >= 0 && (!ok || fsync(dir) < 0)) {
@@ -209,6 +229,7 @@ bool
 virtStateFileWrite(virtHost *host, const char *name, const char *text, GError **error)
 {
     const virtStateText file = {name, text};
+
     return virtStateFileWriteMany(host, &file, 1, NULL, error);
 }
 
@@ -216,6 +237,7 @@ static bool
 appendSection(int fd, const char *name, const char *text)
 {
     g_autofree char *section = g_strconcat(VIRT_STATE_SECTION, name, "\n", text, NULL);
+
     return writeAll(fd, section, strlen(section));
 }
 
@@ -242,10 +264,13 @@ appendFile(int dir, const virtStateText *file)
 {
     int fd = openat(dir, file->name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     bool ours = fd >= 0 && virtStateFileIsOurs(fd);
+    bool ok;
+    int saved;
+
     if (fd >= 0 && !ours)
         errno = EPERM;
-    bool ok = ours && appendSection(fd, file->name, file->text);
-    int saved = errno;
+    ok = ours && appendSection(fd, file->name, file->text);
+    saved = errno;
     if (fd >= 0)
         close(fd);
     errno = saved;
@@ -259,10 +284,13 @@ appendFile(int dir, const virtStateText *file)
 bool
 virtStateFileAppendMany(virtHost *host, const virtStateText *files, guint n, GError **error)
 {
-    int dir = checkFiles(files, n, error) ? virtStateDirOpen(host, false, error) : -1;
+    int dir = -1;
+    guint done = 0;
+
+    if (checkFiles(files, n, error))
+        dir = virtStateDirOpen(host, false, error);
     if (dir < 0)
         return false;
-    guint done = 0;
     while (done < n && appendFile(dir, &files[done]))
         done++;
     if (done < n)
