@@ -182,7 +182,7 @@ static void
 findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret_to)
 {
     static const char end[] = "</metadata>";
-    const char *from = memmem(xml, len, "<metadata", strlen("<metadata"));
+    const char *from = virtDomainFindWord(xml, len, "<metadata", 0);
     const char *to = from ? findLast(xml, len, end) : NULL;
 
     *ret_from = to ? from : xml + len;

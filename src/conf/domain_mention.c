@@ -34,11 +34,13 @@ virtDomainFindWord(const char *text, gsize len, const char *word, gsize rare)
 bool
 virtDomainMentionsUs(const char *xml, gsize len)
 {
+    if (virtDomainFindWord(xml, len, VIRT_NS, strlen("urn"))) /* it stands near the beginning */
+        return true;
     for (const char *const *tag = virtSettingTags; *tag; tag++) {
         if (virtDomainFindWord(xml, len, *tag, 0))
             return true;
     }
-    return virtDomainFindWord(xml, len, VIRT_NS, strlen("urn")) != NULL;
+    return false;
 }
 
 static bool
