@@ -38,15 +38,15 @@ name() {
 N
 
 step "what is refused"
-like "prepare without the domain's lock" "$(ask "prepare 1 $uuid $mine")" "^error 1 .*has not been begun"
-like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid $mine")" "^error 1 .*metadata names no netdevs"
+like "prepare without the domain's lock" "$(ask "prepare 1 $uuid pci/$mine")" "^error 1 .*has not been begun"
+like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/$mine")" "^error 1 .*metadata names no netdevs"
 bash -c ". /tmp/name; name $other"
 like "a VF that metadata names and libvirt has not given to the domain" \
-  "$(ask "begin 1 $uuid" "update 1 $uuid $other")" "^error 1 .*metadata names no netdevs"
-like "a lock on a domain that is not there" "$(ask "begin 1 00000000-0000-0000-0000-000000000001" "prepare 2 00000000-0000-0000-0000-000000000001 $mine")" "^error 2 "
-like "a change of a VF that somebody else has" "$(ask "begin 1 $theirs" "update 1 $theirs $other")" "^error 1 "
-like "an address that is none" "$(ask "begin 1 $uuid" "prepare 1 $uuid 0000:zz:00.0")" "^(error|closed)"
-like "a PF" "$(ask "begin 1 $uuid" "prepare 1 $uuid $PF2")" "^error 1 "
+  "$(ask "begin 1 $uuid" "update 1 $uuid pci/$other")" "^error 1 .*metadata names no netdevs"
+like "a lock on a domain that is not there" "$(ask "begin 1 00000000-0000-0000-0000-000000000001" "prepare 2 00000000-0000-0000-0000-000000000001 pci/$mine")" "^error 2 "
+like "a change of a VF that somebody else has" "$(ask "begin 1 $theirs" "update 1 $theirs pci/$other")" "^error 1 "
+like "an address that is none" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/0000:zz:00.0")" "^(error|closed)"
+like "a PF" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/$PF2")" "^error 1 "
 like "words it does not know" "$(ask "please 1 $uuid")" "^(error|closed)"
 is "no VF was touched" "$(snapshot_vfs)" "$before"
 is "nothing is remembered" "$(records)" ""
@@ -62,8 +62,8 @@ def ask(text):
     s.sendall(text.encode() + b"\n"); return f.readline().strip()
 ask("begin 1 " + uuid)
 subprocess.run(["bash", "-c", ". /tmp/name; name " + address], check=True)
-print(ask("prepare 1 %s %s" % (uuid, address)))
-print(ask("update 1 %s %s" % (uuid, address)))
+print(ask("prepare 1 %s pci/%s" % (uuid, address)))
+print(ask("update 1 %s pci/%s" % (uuid, address)))
 print(ask("end 1 " + uuid))
 P
 }

@@ -73,10 +73,10 @@ is "everything as before" "$(snapshot_vfs)" "$before"
 step "a VF that moved is not touched"
 ok "apply" virt-hostdev apply two.xml
 record=/run/libvirt-hostdev/$vf
-sed -i "s/<pf index='0'>/<pf index='1'>/" "$record"
+sed -i "s/index='0'/index='1'/" "$record"
 not_ok "release refuses" "was VF 1 of PF .* and is now VF 0" virt-hostdev release two
 is "it is still set" "$(vfget "$PF2" 0 'vlan_list[0].vlan' 2)" 43
-sed -i "s/<pf index='1'>/<pf index='0'>/" "$record"
+sed -i "s/index='1'/index='0'/" "$record"
 ok "release" virt-hostdev release two
 is "everything as before" "$(snapshot_vfs)" "$before"
 

@@ -105,7 +105,7 @@ start damaged
 set_now=$(now 0); virsh -q dumpxml vm > live.xml; echo > "$log"
 damage empty truncate -s 0 "$state/$vf"
 damage "not XML" bash -c "head -c 500 /dev/urandom > $state/$vf"
-damage "of a newer version" sed -i "s/<hostdev phase/<hostdev version='2' phase/" "$state/$vf"
+damage "of a newer version" sed -i "s/version='2'/version='3'/" "$state/$vf"
 damage "another VF's" cp --remove-destination "$state/$theirs" "$state/$vf"
 damage "a link" bash -c "rm $state/$vf; ln -s $PWD/good $state/$vf"
 damage "not ours" chown 12345 "$state/$vf"
