@@ -5,10 +5,9 @@
  * about what the device is: that is for whoever opens it.
  */
 #include "util/virhandle.h"
+#include "util/virerror.h"
 
 #include <string.h>
-
-#include "util/virerror.h"
 
 #define BUS_PCI "pci"
 

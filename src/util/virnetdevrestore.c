@@ -235,10 +235,12 @@ appendFailures(GString *text, const RestoreItem *item)
 
         if (!(item->todo & VIRT_NETDEV_BIT(attr)))
             continue;
-        if (!item->refusals[attr] && item->readable)
+        if (item->refusals[attr]) {
+            appendSentence(text, item->refusals[attr]);
+        } else if (item->readable) {
             ignored = virtNetdevWriteDescribeIgnored("restore", &item->at, &item->before, attr, &item->now, "");
-        if (item->refusals[attr] || ignored)
-            appendSentence(text, item->refusals[attr] ? item->refusals[attr] : ignored);
+            appendSentence(text, ignored);
+        }
     }
 }
 
