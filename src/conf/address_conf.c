@@ -81,12 +81,13 @@ static bool
 parseUuid(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
 {
     const char *text = virtXmlGet(node, "uuid");
-    g_autofree char *uuid = text ? virtUuidNormalize(text) : NULL;
+    g_autofree char *uuid = NULL;
 
     if (!text) {
         virtXmlError(doc, node, error, "<address> names no mediated device: give its uuid");
         return false;
     }
+    uuid = virtUuidNormalize(text);
     if (!uuid) {
         virtXmlBadValue(doc, node, "uuid", error, "32 hexadecimal digits, dashes between them");
         return false;

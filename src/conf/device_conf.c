@@ -30,10 +30,13 @@ virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_ho
         return NULL;
     if (!(doc = virtXmlParse(xml, len, NULL, error)) || !(refs = virtDomainRefsFind(doc, flags, error)))
         return NULL;
-    ref = refs->len ? refs->pdata[0] : NULL;
-    /* On another device a <netdev> is a mistake: it is told, not forwarded and lost. */
-    if ((!ref && !virtDomainCheckPlaces(doc, doc->root, error)) || !ref || !virtDomainRefIsLone(ref) ||
-        ref->hostdevs->len == 0)
+    if (refs->len == 0) {
+        /* On another device a <netdev> is a mistake: it is told, not forwarded and lost. */
+        virtDomainCheckPlaces(doc, doc->root, error);
+        return NULL;
+    }
+    ref = refs->pdata[0];
+    if (!virtDomainRefIsLone(ref) || ref->hostdevs->len == 0)
         return NULL;
     if (!virtHostdevRefToStock(edits, doc, ref->hostdevs->pdata[0], error))
         return NULL;
@@ -73,11 +76,11 @@ typedef struct {
 static Sign
 readSign(const virtXmlDoc *doc)
 {
-    const virtXmlNode *mac = virtXmlChild(doc->root, "mac"), *source = virtXmlChild(doc->root, "source");
-    const virtXmlNode *address = source ? virtXmlChild(source, "address") : NULL;
+    const char *mac = virtXmlGet(virtXmlChild(doc->root, "mac"), "address");
+    const virtXmlNode *address = virtXmlChild(virtXmlChild(doc->root, "source"), "address");
     Sign sign = {.isHostdev = g_strcmp0(virtXmlGet(doc->root, "type"), "hostdev") == 0};
 
-    sign.hasMac = mac && virtXmlGet(mac, "address") && virtMacParse(virtXmlGet(mac, "address"), sign.mac);
+    sign.hasMac = mac && virtMacParse(mac, sign.mac);
     sign.hasSource = address && virtHandleParseXml(doc, address, "pci", &sign.source, NULL);
     return sign;
 }
@@ -112,7 +115,9 @@ findIn(const virtXmlDoc *doc, const virtDomainRef *domain, GError **error)
         }
         found = domain->hostdevs->pdata[i];
     }
-    return found ? virtHostdevFromRef(found) : NULL;
+    if (!found)
+        return NULL;
+    return virtHostdevFromRef(found);
 }
 
 /* Find the device of ours that the document of an <interface> means: the one with its MAC address, its source, or both,
@@ -168,7 +173,7 @@ typedef struct {
 static const char *
 getOrDefault(const virtXmlNode *node, const char *element, const char *attr)
 {
-    const char *value = node ? virtXmlGet(node, attr) : NULL;
+    const char *value = virtXmlGet(node, attr);
 
     for (guint i = 0; !value && i < G_N_ELEMENTS(defaults); i++) {
         if (g_str_equal(defaults[i].element, element) && g_str_equal(defaults[i].attr, attr))
@@ -177,19 +182,25 @@ getOrDefault(const virtXmlNode *node, const char *element, const char *attr)
     return value;
 }
 
-/* @attr: NULL where the text inside differs; @has: NULL where there is none */
+/* @what: the attribute that differs, or "the text"; @has: NULL where there is none */
 static void
-reportDifference(const Comparison *c, const virtXmlNode *given, const char *attr, const char *wants, const char *has)
+reportDifference(const Comparison *c, const virtXmlNode *given, const char *what, const char *wants, const char *has)
 {
     g_autofree char *name = virtXmlQuote(given->name);
-    g_autofree char *what = attr ? virtXmlQuote(attr) : g_strdup("the text");
+    g_autofree char *quotedWhat = virtXmlQuote(what);
     g_autofree char *quotedWants = virtXmlQuote(wants);
-    g_autofree char *quotedHas = virtXmlQuote(has ? has : "");
+    g_autofree char *quotedHas = virtXmlQuote(has);
+    g_autofree char *found = NULL;
+
+    if (has)
+        found = g_strdup_printf("'%s'", quotedHas);
+    else
+        found = g_strdup("none");
 
     virtXmlError(
         c->device, given, c->error,
-        "%s of <%s> was given as '%s', but the domain's <hostdev> %s has %s%s%s: only <netdev> can be updated; detach and attach the device to change more",
-        what, name, quotedWants, c->name, has ? "'" : "none", quotedHas, has ? "'" : "");
+        "%s of <%s> was given as '%s', but the domain's <hostdev> %s has %s: only <netdev> can be updated; detach and attach the device to change more",
+        quotedWhat, name, quotedWants, c->name, found);
 }
 
 /* A source address has led to the device, however it was written: libvirt reads its numbers, and nothing else. Nor does
@@ -206,8 +217,11 @@ readNumber(const char *text, guint base, guint64 *ret)
 {
     char *end = NULL;
 
-    *ret = text && g_ascii_isdigit(*text) ? g_ascii_strtoull(text, &end, base) : 0;
-    return end && *end == '\0';
+    *ret = 0;
+    if (!text || !g_ascii_isdigit(*text))
+        return false;
+    *ret = g_ascii_strtoull(text, &end, base);
+    return *end == '\0';
 }
 
 /* Do @a and @b (may be NULL) mean the same as the attribute @attr of @node? */
@@ -243,12 +257,14 @@ compareAttrs(const Comparison *c, const virtXmlNode *given, const virtXmlNode *h
 static bool
 compareText(const Comparison *c, const virtXmlNode *given, const virtXmlNode *has)
 {
-    g_autofree char *wants = g_strstrip(g_strdup(given->text ? given->text->str : ""));
-    g_autofree char *there = g_strstrip(g_strdup(has && has->text ? has->text->str : ""));
+    g_autofree char *wants = g_strstrip(g_strdup(virtXmlText(given)));
+    g_autofree char *there = g_strstrip(g_strdup(virtXmlText(has)));
 
     if (!*wants || g_str_equal(wants, there))
         return true;
-    reportDifference(c, given, NULL, wants, *there ? there : NULL);
+    if (!*there)
+        g_clear_pointer(&there, g_free);
+    reportDifference(c, given, "the text", wants, there);
     return false;
 }
 
@@ -256,9 +272,11 @@ compareText(const Comparison *c, const virtXmlNode *given, const virtXmlNode *ha
 static bool
 isFree(const virtXmlNode *node)
 {
-    const char *alias = virtXmlIs(node, NULL, "alias") ? virtXmlGet(node, "name") : NULL;
+    const char *alias = virtXmlGet(node, "name");
 
-    return node->ns || virtSettingKindFind(node) || (alias && !g_str_has_prefix(alias, "ua-"));
+    if (node->ns || virtSettingKindFind(node))
+        return true;
+    return virtXmlIs(node, NULL, "alias") && alias && !g_str_has_prefix(alias, "ua-");
 }
 
 /* An element that says something, if only by being there. */
@@ -291,7 +309,9 @@ compareNodes(const Comparison *c, const virtXmlNode *given, const virtXmlNode *h
             continue;
         for (guint j = 0; has && j < has->children->len && !match; j++) {
             const virtXmlNode *other = has->children->pdata[j];
-            match = virtXmlIs(other, child->ns, child->name) ? other : NULL;
+
+            if (virtXmlIs(other, child->ns, child->name))
+                match = other;
         }
         if (!compareNodes(c, child, match))
             return false;
@@ -330,14 +350,14 @@ getSource(const virtXmlDoc *device, virtHandle *ret, GError **error)
 bool
 virtHostdevIsIn(const char *device, gsize deviceLen, const char *domain, gsize domainLen, GError **error)
 {
-    g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, error);
-    g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, "domain", error) : NULL;
-    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, error) : NULL;
+    g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, error), doc = NULL;
+    g_autoptr(GPtrArray) refs = NULL;
     Comparison c = {given, "", error};
     const virtXmlNode *has = NULL;
     virtHandle handle;
 
-    if (!refs || !getSource(given, &handle, error))
+    if (!given || !(doc = virtXmlParse(domain, domainLen, "domain", error)) ||
+        !(refs = virtDomainRefsFind(doc, 0, error)) || !getSource(given, &handle, error))
         return false;
     c.name = handle.name;
     if (refs->len)
@@ -378,14 +398,15 @@ saysNoMore(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *ot
 bool
 virtInterfaceIsSame(const char *device, gsize deviceLen, const char *domain, gsize domainLen)
 {
-    g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, NULL);
-    g_autoptr(virtXmlDoc) doc = given ? virtXmlParse(domain, domainLen, NULL, NULL) : NULL;
-    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, NULL) : NULL;
-    const virtXmlNode *has = NULL;
+    g_autoptr(virtXmlDoc) given = virtXmlParse(device, deviceLen, NULL, NULL), doc = NULL;
+    g_autoptr(GPtrArray) refs = NULL;
+    const virtXmlNode *has;
     virtHandle handle;
 
-    if (refs && refs->len && getSource(given, &handle, NULL))
-        has = virtDomainRefFindHostdev(doc, refs->pdata[0], &handle);
+    if (!given || !(doc = virtXmlParse(domain, domainLen, NULL, NULL)) || !(refs = virtDomainRefsFind(doc, 0, NULL)) ||
+        refs->len == 0 || !getSource(given, &handle, NULL))
+        return false;
+    has = virtDomainRefFindHostdev(doc, refs->pdata[0], &handle);
     return has && virtHostdevIsIn(device, deviceLen, domain, domainLen, NULL) && saysNoMore(given, given->root, has) &&
            saysNoMore(given, has, given->root) &&
            g_strcmp0(getOrDefault(has, "hostdev", "managed"), getOrDefault(given->root, "hostdev", "managed")) == 0;
@@ -436,11 +457,11 @@ formatInPlace(const virtXmlDoc *doc, const virtXmlNode *old, const virtXmlDoc *d
     static const char end[] = "</interface>";
     g_autofree char *indent = virtXmlIndentOf(doc, old);
     const virtXmlLayout layout = {"", indent, ""};
-    const virtXmlNode *mac = virtXmlChild(device->root, "mac") ? NULL : virtXmlChild(old, "mac");
+    const virtXmlNode *mac = virtXmlChild(old, "mac");
     GString *out = g_string_new(NULL);
 
     virtXmlFormatNode(out, device->root, &layout);
-    if (mac) {
+    if (mac && !virtXmlChild(device->root, "mac")) {
         g_string_truncate(out, out->len - strlen(end));
         virtXmlFormatNode(out, mac, &layout);
         g_string_append(out, end);
@@ -463,13 +484,13 @@ virtInterfaceReplace(const char *domain, gsize domainLen, const virtHandle *old,
                      GError **error)
 {
     g_autofree char *shown = virtDomainFormat(domain, domainLen, NULL, VIRT_DOMAIN_FORM_WRITTEN, error);
-    g_autoptr(virtXmlDoc) doc = shown ? virtXmlParse(shown, strlen(shown), "domain", error) : NULL;
-    g_autoptr(virtXmlDoc) given = doc ? virtXmlParse(device, deviceLen, NULL, error) : NULL;
+    g_autoptr(virtXmlDoc) doc = NULL, given = NULL;
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
     g_autofree char *text = NULL, *replaced = NULL;
     const virtXmlNode *node;
 
-    if (!given)
+    if (!shown || !(doc = virtXmlParse(shown, strlen(shown), "domain", error)) ||
+        !(given = virtXmlParse(device, deviceLen, NULL, error)))
         return NULL;
     if (!(node = findShown(doc, old))) {
         virtXmlError(given, given->root, error,

@@ -89,11 +89,10 @@ virtDomainRefHasMac(const virtDomainRef *domain, const virtNetdev *netdev)
 
     for (guint i = 0; devices && i < devices->children->len; i++) {
         const virtXmlNode *node = devices->children->pdata[i];
-        const virtXmlNode *child = virtXmlIs(node, NULL, "interface") ? virtXmlChild(node, "mac") : NULL;
+        const char *address = virtXmlGet(virtXmlChild(node, "mac"), "address");
 
-        const char *address = child ? virtXmlGet(child, "address") : NULL;
-
-        if (address && virtMacParse(address, mac) && memcmp(mac, netdev->mac, sizeof(mac)) == 0)
+        if (virtXmlIs(node, NULL, "interface") && address && virtMacParse(address, mac) &&
+            memcmp(mac, netdev->mac, sizeof(mac)) == 0)
             return true;
     }
     return false;
@@ -106,7 +105,7 @@ isInterface(const virtDomainRef *domain, const virtXmlNode *node)
         const virtHostdevRef *ref = domain->hostdevs->pdata[i];
 
         if (ref->node == node)
-            return ref->interface;
+            return ref->interface != NULL;
     }
     return false;
 }
@@ -162,7 +161,7 @@ checkInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
     const virtNetdev *netdev = VIRT_NETDEVS(ref)->pdata[0];
     const virtHostdevRef *has = claim(c->interfaces, netdev);
 
-    *ret_convert = has;
+    *ret_convert = has != NULL;
     if (has)
         place(domain, has, given, ref);
     if (has || c->interfaces->len == 0 || virtDomainRefHasMac(domain, netdev))
@@ -187,10 +186,12 @@ checkHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
         virtNetdev *given = VIRT_NETDEVS(ref)->pdata[i];
         const virtNetdev *old = virtNetdevListFind(VIRT_NETDEVS(has), given->port);
 
-        if (old && !virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
+        if (!old)
+            return complainMac(c->doc, ref->node, given, VIRT_NETDEVS(has)->pdata[i], error);
+        if (!virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
             virtNetdevCopyAttr(given, old, VIRT_NETDEV_MAC);
-        if (!old || !haveOneMac(given, old))
-            return complainMac(c->doc, ref->node, given, old ? old : VIRT_NETDEVS(has)->pdata[i], error);
+        if (!haveOneMac(given, old))
+            return complainMac(c->doc, ref->node, given, old, error);
     }
     return true;
 }
@@ -203,10 +204,13 @@ checkDevices(Comparison *c, const virtDomainRef *domain, virtDomainRef *ref, GEr
 {
     for (guint i = 0; i < ref->hostdevs->len;) {
         virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
-        bool convert = true;
+        bool convert = true, ok;
 
-        if (hostdev->interface ? !checkInterface(c, domain, ref, hostdev, &convert, error)
-                               : !checkHostdev(c, hostdev, error))
+        if (hostdev->interface)
+            ok = checkInterface(c, domain, ref, hostdev, &convert, error);
+        else
+            ok = checkHostdev(c, hostdev, error);
+        if (!ok)
             return false;
         if (convert)
             i++;
@@ -226,7 +230,10 @@ sortDevices(Comparison *c, const virtDomainRef *domain)
     for (guint i = 0; domain && i < domain->hostdevs->len; i++) {
         virtHostdevRef *ref = domain->hostdevs->pdata[i];
 
-        g_ptr_array_add(ref->interface ? c->interfaces : c->hostdevs, ref);
+        if (ref->interface)
+            g_ptr_array_add(c->interfaces, ref);
+        else
+            g_ptr_array_add(c->hostdevs, ref);
     }
     c->interfacesHad = c->interfaces->len;
 }

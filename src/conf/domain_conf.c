@@ -25,23 +25,25 @@ childText(const virtXmlNode *node, const char *name)
 {
     const virtXmlNode *child = virtXmlChild(node, name);
 
-    return child && child->text ? g_strdup(child->text->str) : NULL;
+    if (!child || !child->text)
+        return NULL;
+    return g_strdup(child->text->str);
 }
 
 static bool
 readUuid(const virtXmlDoc *doc, const virtXmlNode *node, char **ret, GError **error)
 {
     const virtXmlNode *uuid = virtXmlChild(node, "uuid");
-    g_autofree char *text = childText(node, "uuid");
-    g_autofree char *quoted = virtXmlQuote(text ? text : "");
+    g_autofree char *quoted = NULL;
 
     if (!uuid)
         return true;
-    *ret = virtUuidNormalize(text ? text : "");
-    if (!*ret)
-        virtXmlError(doc, uuid, error, "'%s' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them",
-                     quoted);
-    return *ret;
+    *ret = virtUuidNormalize(virtXmlText(uuid));
+    if (*ret)
+        return true;
+    quoted = virtXmlQuote(virtXmlText(uuid));
+    virtXmlError(doc, uuid, error, "'%s' in <uuid> is not a UUID: 32 hexadecimal digits, dashes between them", quoted);
+    return false;
 }
 
 static virtDomainConf *
@@ -52,7 +54,7 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainRef *ref, GError **error)
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = virtDomainRefListDevices(doc, ref);
     if (!virtDomainRefIsLone(ref)) {
-        domain->active = virtXmlGet(ref->node, "id");
+        domain->active = virtXmlGet(ref->node, "id") != NULL;
         domain->name = childText(ref->node, "name");
         if (!readUuid(doc, ref->node, &domain->uuid, error))
             return NULL;
@@ -74,12 +76,14 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainRef *ref, GError **error)
 virtDomainConf *
 virtDomainConfParse(const char *xml, gsize len, const char *file, guint flags, GError **error)
 {
-    bool written = flags & VIRT_DOMAIN_WRITTEN;
-    g_autoptr(virtXmlDoc) doc =
-        written ? virtXmlParseWritten(xml, len, file, error) : virtXmlParse(xml, len, file, error);
-    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, flags, error) : NULL;
+    g_autoptr(virtXmlDoc) doc = NULL;
+    g_autoptr(GPtrArray) refs = NULL;
 
-    if (!refs)
+    if (flags & VIRT_DOMAIN_WRITTEN)
+        doc = virtXmlParseWritten(xml, len, file, error);
+    else
+        doc = virtXmlParse(xml, len, file, error);
+    if (!doc || !(refs = virtDomainRefsFind(doc, flags, error)))
         return NULL;
     if (refs->len == 0) {
         g_autofree char *name = virtXmlQuote(doc->root->name);

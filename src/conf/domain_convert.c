@@ -16,12 +16,14 @@ static bool
 checkNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     g_autofree char *names = virtInterfaceListOpaque(hostdev->interface);
+    const char *them = "it";
 
     if (!*names)
         return true;
+    if (strchr(names, ' '))
+        them = "them";
     virtXmlError(doc, hostdev->node, error,
-                 "%s of this <interface> cannot be said in a <hostdev> with <netdev>: drop %s", names,
-                 strchr(names, ' ') ? "them" : "it");
+                 "%s of this <interface> cannot be said in a <hostdev> with <netdev>: drop %s", names, them);
     return false;
 }
 
@@ -45,9 +47,13 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GE
 
         for (guint j = 0; j < ref->hostdevs->len; j++) {
             const virtHostdevRef *hostdev = ref->hostdevs->pdata[j];
+            bool ok;
 
-            if (show == VIRT_DOMAIN_FORM_NETDEV ? !checkNetdev(doc, hostdev, error)
-                                                : !checkInterface(doc, hostdev, error))
+            if (show == VIRT_DOMAIN_FORM_NETDEV)
+                ok = checkNetdev(doc, hostdev, error);
+            else
+                ok = checkInterface(doc, hostdev, error);
+            if (!ok)
                 return false;
         }
     }
@@ -58,10 +64,15 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GE
 static char *
 convertDomains(const char *xml, gsize len, virtDomainForm show, GError **error)
 {
-    guint flags = show == VIRT_DOMAIN_FORM_INTERFACE ? 0 : VIRT_DOMAIN_INTERFACES;
-    g_autofree char *stock = virtDomainToStock(xml, len, NULL, flags, error);
+    guint flags = VIRT_DOMAIN_INTERFACES;
+    g_autofree char *stock = NULL;
 
-    return stock ? virtDomainFormat(stock, strlen(stock), NULL, show, error) : NULL;
+    if (show == VIRT_DOMAIN_FORM_INTERFACE)
+        flags = 0;
+    stock = virtDomainToStock(xml, len, NULL, flags, error);
+    if (!stock)
+        return NULL;
+    return virtDomainFormat(stock, strlen(stock), NULL, show, error);
 }
 
 /* The device keeps the blanks before it on its line, which its children are laid out by. */
@@ -99,7 +110,10 @@ virtDomainConvert(const char *xml, gsize len, const char *file, virtDomainForm s
 {
     g_autoptr(virtXmlDoc) doc = NULL;
     g_autoptr(GPtrArray) refs = NULL;
-    guint flags = show == VIRT_DOMAIN_FORM_NETDEV ? VIRT_DOMAIN_ALL_INTERFACES : VIRT_DOMAIN_INTERFACES;
+    guint flags = VIRT_DOMAIN_INTERFACES;
+
+    if (show == VIRT_DOMAIN_FORM_NETDEV)
+        flags = VIRT_DOMAIN_ALL_INTERFACES;
 
     if (!virtDomainConcernsUs(xml, len, flags))
         return g_strndup(xml, len);
@@ -129,10 +143,14 @@ static void
 loseAttr(GPtrArray *lost, const char *device, const virtNetdev *netdev, virtNetdevAttr attr, bool plain)
 {
     g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
-    g_autofree char *left = plain ? g_strdup_printf(", and keeps VLAN %u", netdev->vlan.id) : g_strdup("");
-    g_autofree char *port = netdev->port ? g_strdup_printf(" port %u", netdev->port) : g_strdup("");
+    GString *text = g_string_new(device);
 
-    lose(lost, "%s%s: %s %s%s", device, port, virtNetdevAttrs[attr].title, value, left);
+    if (netdev->port)
+        g_string_append_printf(text, " port %u", netdev->port);
+    g_string_append_printf(text, ": %s %s", virtNetdevAttrs[attr].title, value);
+    if (plain)
+        g_string_append_printf(text, ", and keeps VLAN %u", netdev->vlan.id);
+    g_ptr_array_add(lost, g_string_free(text, FALSE));
 }
 
 /* Leave of a netdev that is shown as an interface what stock libvirt reads and starts. It refuses to start one with a
@@ -167,7 +185,12 @@ static void
 revertHostdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GPtrArray *lost)
 {
     bool fits = virtHostdevRefFitsStock(doc, hostdev);
-    g_autofree char *dropped = virtInterfaceDropOpaque(hostdev->interface, fits ? "bandwidth" : NULL);
+    g_autofree char *dropped = NULL;
+
+    if (fits)
+        dropped = virtInterfaceDropOpaque(hostdev->interface, "bandwidth");
+    else
+        dropped = virtInterfaceDropOpaque(hostdev->interface, NULL);
 
     for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++)
         revertNetdev(VIRT_NETDEVS(hostdev)->pdata[i], fits, hostdev->handle.name, lost);
@@ -192,11 +215,10 @@ char *
 virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error);
-    g_autoptr(GPtrArray) refs = doc ? virtDomainRefsFind(doc, 0, error) : NULL;
-    g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) refs = NULL, lost = g_ptr_array_new_with_free_func(g_free);
     char *text;
 
-    if (!refs)
+    if (!doc || !(refs = virtDomainRefsFind(doc, 0, error)))
         return NULL;
     for (guint i = 0; i < refs->len; i++) {
         const virtDomainRef *ref = refs->pdata[i];

@@ -86,18 +86,16 @@ isHostdevOf(const virtXmlNode *node, const char *type)
 static const virtXmlNode *
 findAddress(const virtXmlNode *device)
 {
-    const virtXmlNode *source = virtXmlChild(device, "source");
-
-    return source ? virtXmlChild(source, "address") : NULL;
+    return virtXmlChild(virtXmlChild(device, "source"), "address");
 }
 
 /* May the <address> of @node lead to a device of its bus? An interface's may be of another type. */
 static bool
 isAddressOf(const virtXmlNode *node, const virtXmlNode *address)
 {
-    const char *type = virtXmlIs(node, NULL, "interface") ? virtXmlGet(address, "type") : NULL;
+    const char *type = virtXmlGet(address, "type");
 
-    return !type || g_str_equal(type, "pci");
+    return !virtXmlIs(node, NULL, "interface") || !type || g_str_equal(type, "pci");
 }
 
 /* Which device of the host @node gives to the guest; false, with VIRT_ERROR_INVALID or without an error, where it gives
@@ -106,8 +104,11 @@ bool
 virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
 {
     const char *bus = getBus(node);
-    const virtXmlNode *address = bus ? findAddress(node) : NULL;
+    const virtXmlNode *address;
 
+    if (!bus)
+        return false;
+    address = findAddress(node);
     return address && isAddressOf(node, address) && virtHandleParseXml(doc, address, bus, ret, error);
 }
 
@@ -116,19 +117,26 @@ static bool
 checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
 {
     const virtSettingKind *kind = virtSettingKindFind(child);
-    g_autofree char *mode = virtXmlQuote(virtXmlGet(node, "mode") ? virtXmlGet(node, "mode") : "subsystem");
-    g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type") ? virtXmlGet(node, "type") : "");
+    const char *lacks = "<source> with an <address>";
 
     if (!isHostdevOf(node, kind->hostdev)) {
+        const char *given = virtXmlGet(node, "mode");
+        g_autofree char *mode = NULL;
+        g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type"));
+
+        if (!given)
+            given = "subsystem";
+        mode = virtXmlQuote(given);
         virtXmlError(doc, child, error,
                      "<%s> needs <hostdev mode='subsystem' type='%s'>; this one has mode='%s' type='%s'", child->name,
                      kind->hostdev, mode, type);
         return false;
     }
     if (!findAddress(node)) {
+        if (virtXmlChild(node, "source"))
+            lacks = "<address> in <source>";
         virtXmlError(doc, node, error, "a <hostdev> with <%s> lacks its %s: its %ss are kept by the source address",
-                     child->name, virtXmlChild(node, "source") ? "<address> in <source>" : "<source> with an <address>",
-                     child->name);
+                     child->name, lacks, child->name);
         return false;
     }
     return true;
@@ -203,14 +211,13 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
     g_autoptr(GError) local = NULL;
     g_autofree virtHostdevRef *ref = g_new0(virtHostdevRef, 1);
     const virtHostdev *entry;
-    virtNetdev *netdev;
+    virtNetdev *netdev = NULL;
 
     ref->node = node;
     ref->source = virtXmlChild(node, "source");
     ref->written = true;
-    netdev = virtHandleParseXml(doc, findAddress(node), "pci", &ref->handle, &local)
-                 ? virtInterfaceParse(doc, node, &ref->interface, &local)
-                 : NULL;
+    if (virtHandleParseXml(doc, findAddress(node), "pci", &ref->handle, &local))
+        netdev = virtInterfaceParse(doc, node, &ref->interface, &local);
     if (!netdev) {
         /* What a VF cannot do anyway is libvirt's to refuse, unless it would only drop it. */
         if (!(flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node))

@@ -50,10 +50,14 @@ readNumber(const char **attrs, const char *name, guint64 max, guint *ret)
 {
     const char *text = valueOf(attrs, name);
     char *end = NULL;
-    guint64 number = text ? g_ascii_strtoull(text, &end, 0) : 0;
+    guint64 number;
 
+    *ret = 0;
+    if (!text)
+        return true;
+    number = g_ascii_strtoull(text, &end, 0);
     *ret = (guint)number;
-    return number <= max && (!text || (end != text && !*end));
+    return number <= max && end != text && *end == '\0';
 }
 
 static bool
@@ -72,8 +76,11 @@ static bool
 readMdev(const char **attrs, virtHandle *ret)
 {
     const char *text = valueOf(attrs, "uuid");
-    g_autofree char *uuid = text ? virtUuidNormalize(text) : NULL;
+    g_autofree char *uuid = NULL;
 
+    if (!text)
+        return false;
+    uuid = virtUuidNormalize(text);
     return uuid && virtHandleSet(ret, "mdev", uuid, NULL);
 }
 
@@ -81,7 +88,12 @@ static void
 addAddress(Reader *r, const char **attrs)
 {
     virtHandle handle;
-    bool found = r->isMdev ? readMdev(attrs, &handle) : readPCI(attrs, &handle);
+    bool found;
+
+    if (r->isMdev)
+        found = readMdev(attrs, &handle);
+    else
+        found = readPCI(attrs, &handle);
 
     if (found)
         g_array_append_val(r->domain->devices, handle);
@@ -93,7 +105,7 @@ leadsOn(Reader *r, const char *name, const char **attrs)
 {
     switch (r->depth) {
     case 0:
-        r->domain->active = valueOf(attrs, "id");
+        r->domain->active = valueOf(attrs, "id") != NULL;
         return g_str_equal(name, "domain");
     case 1:
         return g_str_equal(name, "devices");
@@ -135,7 +147,10 @@ onStart(void *opaque, const char *name, const char **attrs)
 static void
 takeText(virtDomainConf *domain, const char *name, const char *text)
 {
-    char **ret = g_str_equal(name, "name") ? &domain->name : &domain->uuid;
+    char **ret = &domain->uuid;
+
+    if (g_str_equal(name, "name"))
+        ret = &domain->name;
 
     g_free(*ret);
     *ret = g_strdup(text);
@@ -173,7 +188,9 @@ findLast(const char *xml, gsize len, const char *tag)
 
     while (last >= 0 && strncmp(xml + last, tag, strlen(tag)) != 0)
         last--;
-    return last < 0 ? NULL : xml + last;
+    if (last < 0)
+        return NULL;
+    return xml + last;
 }
 
 /* Where <metadata> stands. Everywhere else libvirt escapes each '<' that is no markup of its own, so the first start
@@ -183,10 +200,16 @@ findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret
 {
     static const char end[] = "</metadata>";
     const char *from = virtDomainFindWord(xml, len, "<metadata", 0);
-    const char *to = from ? findLast(xml, len, end) : NULL;
+    const char *to = NULL;
 
-    *ret_from = to ? from : xml + len;
-    *ret_to = to ? to + strlen(end) : xml + len;
+    if (from)
+        to = findLast(xml, len, end);
+    *ret_from = xml + len;
+    *ret_to = xml + len;
+    if (to) {
+        *ret_from = from;
+        *ret_to = to + strlen(end);
+    }
 }
 
 /* Reads @xml up to @from, and from @to on.
@@ -233,7 +256,9 @@ virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
     findMetadata(xml, len, &from, &to);
     ok = parse(&r, NULL, xml, from, to, xml + len, error);
     g_string_free(r.text, TRUE);
-    return ok ? g_steal_pointer(&domain) : NULL;
+    if (!ok)
+        return NULL;
+    return g_steal_pointer(&domain);
 }
 
 static bool

@@ -72,13 +72,17 @@ placeBehind(const Places *places, guint before)
 {
     guint last = MIN(before, places->interfaces->len);
 
-    return last ? ((const virtXmlNode *)places->interfaces->pdata[last - 1])->end : places->first;
+    if (last == 0)
+        return places->first;
+    return ((const virtXmlNode *)places->interfaces->pdata[last - 1])->end;
 }
 
 static guint
 indexOf(const virtHostdevRef *hostdev)
 {
-    return hostdev->interface && hostdev->interface->index >= 0 ? (guint)hostdev->interface->index : G_MAXINT;
+    if (!hostdev->interface || hostdev->interface->index < 0)
+        return G_MAXINT;
+    return (guint)hostdev->interface->index;
 }
 
 static int
@@ -88,7 +92,7 @@ compareIndexes(gconstpointer a, gconstpointer b)
 
     if (indexOf(x) != indexOf(y))
         return indexOf(x) < indexOf(y) ? -1 : 1;
-    return x->node->start < y->node->start ? -1 : x->node->start > y->node->start;
+    return (x->node->start > y->node->start) - (x->node->start < y->node->start);
 }
 
 /* How many of @siblings begin before @place. */
@@ -139,8 +143,8 @@ moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
         virtXmlCut(edits, doc, hostdev->node);
         if (isNextTo(hostdev->node, place))
             place = virtXmlSpaceBefore(doc, hostdev->node->start);
-        place = last = MAX(place, last);
-        virtXmlReplace(edits, place, place, text->str);
+        last = MAX(place, last);
+        virtXmlReplace(edits, last, last, text->str);
     }
 }
 
@@ -229,7 +233,10 @@ showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref, v
 
     if (!ref->ours)
         return;
-    virtXmlCut(edits, doc, virtDomainRefIsShared(doc, ref) ? ref->ours : ref->metadata);
+    if (virtDomainRefIsShared(doc, ref))
+        virtXmlCut(edits, doc, ref->ours);
+    else
+        virtXmlCut(edits, doc, ref->metadata);
     for (guint i = 0; i < ref->hostdevs->len; i++) {
         virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
 

@@ -105,15 +105,17 @@ noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, boo
     virtHostdev *entry;
     virtHandle source;
     const virtHostdev *earlier;
+    const char *element = "hostdev";
 
     if (!virtDomainDeviceReadHandle(doc, node, &source, NULL))
         return true;
     earlier = g_hash_table_lookup(seen, &source);
     if (earlier && (hasSettings || earlier->managed)) {
+        if (earlier->interface)
+            element = "interface";
         virtXmlError(doc, node, error,
                      "this <%s> and the <%s> of line %u have one source, %s: give each %s to one of them", node->name,
-                     earlier->interface ? "interface" : "hostdev", earlier->line, source.name,
-                     virtHandleGetNoun(&source));
+                     element, earlier->line, source.name, virtHandleGetNoun(&source));
         return false;
     }
     if (earlier)
@@ -122,7 +124,8 @@ noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, boo
     entry->handle = source;
     entry->line = node->line;
     entry->managed = hasSettings;
-    entry->interface = virtXmlIs(node, NULL, "interface") ? g_new0(virtInterface, 1) : NULL;
+    if (virtXmlIs(node, NULL, "interface"))
+        entry->interface = g_new0(virtInterface, 1);
     g_hash_table_insert(seen, &entry->handle, entry);
     return true;
 }
@@ -182,7 +185,7 @@ readDevices(const virtXmlDoc *doc, virtDomainRef *ref, GHashTable *entries, GHas
         interfaces += virtXmlIs(node, NULL, "interface");
         if (!firstHostdev && virtXmlIs(node, NULL, "hostdev"))
             firstHostdev = node;
-        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteSource(doc, node, seen, hostdev, error))
+        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteSource(doc, node, seen, hostdev != NULL, error))
             return false;
     }
     return true;
@@ -244,9 +247,11 @@ static bool
 isOfQemu(const virtXmlNode *node, guint flags)
 {
     static const char *const types[] = {"kvm", "qemu", "hvf", "test", NULL};
-    const char *type = virtXmlIs(node, NULL, "domain") ? virtXmlGet(node, "type") : NULL;
+    const char *type = virtXmlGet(node, "type");
 
-    return (flags & VIRT_DOMAIN_WRITTEN) || !type || g_strv_contains(types, type);
+    if ((flags & VIRT_DOMAIN_WRITTEN) || !virtXmlIs(node, NULL, "domain"))
+        return true;
+    return !type || g_strv_contains(types, type);
 }
 
 /* A domain of another driver is libvirt's to judge, and has nothing of ours. */
@@ -284,7 +289,9 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
         return false;
     if (!isOfQemu(node, flags))
         return readForeign(doc, node, node, error);
-    return virtDomainRefIsLone(ref) ? readLone(doc, ref, error) : readDomain(doc, ref, error);
+    if (virtDomainRefIsLone(ref))
+        return readLone(doc, ref, error);
+    return readDomain(doc, ref, error);
 }
 
 static bool

@@ -84,7 +84,9 @@ virtDomainConcernsUs(const char *xml, gsize len, guint flags)
             break;
         xml = tag + 10;
         next = memchr(xml, '<', (gsize)(end - xml));
-        if (memmem(xml, (gsize)((next ? next : end) - xml), "hostdev", 7))
+        if (!next)
+            next = end;
+        if (memmem(xml, (gsize)(next - xml), "hostdev", 7))
             return true;
     }
     return false;

@@ -53,8 +53,10 @@ findPredecessor(const virtXmlNode *domain)
     for (guint i = 0; i < domain->children->len; i++) {
         const virtXmlNode *child = domain->children->pdata[i];
 
-        for (guint j = 0; j < G_N_ELEMENTS(names); j++)
-            last = virtXmlIs(child, NULL, names[j]) ? child : last;
+        for (guint j = 0; j < G_N_ELEMENTS(names); j++) {
+            if (virtXmlIs(child, NULL, names[j]))
+                last = child;
+        }
     }
     return last;
 }
@@ -63,15 +65,19 @@ findPredecessor(const virtXmlNode *domain)
 static void
 makeMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref)
 {
-    const virtXmlNode *predecessor = findPredecessor(ref->node);
-    const virtXmlNode *sibling = predecessor ? predecessor : virtXmlChild(ref->node, "devices");
-    gsize at = predecessor ? predecessor->end : ref->node->startEnd;
-    g_autofree char *indent = virtXmlIndentOf(doc, sibling);
-    g_autofree char *step = virtXmlStepFrom(doc, ref->node, indent);
-    g_autofree char *inner = g_strconcat(indent, step, NULL);
-    g_autofree char *ours = formatOurs(ref->hostdevs, inner, step);
-    g_autofree char *text = g_strconcat(indent, "<metadata>", ours, indent, "</metadata>", NULL);
+    const virtXmlNode *sibling = findPredecessor(ref->node);
+    g_autofree char *indent = NULL, *step = NULL, *inner = NULL, *ours = NULL, *text = NULL;
+    gsize at = ref->node->startEnd;
 
+    if (sibling)
+        at = sibling->end;
+    else
+        sibling = virtXmlChild(ref->node, "devices");
+    indent = virtXmlIndentOf(doc, sibling);
+    step = virtXmlStepFrom(doc, ref->node, indent);
+    inner = g_strconcat(indent, step, NULL);
+    ours = formatOurs(ref->hostdevs, inner, step);
+    text = g_strconcat(indent, "<metadata>", ours, indent, "</metadata>", NULL);
     virtXmlReplace(edits, at, at, text);
 }
 
@@ -97,10 +103,17 @@ fillMetadata(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *re
     g_autofree char *inner = NULL;
     g_autofree char *ours = NULL;
 
-    for (guint i = 0; i < metadata->children->len && !other; i++)
-        other = metadata->children->pdata[i] == ref->ours ? NULL : metadata->children->pdata[i];
-    inner = other ? virtXmlIndentOf(doc, other) : g_strconcat(indent, step, NULL);
-    ours = formatOurs(ref->hostdevs, inner, *inner ? step : "");
+    for (guint i = 0; i < metadata->children->len && !other; i++) {
+        if (metadata->children->pdata[i] != ref->ours)
+            other = metadata->children->pdata[i];
+    }
+    if (other)
+        inner = virtXmlIndentOf(doc, other);
+    else
+        inner = g_strconcat(indent, step, NULL);
+    if (!*inner)
+        *step = '\0'; /* all on one line */
+    ours = formatOurs(ref->hostdevs, inner, step);
     virtXmlReplace(edits, at, at, ours);
 }
 
@@ -163,11 +176,11 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref
 static void
 collectMacs(const virtXmlNode *node, GHashTable *macs)
 {
-    const char *address = g_str_equal(node->name, "mac") ? virtXmlGet(node, "address") : NULL;
+    const char *address = virtXmlGet(node, "address");
     guint8 mac[6];
     char text[18];
 
-    if (address && virtMacParse(address, mac)) {
+    if (g_str_equal(node->name, "mac") && address && virtMacParse(address, mac)) {
         virtMacFormat(mac, text);
         g_hash_table_add(macs, g_strdup(text));
     }

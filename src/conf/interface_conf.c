@@ -86,7 +86,7 @@ static bool
 checkTune(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
     const virtXmlNode *sndbuf = virtXmlChild(node, "sndbuf");
-    const char *text = sndbuf && sndbuf->text ? sndbuf->text->str : "";
+    const char *text = virtXmlText(sndbuf);
 
     if (!sndbuf || (!sndbuf->attrCount && !sndbuf->children->len && *text && !text[strspn(text, G_CSET_DIGITS)]))
         return true;
@@ -133,13 +133,12 @@ static const virtXmlGrammar interfaceGrammar = {virtInterfaceRules, virtInterfac
 bool
 virtInterfaceIs(const virtXmlNode *node)
 {
-    const virtXmlNode *source, *address;
+    const virtXmlNode *address;
 
     if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
         return false;
-    source = virtXmlChild(node, "source");
-    address = source ? virtXmlChild(source, "address") : NULL;
-    return address && g_strcmp0(virtXmlGet(address, "type"), "pci") == 0;
+    address = virtXmlChild(virtXmlChild(node, "source"), "address");
+    return g_strcmp0(virtXmlGet(address, "type"), "pci") == 0;
 }
 
 /* ---- reading ---- */
@@ -148,27 +147,23 @@ virtInterfaceIs(const virtXmlNode *node)
 bool
 virtInterfaceMentionsUs(const virtXmlNode *node)
 {
-    const virtXmlNode *vlan = virtXmlChild(node, "vlan");
-    const virtXmlNode *tag = vlan ? virtXmlChild(vlan, "tag") : NULL;
+    const virtXmlNode *tag = virtXmlChild(virtXmlChild(node, "vlan"), "tag");
 
     return virtXmlGet(node, "port") || virtXmlGet(node, "spoofCheck") || virtXmlChild(node, "guid") ||
-           (tag && (virtXmlGet(tag, "priority") || virtXmlGet(tag, "protocol")));
+           virtXmlGet(tag, "priority") || virtXmlGet(tag, "protocol");
 }
 
 /* Is there more in a child that became a setting of @netdev than that can say? */
 static bool
 saysMore(const virtXmlNode *child, const virtNetdev *netdev)
 {
-    const virtXmlNode *outbound;
-
     if (g_str_equal(child->name, "mac"))
         return child->attrCount > 1;
     if (g_str_equal(child->name, "link"))
         return !virtNetdevHas(netdev, VIRT_NETDEV_LINK);
     if (!g_str_equal(child->name, "bandwidth"))
         return false;
-    outbound = virtXmlChild(child, "outbound");
-    return virtXmlChild(child, "inbound") || (outbound && virtXmlGet(outbound, "burst"));
+    return virtXmlChild(child, "inbound") || virtXmlGet(virtXmlChild(child, "outbound"), "burst");
 }
 
 static Place
@@ -243,11 +238,13 @@ static void
 move(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node, const char *name, gsize to)
 {
     const virtXmlNode *child = virtXmlChild(node, name);
-    gsize from = child ? virtXmlSpaceBefore(doc, child->start) : 0;
-    g_autofree char *text = child ? g_strndup(doc->text + from, child->end - from) : NULL;
+    g_autofree char *text = NULL;
+    gsize from;
 
     if (!child)
         return;
+    from = virtXmlSpaceBefore(doc, child->start);
+    text = g_strndup(doc->text + from, child->end - from);
     virtXmlCut(edits, doc, child);
     virtXmlReplace(edits, to, to, text);
 }
@@ -309,7 +306,10 @@ virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHos
     }
     if (!(text = convertedText(doc, node, error)))
         return false;
-    place = ref->after ? ref->after->end : virtXmlSpaceBefore(doc, ref->behind->start);
+    if (ref->after)
+        place = ref->after->end;
+    else
+        place = virtXmlSpaceBefore(doc, ref->behind->start);
     virtXmlCut(edits, doc, node);
     virtXmlReplace(edits, place, place, text);
     return true;
@@ -330,12 +330,18 @@ static void
 copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const char *name, const char *indent)
 {
     const virtXmlNode *child = virtXmlChild(hostdev, name);
-    const virtXmlNode *address = child && g_str_equal(name, "source") ? virtXmlChild(child, "address") : NULL;
+    const virtXmlNode *address = NULL;
     gsize split, from, to;
 
     if (!child)
         return;
-    split = from = to = address ? address->start + strlen("<address") : child->start;
+    split = child->start;
+    if (g_str_equal(name, "source"))
+        address = virtXmlChild(child, "address");
+    if (address)
+        split = address->start + strlen("<address");
+    from = split;
+    to = split;
     g_string_append(out, indent);
     g_string_append_len(out, doc->text + child->start, (gssize)(split - child->start));
     if (address && g_strcmp0(virtXmlGet(address, "type"), "pci") != 0) {
@@ -357,10 +363,11 @@ virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *h
     g_autofree char *inner = virtXmlIndentOf(doc, hostdev->source);
     g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, inner);
     const virtXmlLayout layout = {"", indent, step}, deeper = {"", inner, step};
-    bool managed = g_strcmp0(virtXmlGet(hostdev->node, "managed"), "yes") == 0;
 
     virtNetdevDropUntagged(netdev);
-    g_string_append_printf(out, "%s<interface type='hostdev'%s", indent, managed ? " managed='yes'" : "");
+    g_string_append_printf(out, "%s<interface type='hostdev'", indent);
+    if (g_strcmp0(virtXmlGet(hostdev->node, "managed"), "yes") == 0)
+        g_string_append(out, " managed='yes'");
     if (netdev->port > 1) /* without one, a VF that has port 1 is set there too */
         g_string_append_printf(out, " port='%u'", netdev->port);
     virtNetdevFormatAttrs(out, netdev);

@@ -22,7 +22,9 @@ asWritten(const char *value)
 static char *
 asText(const char *value)
 {
-    return *value ? g_strdup(value) : NULL;
+    if (!*value)
+        return NULL;
+    return g_strdup(value);
 }
 
 static char *
@@ -40,15 +42,19 @@ asNumber(const char *value)
 static char *
 asNumberNotZero(const char *value)
 {
-    return value[strspn(value, "0")] ? asNumber(value) : NULL;
+    if (value[strspn(value, "0")] == '\0')
+        return NULL;
+    return asNumber(value);
 }
 
 /* One slash for many, but for two at the beginning, and none at the end. */
 static char *
 asPath(const char *value)
 {
-    bool two = g_str_has_prefix(value, "//") && value[2] != '/';
-    GString *out = g_string_new(two ? "//" : "");
+    GString *out = g_string_new(NULL);
+
+    if (g_str_has_prefix(value, "//") && value[2] != '/')
+        g_string_append(out, "//");
 
     for (const char *p = value + out->len; *p; p++) {
         if (*p != '/' || (p[1] != '/' && (p[1] || !out->len)))
@@ -133,9 +139,11 @@ static void
 formatAttrs(GString *out, const virtXmlNode *node)
 {
     for (guint i = 0; i < G_N_ELEMENTS(attrs); i++) {
-        const char *value = g_str_equal(attrs[i].element, node->name) ? virtXmlGet(node, attrs[i].attr) : NULL;
-        g_autofree char *text = value ? attrs[i].format(value) : NULL;
+        const char *value = virtXmlGet(node, attrs[i].attr);
+        g_autofree char *text = NULL;
 
+        if (value && g_str_equal(attrs[i].element, node->name))
+            text = attrs[i].format(value);
         if (!text)
             continue;
         g_string_append_printf(out, " %s='", attrs[i].attr);
@@ -161,12 +169,16 @@ findChild(const virtXmlNode *node, const char *name)
 void
 virtInterfaceFormatChild(GString *out, const virtXmlNode *node)
 {
-    g_autofree char *text = g_strstrip(g_strdup(node->text ? node->text->str : ""));
-    g_autofree char *number = *text ? asNumber(text) : g_strdup("");
-    g_autoptr(GString) inside = g_string_new(NULL), inner = g_string_new(number);
+    g_autofree char *text = g_strstrip(g_strdup(virtXmlText(node)));
+    g_autofree char *number = NULL;
+    g_autoptr(GString) inside = g_string_new(NULL), inner = g_string_new(NULL);
 
     if (out->len > VIRT_XML_MAX)
         return;
+    if (*text) {
+        number = asNumber(text);
+        g_string_append(inner, number);
+    }
     formatAttrs(inside, node);
     for (guint i = 0; i < G_N_ELEMENTS(children); i++) {
         const virtXmlNode *child = findChild(node, children[i]);

@@ -31,10 +31,12 @@ virtInterfaceFree(virtInterface *interface)
 virtInterface *
 virtInterfaceCopy(const virtInterface *interface)
 {
-    virtInterface *copy = interface ? g_memdup2(interface, sizeof(*interface)) : NULL;
+    virtInterface *copy;
 
-    if (copy)
-        copy->opaque = g_strdup(interface->opaque);
+    if (!interface)
+        return NULL;
+    copy = g_memdup2(interface, sizeof(*interface));
+    copy->opaque = g_strdup(interface->opaque);
     return copy;
 }
 
@@ -43,7 +45,11 @@ virtInterfaceCopy(const virtInterface *interface)
 virtXmlDoc *
 virtInterfaceParseOpaque(const virtInterface *interface, char **ret_text, GError **error)
 {
-    *ret_text = g_strdup_printf("<interface>%s</interface>", interface ? interface->opaque : "");
+    const char *opaque = "";
+
+    if (interface)
+        opaque = interface->opaque;
+    *ret_text = g_strdup_printf("<interface>%s</interface>", opaque);
     return virtXmlParse(*ret_text, strlen(*ret_text), NULL, error);
 }
 
@@ -106,7 +112,9 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
         return NULL;
     }
     interface = g_new0(virtInterface, 1);
-    interface->index = index == G_MAXUINT64 ? -1 : (gint)index;
+    interface->index = -1;
+    if (index <= G_MAXINT)
+        interface->index = (gint)index;
     interface->opaque = g_string_free(kept, FALSE);
     return interface;
 }
@@ -126,7 +134,9 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
 
     for (guint i = 0; i < node->children->len && !entry; i++) {
         const virtXmlNode *child = node->children->pdata[i];
-        entry = g_str_equal(child->name, "interface") ? child : NULL;
+
+        if (g_str_equal(child->name, "interface"))
+            entry = child;
     }
     if (!entry)
         return true;

@@ -26,9 +26,7 @@ shownFree(gpointer opaque)
 static const char *
 childAttr(const virtXmlNode *node, const char *child, const char *attr)
 {
-    const virtXmlNode *found = virtXmlChild(node, child);
-
-    return found ? virtXmlGet(found, attr) : NULL;
+    return virtXmlGet(virtXmlChild(node, child), attr);
 }
 
 /* Has @ref, the domain in stock form, a <hostdev> in the place of the interface @node? */
@@ -59,7 +57,8 @@ readShown(const virtXmlDoc *doc, const virtXmlNode *node, const virtDomainRef *r
     for (guint i = 0; bandwidth && i < VIRT_INTERFACE_RATES; i++) {
         const char *rate = childAttr(bandwidth, rates[i].direction, rates[i].attr);
 
-        shown->rates[i] = rate ? (guint32)MIN(g_ascii_strtoull(rate, NULL, 10), G_MAXUINT32) : 0;
+        if (rate)
+            shown->rates[i] = (guint32)MIN(g_ascii_strtoull(rate, NULL, 10), G_MAXUINT32);
     }
     return shown;
 }
@@ -77,7 +76,7 @@ virtInterfaceListShown(const char *xml, gsize len, GError **error)
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(shownFree), refs = NULL;
     g_autoptr(virtXmlDoc) doc = NULL, seen = NULL;
     g_autofree char *text = NULL;
-    const virtXmlNode *devices;
+    const virtXmlNode *devices = NULL;
 
     if (!virtDomainMentionsUs(xml, len))
         return g_steal_pointer(&list);
@@ -85,7 +84,8 @@ virtInterfaceListShown(const char *xml, gsize len, GError **error)
         !(text = virtDomainRefsFormat(doc, refs, VIRT_DOMAIN_FORM_WRITTEN, error)) ||
         !(seen = virtXmlParse(text, strlen(text), "domain", error)))
         return NULL;
-    devices = refs->len > 0 ? virtXmlChild(seen->root, "devices") : NULL;
+    if (refs->len > 0)
+        devices = virtXmlChild(seen->root, "devices");
     for (guint i = 0; devices && i < devices->children->len; i++) {
         if (virtXmlIs(devices->children->pdata[i], NULL, "interface"))
             g_ptr_array_add(list, readShown(seen, devices->children->pdata[i], refs->pdata[0]));
@@ -104,9 +104,16 @@ virtInterfaceListFind(const GPtrArray *list, const char *name)
 
     for (guint i = 0; i < list->len; i++) {
         const virtInterfaceShown *shown = list->pdata[i];
+        bool found;
 
-        if (isMac ? shown->hasMac && memcmp(shown->mac, mac, sizeof(mac)) == 0 : g_strcmp0(shown->target, name) == 0)
-            return shown->isHostdev ? shown : NULL;
+        if (isMac)
+            found = shown->hasMac && memcmp(shown->mac, mac, sizeof(mac)) == 0;
+        else
+            found = g_strcmp0(shown->target, name) == 0;
+        if (found && shown->isHostdev)
+            return shown;
+        if (found)
+            return NULL;
     }
     return NULL;
 }

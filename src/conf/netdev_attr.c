@@ -53,9 +53,10 @@ static bool
 parseVlan(const virtNetdevReader *r)
 {
     const char *protocol = virtXmlGet(r->node, "protocol");
+    const virtXmlRange *range = r->state ? &stateVlanRange : &vlanRange;
     guint64 id = 0, priority = 0;
 
-    if (!virtXmlGetUInt(r->doc, r->node, "id", r->state ? &stateVlanRange : &vlanRange, &id, r->error) ||
+    if (!virtXmlGetUInt(r->doc, r->node, "id", range, &id, r->error) ||
         !virtXmlGetUInt(r->doc, r->node, "priority", &priorityRange, &priority, r->error))
         return false;
     if (protocol && !g_str_equal(protocol, "802.1Q") && !g_str_equal(protocol, "802.1ad")) {
@@ -65,7 +66,9 @@ parseVlan(const virtNetdevReader *r)
     }
     r->ret->vlan.id = id;
     r->ret->vlan.priority = priority;
-    r->ret->vlan.protocol = protocol && g_str_equal(protocol, "802.1ad") ? ETH_P_8021AD : ETH_P_8021Q;
+    r->ret->vlan.protocol = ETH_P_8021Q;
+    if (g_strcmp0(protocol, "802.1ad") == 0)
+        r->ret->vlan.protocol = ETH_P_8021AD;
     return true;
 }
 
@@ -144,6 +147,15 @@ parseYesNo(const virtNetdevReader *r, const char *attr, guint8 *ret)
     return true;
 }
 
+static void
+formatYesNo(GString *out, const char *attr, guint8 value)
+{
+    if (value)
+        virtXmlAddText(out, attr, "yes");
+    else
+        virtXmlAddText(out, attr, "no");
+}
+
 static bool
 parseSpoofCheck(const virtNetdevReader *r)
 {
@@ -153,7 +165,7 @@ parseSpoofCheck(const virtNetdevReader *r)
 static void
 formatSpoofCheck(GString *out, const virtNetdev *netdev)
 {
-    virtXmlAddText(out, "spoofCheck", netdev->spoofcheck ? "yes" : "no");
+    formatYesNo(out, "spoofCheck", netdev->spoofcheck);
 }
 
 static bool
@@ -165,7 +177,7 @@ parseTrust(const virtNetdevReader *r)
 static void
 formatTrust(GString *out, const virtNetdev *netdev)
 {
-    virtXmlAddText(out, "trustGuestRxFilters", netdev->trust ? "yes" : "no");
+    formatYesNo(out, "trustGuestRxFilters", netdev->trust);
 }
 
 static const char *const linkNames[] = {
@@ -198,8 +210,11 @@ static bool
 readGuid(const char *text, guint64 *ret)
 {
     bool hex = g_str_has_prefix(text, "0x");
-    const char *p = hex ? text + 2 : text;
+    const char *p = text;
     guint64 guid = 0;
+
+    if (hex)
+        p += strlen("0x");
 
     for (guint i = 0; i < 8; i++) {
         if (!hex && i && *p++ != ':')
@@ -223,9 +238,10 @@ parseGuid(const virtNetdevReader *r, const char *attr, guint64 *ret)
     }
     /* Zero asks the subnet manager for one, all ones takes it away (mlx4): neither is a GUID. */
     if ((!*ret || *ret == G_MAXUINT64) && !r->state) {
+        const char *which = *ret ? "all-ones" : "zero";
+
         virtXmlBadValue(r->doc, r->node, attr, r->error,
-                        "the %s GUID cannot be used; drop the attribute to leave the VF's own",
-                        *ret ? "all-ones" : "zero");
+                        "the %s GUID cannot be used; drop the attribute to leave the VF's own", which);
         return false;
     }
     return true;
@@ -240,8 +256,9 @@ formatGuid(GString *out, const char *attr, guint64 guid)
     for (int shift = 60; shift >= 0; shift -= 4) {
         *p++ = hex[guid >> shift & 0xf];
         if (shift % 8 == 0)
-            *p++ = shift ? ':' : '\0';
+            *p++ = ':';
     }
+    p[-1] = '\0';
     virtXmlAddText(out, attr, text);
 }
 

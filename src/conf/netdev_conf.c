@@ -73,8 +73,10 @@ static const virtXmlRange portRange = {10, 1, VIRT_NETDEV_PORT_MAX,
 static bool
 parseRow(const virtNetdevRow *row, virtNetdevReader *r, const virtXmlNode *netdev)
 {
-    r->node = row->outer ? virtXmlChild(netdev, row->outer) : netdev;
-    if (r->node && row->inner)
+    r->node = netdev;
+    if (row->outer)
+        r->node = virtXmlChild(r->node, row->outer);
+    if (row->inner)
         r->node = virtXmlChild(r->node, row->inner);
     if (!r->node || (row->written && !virtXmlGet(r->node, row->written)))
         return true;
@@ -243,9 +245,10 @@ virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *la
     start = out->len;
     virtXmlAdd(out, ">");
     while (at < VIRT_NETDEV_ATTR_LAST) {
-        bool child = virtNetdevRows[at].outer && virtNetdevHas(netdev, virtNetdevRows[at].attr);
-
-        at = child ? formatChild(out, netdev, layout, at) : at + 1;
+        if (virtNetdevRows[at].outer && virtNetdevHas(netdev, virtNetdevRows[at].attr))
+            at = formatChild(out, netdev, layout, at);
+        else
+            at++;
     }
     if (out->len > start + 1)
         addTag(out, layout, 0, "</", "netdev>");

@@ -128,8 +128,8 @@ readDriver(const virtXmlDoc *doc, virtRecord *record)
 {
     const virtXmlNode *node = virtXmlChild(doc->root, "driver");
 
-    record->driver = node ? g_strdup(virtXmlGet(node, "name")) : NULL;
-    record->override = node ? g_strdup(virtXmlGet(node, "override")) : NULL;
+    record->driver = g_strdup(virtXmlGet(node, "name"));
+    record->override = g_strdup(virtXmlGet(node, "override"));
 }
 
 /* Add to @before, of one kind, what was shown and could not be told. */
@@ -240,7 +240,9 @@ documentLength(const char *text, gsize len)
 {
     const char *end = g_strrstr(text, "</hostdev>");
 
-    return end ? (gsize)(end - text) + strlen("</hostdev>") : len;
+    if (!end)
+        return len;
+    return (gsize)(end - text) + strlen("</hostdev>");
 }
 
 /* Read a record.
@@ -258,8 +260,9 @@ virtRecordParse(const char *text, const char *file, GError **error)
     bool first, located;
 
     if (len > VIRT_STATE_MAX) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s%sthe record is longer than %d bytes", file ? file : "",
-                    file ? ": " : "", VIRT_STATE_MAX);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "the record is longer than %d bytes", VIRT_STATE_MAX);
+        if (file)
+            g_prefix_error(error, "%s: ", file);
         return NULL;
     }
     len = documentLength(text, len);
@@ -275,7 +278,10 @@ virtRecordParse(const char *text, const char *file, GError **error)
     if (!checkShape(doc, first, error) || !readPhase(doc, record, error) ||
         !virtXmlGetUInt(doc, doc->root, "began", &beganRange, &record->began, error) || !readOwner(doc, record, error))
         return NULL;
-    located = first ? readVF(doc, record, error) : readTarget(doc, record, error);
+    if (first)
+        located = readVF(doc, record, error);
+    else
+        located = readTarget(doc, record, error);
     if (!located || !readSettings(doc, record, error))
         return NULL;
     readDriver(doc, record);
@@ -349,7 +355,9 @@ formatSettings(GString *out, const char *name, const virtSettings *settings, boo
     virtXmlAdd(out, ">");
     for (guint k = 0; virtSettingKinds[k]; k++)
         formatKind(out, virtSettingKinds[k], settings->of[k], unknown);
-    virtXmlAdd(out, virtSettingsAreEmpty(settings) ? "</" : "\n  </");
+    if (!virtSettingsAreEmpty(settings))
+        virtXmlAdd(out, "\n  ");
+    virtXmlAdd(out, "</");
     virtXmlAdd(out, name);
     virtXmlAdd(out, ">\n");
 }

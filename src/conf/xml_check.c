@@ -17,8 +17,12 @@ listFind(const char *names, const char *name)
     for (const char *at = names; (at = strstr(at, name)); at++) {
         char behind = at[len];
 
-        if ((at == names || at[-1] == ' ') && (behind == '\0' || strchr(" !*", behind)))
-            return behind ? behind : ' ';
+        if (at != names && at[-1] != ' ')
+            continue;
+        if (behind == '\0')
+            return ' ';
+        if (strchr(" !*", behind))
+            return behind;
     }
     return 0;
 }
@@ -49,9 +53,25 @@ listFormat(const char *names, bool elements)
 
     for (guint i = 0; words[i] && *words[i]; i++) {
         g_strdelimit(words[i], "!*", '\0');
-        g_string_append_printf(out, elements ? "%s<%s>" : "%s%s", i ? ", " : "", words[i]);
+        if (i > 0)
+            g_string_append(out, ", ");
+        if (elements)
+            g_string_append_printf(out, "<%s>", words[i]);
+        else
+            g_string_append(out, words[i]);
     }
-    return g_string_free(out->len ? out : g_string_append(out, "none"), FALSE);
+    if (out->len == 0)
+        g_string_append(out, "none");
+    return g_string_free(out, FALSE);
+}
+
+/* What closes a complaint, if anything does: "; ports are counted from 1". For g_free(). */
+static char *
+formatAdvice(const char *separator, const char *advice)
+{
+    if (!advice)
+        return g_strdup("");
+    return g_strconcat(separator, advice, NULL);
 }
 
 static const char *
@@ -81,7 +101,9 @@ findRule(const virtXmlGrammar *grammar, const char *name)
 {
     const virtXmlRule *rule = findRuleIn(grammar->rules, name);
 
-    return rule ? rule : findRuleIn(grammar->shared, name);
+    if (!rule)
+        rule = findRuleIn(grammar->shared, name);
+    return rule;
 }
 
 static bool
@@ -127,7 +149,7 @@ checkRequiredAttrs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXml
 static bool
 checkText(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rule, GError **error)
 {
-    const char *inside = node->text ? node->text->str : "";
+    const char *inside = virtXmlText(node);
     g_autofree char *text = NULL;
     g_autofree char *quoted = NULL;
 
@@ -172,8 +194,9 @@ checkChild(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *r
     if (!kind)
         return complainUnknown(doc, child, rule, grammar, error);
     if (kind != '*' && virtXmlChild(parent, child->name) != child) {
-        virtXmlError(doc, child, error, "a second <%s> in <%s>: drop one%s%s", child->name, rule->name,
-                     rule->hint ? "; " : "", rule->hint ? rule->hint : "");
+        g_autofree char *advice = formatAdvice("; ", rule->hint);
+
+        virtXmlError(doc, child, error, "a second <%s> in <%s>: drop one%s", child->name, rule->name, advice);
         return false;
     }
     return !findRule(grammar, child->name) || virtXmlCheck(doc, child, grammar, error);
@@ -187,8 +210,9 @@ checkRequiredChildren(const virtXmlDoc *doc, const virtXmlNode *node, const virt
 
     while (listNextRequired(&names, name)) {
         if (!virtXmlChild(node, name)) {
-            virtXmlError(doc, node, error, "<%s> lacks its <%s>%s%s", rule->name, name, rule->hint ? ": " : "",
-                         rule->hint ? rule->hint : "");
+            g_autofree char *advice = formatAdvice(": ", rule->hint);
+
+            virtXmlError(doc, node, error, "<%s> lacks its <%s>%s", rule->name, name, advice);
             return false;
         }
     }
@@ -219,7 +243,7 @@ virtXmlBadValue(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr
                 ...)
 {
     const char *value = virtXmlGet(node, attr);
-    g_autofree char *quoted = virtXmlQuote(value ? value : "");
+    g_autofree char *quoted = virtXmlQuote(value);
     g_autofree char *sentence = NULL;
     va_list args;
 
@@ -229,6 +253,21 @@ virtXmlBadValue(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr
     virtXmlError(doc, node, error, "%s='%s' in <%s>: %s", attr, quoted, node->name, sentence);
 }
 
+static void
+complainRange(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, const virtXmlRange *range,
+              GError **error)
+{
+    g_autofree char *advice = formatAdvice("; ", range->advice);
+
+    if (range->base)
+        virtXmlBadValue(doc, node, attr, error, "not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT "%s",
+                        range->min, range->max, advice);
+    else
+        virtXmlBadValue(doc, node, attr, error,
+                        "not a number from 0x%" G_GINT64_MODIFIER "x to 0x%" G_GINT64_MODIFIER "x%s", range->min,
+                        range->max, advice);
+}
+
 /* Read a whole number from an attribute; where that is absent @ret is left alone, which is no error. */
 bool
 virtXmlGetUInt(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr, const virtXmlRange *range,
@@ -236,17 +275,14 @@ virtXmlGetUInt(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr,
 {
     const char *value = virtXmlGet(node, attr);
     char *end = NULL;
-    guint64 number;
+    guint64 number = 0;
 
     if (!value)
         return true;
-    /* Checked here because strtoull also takes signs and blanks. */
-    number = g_ascii_isdigit(*value) ? g_ascii_strtoull(value, &end, range->base) : 0;
+    if (g_ascii_isdigit(*value)) /* strtoull also takes signs and blanks */
+        number = g_ascii_strtoull(value, &end, range->base);
     if (!end || *end || number < range->min || number > range->max) {
-        virtXmlBadValue(doc, node, attr, error,
-                        range->base ? "not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT "%s%s"
-                                    : "not a number from 0x%" G_GINT64_MODIFIER "x to 0x%" G_GINT64_MODIFIER "x%s%s",
-                        range->min, range->max, range->advice ? "; " : "", range->advice ? range->advice : "");
+        complainRange(doc, node, attr, range, error);
         return false;
     }
     *ret = number;

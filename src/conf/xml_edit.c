@@ -16,8 +16,8 @@ typedef struct {
 
 struct _virtXmlEdits {
     GArray *edits; /* Edit */
-    gsize
-        grown; /* bytes of their texts: past VIRT_XML_MAX the document is too long whatever is cut, and none is kept */
+    /* Bytes of their texts: past VIRT_XML_MAX the document is too long whatever is cut, and none is kept. */
+    gsize grown;
 };
 
 static void
@@ -54,8 +54,11 @@ virtXmlReplace(virtXmlEdits *edits, gsize from, gsize to, const char *with)
 {
     Edit edit = {from, to, edits->edits->len, NULL};
 
-    edits->grown += with ? strlen(with) : 0;
-    edit.with = g_strdup(with && edits->grown <= VIRT_XML_MAX ? with : "");
+    if (with)
+        edits->grown += strlen(with);
+    if (!with || edits->grown > VIRT_XML_MAX)
+        with = "";
+    edit.with = g_strdup(with);
     g_array_append_val(edits->edits, edit);
 }
 
@@ -68,7 +71,7 @@ editCompare(gconstpointer a, gconstpointer b)
         return x->from < y->from ? -1 : 1;
     if (x->to != y->to)
         return x->to < y->to ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
+    return (x->order > y->order) - (x->order < y->order);
 }
 
 /* Whether ASCII text may be spliced into the document byte for byte. */
@@ -217,14 +220,20 @@ virtXmlIndentOf(const virtXmlDoc *doc, const virtXmlNode *node)
 char *
 virtXmlStepFrom(const virtXmlDoc *doc, const virtXmlNode *parent, const char *indent)
 {
-    gsize from = virtXmlSpaceBefore(doc, parent->start);
-    g_autofree char *outer = from ? virtXmlIndentOf(doc, parent) : g_strndup(doc->text, parent->start);
-    const char *outerBlanks = outer + strspn(outer, "\r\n");
     const char *blanks = indent + strspn(indent, "\r\n");
+    g_autofree char *outer = NULL;
+    const char *outerBlanks;
 
     if (!*indent)
         return g_strdup("");
-    return g_strdup(g_str_has_prefix(blanks, outerBlanks) ? blanks + strlen(outerBlanks) : "  ");
+    if (virtXmlSpaceBefore(doc, parent->start) > 0)
+        outer = virtXmlIndentOf(doc, parent);
+    else
+        outer = g_strndup(doc->text, parent->start);
+    outerBlanks = outer + strspn(outer, "\r\n");
+    if (!g_str_has_prefix(blanks, outerBlanks))
+        return g_strdup("  ");
+    return g_strdup(blanks + strlen(outerBlanks));
 }
 
 /* Cut @node with the white space before it. */
@@ -246,8 +255,10 @@ virtXmlFindAttr(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr
         const char *from = p, *name = p + strspn(p, " \t\r\n");
         gsize len = strcspn(name, " \t\r\n=/>");
         const char *quote = name + len + strcspn(name + len, "'\"/>");
-        const char *close = quote < end && strchr("'\"", *quote) ? strchr(quote + 1, *quote) : NULL;
+        const char *close = NULL;
 
+        if (quote < end && strchr("'\"", *quote))
+            close = strchr(quote + 1, *quote);
         if (!close)
             return false;
         p = close + 1;
@@ -278,7 +289,7 @@ void
 virtXmlFormatNode(GString *out, const virtXmlNode *node, const virtXmlLayout *layout)
 {
     g_autofree char *inner = g_strconcat(layout->indent, layout->step, NULL);
-    g_autofree char *text = g_strstrip(g_strdup(node->text ? node->text->str : ""));
+    g_autofree char *text = g_strstrip(g_strdup(virtXmlText(node)));
     const virtXmlLayout deeper = {layout->prefix, inner, layout->step};
 
     if (out->len > VIRT_XML_MAX)
@@ -297,5 +308,7 @@ virtXmlFormatNode(GString *out, const virtXmlNode *node, const virtXmlLayout *la
         if (!child->ns || g_strcmp0(child->ns, node->ns) == 0)
             virtXmlFormatNode(out, child, &deeper);
     }
-    g_string_append_printf(out, "%s</%s%s>", node->children->len ? layout->indent : "", layout->prefix, node->name);
+    if (node->children->len > 0)
+        g_string_append(out, layout->indent);
+    g_string_append_printf(out, "</%s%s>", layout->prefix, node->name);
 }

@@ -94,21 +94,25 @@ virtXmlDocFree(virtXmlDoc *doc)
 }
 
 /* A piece of the document as it may stand in a message: short, and without what could confuse a terminal or a
- * log. The caller frees it. */
+ * log; "" for NULL. The caller frees it. */
 char *
 virtXmlQuote(const char *value)
 {
     GString *out = g_string_new(NULL);
     guint chars = 0;
 
-    for (const char *p = value; *p && chars < 60; chars++) {
+    for (const char *p = value; p && *p && chars < 60; chars++) {
         gunichar c = g_utf8_get_char_validated(p, -1);
         bool valid = c != (gunichar)-1 && c != (gunichar)-2;
 
-        g_string_append_unichar(out, valid && g_unichar_isprint(c) ? c : '?');
+        if (!valid || !g_unichar_isprint(c))
+            c = '?';
+        g_string_append_unichar(out, c);
         p = valid ? g_utf8_next_char(p) : p + 1;
     }
-    return g_string_free(chars < 60 ? out : g_string_append(out, "..."), FALSE);
+    if (chars == 60)
+        g_string_append(out, "...");
+    return g_string_free(out, FALSE);
 }
 
 static void
@@ -168,9 +172,11 @@ virtXmlTooLarge(const virtXmlDoc *doc, GError **error, const char *format, ...)
 const char *
 virtXmlErrorSentence(const GError *error)
 {
-    const char *sentence = g_str_has_prefix(error->message, "line ") ? strstr(error->message, ": ") : NULL;
+    const char *colon = strstr(error->message, ": ");
 
-    return sentence ? sentence + strlen(": ") : error->message;
+    if (!colon || !g_str_has_prefix(error->message, "line "))
+        return error->message;
+    return colon + strlen(": ");
 }
 
 static void
@@ -200,9 +206,13 @@ static char *
 localName(virtXmlDoc *doc, const char *name, char **ret_ns)
 {
     const char *sep = strchr(name, SEPARATOR);
-    const char *local = sep ? sep + 1 : name;
+    const char *local = name;
 
-    *ret_ns = sep ? copyText(doc, name, sep - name) : NULL;
+    *ret_ns = NULL;
+    if (sep) {
+        *ret_ns = copyText(doc, name, sep - name);
+        local = sep + 1;
+    }
     return copyText(doc, local, strlen(local));
 }
 
@@ -232,9 +242,11 @@ checkReferences(Builder *b, const virtXmlNode *node)
 
     while ((at = memchr(at, '&', (gsize)(end - at)))) {
         const char *name = at + 1, *semicolon = memchr(name, ';', (gsize)(end - name));
-        g_autofree char *copy = g_strndup(name, semicolon ? (gsize)(semicolon - name) : 0);
+        g_autofree char *copy = NULL;
 
-        if (*copy && *copy != '#' && !g_strv_contains(known, copy))
+        if (semicolon)
+            copy = g_strndup(name, (gsize)(semicolon - name));
+        if (copy && *copy && *copy != '#' && !g_strv_contains(known, copy))
             onSkipped(b, copy, 0);
         at = name;
     }
@@ -416,9 +428,14 @@ builderOpen(Builder *b)
 static char *
 describeToken(const virtXmlDoc *doc, gsize at)
 {
-    guchar c = at < doc->len ? (guchar)doc->text[at] : ' ';
-    gunichar whole = at < doc->len ? g_utf8_get_char_validated(doc->text + at, (gssize)(doc->len - at)) : ' ';
+    guchar c = ' ';
+    gunichar whole = ' ';
     gsize word = at;
+
+    if (at < doc->len) {
+        c = (guchar)doc->text[at];
+        whole = g_utf8_get_char_validated(doc->text + at, (gssize)(doc->len - at));
+    }
 
     while (word > 0 && g_ascii_isalnum(doc->text[word - 1]))
         word--;
@@ -442,9 +459,11 @@ static char *
 describeError(const Builder *b, enum XML_Error code)
 {
     XML_Index at = XML_GetCurrentByteIndex(b->expat);
-    gsize from = at >= 0 ? (gsize)at : b->doc->len;
-    g_autofree char *encoding = b->doc->encoding ? virtXmlQuote(b->doc->encoding) : NULL;
+    gsize from = b->doc->len;
+    g_autofree char *encoding = virtXmlQuote(b->doc->encoding);
 
+    if (at >= 0)
+        from = (gsize)at;
     switch (code) {
     case XML_ERROR_INVALID_TOKEN:
         return describeToken(b->doc, from);
@@ -472,7 +491,10 @@ builderExplain(Builder *b)
     g_autofree char *what = describeError(b, code);
     bool truncated = code == XML_ERROR_NO_ELEMENTS || code == XML_ERROR_UNCLOSED_TOKEN ||
                      code == XML_ERROR_PARTIAL_CHAR || code == XML_ERROR_UNCLOSED_CDATA_SECTION;
-    g_autofree char *name = b->node ? virtXmlQuote(b->node->name) : NULL;
+    g_autofree char *name = NULL;
+
+    if (b->node)
+        name = virtXmlQuote(b->node->name);
 
     if (truncated && name)
         builderFail(b, "the document ends before the <%s> of line %u is closed: is it cut off?", name, b->node->line);
@@ -488,7 +510,12 @@ builderExplain(Builder *b)
 static bool
 virtXmlCheckText(const virtXmlDoc *doc, gsize max, GError **error)
 {
-    g_autofree char *where = doc->file ? g_strdup_printf("%s: ", doc->file) : g_strdup("");
+    g_autofree char *where = NULL;
+
+    if (doc->file)
+        where = g_strdup_printf("%s: ", doc->file);
+    else
+        where = g_strdup("");
 
     if (doc->len > max) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
@@ -552,7 +579,7 @@ virtXmlParseWritten(const char *text, gsize len, const char *file, GError **erro
 const char *
 virtXmlGet(const virtXmlNode *node, const char *attr)
 {
-    for (guint i = 0; i < node->attrCount; i++) {
+    for (guint i = 0; node && i < node->attrCount; i++) {
         if (g_str_equal(node->attrs[i].name, attr))
             return node->attrs[i].value;
     }
@@ -563,13 +590,22 @@ virtXmlGet(const virtXmlNode *node, const char *attr)
 virtXmlNode *
 virtXmlChild(const virtXmlNode *node, const char *name)
 {
-    for (guint i = 0; i < node->children->len; i++) {
+    for (guint i = 0; node && i < node->children->len; i++) {
         virtXmlNode *child = node->children->pdata[i];
 
         if (g_str_equal(child->name, name) && (!child->ns || g_strcmp0(child->ns, node->ns) == 0))
             return child;
     }
     return NULL;
+}
+
+/* The character data directly inside @node, owned by the node; "" for none. */
+const char *
+virtXmlText(const virtXmlNode *node)
+{
+    if (!node || !node->text)
+        return "";
+    return node->text->str;
 }
 
 /* Whether @node is the element @name of the namespace @ns (NULL: none). */

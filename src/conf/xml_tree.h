@@ -56,8 +56,10 @@ virtXmlDoc *virtXmlParseWritten(const char *text, gsize len, const char *file, G
 void virtXmlDocFree(virtXmlDoc *doc);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtXmlDoc, virtXmlDocFree)
 
+/* For no node, the first two give NULL and the third "". */
 const char *virtXmlGet(const virtXmlNode *node, const char *attr);
 virtXmlNode *virtXmlChild(const virtXmlNode *node, const char *name);
+const char *virtXmlText(const virtXmlNode *node);
 bool virtXmlIs(const virtXmlNode *node, const char *ns, const char *name);
 
 /* "FILE:LINE: " or "line LINE: " and the sentence: every complaint about a document looks alike. */
