@@ -1,9 +1,10 @@
 /* device_conf.c: a device on its own, as hot-plugging speaks of it, against the domain that has it
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/domain_locate.h"
+
 #include <string.h>
 
-#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 /* ---- stock form ---- */

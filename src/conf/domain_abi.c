@@ -7,9 +7,9 @@
  * for another host has others: hostdevs are told by their order, as libvirt does, and an interface by its MAC address,
  * which also says whether it is one of those that are stored as a <hostdev>.
  */
-#include <string.h>
-
 #include "conf/domain_locate.h"
+
+#include <string.h>
 
 typedef struct {
     const virtXmlDoc *doc; /* the new document */

@@ -1,13 +1,13 @@
 /* domain_conf.c: read a domain's hostdevs and their netdevs, in either form
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/domain_conf.h"
+
 #include <string.h>
 
-#include "conf/domain_conf.h"
 #include "conf/domain_locate.h"
 #include "util/virerror.h"
 
-/* Free @domain; NULL is allowed. */
 void
 virtDomainConfFree(virtDomainConf *domain)
 {

@@ -1,10 +1,10 @@
 /* domain_convert.c: a document rewritten on purpose: all its netdevs as <netdev>, as interfaces, or for libvirt alone
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/domain_locate.h"
+
 #include <linux/if_ether.h>
 #include <string.h>
-
-#include "conf/domain_locate.h"
 
 /* A lone device is converted inside of a domain like this, and taken out again. */
 #define LONE_BEGIN "<domain><devices>"

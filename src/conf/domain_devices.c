@@ -6,10 +6,11 @@
  * that expat does not take, prefixes that nobody declared. That part is cut out before the rest is read, and the rest
  * is read without a tree, so that there is no bound that libvirt does not have.
  */
+#include "conf/domain_conf.h"
+
 #include <expat.h>
 #include <string.h>
 
-#include "conf/domain_conf.h"
 #include "util/virerror.h"
 
 #define DEPTH 5 /* domain, devices, hostdev, source, address */

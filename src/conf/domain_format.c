@@ -4,10 +4,11 @@
  * Theory of operation: as in domain_stock.c, in the other direction. An <interface> moves: libvirt keeps its <hostdev>
  * among the other hostdevs, and users look for it among the interfaces, where it stood when it was written.
  */
+#include "conf/domain_locate.h"
+
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 /* Put a hostdev's settings right after its <source>. */

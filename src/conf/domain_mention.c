@@ -3,9 +3,9 @@
  *
  * With libc alone: virt-hostdev-hook looks before it loads anything else.
  */
-#include <string.h>
-
 #include "conf/domain_conf.h"
+
+#include <string.h>
 
 /* The first @word in @text, or NULL: memmem() for markup. glibc's takes some ten instructions for each byte, which was
  * nine tenths of what a reply without netdevs costs the filter; memchr() takes an eighth of one.

@@ -5,10 +5,11 @@
  * at its other place; all other bytes stay. An element is cut together with the white space before it, and put in
  * together with the white space that its new neighbours have before them, so that going there and back leaves no trace.
  */
+#include "conf/domain_locate.h"
+
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 #define PREFIX "lh:"

@@ -1,12 +1,12 @@
 /* hostdev_conf.c: one <hostdev> with its netdevs, without a document
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/domain_locate.h"
+
 #include <string.h>
 
-#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
-/* Free @hostdev; NULL is allowed. */
 void
 virtHostdevFree(virtHostdev *hostdev)
 {

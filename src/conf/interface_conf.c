@@ -9,11 +9,11 @@
  * What a netdev can say only in part (a bandwidth with <inbound>, which no NIC limits) is kept whole too, and shown
  * instead of the netdev's own.
  */
+#include "conf/domain_locate.h"
+
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <string.h>
-
-#include "conf/domain_locate.h"
 
 typedef enum {
     PART_HOSTDEV, /* a child of <hostdev> too, the same in both */

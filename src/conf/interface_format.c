@@ -7,9 +7,9 @@
  * attributes are rows, in libvirt's order (src/conf/domain_conf.c and netdev_bandwidth_conf.c, 9.0 to 12); an element
  * of which nothing is left is not written.
  */
-#include <string.h>
-
 #include "conf/domain_locate.h"
+
+#include <string.h>
 
 /* ---- values; for g_free(), NULL for one that libvirt drops ---- */
 

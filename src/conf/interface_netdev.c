@@ -1,10 +1,10 @@
 /* interface_netdev.c: the one netdev that an <interface> speaks of
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/domain_locate.h"
+
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
-
-#include "conf/domain_locate.h"
 
 /* Read the settings of @node, an <interface> or what was kept of one; the shape has been checked. libvirt's link "up"
  * only undoes its "down": a VF's link that is forced up would be a setting of its own, so here it says nothing. Without

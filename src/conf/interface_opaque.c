@@ -5,9 +5,9 @@
  * more than a netdev can say, as the text that is to be shown again. Whoever may write metadata may write this too, so
  * it is checked like an <interface> of a document.
  */
-#include <string.h>
-
 #include "conf/domain_locate.h"
+
+#include <string.h>
 
 /* What metadata keeps of an interface, as it may stand there itself. */
 static const virtXmlRule keptRules[] = {
@@ -17,7 +17,6 @@ static const virtXmlRule keptRules[] = {
 };
 static const virtXmlGrammar keptGrammar = {keptRules, virtInterfaceRefusals, virtInterfaceRules};
 
-/* Free @interface; NULL is allowed. */
 void
 virtInterfaceFree(virtInterface *interface)
 {

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/domain_locate.h"
+
 #include "conf/xml_check.h"
 
 /* In the order of virtInterfaceRate. */

@@ -5,9 +5,10 @@
  * On its own, as virDomainGetMetadata gives and virDomainSetMetadata takes it, no name has one: libvirt takes the
  * namespace away and puts it on again, with the prefix of its caller's choice, to all that has none.
  */
+#include "conf/domain_locate.h"
+
 #include <string.h>
 
-#include "conf/domain_locate.h"
 #include "util/virerror.h"
 
 /* @children: of the entry of a device */

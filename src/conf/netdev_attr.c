@@ -4,11 +4,11 @@
  * A function that reads and one that writes for each row of the table at the end. The grammar (netdev_conf.c) has
  * checked that all that is needed is there; here the values are judged.
  */
+#include "conf/netdev_attr.h"
+
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <string.h>
-
-#include "conf/netdev_attr.h"
 
 static const virtXmlRange vlanRange = {10, 1, 4094, "drop <vlan> for a netdev without one"};
 static const virtXmlRange stateVlanRange = {10, 0, 4094, NULL};

@@ -43,7 +43,6 @@ virtRecordPhaseMark(virtPhase phase)
     return phaseMarks[phase];
 }
 
-/* Free @record; NULL is allowed. */
 void
 virtRecordFree(virtRecord *record)
 {

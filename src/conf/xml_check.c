@@ -1,10 +1,10 @@
 /* xml_check.c: hold an element to its rules; nothing that was written is ever dropped in silence
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/xml_check.h"
+
 #include <stdarg.h>
 #include <string.h>
-
-#include "conf/xml_check.h"
 
 /* Look @name up in the list @names; returns what follows the name there ('!', '*' or ' '), 0 for no match. */
 static char

@@ -1,9 +1,10 @@
 /* xml_edit.c: put text into a document without touching the rest of it
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "conf/xml_tree.h"
+
 #include <string.h>
 
-#include "conf/xml_tree.h"
 #include "util/virerror.h"
 
 #define INDENT_MAX 256 /* bytes; VIRT_XML_DEPTH_MAX levels of a column each */
@@ -37,7 +38,6 @@ virtXmlEditsNew(void)
     return edits;
 }
 
-/* Free @edits; NULL is allowed. */
 void
 virtXmlEditsFree(virtXmlEdits *edits)
 {

@@ -5,11 +5,12 @@
  * is. One handler opens a node, one closes it; the first thing that is wrong sets the error and stops expat.
  * Entity declarations are refused, so no text comes from anywhere but the document and no small text grows.
  */
+#include "conf/xml_tree.h"
+
 #include <expat.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "conf/xml_tree.h"
 #include "util/virerror.h"
 
 /* Between URI and name in expat's reports. A URI with this character in it is refused by expat. */
