@@ -89,7 +89,7 @@ readSign(const virtXmlDoc *doc)
 /* libvirt does not ask for the type either. But where it has an interface with the MAC address too, as in a teaming,
  * that one is meant by an <interface> of another type. */
 static bool
-matches(const Sign *sign, const virtDomainRef *domain, const virtHostdevRef *ref)
+matchesSign(const Sign *sign, const virtDomainRef *domain, const virtHostdevRef *ref)
 {
     const virtNetdev *netdev = VIRT_NETDEVS(ref)->pdata[0];
 
@@ -107,7 +107,7 @@ findIn(const virtXmlDoc *doc, const virtDomainRef *domain, GError **error)
     Sign sign = readSign(doc);
 
     for (guint i = 0; i < domain->hostdevs->len; i++) {
-        if (!matches(&sign, domain, domain->hostdevs->pdata[i]))
+        if (!matchesSign(&sign, domain, domain->hostdevs->pdata[i]))
             continue;
         if (found) {
             virtXmlError(doc, doc->root, error,
@@ -214,7 +214,7 @@ isUnread(const virtXmlNode *node, const char *attr)
 }
 
 static bool
-readNumber(const char *text, guint base, guint64 *ret)
+readWholeNumber(const char *text, guint base, guint64 *ret)
 {
     char *end = NULL;
 
@@ -235,7 +235,8 @@ areSame(const virtXmlNode *node, const char *attr, const char *a, const char *b)
         guint64 one, other;
 
         if (g_str_equal(numbers[i].element, node->name) && (!numbers[i].attr || g_str_equal(numbers[i].attr, attr)))
-            return readNumber(a, numbers[i].base, &one) && readNumber(b, numbers[i].base, &other) && one == other;
+            return readWholeNumber(a, numbers[i].base, &one) && readWholeNumber(b, numbers[i].base, &other) &&
+                   one == other;
     }
     return false;
 }

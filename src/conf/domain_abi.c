@@ -69,7 +69,7 @@ complainInterfaces(const Comparison *c, GError **error)
 
 /* Take the interface of the domain that has this MAC address off the list; NULL for none. */
 static virtHostdevRef *
-claim(GPtrArray *interfaces, const virtNetdev *netdev)
+takeInterface(GPtrArray *interfaces, const virtNetdev *netdev)
 {
     for (guint i = 0; i < interfaces->len; i++) {
         virtHostdevRef *ref = interfaces->pdata[i];
@@ -127,7 +127,7 @@ listHostdevs(const virtDomainRef *domain)
 }
 
 static guint
-countBefore(const GPtrArray *hostdevs, const virtXmlNode *node)
+countHostdevsBefore(const GPtrArray *hostdevs, const virtXmlNode *node)
 {
     guint n = 0;
 
@@ -139,13 +139,13 @@ countBefore(const GPtrArray *hostdevs, const virtXmlNode *node)
 /* libvirt compares hostdevs one by one, so @ref goes among those of its document where @has is among the domain's: one
  * that was attached later stands behind them there, but is shown before. */
 static void
-place(const virtDomainRef *domain, const virtHostdevRef *has, const virtDomainRef *given, virtHostdevRef *ref)
+placeHostdev(const virtDomainRef *domain, const virtHostdevRef *has, const virtDomainRef *given, virtHostdevRef *ref)
 {
     g_autoptr(GPtrArray) theirs = listHostdevs(domain), hostdevs = listHostdevs(given);
-    guint before = MIN(countBefore(theirs, has->node), hostdevs->len);
+    guint before = MIN(countHostdevsBefore(theirs, has->node), hostdevs->len);
 
     ref->behind = NULL;
-    if (before == countBefore(hostdevs, ref->node))
+    if (before == countHostdevsBefore(hostdevs, ref->node))
         return;
     if (before < hostdevs->len)
         ref->behind = hostdevs->pdata[before];
@@ -155,15 +155,15 @@ place(const virtDomainRef *domain, const virtHostdevRef *has, const virtDomainRe
 
 /* Decide about an interface of the new document: it stays one where libvirt has it as one. */
 static bool
-checkInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *given, virtHostdevRef *ref,
+matchInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *given, virtHostdevRef *ref,
                bool *ret_convert, GError **error)
 {
     const virtNetdev *netdev = VIRT_NETDEVS(ref)->pdata[0];
-    const virtHostdevRef *has = claim(c->interfaces, netdev);
+    const virtHostdevRef *has = takeInterface(c->interfaces, netdev);
 
     *ret_convert = has != NULL;
     if (has)
-        place(domain, has, given, ref);
+        placeHostdev(domain, has, given, ref);
     if (has || c->interfaces->len == 0 || virtDomainRefHasMac(domain, netdev))
         return true;
     return complainMac(c->doc, ref->node, netdev, VIRT_NETDEVS((virtHostdevRef *)c->interfaces->pdata[0])->pdata[0],
@@ -173,7 +173,7 @@ checkInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
 /* ---- hostdevs ---- */
 
 static bool
-checkHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
+matchHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
 {
     const virtHostdevRef *has;
 
@@ -207,9 +207,9 @@ checkDevices(Comparison *c, const virtDomainRef *domain, virtDomainRef *ref, GEr
         bool convert = true, ok;
 
         if (hostdev->interface)
-            ok = checkInterface(c, domain, ref, hostdev, &convert, error);
+            ok = matchInterface(c, domain, ref, hostdev, &convert, error);
         else
-            ok = checkHostdev(c, hostdev, error);
+            ok = matchHostdev(c, hostdev, error);
         if (!ok)
             return false;
         if (convert)

@@ -13,7 +13,7 @@
 /* ---- to <netdev>, to <interface> ---- */
 
 static bool
-checkNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
+checkAsNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     g_autofree char *names = virtInterfaceListOpaque(hostdev->interface);
     const char *them = "it";
@@ -28,7 +28,7 @@ checkNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error
 }
 
 static bool
-checkInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
+checkAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     if (VIRT_NETDEVS(hostdev)->len > 1) {
         virtXmlError(doc, hostdev->node, error,
@@ -50,9 +50,9 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GE
             bool ok;
 
             if (show == VIRT_DOMAIN_FORM_NETDEV)
-                ok = checkNetdev(doc, hostdev, error);
+                ok = checkAsNetdev(doc, hostdev, error);
             else
-                ok = checkInterface(doc, hostdev, error);
+                ok = checkAsInterface(doc, hostdev, error);
             if (!ok)
                 return false;
         }

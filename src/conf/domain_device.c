@@ -114,7 +114,7 @@ virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtH
 
 /* What must hold for a <hostdev> with the element @child of a setting. */
 static bool
-checkHostdev(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
+checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
 {
     const virtSettingKind *kind = virtSettingKindFind(child);
     const char *lacks = "<source> with an <address>";
@@ -148,7 +148,7 @@ checkHostdevSettings(const virtXmlDoc *doc, const virtXmlNode *node, GError **er
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 
-        if (virtSettingKindFind(child) && !checkHostdev(doc, node, child, error))
+        if (virtSettingKindFind(child) && !checkSettingPlace(doc, node, child, error))
             return false;
     }
     return true;

@@ -47,7 +47,7 @@ isMissingOr(const char **attrs, const char *name, const char *value)
 
 /* As virStrToLong does: hexadecimal with 0x, octal with 0, or decimal; 0 where it is not given. */
 static bool
-readNumber(const char **attrs, const char *name, guint64 max, guint *ret)
+readAddressNumber(const char **attrs, const char *name, guint64 max, guint *ret)
 {
     const char *text = valueOf(attrs, name);
     char *end = NULL;
@@ -66,8 +66,8 @@ readPCI(const char **attrs, virtHandle *ret)
 {
     guint domain, bus, slot, function;
 
-    if (!readNumber(attrs, "domain", G_MAXUINT32, &domain) || !readNumber(attrs, "bus", 0xff, &bus) ||
-        !readNumber(attrs, "slot", 0x1f, &slot) || !readNumber(attrs, "function", 7, &function))
+    if (!readAddressNumber(attrs, "domain", G_MAXUINT32, &domain) || !readAddressNumber(attrs, "bus", 0xff, &bus) ||
+        !readAddressNumber(attrs, "slot", 0x1f, &slot) || !readAddressNumber(attrs, "function", 7, &function))
         return false;
     virtHandleSetPCI(ret, &(const virtPCIAddress){domain, bus, slot, function});
     return true;
@@ -126,7 +126,7 @@ leadsOn(Reader *r, const char *name, const char **attrs)
 }
 
 static void
-onStart(void *opaque, const char *name, const char **attrs)
+readerOnStart(void *opaque, const char *name, const char **attrs)
 {
     Reader *r = opaque;
 
@@ -158,7 +158,7 @@ takeText(virtDomainConf *domain, const char *name, const char *text)
 }
 
 static void
-onEnd(void *opaque, const char *name)
+readerOnEnd(void *opaque, const char *name)
 {
     Reader *r = opaque;
 
@@ -173,7 +173,7 @@ onEnd(void *opaque, const char *name)
 }
 
 static void
-onCharacters(void *opaque, const char *text, int len)
+readerOnCharacters(void *opaque, const char *text, int len)
 {
     Reader *r = opaque;
 
@@ -216,15 +216,15 @@ findMetadata(const char *xml, gsize len, const char **ret_from, const char **ret
 /* Reads @xml up to @from, and from @to on.
  * @encoding: in which it is read, whatever it declares; NULL: as it declares */
 static bool
-parse(Reader *r, const char *encoding, const char *xml, const char *from, const char *to, const char *end,
-      GError **error)
+readerParse(Reader *r, const char *encoding, const char *xml, const char *from, const char *to, const char *end,
+            GError **error)
 {
     XML_Parser expat = XML_ParserCreate(encoding); /* nothing that is looked for has a namespace */
     bool ok;
 
     XML_SetUserData(expat, r);
-    XML_SetElementHandler(expat, onStart, onEnd);
-    XML_SetCharacterDataHandler(expat, onCharacters);
+    XML_SetElementHandler(expat, readerOnStart, readerOnEnd);
+    XML_SetCharacterDataHandler(expat, readerOnCharacters);
     ok = XML_Parse(expat, xml, (int)(from - xml), XML_FALSE) == XML_STATUS_OK &&
          XML_Parse(expat, to, (int)(end - to), XML_TRUE) == XML_STATUS_OK;
     if (!ok)
@@ -255,7 +255,7 @@ virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     findMetadata(xml, len, &from, &to);
-    ok = parse(&r, NULL, xml, from, to, xml + len, error);
+    ok = readerParse(&r, NULL, xml, from, to, xml + len, error);
     g_string_free(r.text, TRUE);
     if (!ok)
         return NULL;
@@ -271,7 +271,7 @@ findFirst(const char *xml, gsize len, const char *encoding, virtHandle *ret)
     Reader r = {.domain = &domain, .text = text, .depth = 2, .inside = {true, true}}; /* as below <devices> */
     const char *end = xml + strnlen(xml, len);                                        /* where it ends for libvirt */
 
-    if (!parse(&r, encoding, xml, end, end, end, NULL) || devices->len == 0)
+    if (!readerParse(&r, encoding, xml, end, end, end, NULL) || devices->len == 0)
         return false;
     *ret = g_array_index(devices, virtHandle, 0);
     return true;

@@ -98,7 +98,7 @@ compareIndexes(gconstpointer a, gconstpointer b)
 
 /* How many of @siblings begin before @place. */
 static guint
-countBefore(const GPtrArray *siblings, gsize place)
+countSiblingsBefore(const GPtrArray *siblings, gsize place)
 {
     guint from = 0, to = siblings->len;
 
@@ -118,7 +118,7 @@ static bool
 isNextTo(const virtXmlNode *node, gsize place)
 {
     const GPtrArray *siblings = node->parent->children;
-    guint there = countBefore(siblings, place), here = countBefore(siblings, node->start);
+    guint there = countSiblingsBefore(siblings, place), here = countSiblingsBefore(siblings, node->start);
 
     return there == here || there == here + 1;
 }

@@ -327,7 +327,7 @@ virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error)
 }
 
 static void
-addDevice(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
+appendHandle(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
 {
     virtHandle handle;
 
@@ -346,12 +346,12 @@ virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
     GArray *devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
 
     if (virtDomainRefIsLone(ref))
-        addDevice(doc, ref->node, devices);
+        appendHandle(doc, ref->node, devices);
     for (guint i = 0; i < ref->node->children->len; i++) {
         const virtXmlNode *child = ref->node->children->pdata[i];
 
         for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
-            addDevice(doc, child->children->pdata[j], devices);
+            appendHandle(doc, child->children->pdata[j], devices);
     }
     return devices;
 }

@@ -167,7 +167,7 @@ saysMore(const virtXmlNode *child, const virtNetdev *netdev)
 }
 
 static Place
-placeOf(const virtXmlNode *child)
+findPlace(const virtXmlNode *child)
 {
     for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
         if (virtXmlIs(child, NULL, parts[i].name))
@@ -177,13 +177,13 @@ placeOf(const virtXmlNode *child)
 }
 
 static char *
-keep(const virtXmlNode *node, const virtNetdev *netdev)
+keepChildren(const virtXmlNode *node, const virtNetdev *netdev)
 {
     GString *kept = g_string_new(NULL);
 
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
-        Place place = placeOf(child);
+        Place place = findPlace(child);
 
         if (place == PART_KEPT || (place == PART_NETDEV && saysMore(child, netdev)))
             virtInterfaceFormatChild(kept, child);
@@ -219,7 +219,7 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
         return NULL;
     }
     virtInterfaceSetUntagged(netdev);
-    kept = keep(node, netdev);
+    kept = keepChildren(node, netdev);
     if (strlen(kept) > VIRT_INTERFACE_OPAQUE_MAX) {
         virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes",
                      VIRT_INTERFACE_OPAQUE_MAX);
@@ -235,7 +235,7 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
 
 /* Move the child @name, with the white space before it, to @to. */
 static void
-move(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node, const char *name, gsize to)
+moveChild(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node, const char *name, gsize to)
 {
     const virtXmlNode *child = virtXmlChild(node, name);
     g_autofree char *text = NULL;
@@ -252,7 +252,7 @@ move(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node, const 
 /* Turn an <interface> into a <hostdev> where it stands: another name and attributes, a source address without the type
  * that it has only here, and what is no child of <hostdev> cut out. */
 static void
-convert(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
+convertToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
 {
     const virtXmlNode *source = virtXmlChild(node, "source");
     const virtXmlNode *address = virtXmlChild(source, "address");
@@ -273,12 +273,12 @@ convert(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *node)
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 
-        if (placeOf(child) != PART_HOSTDEV)
+        if (findPlace(child) != PART_HOSTDEV)
             virtXmlCut(edits, doc, child);
     }
     /* In a <hostdev> libvirt's schema wants these together; this is the order in which libvirt writes them. */
-    move(edits, doc, node, "driver", virtXmlSpaceBefore(doc, source->start));
-    move(edits, doc, node, "teaming", source->end);
+    moveChild(edits, doc, node, "driver", virtXmlSpaceBefore(doc, source->start));
+    moveChild(edits, doc, node, "teaming", source->end);
 }
 
 /* The text of @node as a <hostdev>, with the white space before it; NULL only where it grows past all limits. */
@@ -287,7 +287,7 @@ convertedText(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
     g_autoptr(virtXmlEdits) edits = virtXmlEditsNew();
 
-    convert(edits, doc, node);
+    convertToHostdev(edits, doc, node);
     return virtXmlApplyTo(edits, doc, virtXmlSpaceBefore(doc, node->start), node->end, error);
 }
 
@@ -301,7 +301,7 @@ virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHos
     gsize place;
 
     if (!ref->behind && !ref->after) {
-        convert(edits, doc, node);
+        convertToHostdev(edits, doc, node);
         return true;
     }
     if (!(text = convertedText(doc, node, error)))
@@ -394,7 +394,7 @@ virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError *
         const virtXmlNode *child = hostdev->children->pdata[i];
         g_autofree char *name = virtXmlQuote(child->name);
 
-        if (placeOf(child) == PART_HOSTDEV || virtXmlIs(child, NULL, "netdev") || virtInterfaceIs(hostdev))
+        if (findPlace(child) == PART_HOSTDEV || virtXmlIs(child, NULL, "netdev") || virtInterfaceIs(hostdev))
             continue;
         virtXmlError(doc, child, error, "<%s> of this <hostdev> cannot be said in an <interface>: keep the <hostdev>",
                      name);

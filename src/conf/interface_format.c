@@ -136,7 +136,7 @@ static const struct {
 static const char *const children[] = {"inbound", "outbound", "sndbuf"};
 
 static void
-formatAttrs(GString *out, const virtXmlNode *node)
+formatKeptAttrs(GString *out, const virtXmlNode *node)
 {
     for (guint i = 0; i < G_N_ELEMENTS(attrs); i++) {
         const char *value = virtXmlGet(node, attrs[i].attr);
@@ -179,7 +179,7 @@ virtInterfaceFormatChild(GString *out, const virtXmlNode *node)
         number = asNumber(text);
         g_string_append(inner, number);
     }
-    formatAttrs(inside, node);
+    formatKeptAttrs(inside, node);
     for (guint i = 0; i < G_N_ELEMENTS(children); i++) {
         const virtXmlNode *child = findChild(node, children[i]);
 

@@ -54,7 +54,7 @@ virtInterfaceParseOpaque(const virtInterface *interface, char **ret_text, GError
 
 /* Does @kept say more than @netdev, and nothing else? To the last unit, for it is shown in its place. */
 static bool
-agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, GError **error)
+keptAgrees(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, GError **error)
 {
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         const virtSettingAttr *info = &virtNetdevAttrs[attr];
@@ -72,7 +72,7 @@ agree(const virtXmlDoc *doc, const virtNetdev *kept, const virtNetdev *netdev, G
 /* Whoever writes metadata might have something kept that then makes another interface of it, or none of ours; or that
  * libvirt would write in another way. */
 static bool
-checkKept(virtInterface *interface, const virtNetdev *netdev, GError **error)
+checkOpaque(virtInterface *interface, const virtNetdev *netdev, GError **error)
 {
     g_autofree virtNetdev *says = NULL;
     g_autofree char *text = NULL;
@@ -80,7 +80,7 @@ checkKept(virtInterface *interface, const virtNetdev *netdev, GError **error)
     g_autoptr(GString) written = g_string_new(NULL);
 
     if (!kept || !virtXmlCheck(kept, kept->root, &keptGrammar, error) ||
-        !(says = virtInterfaceParseNetdev(kept, kept->root, error)) || !agree(kept, says, netdev, error))
+        !(says = virtInterfaceParseNetdev(kept, kept->root, error)) || !keptAgrees(kept, says, netdev, error))
         return false;
     for (guint i = 0; i < kept->root->children->len; i++)
         virtInterfaceFormatChild(written, kept->root->children->pdata[i]);
@@ -91,7 +91,7 @@ checkKept(virtInterface *interface, const virtNetdev *netdev, GError **error)
 
 /* The shape of @entry has been checked. */
 static virtInterface *
-readEntry(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
+readOpaque(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
 {
     static const virtXmlRange range = {10, 0, G_MAXINT, "it says how many interfaces stand before this one"};
     static const virtXmlLayout layout = {"", "", ""};
@@ -139,14 +139,14 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
     }
     if (!entry)
         return true;
-    if (!(interface = readEntry(doc, entry, error)))
+    if (!(interface = readOpaque(doc, entry, error)))
         return false;
     if (netdevs->len > 1) {
         virtXmlError(doc, node, error, "the metadata's <hostdev> is an <interface>, which has one netdev, and has %u",
                      netdevs->len);
         return false;
     }
-    if (!checkKept(interface, netdevs->pdata[0], &why)) {
+    if (!checkOpaque(interface, netdevs->pdata[0], &why)) {
         virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> cannot be: %s",
                      virtXmlErrorSentence(why));
         return false;

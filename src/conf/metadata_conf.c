@@ -13,7 +13,7 @@
 
 /* @children: of the entry of a device */
 static bool
-checkShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *children, GError **error)
+checkMetadataShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *children, GError **error)
 {
     const virtXmlRule rules[] = {
         {"hostdevs", "", "hostdev*", NULL, NULL},
@@ -30,7 +30,7 @@ checkShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *children,
 
 /* Read the settings of the entry @node into @entry, and the interface that it is shown as. */
 static bool
-readSettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *entry, GError **error)
+readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *entry, GError **error)
 {
     if (!virtSettingsParse(doc, node, VIRT_SETTING_PARSE_ENTRY, &entry->settings, error))
         return false;
@@ -68,7 +68,7 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GErr
     entry = g_new0(virtHostdev, 1);
     entry->line = node->line;
     entry->handle = handle;
-    if (!readSettings(doc, node, entry, error))
+    if (!readEntrySettings(doc, node, entry, error))
         g_clear_pointer(&entry, virtHostdevFree);
     return entry;
 }
@@ -85,7 +85,7 @@ virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error)
     g_autofree char *settings = virtSettingKindListChildren();
     g_autofree char *children = g_strdup_printf("source! %s interface", settings);
 
-    if (!checkShape(doc, ours, children, error))
+    if (!checkMetadataShape(doc, ours, children, error))
         return NULL;
     for (guint i = 0; i < ours->children->len; i++) {
         virtHostdev *entry = readEntry(doc, ours->children->pdata[i], seen, error);

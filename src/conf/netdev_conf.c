@@ -114,7 +114,7 @@ virtNetdevParseParts(const virtXmlDoc *doc, const virtXmlNode *node, virtSetting
 }
 
 static bool
-checkPort(const virtXmlDoc *doc, const virtXmlNode *node, const virtNetdev *netdev, GError **error)
+checkHasPort(const virtXmlDoc *doc, const virtXmlNode *node, const virtNetdev *netdev, GError **error)
 {
     if (netdev->port != VIRT_NETDEV_PORT_ANY)
         return true;
@@ -133,7 +133,7 @@ virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode 
 
     if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtNetdevParseParts(doc, node, mode, netdev, error))
         return NULL;
-    if (mode != VIRT_SETTING_PARSE_ENTRY && !checkPort(doc, node, netdev, error))
+    if (mode != VIRT_SETTING_PARSE_ENTRY && !checkHasPort(doc, node, netdev, error))
         return NULL;
     return g_steal_pointer(&netdev);
 }
@@ -156,7 +156,7 @@ virtNetdevListParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtSettin
         netdev = virtNetdevParse(doc, node, mode, error);
         if (!netdev)
             return NULL;
-        if (list->len && !checkPort(doc, node, netdev, error)) {
+        if (list->len && !checkHasPort(doc, node, netdev, error)) {
             g_free(netdev);
             return NULL;
         }

@@ -172,7 +172,7 @@ readUnknown(const virtXmlDoc *doc, virtSettings *before, GError **error)
 }
 
 static bool
-readSettings(const virtXmlDoc *doc, virtRecord *record, GError **error)
+readRecordSettings(const virtXmlDoc *doc, virtRecord *record, GError **error)
 {
     const virtXmlNode *before = virtXmlChild(doc->root, "before");
     const virtXmlNode *wanted = virtXmlChild(doc->root, "wanted");
@@ -184,7 +184,7 @@ readSettings(const virtXmlDoc *doc, virtRecord *record, GError **error)
 
 /* Has the record the shape of its version? */
 static bool
-checkShape(const virtXmlDoc *doc, bool first, GError **error)
+checkRecordShape(const virtXmlDoc *doc, bool first, GError **error)
 {
     g_autofree char *items = virtSettingKindListChildren();
     const virtXmlRule shared[] = {
@@ -274,14 +274,14 @@ virtRecordParse(const char *text, const char *file, GError **error)
         return NULL;
     }
     first = !virtXmlGet(doc->root, "version");
-    if (!checkShape(doc, first, error) || !readPhase(doc, record, error) ||
+    if (!checkRecordShape(doc, first, error) || !readPhase(doc, record, error) ||
         !virtXmlGetUInt(doc, doc->root, "began", &beganRange, &record->began, error) || !readOwner(doc, record, error))
         return NULL;
     if (first)
         located = readVF(doc, record, error);
     else
         located = readTarget(doc, record, error);
-    if (!located || !readSettings(doc, record, error))
+    if (!located || !readRecordSettings(doc, record, error))
         return NULL;
     readDriver(doc, record);
     readMarks(text + len, &record->phase);

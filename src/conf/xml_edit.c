@@ -272,7 +272,7 @@ virtXmlFindAttr(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr
 }
 
 static void
-formatAttrs(GString *out, const virtXmlNode *node)
+formatNodeAttrs(GString *out, const virtXmlNode *node)
 {
     for (guint i = 0; i < node->attrCount; i++) {
         if (strchr(node->attrs[i].name, ' '))
@@ -295,7 +295,7 @@ virtXmlFormatNode(GString *out, const virtXmlNode *node, const virtXmlLayout *la
     if (out->len > VIRT_XML_MAX)
         return;
     g_string_append_printf(out, "%s<%s%s", layout->indent, layout->prefix, node->name);
-    formatAttrs(out, node);
+    formatNodeAttrs(out, node);
     if (!*text && node->children->len == 0) {
         g_string_append(out, "/>");
         return;

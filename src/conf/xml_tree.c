@@ -117,7 +117,7 @@ virtXmlQuote(const char *value)
 }
 
 static void
-setError(const virtXmlDoc *doc, guint line, int code, GError **error, const char *port, const char *sentence)
+setSentence(const virtXmlDoc *doc, guint line, int code, GError **error, const char *port, const char *sentence)
 {
     if (doc->file)
         g_set_error(error, VIRT_ERROR, code, "%s:%u: %s%s", doc->file, line, port, sentence);
@@ -153,7 +153,7 @@ virtXmlError(const virtXmlDoc *doc, const virtXmlNode *node, GError **error, con
     va_start(args, format);
     sentence = g_strdup_vprintf(format, args);
     va_end(args);
-    setError(doc, node->line, VIRT_ERROR_INVALID, error, port, sentence);
+    setSentence(doc, node->line, VIRT_ERROR_INVALID, error, port, sentence);
 }
 
 /* The same for a document that is, or would become, too large. */
@@ -166,7 +166,7 @@ virtXmlTooLarge(const virtXmlDoc *doc, GError **error, const char *format, ...)
     va_start(args, format);
     sentence = g_strdup_vprintf(format, args);
     va_end(args);
-    setError(doc, doc->root->line, VIRT_ERROR_TOO_LARGE, error, "", sentence);
+    setSentence(doc, doc->root->line, VIRT_ERROR_TOO_LARGE, error, "", sentence);
 }
 
 /* What is wrong in a document that has no name, without the line; owned by @error. */
@@ -185,7 +185,7 @@ builderStop(Builder *b, int code, const char *sentence)
 {
     if (b->error)
         return;
-    setError(b->doc, XML_GetCurrentLineNumber(b->expat), code, &b->error, "", sentence);
+    setSentence(b->doc, XML_GetCurrentLineNumber(b->expat), code, &b->error, "", sentence);
     XML_StopParser(b->expat, XML_FALSE);
 }
 
@@ -314,7 +314,7 @@ builderLine(Builder *b, gsize at)
 }
 
 static void
-onStart(void *opaque, const char *name, const char **attrs)
+builderOnStart(void *opaque, const char *name, const char **attrs)
 {
     Builder *b = opaque;
     virtXmlNode *node;
@@ -339,7 +339,7 @@ onStart(void *opaque, const char *name, const char **attrs)
 }
 
 static void
-onEnd(void *opaque, const char *name)
+builderOnEnd(void *opaque, const char *name)
 {
     Builder *b = opaque;
     virtXmlNode *node = b->node;
@@ -354,7 +354,7 @@ onEnd(void *opaque, const char *name)
 }
 
 static void
-onCharacters(void *opaque, const char *text, int len)
+builderOnCharacters(void *opaque, const char *text, int len)
 {
     Builder *b = opaque;
 
@@ -415,8 +415,8 @@ builderOpen(Builder *b)
     XML_Parser expat = XML_ParserCreateNS(NULL, SEPARATOR);
 
     XML_SetUserData(expat, b);
-    XML_SetElementHandler(expat, onStart, onEnd);
-    XML_SetCharacterDataHandler(expat, onCharacters);
+    XML_SetElementHandler(expat, builderOnStart, builderOnEnd);
+    XML_SetCharacterDataHandler(expat, builderOnCharacters);
     XML_SetXmlDeclHandler(expat, onDeclaration);
     XML_SetStartDoctypeDeclHandler(expat, onDoctype);
     XML_SetEntityDeclHandler(expat, onEntity);
@@ -533,7 +533,7 @@ virtXmlCheckText(const virtXmlDoc *doc, gsize max, GError **error)
 }
 
 static virtXmlDoc *
-parse(const char *text, gsize len, gsize max, const char *file, GError **error)
+parseText(const char *text, gsize len, gsize max, const char *file, GError **error)
 {
     g_autoptr(virtXmlDoc) doc = g_new0(virtXmlDoc, 1);
     Builder b = {.doc = doc, .line = 1};
@@ -565,7 +565,7 @@ parse(const char *text, gsize len, gsize max, const char *file, GError **error)
 virtXmlDoc *
 virtXmlParse(const char *text, gsize len, const char *file, GError **error)
 {
-    return parse(text, len, VIRT_XML_MAX, file, error);
+    return parseText(text, len, VIRT_XML_MAX, file, error);
 }
 
 /* The same for what libvirt has written, up to VIRT_XML_WRITTEN_MAX bytes.
@@ -573,7 +573,7 @@ virtXmlParse(const char *text, gsize len, const char *file, GError **error)
 virtXmlDoc *
 virtXmlParseWritten(const char *text, gsize len, const char *file, GError **error)
 {
-    return parse(text, len, VIRT_XML_WRITTEN_MAX, file, error);
+    return parseText(text, len, VIRT_XML_WRITTEN_MAX, file, error);
 }
 
 /* The value of @node's attribute @attr, owned by the node, or NULL. */
