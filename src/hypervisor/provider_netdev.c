@@ -142,7 +142,9 @@ findRecorded(virtHost *host, const virtOwner *owner, const virtTarget *target)
     if (!record || !virtOwnerEqual(owner, &record->owner) || !virtProvisionIsRecorded(target, record, NULL))
         return 0;
     wanted = record->wanted.of[VIRT_SETTING_NETDEV];
-    return wanted->len == 1 ? ((const virtNetdev *)wanted->pdata[0])->port : 0;
+    if (wanted->len != 1)
+        return 0;
+    return ((const virtNetdev *)wanted->pdata[0])->port;
 }
 
 static void
@@ -326,9 +328,9 @@ foresee(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpo
 static bool
 isTrusted(const virtNetdev *wanted, const virtNetdev *present)
 {
-    const virtNetdev *says = virtNetdevHas(wanted, VIRT_NETDEV_TRUST) ? wanted : present;
-
-    return virtNetdevHas(says, VIRT_NETDEV_TRUST) && says->trust;
+    if (virtNetdevHas(wanted, VIRT_NETDEV_TRUST))
+        return wanted->trust;
+    return virtNetdevHas(present, VIRT_NETDEV_TRUST) && present->trust;
 }
 
 /* A MAC address that the VF's own netdev has made up is read as none, also where it is the one that was wanted. */
@@ -405,7 +407,9 @@ getNetdev(const virtTarget *target, guint number)
 {
     const virtPort *port = virtVFGetPort(vfOf(target), number, NULL);
 
-    return port ? g_strdup(port->ifname) : NULL;
+    if (!port)
+        return NULL;
+    return g_strdup(port->ifname);
 }
 
 const virtProvider virtProviderNetdev = {

@@ -74,7 +74,9 @@ comparePlaces(const void *a, const void *b)
     const virtTarget *y = (*(PrepareStep *const *)b)->place;
     int parents = virtHandleCompare(&x->parent, &y->parent);
 
-    return parents ? parents : (x->index > y->index) - (x->index < y->index);
+    if (parents != 0)
+        return parents;
+    return (x->index > y->index) - (x->index < y->index);
 }
 
 static bool

@@ -34,7 +34,10 @@ virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError
 void
 virtProvisionPrefix(GError **error, const virtHostdev *hostdev)
 {
-    g_prefix_error(error, "%s: ", hostdev->interface ? "<interface type='hostdev'>" : "<hostdev>");
+    if (hostdev->interface)
+        g_prefix_error(error, "<interface type='hostdev'>: ");
+    else
+        g_prefix_error(error, "<hostdev>: ");
 }
 
 /* The device of @hostdev, as far as it has to be known to take its parent's lock. */

@@ -51,6 +51,7 @@ virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *
 {
     Fields fields = {.n = 0};
     g_autofree char *message = NULL;
+    const char *priority = level & G_LOG_LEVEL_WARNING ? "4" : "6"; /* syslog's; see sd-daemon(3) */
     char vf[12], port[12];
     va_list args;
 
@@ -59,7 +60,7 @@ virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *
     va_end(args);
     g_snprintf(vf, sizeof(vf), "%d", record->index);
     addField(&fields, "MESSAGE", message);
-    addField(&fields, "PRIORITY", level & G_LOG_LEVEL_WARNING ? "4" : "6"); /* syslog's; see sd-daemon(3) */
+    addField(&fields, "PRIORITY", priority);
     addField(&fields, "GLIB_DOMAIN", "libvirt-hostdev");
     addField(&fields, "MESSAGE_ID", messageId);
     addField(&fields, "DOMAIN_UUID", record->owner.uuid);

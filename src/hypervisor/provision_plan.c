@@ -223,7 +223,8 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtH
         addProblem(rows, target, wanted->number, error);
         return;
     }
-    first = end = rows->len;
+    first = rows->len;
+    end = first;
     for (guint i = 0; i < all->len; i++) {
         addAttrs(host, rows, target, all->pdata[i], present->pdata[i]);
         if (i > 0)

@@ -23,10 +23,18 @@ processStart(guint64 pid)
 
     if (pid == 0)
         return 0;
-    if (!g_file_get_contents(path, &text, NULL, &problem) || !(rest = strrchr(text, ')')))
-        return g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? 0 : START_UNKNOWN;
+    if (!g_file_get_contents(path, &text, NULL, &problem)) {
+        if (g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return 0;
+        return START_UNKNOWN;
+    }
+    rest = strrchr(text, ')');
+    if (!rest)
+        return START_UNKNOWN;
     fields = g_strsplit(rest + 1, " ", -1); /* fields[1] is field 3 */
-    return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : START_UNKNOWN;
+    if (g_strv_length(fields) <= 20)
+        return START_UNKNOWN;
+    return g_ascii_strtoull(fields[20], NULL, 10);
 }
 
 /* Somebody who may have devices.
@@ -407,10 +415,15 @@ virtProvisionRecordDescribe(const virtRecord *record)
     GString *text = g_string_new(NULL);
 
     for (guint k = 0; virtProviders[k]; k++) {
-        if (record->wanted.of[k]->len > 0)
-            g_string_append_printf(text, "%s%ss", text->len ? " and " : "", virtProviders[k]->kind->info->name);
+        if (record->wanted.of[k]->len == 0)
+            continue;
+        if (text->len > 0)
+            g_string_append(text, " and ");
+        g_string_append_printf(text, "%ss", virtProviders[k]->kind->info->name);
     }
-    g_string_append_printf(text, "%sof %s (", text->len ? " " : "settings ", record->handle.name);
+    if (text->len == 0)
+        g_string_append(text, "settings");
+    g_string_append_printf(text, " of %s (", record->handle.name);
     if (record->index >= 0)
         g_string_append_printf(text, "VF %d of %s)", record->index, record->parent.name);
     else

@@ -385,7 +385,10 @@ releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtBac
         for (guint i = 0; i < rest->len; i++) {
             virtRecord *record = rest->pdata[i];
 
-            g_ptr_array_add(virtHandleEqual(&record->parent, &first->parent) ? same : others, record);
+            if (virtHandleEqual(&record->parent, &first->parent))
+                g_ptr_array_add(same, record);
+            else
+                g_ptr_array_add(others, record);
         }
         releaseAt(host, &first->parent, same, listed, back, problems);
         g_ptr_array_unref(rest);
@@ -401,8 +404,11 @@ reportAll(const GPtrArray *problems, GError **error)
 
     if (problems->len == 0)
         return true;
-    for (guint i = 0; i < problems->len; i++)
-        g_string_append_printf(text, "%s%s", i ? "\n" : "", ((GError *)problems->pdata[i])->message);
+    for (guint i = 0; i < problems->len; i++) {
+        if (i > 0)
+            g_string_append_c(text, '\n');
+        g_string_append(text, ((GError *)problems->pdata[i])->message);
+    }
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, text->str);
     return false;
 }

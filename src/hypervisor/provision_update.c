@@ -355,13 +355,14 @@ checkKinds(const GPtrArray *targets, const virtHostdev *hostdev, const virtRecor
     const virtTarget *first = targets->pdata[0];
 
     for (guint k = 0; virtProviders[k]; k++) {
+        const char *verb = hostdev->settings.of[k]->len > 0 ? "add" : "take away";
         g_autofree char *device = NULL;
 
         if ((hostdev->settings.of[k]->len > 0) == (record->wanted.of[k]->len > 0))
             continue;
         device = virtTargetDescribe(first, 0);
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "Cannot %s the <%s> of %s while a guest has it. " ADVICE,
-                    hostdev->settings.of[k]->len > 0 ? "add" : "take away", virtProviders[k]->kind->info->name, device);
+                    verb, virtProviders[k]->kind->info->name, device);
         return false;
     }
     return true;
@@ -398,12 +399,13 @@ virtProvisionUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord
                         GError **error)
 {
     g_autoptr(virtTarget) place = virtProvisionLocate(host, hostdev, error);
-    g_autoptr(virtStateLock) lock = place ? virtProvisionLock(host, &place->parent, error) : NULL;
+    g_autoptr(virtStateLock) lock = NULL;
     g_autoptr(GPtrArray) targets = NULL;
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) local = NULL;
 
-    if (!lock || !virtTargetIsStill(host, place, error) || !(targets = virtProvisionOpen(host, owner, hostdev, error)))
+    if (!place || !(lock = virtProvisionLock(host, &place->parent, error)) || !virtTargetIsStill(host, place, error) ||
+        !(targets = virtProvisionOpen(host, owner, hostdev, error)))
         return false;
     record = loadRecord(host, owner, targets->pdata[0], &local);
     if (seen && record && !virtProvisionRecordIsSame(seen, record))

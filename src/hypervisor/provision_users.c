@@ -42,9 +42,13 @@ readPid(const char *text, const char *end)
 {
     static const char attr[] = " pid='";
     const char *tag = memmem(text, (gsize)(end - text), "<domstatus", strlen("<domstatus"));
-    const char *pid = tag ? memmem(tag, (gsize)(end - tag), attr, strlen(attr)) : NULL;
+    const char *pid = NULL;
 
-    return pid ? g_ascii_strtoull(pid + strlen(attr), NULL, 10) : 0;
+    if (tag)
+        pid = memmem(tag, (gsize)(end - tag), attr, strlen(attr));
+    if (!pid)
+        return 0;
+    return g_ascii_strtoull(pid + strlen(attr), NULL, 10);
 }
 
 static const char *
@@ -53,7 +57,9 @@ findDomain(const char *text, gsize len)
     static const char tag[] = "<domain";
     const char *at = memmem(text, len, tag, strlen(tag));
 
-    return at && strchr(" >", at[strlen(tag)]) ? at : NULL;
+    if (!at || !strchr(" >", at[strlen(tag)]))
+        return NULL;
+    return at;
 }
 
 /* Adds the domain of @text, libvirt's file about it, to @guests, if it has any device of the host. */
@@ -62,9 +68,12 @@ addGuest(GPtrArray *guests, const char *text, gsize len, GError **error)
 {
     static const char close[] = "</domain>";
     const char *from = findDomain(text, len);
-    const char *to = from ? g_strrstr_len(from, (gssize)(text + len - from), close) : NULL;
+    const char *to = NULL;
     virtDomainConf *domain;
     Guest *guest;
+
+    if (from)
+        to = g_strrstr_len(from, (gssize)(text + len - from), close);
 
     if (!to) {
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID, "it holds no whole <domain>");
@@ -196,7 +205,11 @@ static char *
 describeProcess(virtHost *host, const virtVFIOUser *user)
 {
     g_autofree char *comm = virtHostRead(host, NULL, "proc/%" G_GUINT64_FORMAT "/comm", user->pid);
-    g_autofree char *shown = virtXmlQuote(comm ? comm : "?");
+    g_autofree char *shown = NULL;
+
+    if (!comm)
+        comm = g_strdup("?");
+    shown = virtXmlQuote(comm);
 
     return g_strdup_printf("process %" G_GUINT64_FORMAT " (%s), which has %s open", user->pid, shown, user->file);
 }
@@ -369,8 +382,11 @@ addUser(virtHost *host, const GArray *devices, const virtPCIAddress *vf, GString
         user = g_strdup("this domain itself");
     else if (!findUser(host, &handle, &nobody, true, &user, error))
         return false;
-    if (user)
-        g_string_append_printf(users, "%s%s by %s", users->len ? ", " : "", handle.name, user);
+    if (!user)
+        return true;
+    if (users->len > 0)
+        g_string_append(users, ", ");
+    g_string_append_printf(users, "%s by %s", handle.name, user);
     return true;
 }
 
