@@ -69,7 +69,7 @@ virtDriftMonitorFree(virtDriftMonitor *watch)
 }
 
 static Memory *
-remember(virtDriftMonitor *watch, const virtRecord *record)
+rememberDevice(virtDriftMonitor *watch, const virtRecord *record)
 {
     g_autofree char *text = virtRecordFormat(record);
     Memory *memory = g_hash_table_lookup(watch->devices, &record->handle);
@@ -173,7 +173,7 @@ tellPutBack(virtHost *host, Memory *memory, const virtDrift *drift)
 }
 
 static void
-putBack(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
+restoreDrift(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
 {
     g_autofree char *device = NULL;
     g_autoptr(GError) error = NULL;
@@ -212,7 +212,7 @@ static void
 lookAt(virtHost *host, const virtDrift *drift, void *opaque)
 {
     const Look *look = opaque;
-    Memory *memory = remember(look->watch, drift->record);
+    Memory *memory = rememberDevice(look->watch, drift->record);
 
     if (g_error_matches(drift->problem, VIRT_ERROR, VIRT_ERROR_BUSY)) /* we come again */
         return;
@@ -225,7 +225,7 @@ lookAt(virtHost *host, const virtDrift *drift, void *opaque)
     if (!virtDriftIsAny(drift))
         tellProblem(memory, drift, NULL, NULL);
     else if (look->enforce)
-        putBack(host, memory, drift, look->now);
+        restoreDrift(host, memory, drift, look->now);
 }
 
 /* Drop what is remembered of VFs at PFs that were looked at and nobody has any more. */
@@ -245,7 +245,7 @@ forgetGone(virtDriftMonitor *watch, GHashTable *pfs)
 }
 
 static void
-dropOthers(GPtrArray *records, GHashTable *pfs)
+dropOtherParents(GPtrArray *records, GHashTable *pfs)
 {
     for (guint i = records->len; i-- > 0;) {
         if (!g_hash_table_contains(pfs, ((const virtRecord *)records->pdata[i])->parent.name))
@@ -270,7 +270,7 @@ virtDriftMonitorLook(virtDriftMonitor *watch, virtHost *host, GHashTable *pfs, b
     if (!records)
         return false;
     if (pfs)
-        dropOthers(records, pfs);
+        dropOtherParents(records, pfs);
     watch->round++;
     virtProvisionDrift(host, records, lookAt, &look);
     forgetGone(watch, pfs);

@@ -106,7 +106,7 @@ isStill(virtHost *host, const virtTarget *target, GError **error)
 }
 
 static bool
-isGone(virtHost *host, const virtRecord *record, bool *ret, GError **error)
+isVFGone(virtHost *host, const virtRecord *record, bool *ret, GError **error)
 {
     g_autoptr(GError) missing = NULL;
     virtPCIAddress pf, address;
@@ -201,7 +201,7 @@ checkPort(const virtTarget *target, gconstpointer setting, GError **error)
 }
 
 static bool
-checkHost(virtHost *host, const virtTarget *target, GError **error)
+checkNetdevsOnHost(virtHost *host, const virtTarget *target, GError **error)
 {
     return virtVFCheckNetdevs(host, vfOf(target), error);
 }
@@ -219,7 +219,7 @@ isAmong(const GArray *ports, guint port)
 /* Has the VF all the ports of @wanted? Also where nothing would be written there: a record would say that it has. Where
  * nobody says which ports the VF has, a write finds out, by what the driver does with it. */
 static bool
-checkNumbers(virtHost *host, const virtTarget *target, const GPtrArray *wanted, GError **error)
+checkHasPorts(virtHost *host, const virtTarget *target, const GPtrArray *wanted, GError **error)
 {
     const virtVF *vf = vfOf(target);
     g_autoptr(GArray) ports = NULL;
@@ -351,8 +351,8 @@ hasMadeUp(virtHost *host, const virtVF *vf, const virtNetdev *wanted)
 
 /* A VLAN of @before that the card did not let anybody take away is still there, and nobody's change. */
 static guint
-findDrift(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer before, gconstpointer present,
-          guint bits)
+findNetdevDrift(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer before,
+                gconstpointer present, guint bits)
 {
     static const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC), vlan = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     const virtNetdev *set = wanted, *was = before, *now = present;
@@ -368,7 +368,7 @@ findDrift(virtHost *host, const virtTarget *target, gconstpointer wanted, gconst
 
 /* Of what nobody asks for it is not said: that stays. */
 static void
-warnUnknown(virtHost *host, const virtTarget *target, gconstpointer before, gconstpointer wanted)
+warnUnknownAttrs(virtHost *host, const virtTarget *target, gconstpointer before, gconstpointer wanted)
 {
     const virtNetdev *was = before, *set = wanted;
     const virtVF *vf = vfOf(target);
@@ -393,7 +393,7 @@ warnUnknown(virtHost *host, const virtTarget *target, gconstpointer before, gcon
 /* ---- words ---- */
 
 static char *
-describe(const virtTarget *target, guint number)
+describePort(const virtTarget *target, guint number)
 {
     const virtVF *vf = vfOf(target);
 
@@ -419,21 +419,21 @@ const virtProvider virtProviderNetdev = {
     .open = openVF,
     .close = closeVF,
     .isStill = isStill,
-    .isGone = isGone,
+    .isGone = isVFGone,
     .resolve = resolve,
     .follow = follow,
     .check = checkPort,
-    .checkHost = checkHost,
-    .checkNumbers = checkNumbers,
+    .checkHost = checkNetdevsOnHost,
+    .checkNumbers = checkHasPorts,
     .read = readPorts,
     .set = setPorts,
     .tryMany = tryMany,
     .restore = restorePorts,
     .finish = probeAgain,
     .foresee = foresee,
-    .findDrift = findDrift,
-    .warnUnknown = warnUnknown,
-    .describe = describe,
+    .findDrift = findNetdevDrift,
+    .warnUnknown = warnUnknownAttrs,
+    .describe = describePort,
     .getNetdev = getNetdev,
 };
 

@@ -230,7 +230,7 @@ setSteps(virtHost *host, const GPtrArray *steps, GError **error)
 
 /* Forget what was remembered of numbers that @target has turned out not to mean. True if there was any. */
 static bool
-dropOthers(const virtTarget *target, GPtrArray *before)
+dropOtherNumbers(const virtTarget *target, GPtrArray *before)
 {
     if (!target->maybe)
         return false;
@@ -253,7 +253,7 @@ forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
         for (guint t = 0; t < step->targets->len; t++) {
             const virtTarget *target = step->targets->pdata[t];
 
-            any |= dropOthers(target, step->record->before.of[target->kind]);
+            any |= dropOtherNumbers(target, step->record->before.of[target->kind]);
         }
         if (any && !virtProvisionRecordSave(host, step->record, VIRT_PHASE_ACTIVE, error))
             return false;
@@ -303,7 +303,7 @@ keepOld(virtHost *host, const PrepareStep *step, GError **error)
 
 /* Undo the first @count of @steps, whose records are written. Adds a GError to @problems for each failure. */
 static void
-rollBack(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problems)
+rollBackSteps(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *problems)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new();
     g_autoptr(GPtrArray) failed = NULL;
@@ -342,7 +342,7 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
         return true;
     host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
     host->counts[VIRT_COUNT_ROLLBACKS]++;
-    rollBack(host, steps, (guint)saved.written, problems);
+    rollBackSteps(host, steps, (guint)saved.written, problems);
     told = g_string_new(cause->message);
     for (guint i = 0; i < problems->len; i++)
         g_string_append_printf(told, " Putting back failed too: %s", ((GError *)problems->pdata[i])->message);
@@ -388,7 +388,7 @@ readAll(virtHost *host, const PrepareStep *step, GError **error)
 }
 
 static bool
-checkHost(virtHost *host, const PrepareStep *step, GError **error)
+checkStepHost(virtHost *host, const PrepareStep *step, GError **error)
 {
     for (guint t = 0; t < step->targets->len; t++) {
         if (!virtTargetCheckHost(host, step->targets->pdata[t], error))
@@ -407,12 +407,12 @@ makeReady(virtHost *host, const virtOwner *owner, guint64 began, PrepareStep *st
     for (guint t = 0; t < step->targets->len; t++)
         g_clear_pointer(&((virtTarget *)step->targets->pdata[t])->present, g_ptr_array_unref);
     return virtProvisionCheckUsable(step->targets, step->hostdev, error) && claim(host, owner, began, step, error) &&
-           (!owner->uuid || checkHost(host, step, error)) && readAll(host, step, error);
+           (!owner->uuid || checkStepHost(host, step, error)) && readAll(host, step, error);
 }
 
 /* Take the devices of @steps and set them, or none. */
 static bool
-take(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray *steps, GError **error)
+takeSteps(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray *steps, GError **error)
 {
     for (guint i = 0; i < steps->len; i++) {
         if (!makeReady(host, owner, began, steps->pdata[i], error))
@@ -446,7 +446,7 @@ virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *ho
         if (!look(host, owner, steps->pdata[i], error))
             return false;
     }
-    while (!take(host, owner, began, steps, &problem)) {
+    while (!takeSteps(host, owner, began, steps, &problem)) {
         if (!followTries(host, steps)) {
             g_propagate_error(error, g_steal_pointer(&problem));
             return false;

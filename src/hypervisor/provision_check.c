@@ -4,10 +4,11 @@
  * What prepare, restore, update and plan ask before anything is changed. Nothing here changes anything.
  */
 #include "hypervisor/provision.h"
-#include "util/virerror.h"
-#include "util/virstatefile.h"
 
 #include <string.h>
+
+#include "util/virerror.h"
+#include "util/virstatefile.h"
 
 /* May @owner take the device of @record?
  */
@@ -142,7 +143,7 @@ virtProvisionIsRecorded(const virtTarget *target, const virtRecord *record, GErr
 /* Does what @old knows only wait to be put back? A domain that asks for a device and does not run cannot be using it.
  */
 static bool
-isOver(virtHost *host, const virtOwner *owner, const virtRecord *old)
+onlyWaits(virtHost *host, const virtOwner *owner, const virtRecord *old)
 {
     if (!virtOwnerEqual(owner, &old->owner))
         return virtProvisionRecordIsLeft(host, old);
@@ -211,7 +212,7 @@ virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *ta
 
     if (virtProvisionRecordExists(host, handle) && !(old = virtProvisionRecordLoad(host, handle, error)))
         return false;
-    *ret_over = old && isOver(host, owner, old);
+    *ret_over = old && onlyWaits(host, owner, old);
     if (old && !*ret_over && !checkOld(owner, targets, old, error))
         return false;
     if (old && !areRecorded(targets, old, error))

@@ -115,7 +115,7 @@ driftClear(virtDrift *drift)
 
 /* @problem: what keeps the device from being looked at, or NULL; taken */
 static void
-tell(virtHost *host, const virtRecord *record, GError *problem, virtDriftFunc func, void *opaque)
+tellDrift(virtHost *host, const virtRecord *record, GError *problem, virtDriftFunc func, void *opaque)
 {
     virtDrift drift = {.record = record, .problem = problem};
 
@@ -133,11 +133,11 @@ lookAtDevice(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *o
     g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &seen->handle, &problem);
 
     if (record)
-        tell(host, record, NULL, func, opaque);
+        tellDrift(host, record, NULL, func, opaque);
     else if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         g_error_free(problem); /* it was given back meanwhile */
     else
-        tell(host, seen, problem, func, opaque);
+        tellDrift(host, seen, problem, func, opaque);
 }
 
 static void
@@ -156,7 +156,7 @@ lookAtParent(virtHost *host, const virtHandle *parent, const GPtrArray *seen, vi
         if (lock)
             lookAtDevice(host, record, func, opaque);
         else
-            tell(host, record, g_error_copy(error), func, opaque);
+            tellDrift(host, record, g_error_copy(error), func, opaque);
     }
 }
 

@@ -12,33 +12,33 @@ typedef struct {
 } Fields;
 
 static void
-addField(Fields *fields, const char *key, const char *value)
+appendField(Fields *fields, const char *key, const char *value)
 {
     if (value)
         fields->fields[fields->n++] = (GLogField){key, value, -1};
 }
 
 static void
-addSetting(Fields *fields, const virtPlanRow *row, char port[12])
+appendSetting(Fields *fields, const virtPlanRow *row, char port[12])
 {
     g_snprintf(port, 12, "%u", row->port);
-    addField(fields, "PORT", port);
-    addField(fields, "SETTING", row->attr);
-    addField(fields, "WANTED", row->to);
-    addField(fields, "FOUND", row->from);
+    appendField(fields, "PORT", port);
+    appendField(fields, "SETTING", row->attr);
+    appendField(fields, "WANTED", row->to);
+    appendField(fields, "FOUND", row->from);
 }
 
 static void
-addDevice(Fields *fields, const virtRecord *record, const char *vf)
+appendDevice(Fields *fields, const virtRecord *record, const char *vf)
 {
     if (record->index < 0) {
-        addField(fields, "DEVICE", record->handle.name);
-        addField(fields, "PARENT", record->parent.name);
+        appendField(fields, "DEVICE", record->handle.name);
+        appendField(fields, "PARENT", record->parent.name);
         return;
     }
-    addField(fields, "PCI_ADDR", record->handle.name);
-    addField(fields, "PF", record->parent.name);
-    addField(fields, "VF", vf);
+    appendField(fields, "PCI_ADDR", record->handle.name);
+    appendField(fields, "PF", record->parent.name);
+    appendField(fields, "VF", vf);
 }
 
 /* Tell the journal, or whoever has taken over GLib's log, about a device.
@@ -59,15 +59,15 @@ virtProvisionLog(const char *messageId, GLogLevelFlags level, const virtRecord *
     message = g_strdup_vprintf(format, args);
     va_end(args);
     g_snprintf(vf, sizeof(vf), "%d", record->index);
-    addField(&fields, "MESSAGE", message);
-    addField(&fields, "PRIORITY", priority);
-    addField(&fields, "GLIB_DOMAIN", "libvirt-hostdev");
-    addField(&fields, "MESSAGE_ID", messageId);
-    addField(&fields, "DOMAIN_UUID", record->owner.uuid);
-    addField(&fields, "DOMAIN_NAME", record->owner.name);
-    addDevice(&fields, record, vf);
+    appendField(&fields, "MESSAGE", message);
+    appendField(&fields, "PRIORITY", priority);
+    appendField(&fields, "GLIB_DOMAIN", "libvirt-hostdev");
+    appendField(&fields, "MESSAGE_ID", messageId);
+    appendField(&fields, "DOMAIN_UUID", record->owner.uuid);
+    appendField(&fields, "DOMAIN_NAME", record->owner.name);
+    appendDevice(&fields, record, vf);
     if (row)
-        addSetting(&fields, row, port);
+        appendSetting(&fields, row, port);
     g_log_structured_array(level, fields.fields, fields.n);
 }
 

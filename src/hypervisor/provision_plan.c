@@ -30,7 +30,7 @@ virtPlanRowDescribe(const virtPlanRow *row, const char *port)
 
 /* @target: NULL where the device could not be found */
 static virtPlanRow *
-addRow(GPtrArray *rows, const virtHandle *handle, const virtTarget *target, guint number)
+addPlanRow(GPtrArray *rows, const virtHandle *handle, const virtTarget *target, guint number)
 {
     virtPlanRow *row = g_new0(virtPlanRow, 1);
 
@@ -47,7 +47,7 @@ addRow(GPtrArray *rows, const virtHandle *handle, const virtTarget *target, guin
 static void
 addProblem(GPtrArray *rows, const virtTarget *target, guint number, const GError *error)
 {
-    addRow(rows, &target->handle, target, number)->problem = g_strdup(error->message);
+    addPlanRow(rows, &target->handle, target, number)->problem = g_strdup(error->message);
 }
 
 /* NULL where it is not reported; a value that may or may not have been set, as such. */
@@ -69,7 +69,7 @@ virtPlanRowAdd(GPtrArray *rows, const virtTarget *target, const virtSetting *wan
                guint attr)
 {
     const virtSettingInfo *info = virtTargetInfo(target);
-    virtPlanRow *row = addRow(rows, &target->handle, target, wanted->number);
+    virtPlanRow *row = addPlanRow(rows, &target->handle, target, wanted->number);
 
     row->attr = info->attrs[attr].name;
     row->title = info->attrs[attr].title;
@@ -266,7 +266,7 @@ planTarget(virtHost *host, GPtrArray *rows, const virtTarget *target, const virt
 
 /* Adds a row if something on the host uses the device. */
 static bool
-checkHost(virtHost *host, const GPtrArray *targets, GError **error)
+planHost(virtHost *host, const GPtrArray *targets, GError **error)
 {
     for (guint i = 0; i < targets->len; i++) {
         if (!virtTargetCheckHost(host, targets->pdata[i], error))
@@ -284,12 +284,12 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
     Past past = {NULL, false};
 
     if (!targets) {
-        addRow(rows, &hostdev->handle, NULL, 0)->problem = g_strdup(error->message);
+        addPlanRow(rows, &hostdev->handle, NULL, 0)->problem = g_strdup(error->message);
         return;
     }
     for (guint i = 0; i < targets->len; i++)
         virtTargetResolve(host, owner, targets->pdata[i]);
-    if (!virtProvisionMayTake(host, owner, targets, &old, &past.over, &error) || !checkHost(host, targets, &error))
+    if (!virtProvisionMayTake(host, owner, targets, &old, &past.over, &error) || !planHost(host, targets, &error))
         addProblem(rows, targets->pdata[0], 0, error);
     past.record = old;
     past.over = past.over && old;
@@ -327,6 +327,6 @@ virtProvisionPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
         g_autoptr(GError) error = NULL;
 
         if (!virtProvisionCheckPF(host, handle, devices, &error))
-            addRow(rows, handle, NULL, 0)->problem = g_strdup(error->message);
+            addPlanRow(rows, handle, NULL, 0)->problem = g_strdup(error->message);
     }
 }

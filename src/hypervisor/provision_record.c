@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "hypervisor/provision_record.h"
-#include "util/virerror.h"
-#include "util/virstatefile.h"
 
 #include <string.h>
+
+#include "util/virerror.h"
+#include "util/virstatefile.h"
 
 #define START_UNKNOWN G_MAXUINT64
 
@@ -81,7 +82,7 @@ virtOwnerEqual(const virtOwner *a, const virtOwner *b)
 
 /* Says that the owner of @record is taken to be there, which it returns. */
 static bool
-warnUnknown(virtHost *host, const virtRecord *record, const char *why)
+warnUnknownOwner(virtHost *host, const virtRecord *record, const char *why)
 {
     virtHostWarn(host, "Domain '%s' is taken to have %s %s still, because that cannot be looked up: %s",
                  record->owner.name, virtHandleGetNoun(&record->handle), record->handle.name, why);
@@ -106,7 +107,7 @@ virtProvisionRecordHasGuest(virtHost *host, const virtRecord *record)
     path = virtHostPath(host, "run/libvirt/qemu/%s.xml", owner->name);
     if (!g_file_get_contents(path, &text, NULL, &problem))
         return !g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT) &&
-               warnUnknown(host, record, problem->message);
+               warnUnknownOwner(host, record, problem->message);
     return strstr(text, owner->uuid);
 }
 
@@ -118,7 +119,7 @@ virtProvisionRecordHasStarter(virtHost *host, const virtRecord *record)
 
     if (start == 0 || start == record->owner.start)
         return start != 0;
-    return (start == START_UNKNOWN && warnUnknown(host, record, "/proc cannot be read")) ||
+    return (start == START_UNKNOWN && warnUnknownOwner(host, record, "/proc cannot be read")) ||
            record->owner.start == START_UNKNOWN;
 }
 

@@ -258,8 +258,8 @@ reverse(virtHost *host, const GPtrArray *targets, const virtRecord *record, cons
 
 /* Make the device, and its record, what they were with @old. A failure here is told beside @cause. */
 static void
-rollBack(virtHost *host, const GPtrArray *targets, virtRecord *record, const virtSettings *old, virtPhase phase,
-         const GError *cause, GError **error)
+rollBackUpdate(virtHost *host, const GPtrArray *targets, virtRecord *record, const virtSettings *old, virtPhase phase,
+               const GError *cause, GError **error)
 {
     g_auto(virtSettings) made = {{NULL}};
     g_autoptr(GString) told = g_string_new(cause->message);
@@ -317,13 +317,13 @@ change(virtHost *host, const GPtrArray *targets, virtRecord *record, GError **er
         return false;
     if (setGoals(host, targets, &goals, &cause) && saveWanted(host, record, &new, VIRT_PHASE_ACTIVE, &cause))
         return true;
-    rollBack(host, targets, record, &old, phase, cause, error);
+    rollBackUpdate(host, targets, record, &old, phase, cause, error);
     return false;
 }
 
 /* What the document leaves to the device is what the record says. */
 static void
-followRecord(const GPtrArray *targets, const virtRecord *record)
+resolveFromRecord(const GPtrArray *targets, const virtRecord *record)
 {
     for (guint i = 0; i < targets->len; i++) {
         virtTarget *target = targets->pdata[i];
@@ -416,7 +416,7 @@ virtProvisionUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord
         g_propagate_error(error, g_steal_pointer(&local));
         return false;
     }
-    followRecord(targets, record);
+    resolveFromRecord(targets, record);
     if (!checkAll(host, owner, hostdev, targets, record, error) || !change(host, targets, record, error))
         return false;
     virtProvisionLogRecord(VIRT_MESSAGE_ID_SET, "Updated", record);

@@ -11,13 +11,14 @@
  * when that user has ended.
  */
 #include "hypervisor/provision.h"
-#include "util/virerror.h"
-#include "util/virpci.h"
-#include "util/virvfio.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "util/virerror.h"
+#include "util/virpci.h"
+#include "util/virvfio.h"
 
 #define GUESTS_DIR "run/libvirt/qemu"
 
