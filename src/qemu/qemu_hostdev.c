@@ -5,14 +5,15 @@
  * calls.
  */
 #include "qemu/qemu_hostdev.h"
-#include "hypervisor/provision_drift.h"
-#include "util/virerror.h"
 
 #include <string.h>
 
+#include "hypervisor/provision_drift.h"
+#include "util/virerror.h"
+
 /* A device that is given away may be the PF of VFs that others have; that is for every domain with such a device. */
 static bool
-checkPFs(virtHost *host, const char *xml, gsize len, GError **error)
+checkGivenPFs(virtHost *host, const char *xml, gsize len, GError **error)
 {
     g_autoptr(virtDomainConf) domain = NULL;
 
@@ -42,7 +43,7 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
             name, VIRT_XML_WRITTEN_MAX);
         return false;
     }
-    if (!checkPFs(host, xml, len, error))
+    if (!checkGivenPFs(host, xml, len, error))
         return false;
     if (!virtDomainMentionsUs(xml, len))
         return true;
@@ -113,7 +114,8 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
         return false;
     if (records->len == 0)
         return true;
-    domain = xml ? virtDomainConfParseDevices(xml, len, NULL) : NULL;
+    if (xml)
+        domain = virtDomainConfParseDevices(xml, len, NULL);
     if (!(uuid = uuidOf(domain, records, name)))
         return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
