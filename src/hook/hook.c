@@ -9,9 +9,7 @@
  *
  * It may load it for nothing, but never leave it out: what is not understood here is left to the module.
  */
-#include "conf/domain_conf.h"
 #include "hook/hook.h"
-#include "util/virstatefile.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -22,6 +20,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "conf/domain_conf.h"
+#include "util/virstatefile.h"
 
 #define READ_FIRST 65536 /* bytes: what a pipe holds, and more than most domains have */
 
@@ -71,10 +72,13 @@ static bool
 hasRecords(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *dir = NULL;
     const struct dirent *entry;
     struct stat st;
     bool found;
+
+    if (fd >= 0)
+        dir = fdopendir(fd);
 
     if (!dir)
         return errno != ENOENT;
@@ -91,11 +95,13 @@ hasRecords(const char *path)
 static bool
 grow(char **text, size_t *room, size_t len)
 {
-    size_t wanted = *room ? 2 * *room : READ_FIRST;
+    size_t wanted = READ_FIRST;
     char *more;
 
     if (len < *room)
         return true;
+    if (*room > 0)
+        wanted = 2 * *room;
     if (!(more = realloc(*text, wanted + 1))) /* and the NUL behind it */
         return false;
     *text = more;
@@ -112,7 +118,9 @@ readInput(void)
     ssize_t got = 1;
 
     while (got != 0 && len <= VIRT_XML_WRITTEN_MAX) {
-        got = grow(&text, &room, len) ? read(STDIN_FILENO, text + len, room - len) : -1;
+        got = -1;
+        if (grow(&text, &room, len))
+            got = read(STDIN_FILENO, text + len, room - len);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
@@ -136,18 +144,21 @@ isConcerned(const struct Step *step, const virtHookInput *input)
     if (step->ask == ASK_RECORDS || !input->xml || input->len > VIRT_XML_WRITTEN_MAX)
         return true;
     return virtDomainMentionsUs(input->xml, input->len) ||
-           (step->withHostdevs && virtDomainFindWord(input->xml, input->len, "hostdev", strlen("hostde")));
+           (step->withHostdevs && virtDomainFindWord(input->xml, input->len, "hostdev", strlen("hostde")) != NULL);
 }
 
 /* The module is next to the other libraries, in a directory of its own: the program's RUNPATH says where. It is itself
  * linked so that all it lacks is found out here; what its libraries lack of each other, they look for when they need
  * it, as at the start of any program, for to look for all of it takes half as long again. */
 static int
-run(int argc, char **argv, const virtHookInput *input)
+runModule(int argc, char **argv, const virtHookInput *input)
 {
     void *module = dlopen(VIRT_HOOK_MODULE, RTLD_LAZY | RTLD_LOCAL);
-    void *function = module ? dlsym(module, VIRT_HOOK_RUN) : NULL;
+    void *function = NULL;
     int (*runHook)(int, char **, const virtHookInput *);
+
+    if (module)
+        function = dlsym(module, VIRT_HOOK_RUN);
 
     if (function) {
         memcpy(&runHook, &function, sizeof(runHook)); /* as POSIX has it: C knows no other way */
@@ -156,7 +167,9 @@ run(int argc, char **argv, const virtHookInput *input)
     fprintf(stderr,
             "virt-hostdev: error: Cannot load a part of virt-hostdev-hook: %s. Install libvirt-hostdev again.\n",
             dlerror());
-    return argc > 2 && strcmp(argv[2], "reconnect") == 0 ? 0 : 1; /* libvirt ends a guest whose reconnect fails */
+    if (argc > 2 && strcmp(argv[2], "reconnect") == 0)
+        return 0; /* libvirt ends a guest whose reconnect fails */
+    return 1;
 }
 
 int
@@ -167,13 +180,13 @@ main(int argc, char **argv)
     int code = 0;
 
     if (argc < 4) /* it prints its usage; and host-validate runs it so, to see whether everything is there */
-        return run(argc, argv, NULL);
+        return runModule(argc, argv, NULL);
     step = findStep(argv[2], argv[3]);
     if (!step || (step->ask == ASK_RECORDS && !hasRecords(VIRT_HOOK_STATE_DIR)))
         return 0;
     input = readInput();
     if (isConcerned(step, &input))
-        code = run(argc, argv, &input);
+        code = runModule(argc, argv, &input);
     free(input.xml);
     return code;
 }

@@ -13,15 +13,16 @@
  *
  * libvirt waits for us without a time-out and would deadlock if we called it.
  */
-#include "config.h"
 #include "hook/hook.h"
-#include "hypervisor/provision_log.h"
-#include "qemu/qemu_hostdev.h"
-#include "util/virerror.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "config.h"
+#include "hypervisor/provision_log.h"
+#include "qemu/qemu_hostdev.h"
+#include "util/virerror.h"
 
 /* NULL: libvirt's document could not be read, which @error says. */
 static const char *
@@ -44,7 +45,7 @@ logToJournal(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer op
 }
 
 static void
-warnUser(virtHost *host, const char *message)
+warnOnHook(virtHost *host, const char *message)
 {
     (void)host;
     fprintf(stderr, "virt-hostdev: warning: %s\n", message);
@@ -91,7 +92,7 @@ virtHookRun(int argc, char **argv, const virtHookInput *input)
         return 2;
     }
     host = virtHostNew("");
-    host->warn = warnUser;
+    host->warn = warnOnHook;
     if (runOperation(host, argv, input, &error))
         return 0;
     fprintf(stderr, "virt-hostdev: error: %s\n", error->message);
