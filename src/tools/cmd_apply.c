@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
-#include "util/virerror.h"
 
 #include <string.h>
+
+#include "util/virerror.h"
 
 /* A name is typed again to release by, and printed in messages and tables. */
 static bool
@@ -18,6 +19,16 @@ checkName(const char *name, GError **error)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                     "The owner's name must be 1 to 255 bytes of printable text. Choose another with --owner=NAME");
     return ok;
+}
+
+/* "2 VFs set for 'dpdk'" */
+static void
+printCount(guint n, const char *done, const char *owner)
+{
+    if (n == 1)
+        printf("1 VF %s for '%s'\n", done, owner);
+    else
+        printf("%u VFs %s for '%s'\n", n, done, owner);
 }
 
 bool
@@ -54,7 +65,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     owner = virtOwnerNew(name, NULL);
     if (!virtProvisionPrepare(tool->host, owner, domain->hostdevs, error))
         return false;
-    printf("%u VF%s set for '%s'\n", domain->hostdevs->len, domain->hostdevs->len == 1 ? "" : "s", owner->name);
+    printCount(domain->hostdevs->len, "set", owner->name);
     return true;
 }
 
@@ -80,6 +91,6 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
     }
     if (!virtProvisionRelease(tool->host, owner, NULL, VIRT_BACK_RELEASED, error))
         return false;
-    printf("%u VF%s put back for '%s'\n", n, n == 1 ? "" : "s", argv[1]);
+    printCount(n, "put back", argv[1]);
     return true;
 }

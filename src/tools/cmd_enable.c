@@ -6,11 +6,12 @@
  * do not depend on libvirt's daemon.
  */
 #include "tools/tool.h"
-#include "util/virerror.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+
+#include "util/virerror.h"
 
 #define UNIT_DIR "etc/systemd/system"
 #define DROP_IN "50-virt-hostdev.conf"

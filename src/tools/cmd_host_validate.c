@@ -1,17 +1,18 @@
 /* cmd_host_validate.c: virt-hostdev host-validate: can this host provision VFs, in the manner of virt-host-validate
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "config.h"
 #include "tools/hook_check.h"
-#include "util/virerror.h"
-#include "util/virnetdevcaps.h"
-#include "util/virnetdevhostdev.h"
-#include "util/virstatefile.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include "config.h"
+#include "util/virerror.h"
+#include "util/virnetdevcaps.h"
+#include "util/virnetdevhostdev.h"
+#include "util/virstatefile.h"
 
 /* Returns NULL when all is well, else what is wrong and what to do.
  * @ret_unsure: becomes true where it cannot be told

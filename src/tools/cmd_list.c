@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
-#include "util/virnetdevhostdev.h"
 
 #include <string.h>
+
+#include "util/virnetdevhostdev.h"
 
 /* One place in the tree: a PF (port and vf NULL), one of its ports (vf NULL), or a VF at that port. */
 typedef struct {
@@ -125,7 +126,9 @@ warnWaiting(virtHost *host)
 static const char *
 linkState(const virtPort *port)
 {
-    return port->up ? "up" : "down";
+    if (port->up)
+        return "up";
+    return "down";
 }
 
 /* ---- as a tree ---- */
@@ -207,7 +210,9 @@ formatAttr(const ListPlace *place, virtNetdevAttr attr)
 static const char *
 driverOf(const ListPlace *place)
 {
-    return place->driver ? place->driver : "no driver";
+    if (!place->driver)
+        return "no driver";
+    return place->driver;
 }
 
 static void

@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
-#include "util/virerror.h"
 
 #include <string.h>
+
+#include "util/virerror.h"
 
 /* The domain as libvirt would start it next. Only libvirt itself tells an <interface> that is left to it from one that
  * is shown for a <hostdev> of ours. */
@@ -20,7 +21,7 @@ definedDomain(virtTool *tool, const char *name, GError **error)
 }
 
 static void
-addRow(struct libscols_table *table, const virtPlanRow *row)
+addPlanLine(struct libscols_table *table, const virtPlanRow *row)
 {
     g_autofree char *vf = g_strdup_printf("%u", row->vf);
     g_autofree char *port = g_strdup_printf("%u", row->port);
@@ -44,7 +45,7 @@ printPlan(virtTool *tool, const GPtrArray *rows)
     for (guint i = 0; i < rows->len; i++) {
         const virtPlanRow *row = rows->pdata[i];
 
-        addRow(table, row);
+        addPlanLine(table, row);
         problems += row->problem != NULL;
     }
     virtToolPrintTable(table);

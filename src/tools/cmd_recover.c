@@ -2,14 +2,15 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
-#include "util/virerror.h"
 
 #include <libvirt/virterror.h>
+
+#include "util/virerror.h"
 
 /* libvirt knows best; where it does not answer, what it left on disk must do. And that is asked in any case: the
  * libvirt that was reached may be another host's, or another driver (LIBVIRT_DEFAULT_URI, uri_default). */
 static bool
-isGone(virtTool *tool, virConnectPtr conn, const virtRecord *record)
+isDomainGone(virtTool *tool, virConnectPtr conn, const virtRecord *record)
 {
     g_autoptr(virDomain) domain = NULL;
     int active = -1;
@@ -61,7 +62,7 @@ checkAddresses(virtHost *host, int argc, char **argv, GError **error)
 }
 
 static void
-addFailure(GString *failures, const GError *problem)
+appendFailure(GString *failures, const GError *problem)
 {
     if (failures->len)
         g_string_append_c(failures, '\n');
@@ -76,7 +77,7 @@ recoverOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
     g_autoptr(GError) local = NULL;
     const char *name = record->handle.name;
 
-    if (!force && !isGone(tool, conn, record)) {
+    if (!force && !isDomainGone(tool, conn, record)) {
         printf("%s left to %s, which still has it\n", name, owner);
         return;
     }
@@ -85,7 +86,7 @@ recoverOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
     else if (!forget && virtProvisionReleaseOne(tool->host, record, &local))
         printf("%s put back as it was before %s\n", name, owner);
     else
-        addFailure(failures, local);
+        appendFailure(failures, local);
 }
 
 static bool
@@ -123,7 +124,7 @@ virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error)
             recoverOne(tool, conn, records->pdata[i], force, forget, failures);
     }
     for (guint i = 0; i < problems->len; i++)
-        addFailure(failures, problems->pdata[i]);
+        appendFailure(failures, problems->pdata[i]);
     if (failures->len == 0)
         return true;
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_REFUSED, failures->str);

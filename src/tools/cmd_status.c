@@ -1,11 +1,12 @@
 /* cmd_status.c: virt-hostdev status: who has which device, and what somebody else has changed
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "hypervisor/provision_drift.h"
 #include "tools/tool.h"
-#include "util/virstatefile.h"
 
 #include <string.h>
+
+#include "hypervisor/provision_drift.h"
+#include "util/virstatefile.h"
 
 /* What a line has, in the order of columns; a VF's line has some, a setting's the others. */
 typedef struct {

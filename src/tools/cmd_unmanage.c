@@ -5,11 +5,12 @@
  * instead, for the operator to wait for or to drop.
  */
 #include "tools/tool.h"
-#include "util/virerror.h"
 
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/virerror.h"
 
 typedef struct {
     virtTool *tool;
@@ -49,7 +50,7 @@ static const char *const oldNames[G_N_ELEMENTS(results)] = {
 };
 
 static void
-addFailure(GString *failures, const char *domain, const char *why)
+addDomainFailure(GString *failures, const char *domain, const char *why)
 {
     if (failures->len)
         g_string_append_c(failures, '\n');
@@ -58,7 +59,7 @@ addFailure(GString *failures, const char *domain, const char *why)
 
 /* @detail: may be NULL */
 static void
-tell(Unmanage *unmanage, const char *domain, Result result, const char *detail)
+tellResult(Unmanage *unmanage, const char *domain, Result result, const char *detail)
 {
     g_autofree char *text = g_strconcat(results[result].sentence, detail, NULL); /* @detail may end it */
     const char *cells[] = {domain, results[result].name, detail};
@@ -68,7 +69,7 @@ tell(Unmanage *unmanage, const char *domain, Result result, const char *detail)
     if (results[result].warning)
         virtHostWarn(unmanage->tool->host, "Domain '%s' %s", domain, text);
     else if (result == FAILED)
-        addFailure(unmanage->failures, domain, detail);
+        addDomainFailure(unmanage->failures, domain, detail);
     else if (!unmanage->table)
         printf("Domain '%s' %s\n", domain, text);
     if (unmanage->table)
@@ -105,9 +106,9 @@ unmanageConfig(Unmanage *unmanage, virDomainPtr domain, bool *ret_ours, GError *
     }
     if (unmanage->dryRun)
         result = WOULD_UNMANAGE;
-    tell(unmanage, virDomainGetName(domain), result, NULL);
+    tellResult(unmanage, virDomainGetName(domain), result, NULL);
     for (guint i = 0; i < lost->len; i++)
-        tell(unmanage, virDomainGetName(domain), LOST, lost->pdata[i]);
+        tellResult(unmanage, virDomainGetName(domain), LOST, lost->pdata[i]);
     return true;
 }
 
@@ -133,7 +134,7 @@ lookAtLive(Unmanage *unmanage, virDomainPtr domain, bool persistent, bool *ours,
     if (!(xml = virtToolDomainXml(domain, 0, error)))
         return false;
     if (isOurs(xml)) {
-        tell(unmanage, virDomainGetName(domain), result, NULL);
+        tellResult(unmanage, virDomainGetName(domain), result, NULL);
         *ours = true;
     }
     return true;
@@ -152,7 +153,7 @@ lookAtImage(Unmanage *unmanage, virDomainPtr domain, bool *ours, GError **error)
         return false;
     }
     if (isOurs(xml)) {
-        tell(unmanage, virDomainGetName(domain), SAVED, NULL);
+        tellResult(unmanage, virDomainGetName(domain), SAVED, NULL);
         *ours = true;
     }
     free(xml);
@@ -168,7 +169,7 @@ lookAtSnapshot(Unmanage *unmanage, virDomainPtr domain, virDomainSnapshotPtr sna
     if (!xml && !*error) /* at once: the next call forgets libvirt's reason */
         virtToolLibvirtError(error, "libvirt did not give the XML of its snapshots");
     if (isOurs(xml)) {
-        tell(unmanage, virDomainGetName(domain), SNAPSHOT, virDomainSnapshotGetName(snapshot));
+        tellResult(unmanage, virDomainGetName(domain), SNAPSHOT, virDomainSnapshotGetName(snapshot));
         *ours = true;
     }
     free(xml);
@@ -218,9 +219,9 @@ unmanageOne(Unmanage *unmanage, virDomainPtr domain, bool sayNothing)
     bool ours = false;
 
     if (!lookAtAll(unmanage, owned, &ours, &local))
-        tell(unmanage, virDomainGetName(owned), FAILED, local->message);
+        tellResult(unmanage, virDomainGetName(owned), FAILED, local->message);
     else if (!ours && sayNothing)
-        tell(unmanage, virDomainGetName(owned), NOTHING, NULL);
+        tellResult(unmanage, virDomainGetName(owned), NOTHING, NULL);
 }
 
 static bool

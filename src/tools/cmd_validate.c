@@ -1,11 +1,12 @@
 /* cmd_validate.c: virt-hostdev validate: is this document right, as far as a document alone can tell?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "config.h"
-#include "conf/schema.h"
 #include "tools/tool.h"
 
 #include <string.h>
+
+#include "conf/schema.h"
+#include "config.h"
 
 static bool
 validateFile(virtTool *tool, const char *schemas, const char *file, GError **error)

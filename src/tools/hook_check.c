@@ -6,15 +6,16 @@
  * start. And time: the daemon looks for hooks when it starts and when it gets SIGHUP, and if it found none then, it
  * calls none.
  */
-#include "config.h"
 #include "tools/hook_check.h"
-#include "util/virerror.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "config.h"
+#include "util/virerror.h"
 
 #define HOOK VIRT_HOOKS_DIR "/50-virt-hostdev"
 #define PROGRAM VIRT_SBIN_DIR "/virt-hostdev-hook"

@@ -1,9 +1,7 @@
 /* tool.c: what the commands of virt-hostdev share: options, files, libvirt, tables
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "daemon/daemon_config.h"
 #include "tools/tool.h"
-#include "util/virerror.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "daemon/daemon_config.h"
+#include "util/virerror.h"
 
 /* NULL: there is none of that name. */
 const virtCommand *
@@ -50,7 +51,7 @@ useRoot(virtTool *tool, const char *root, GError **error)
 
 /* What is given behind the command counts, and else what is given before it. */
 static void
-take(char **to, char **from)
+preferLater(char **to, char **from)
 {
     if (!*from)
         return;
@@ -94,8 +95,8 @@ virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***
                     command->name);
         return false;
     }
-    take(&tool->uri, &uri);
-    take(&tool->root, &root);
+    preferLater(&tool->uri, &uri);
+    preferLater(&tool->root, &root);
     return !tool->root || g_str_equal(tool->root, "/") || useRoot(tool, tool->root, error);
 }
 
@@ -314,7 +315,9 @@ virtToolRow(struct libscols_table *table, struct libscols_line *parent, const ch
 const char *
 virtToolYesNo(bool yes)
 {
-    return yes ? "yes" : "no";
+    if (yes)
+        return "yes";
+    return "no";
 }
 
 /* Prints and frees. */

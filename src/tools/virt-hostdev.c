@@ -1,11 +1,12 @@
 /* virt-hostdev.c: the tool's entrance: its own options, the table of commands, and where errors end
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "config.h"
 #include "tools/tool.h"
 
 #include <libvirt/virterror.h>
 #include <locale.h>
+
+#include "config.h"
 
 const virtCommand virtCommands[] = {
     {"validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate},
