@@ -148,7 +148,7 @@ parseYesNo(const virtNetdevReader *r, const char *attr, guint8 *ret)
 }
 
 static void
-formatYesNo(GString *out, const char *attr, guint8 value)
+addYesNo(GString *out, const char *attr, guint8 value)
 {
     if (value)
         virtXmlAddText(out, attr, "yes");
@@ -165,7 +165,7 @@ parseSpoofCheck(const virtNetdevReader *r)
 static void
 formatSpoofCheck(GString *out, const virtNetdev *netdev)
 {
-    formatYesNo(out, "spoofCheck", netdev->spoofcheck);
+    addYesNo(out, "spoofCheck", netdev->spoofcheck);
 }
 
 static bool
@@ -177,7 +177,7 @@ parseTrust(const virtNetdevReader *r)
 static void
 formatTrust(GString *out, const virtNetdev *netdev)
 {
-    formatYesNo(out, "trustGuestRxFilters", netdev->trust);
+    addYesNo(out, "trustGuestRxFilters", netdev->trust);
 }
 
 static const char *const linkNames[] = {
