@@ -224,6 +224,7 @@ testLateReleaseSameOwner(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);
     virtRecordFree(seen);
     seen = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 0), NULL);
+    g_clear_pointer(&seen->text, g_free); /* it is not what was read any more */
     seen->owner.start++;
     g_assert_true(virtProvisionReleaseOne(f->fake->host, seen, NULL));
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xcc);

@@ -54,7 +54,24 @@ virtRecordFree(virtRecord *record)
     g_free(record->override);
     virtSettingsClear(&record->before);
     virtSettingsClear(&record->wanted);
+    g_free(record->text);
     g_free(record);
+}
+
+/* A copy that shares nothing with @record, for virtRecordFree(); without the text. */
+virtRecord *
+virtRecordCopy(const virtRecord *record)
+{
+    virtRecord *copy = g_memdup2(record, sizeof(*record));
+
+    copy->owner.name = g_strdup(record->owner.name);
+    copy->owner.uuid = g_strdup(record->owner.uuid);
+    copy->driver = g_strdup(record->driver);
+    copy->override = g_strdup(record->override);
+    virtSettingsCopy(&copy->before, &record->before);
+    virtSettingsCopy(&copy->wanted, &record->wanted);
+    copy->text = NULL;
+    return copy;
 }
 
 static bool

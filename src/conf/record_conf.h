@@ -59,10 +59,12 @@ typedef struct {
     char *override;      /* its driver_override then; NULL: none */
     virtSettings before; /* may have unknown values */
     virtSettings wanted;
+    char *text; /* from which it was read; NULL: it was not, or not kept */
 } virtRecord;
 
 const char *virtPhaseName(virtPhase phase);
 virtRecord *virtRecordParse(const char *text, const char *file, GError **error);
+virtRecord *virtRecordCopy(const virtRecord *record);
 char *virtRecordFormat(const virtRecord *record);
 const char *virtRecordPhaseMark(virtPhase phase);
 void virtRecordFree(virtRecord *record);

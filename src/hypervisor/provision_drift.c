@@ -130,7 +130,7 @@ static void
 lookAtDevice(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *opaque)
 {
     GError *problem = NULL;
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &seen->handle, &problem);
+    g_autoptr(virtRecord) record = virtProvisionRecordReload(host, seen, &problem);
 
     if (record)
         tellDrift(host, record, NULL, func, opaque);

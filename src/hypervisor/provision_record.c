@@ -230,14 +230,13 @@ virtProvisionRecordExists(virtHost *host, const virtHandle *handle)
 }
 
 static virtRecord *
-load(virtHost *host, const char *name, GError **error)
+parse(virtHost *host, const char *name, const char *text, GError **error)
 {
     g_autofree char *file = virtHostPath(host, VIRT_STATE_DIR "/%s", name);
-    g_autofree char *text = virtStateFileRead(host, name, error);
-    g_autoptr(virtRecord) record = NULL;
+    g_autoptr(virtRecord) record = virtRecordParse(text, file, error);
     char expected[VIRT_STATE_NAME_MAX + 1];
 
-    if (!text || !(record = virtRecordParse(text, file, error)))
+    if (!record)
         return NULL;
     stateName(&record->handle, expected);
     if (strcmp(expected, name) != 0) {
@@ -247,6 +246,20 @@ load(virtHost *host, const char *name, GError **error)
         return NULL;
     }
     return g_steal_pointer(&record);
+}
+
+static virtRecord *
+load(virtHost *host, const char *name, GError **error)
+{
+    g_autofree char *text = virtStateFileRead(host, name, error);
+    virtRecord *record;
+
+    if (!text)
+        return NULL;
+    record = parse(host, name, text, error);
+    if (record)
+        record->text = g_steal_pointer(&text);
+    return record;
 }
 
 /* The record of the device at @handle; VIRT_ERROR_NOT_FOUND where nobody has it.
@@ -260,6 +273,26 @@ virtProvisionRecordLoad(virtHost *host, const virtHandle *handle, GError **error
 
     stateName(handle, name);
     return load(host, name, error);
+}
+
+/* The record of @seen's device as it is now. Parsing it is most of what a release takes, so it is parsed again only
+ * where its text has changed.
+ *
+ * Errors: those of virtProvisionRecordLoad().
+ */
+virtRecord *
+virtProvisionRecordReload(virtHost *host, const virtRecord *seen, GError **error)
+{
+    char name[VIRT_STATE_NAME_MAX + 1];
+    g_autofree char *text = NULL;
+
+    stateName(&seen->handle, name);
+    text = virtStateFileRead(host, name, error);
+    if (!text)
+        return NULL;
+    if (g_strcmp0(text, seen->text) == 0)
+        return virtRecordCopy(seen);
+    return parse(host, name, text, error);
 }
 
 /* The texts of some records, and the names of their files. */

@@ -27,6 +27,7 @@ bool virtProvisionRecordMarkMany(virtHost *host, const GPtrArray *records, virtP
 bool virtProvisionRecordMarkBatch(virtHost *host, const GPtrArray *records, const virtStateBatch *batch,
                                   virtPhase phase, GError **error);
 bool virtProvisionRecordRemove(virtHost *host, const virtRecord *record, GError **error);
+virtRecord *virtProvisionRecordReload(virtHost *host, const virtRecord *seen, GError **error);
 GPtrArray *virtProvisionRecordList(virtHost *host, GError **error);
 GPtrArray *virtProvisionRecordListAll(virtHost *host, GPtrArray *problems, GError **error);
 char *virtProvisionRecordDescribe(const virtRecord *record);

@@ -329,7 +329,7 @@ static virtRecord *
 loadSame(virtHost *host, const virtRecord *seen, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &seen->handle, &local);
+    g_autoptr(virtRecord) record = virtProvisionRecordReload(host, seen, &local);
 
     if (!record && !g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         g_propagate_error(error, g_steal_pointer(&local));
