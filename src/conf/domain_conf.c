@@ -87,6 +87,7 @@ virtDomainConfParse(const char *xml, gsize len, const char *file, guint flags, G
         return NULL;
     if (refs->len == 0) {
         g_autofree char *name = virtXmlQuote(doc->root->name);
+
         virtXmlError(doc, doc->root, error, "<%s> holds neither a <domain> nor a <hostdev>", name);
         return NULL;
     }

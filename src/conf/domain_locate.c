@@ -36,6 +36,7 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
             continue;
         if (g_strcmp0(child->ns, VIRT_NS) == 0) {
             g_autofree char *name = virtXmlQuote(child->name);
+
             virtXmlError(doc, child, error,
                          "<%s> of the namespace '" VIRT_NS
                          "' belongs into <metadata>; in <hostdev> write <netdev> without a prefix",
@@ -44,6 +45,7 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
         }
         if (virtSettingKindFind(child) && !virtDomainDeviceIsHostdev(node)) {
             g_autofree char *name = virtXmlQuote(node->name);
+
             virtXmlError(doc, child, error,
                          "<%s> can stand only directly in <hostdev mode='subsystem' type='%s'>, not in <%s>",
                          child->name, virtSettingKindFind(child)->hostdev, name);
@@ -78,6 +80,7 @@ readMetadata(const virtXmlDoc *doc, virtDomainRef *ref, GPtrArray **ret_entries,
             continue;
         if (!g_str_equal(node->name, "hostdevs")) {
             g_autofree char *name = virtXmlQuote(node->name);
+
             virtXmlError(doc, node, error,
                          "<%s> of the namespace '" VIRT_NS "' in <metadata> is not <hostdevs>; drop it", name);
             return false;

@@ -130,6 +130,7 @@ virtMetadataParse(const char *xml, gsize len, GError **error)
         return NULL;
     if (!virtXmlIs(doc->root, NULL, "hostdevs") && !virtXmlIs(doc->root, VIRT_NS, "hostdevs")) {
         g_autofree char *name = virtXmlQuote(doc->root->name);
+
         virtXmlError(doc, doc->root, error, "the metadata of libvirt-hostdev is a <hostdevs>, not a <%s>", name);
         return NULL;
     }

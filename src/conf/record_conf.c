@@ -287,6 +287,7 @@ virtRecordParse(const char *text, const char *file, GError **error)
         return NULL;
     if (!virtXmlIs(doc->root, NULL, "hostdev")) {
         g_autofree char *name = virtXmlQuote(doc->root->name);
+
         virtXmlError(doc, doc->root, error, "a record is a <hostdev>, not a <%s>", name);
         return NULL;
     }

@@ -187,6 +187,7 @@ checkChild(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *r
     if (child->ns && g_strcmp0(child->ns, parent->ns) != 0) {
         g_autofree char *name = virtXmlQuote(child->name);
         g_autofree char *ns = virtXmlQuote(child->ns);
+
         virtXmlError(doc, child, error, "<%s> of the namespace '%s' cannot stand in <%s>: drop it", name, ns,
                      rule->name);
         return false;

@@ -100,6 +100,7 @@ virtXmlApplyTo(const virtXmlEdits *edits, const virtXmlDoc *doc, gsize from, gsi
 
     if (edits->edits->len && !virtXmlIsAsciiBased(doc)) {
         g_autofree char *quoted = virtXmlQuote(doc->encoding);
+
         virtXmlError(doc, doc->root, error, "the document is in the encoding '%s': save it as UTF-8", quoted);
         return NULL;
     }
@@ -158,13 +159,15 @@ void
 virtXmlEscape(GString *out, const char *value)
 {
     for (const char *p = value; *p;) {
+        gunichar c;
+        bool valid;
+
         if (*p >= ' ' && *p < 0x7f && !referenceTo((guchar)*p)) {
             g_string_append_c(out, *p++);
             continue;
         }
-        gunichar c = g_utf8_get_char_validated(p, -1);
-        bool valid = c != (gunichar)-1 && c != (gunichar)-2;
-
+        c = g_utf8_get_char_validated(p, -1);
+        valid = c != (gunichar)-1 && c != (gunichar)-2;
         if (!valid || (c < 0x20 && !strchr("\t\n\r", c)) || c == 0xfffe || c == 0xffff)
             g_string_append_c(out, '?');
         else if (referenceTo(c))

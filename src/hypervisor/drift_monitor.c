@@ -160,7 +160,6 @@ tellPutBack(virtHost *host, Memory *memory, const virtDrift *drift)
 {
     for (guint i = 0; i < drift->rows->len; i++) {
         const virtPlanRow *row = drift->rows->pdata[i];
-
         g_autofree char *where = virtPlanRowDescribe(row, "Port");
 
         if (row->differs)
