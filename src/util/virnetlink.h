@@ -50,12 +50,13 @@ void virtNetlinkWatchParse(void *data, int length, virtNetlinkNewsFunc func, voi
 
 /* virnetlinkattr.c: one row an attribute of virtNetdevAttrs */
 typedef struct {
-    /* Append the attribute to a VF's IFLA_VF_INFO nest; false when the message is full. NULL for what is not there:
-     * see virnetdevvportprofile.c. */
+    /* Append the attribute to a VF's IFLA_VF_INFO nest; false when the message is full. NULL for what is not there
+     * (see virnetdevvportprofile.c) and takes a request of its own. */
     bool (*put)(struct nl_msg *msg, guint vf, const virtNetdev *netdev);
     /* Read it from a parsed IFLA_VF_INFO; sets the value and its bit, or leaves both alone where the driver
      * does not report it. */
     void (*get)(struct nlattr **tb, virtNetdev *netdev);
+    guint ignoredBeside; /* VIRT_NETDEV_BITs of attributes that the kernel takes instead when both are in one request */
 } virtNetlinkAttr;
 
 extern const virtNetlinkAttr virtNetlinkAttrs[VIRT_NETDEV_ATTR_LAST];

@@ -235,13 +235,13 @@ portGuidGet(struct nlattr **tb, virtNetdev *netdev)
 }
 
 const virtNetlinkAttr virtNetlinkAttrs[VIRT_NETDEV_ATTR_LAST] = {
-    [VIRT_NETDEV_MAC] = {macPut, macGet},
-    [VIRT_NETDEV_VLAN] = {vlanPut, vlanGet},
-    [VIRT_NETDEV_BANDWIDTH] = {bandwidthPut, bandwidthGet},
-    [VIRT_NETDEV_SPOOFCHECK] = {spoofcheckPut, spoofcheckGet},
-    [VIRT_NETDEV_LINK] = {linkPut, linkGet},
-    [VIRT_NETDEV_TRUST] = {trustPut, trustGet},
-    [VIRT_NETDEV_NODE_GUID] = {nodeGuidPut, nodeGuidGet},
-    [VIRT_NETDEV_PORT_GUID] = {portGuidPut, portGuidGet},
-    [VIRT_NETDEV_VIRTUALPORT] = {NULL, NULL}, /* has a nest of its own: virnetdevvportprofile.c */
+    [VIRT_NETDEV_MAC] = {macPut, macGet, 0},
+    [VIRT_NETDEV_VLAN] = {vlanPut, vlanGet, 0},
+    [VIRT_NETDEV_BANDWIDTH] = {bandwidthPut, bandwidthGet, 0},
+    [VIRT_NETDEV_SPOOFCHECK] = {spoofcheckPut, spoofcheckGet, 0},
+    [VIRT_NETDEV_LINK] = {linkPut, linkGet, 0},
+    [VIRT_NETDEV_TRUST] = {trustPut, trustGet, 0},
+    [VIRT_NETDEV_NODE_GUID] = {nodeGuidPut, nodeGuidGet, 0},
+    [VIRT_NETDEV_PORT_GUID] = {portGuidPut, portGuidGet, VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID)},
+    [VIRT_NETDEV_VIRTUALPORT] = {NULL, NULL, 0}, /* has a nest of its own: virnetdevvportprofile.c */
 };

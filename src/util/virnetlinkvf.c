@@ -35,8 +35,6 @@
  * here on a longer request would save next to nothing; and these fit into a page. */
 #define CHUNK 16
 
-#define LONE_ATTRS (VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT))
-
 typedef struct {
     guint vf;
     struct nlattr *info; /* its IFLA_VF_INFO */
@@ -353,7 +351,9 @@ putInfo(struct nl_msg *msg, guint vf, const virtNetdev *netdev, guint attrs)
     if (!info)
         return false;
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        if (attrs & VIRT_NETDEV_BIT(attr) && !virtNetlinkAttrs[attr].put(msg, vf, netdev))
+        const virtNetlinkAttr *row = &virtNetlinkAttrs[attr];
+
+        if (attrs & VIRT_NETDEV_BIT(attr) && !(row->put && row->put(msg, vf, netdev)))
             return false;
     }
     return nla_nest_end(msg, info) == 0;
@@ -447,9 +447,15 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
 static guint
 findAlone(guint attrs)
 {
-    if (attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID))
-        return attrs & LONE_ATTRS;
-    return attrs & VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    guint alone = 0;
+
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        const virtNetlinkAttr *row = &virtNetlinkAttrs[attr];
+
+        if (!row->put || attrs & row->ignoredBeside)
+            alone |= VIRT_NETDEV_BIT(attr);
+    }
+    return attrs & alone;
 }
 
 /* Set the attributes @attrs (VIRT_NETDEV_BITs; given or not, their values count) of a VF at one port of its PF,
