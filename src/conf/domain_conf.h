@@ -91,6 +91,7 @@ virtHostdev *virtHostdevCopy(const virtHostdev *hostdev);
 
 /* Does an <interface> use words of ours, which libvirt would drop? */
 bool virtInterfaceTextMentionsUs(const char *xml, gsize len);
+char *virtInterfaceListWords(void); /* those words: "port, spoofCheck", for g_free() */
 /* Which device of a domain in stock form an <interface> means, as for detaching. */
 virtHostdev *virtInterfaceFind(const char *xml, gsize len, const char *domain, gsize domainLen, GError **error);
 

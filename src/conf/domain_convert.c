@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/domain_locate.h"
+#include "conf/netdev_attr.h"
 
-#include <linux/if_ether.h>
 #include <string.h>
 
 /* A lone device is converted inside of a domain like this, and taken out again. */
@@ -138,47 +138,54 @@ lose(GPtrArray *lost, const char *format, ...)
     va_end(args);
 }
 
-/* @plain: the VLAN itself is kept */
+/* @kept: what stock libvirt sets of it: "42", or NULL for nothing */
 static void
-loseAttr(GPtrArray *lost, const char *device, const virtNetdev *netdev, virtNetdevAttr attr, bool plain)
+loseAttr(GPtrArray *lost, const char *device, const virtNetdev *netdev, virtNetdevAttr attr, const char *kept)
 {
-    g_autofree char *value = virtNetdevAttrs[attr].format(netdev);
+    const virtSettingAttr *row = &virtNetdevAttrs[attr];
+    g_autofree char *value = row->format(netdev);
     GString *text = g_string_new(device);
 
     if (netdev->port)
         g_string_append_printf(text, " port %u", netdev->port);
-    g_string_append_printf(text, ": %s %s", virtNetdevAttrs[attr].title, value);
-    if (plain)
-        g_string_append_printf(text, ", and keeps VLAN %u", netdev->vlan.id);
+    g_string_append_printf(text, ": %s %s", row->title, value);
+    if (kept)
+        g_string_append_printf(text, ", and keeps %s %s", row->title, kept);
     g_ptr_array_add(lost, g_string_free(text, FALSE));
 }
 
-/* Leave of a netdev that is shown as an interface what stock libvirt reads and starts. It refuses to start one with a
- * bandwidth (virDomainActualNetDefValidate), and cannot set a VF's link down, which QEMU does not know as a NIC. */
+/* Leave of one attribute what stock libvirt reads and starts with in an <interface>. */
 static void
-dropForeign(virtNetdev *netdev)
+revertAttr(virtNetdev *netdev, const virtNetdevRow *row, bool fits, const char *device, GPtrArray *lost)
 {
-    netdev->present &= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) |
-                       VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT) | VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
-    if (netdev->port == 1)
-        netdev->port = VIRT_NETDEV_PORT_ANY; /* stock libvirt knows no port= */
-    netdev->vlan.priority = 0;
-    netdev->vlan.protocol = ETH_P_8021Q;
+    virtNetdev was = *netdev;
+    g_autofree char *kept = NULL;
+    bool set = fits && row->stock == VIRT_NETDEV_STOCK_SETS;
+
+    if (row->makeStock)
+        row->makeStock(netdev);
+    if (set && !virtNetdevEqualAttr(&was, netdev, row->attr))
+        kept = virtNetdevAttrs[row->attr].format(netdev);
+    if (!set || kept)
+        loseAttr(lost, device, &was, row->attr, kept);
+    if (row->stock == VIRT_NETDEV_STOCK_DROPS || row->stock == VIRT_NETDEV_STOCK_REFUSES)
+        netdev->present &= ~VIRT_NETDEV_BIT(row->attr);
 }
 
-/* Stock libvirt gives a VF a MAC address, a VLAN and a port profile, and nothing else. */
+/* Leave of a netdev that is shown as an interface what stock libvirt reads and starts with.
+ *
+ * @fits: it can be shown as one
+ */
 static void
 revertNetdev(virtNetdev *netdev, bool fits, const char *device, GPtrArray *lost)
 {
     virtNetdevDropUntagged(netdev); /* libvirt does that by itself */
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
-        bool set = attr == VIRT_NETDEV_MAC || attr == VIRT_NETDEV_VIRTUALPORT ||
-                   (attr == VIRT_NETDEV_VLAN && !netdev->vlan.priority && netdev->vlan.protocol != ETH_P_8021AD);
-
-        if (virtNetdevHas(netdev, attr) && !(fits && set))
-            loseAttr(lost, device, netdev, attr, fits && attr == VIRT_NETDEV_VLAN);
+        if (virtNetdevHas(netdev, attr))
+            revertAttr(netdev, virtNetdevRowFind(attr), fits, device, lost);
     }
-    dropForeign(netdev);
+    if (netdev->port == 1)
+        netdev->port = VIRT_NETDEV_PORT_ANY; /* stock libvirt knows no port= */
 }
 
 static void

@@ -58,7 +58,6 @@ bool virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref);
 extern const virtXmlRule virtInterfaceRules[];
 extern const virtXmlRefusal virtInterfaceRefusals[];
 bool virtInterfaceIs(const virtXmlNode *node);
-bool virtInterfaceMentionsUs(const virtXmlNode *node);
 virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
                                GError **error);
 bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *ref, GError **error);
@@ -67,6 +66,7 @@ bool virtInterfaceHasNoAddress(const virtXmlNode *node);
 bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError **error);
 
 /* ---- interface_netdev.c ---- */
+bool virtInterfaceMentionsUs(const virtXmlNode *node);
 void virtInterfaceSetUntagged(virtNetdev *netdev);
 virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 

@@ -10,9 +10,8 @@
  * instead of the netdev's own.
  */
 #include "conf/domain_locate.h"
+#include "conf/netdev_attr.h"
 
-#include <linux/if_ether.h>
-#include <linux/if_link.h>
 #include <string.h>
 
 typedef enum {
@@ -95,7 +94,7 @@ checkTune(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 }
 
 const virtXmlRule virtInterfaceRules[] = {
-    {"interface", "type! managed port trustGuestRxFilters spoofCheck", CHILDREN, NULL, NULL},
+    {"interface", "type! managed port " VIRT_NETDEV_FLAGS, CHILDREN, NULL, NULL},
     {"mac", "address! type check", "", NULL, checkMac},
     {"driver", "name! model", "", NULL, NULL},
     {"source", "writeFiltering", "address!", NULL, NULL},
@@ -142,16 +141,6 @@ virtInterfaceIs(const virtXmlNode *node)
 }
 
 /* ---- reading ---- */
-
-/* Does an interface use words that are ours, which libvirt would drop without a word? */
-bool
-virtInterfaceMentionsUs(const virtXmlNode *node)
-{
-    const virtXmlNode *tag = virtXmlChild(virtXmlChild(node, "vlan"), "tag");
-
-    return virtXmlGet(node, "port") || virtXmlGet(node, "spoofCheck") || virtXmlChild(node, "guid") ||
-           virtXmlGet(tag, "priority") || virtXmlGet(tag, "protocol");
-}
 
 /* Is there more in a child that became a setting of @netdev than that can say? */
 static bool

@@ -1,7 +1,8 @@
-/* interface_netdev.c: the one netdev that an <interface> speaks of
+/* interface_netdev.c: the one netdev that an <interface> speaks of, and what libvirt has no words for
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/domain_locate.h"
+#include "conf/netdev_attr.h"
 
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
@@ -35,4 +36,74 @@ virtInterfaceSetUntagged(virtNetdev *netdev)
 
     if (!(netdev->present & others))
         virtNetdevCopyAttr(netdev, &none, VIRT_NETDEV_VLAN);
+}
+
+/* ---- words that libvirt does not have ---- */
+
+/* Does @node, an <interface>, write what the row is about, or one of the XML attributes that libvirt drops of it? */
+static bool
+mentions(const virtXmlNode *node, const virtNetdevRow *row)
+{
+    g_auto(GStrv) dropped = g_strsplit(row->stockDrops, " ", -1);
+
+    if (row->outer)
+        node = virtXmlChild(node, row->outer);
+    if (row->stock == VIRT_NETDEV_STOCK_DROPS)
+        return node && (row->outer || virtXmlGet(node, row->written));
+    if (row->inner)
+        node = virtXmlChild(node, row->inner);
+    for (guint i = 0; dropped[i]; i++) {
+        if (virtXmlGet(node, dropped[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Does an interface use words that are ours, which libvirt would drop without a word? */
+bool
+virtInterfaceMentionsUs(const virtXmlNode *node)
+{
+    if (virtXmlGet(node, "port"))
+        return true;
+    for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++) {
+        if (mentions(node, &virtNetdevRows[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A word once, though several rows may have it. */
+static void
+addWord(GPtrArray *words, char *word)
+{
+    if (g_ptr_array_find_with_equal_func(words, word, g_str_equal, NULL))
+        g_free(word);
+    else
+        g_ptr_array_add(words, word);
+}
+
+static void
+addWords(GPtrArray *words, const virtNetdevRow *row)
+{
+    g_auto(GStrv) dropped = g_strsplit(row->stockDrops, " ", -1);
+
+    if (row->stock == VIRT_NETDEV_STOCK_DROPS && row->outer)
+        addWord(words, g_strdup_printf("<%s>", row->outer));
+    else if (row->stock == VIRT_NETDEV_STOCK_DROPS)
+        addWord(words, g_strdup(row->written));
+    for (guint i = 0; dropped[i]; i++)
+        addWord(words, g_strdup(dropped[i]));
+}
+
+/* "port, spoofCheck, <guid>": what virtInterfaceMentionsUs() looks for; for g_free(). */
+char *
+virtInterfaceListWords(void)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+
+    addWord(words, g_strdup("port"));
+    for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++)
+        addWords(words, &virtNetdevRows[i]);
+    g_ptr_array_add(words, NULL);
+    return g_strjoinv(", ", (char **)words->pdata);
 }

@@ -311,17 +311,44 @@ formatVirtualport(GString *out, const virtNetdev *netdev)
     g_string_append(out, "'");
 }
 
-/* As they stand in the document; those of one element together, those of <netdev> itself first. */
+/* Stock libvirt knows the VLAN's id alone. */
+static void
+makeVlanStock(virtNetdev *netdev)
+{
+    netdev->vlan.priority = 0;
+    netdev->vlan.protocol = ETH_P_8021Q;
+}
+
+#define DROPS VIRT_NETDEV_STOCK_DROPS
+#define REFUSES VIRT_NETDEV_STOCK_REFUSES
+#define KEEPS VIRT_NETDEV_STOCK_KEEPS
+#define SETS VIRT_NETDEV_STOCK_SETS
+
+/* As they stand in the document; those of one element together, those of <netdev> itself first.
+ *
+ * libvirt refuses to start an interface with a bandwidth (virDomainActualNetDefValidate), and cannot set a VF's link
+ * down, since QEMU does not know the VF as a NIC. */
 const virtNetdevRow virtNetdevRows[] = {
-    {VIRT_NETDEV_TRUST, NULL, "", NULL, "trustGuestRxFilters", parseTrust, formatTrust},
-    {VIRT_NETDEV_SPOOFCHECK, NULL, "", NULL, "spoofCheck", parseSpoofCheck, formatSpoofCheck},
-    {VIRT_NETDEV_MAC, "mac", "", NULL, NULL, parseMac, formatMac},
-    {VIRT_NETDEV_VLAN, "vlan", "", "tag", NULL, parseVlan, formatVlan},
+    {VIRT_NETDEV_TRUST, NULL, "", NULL, "trustGuestRxFilters", parseTrust, formatTrust, KEEPS, "", NULL},
+    {VIRT_NETDEV_SPOOFCHECK, NULL, "", NULL, "spoofCheck", parseSpoofCheck, formatSpoofCheck, DROPS, "", NULL},
+    {VIRT_NETDEV_MAC, "mac", "", NULL, NULL, parseMac, formatMac, SETS, "", NULL},
+    {VIRT_NETDEV_VLAN, "vlan", "", "tag", NULL, parseVlan, formatVlan, SETS, "priority protocol", makeVlanStock},
     {VIRT_NETDEV_VIRTUALPORT, "virtualport", " type='802.1Qbh'", "parameters", NULL, parseVirtualport,
-     formatVirtualport},
-    {VIRT_NETDEV_LINK, "link", "", NULL, NULL, parseLink, formatLink},
-    {VIRT_NETDEV_BANDWIDTH, "bandwidth", "", "outbound", NULL, parseBandwidth, formatBandwidth},
-    {VIRT_NETDEV_NODE_GUID, "guid", "", NULL, "node", parseNodeGuid, formatNodeGuid},
-    {VIRT_NETDEV_PORT_GUID, "guid", "", NULL, "port", parsePortGuid, formatPortGuid},
+     formatVirtualport, SETS, "", NULL},
+    {VIRT_NETDEV_LINK, "link", "", NULL, NULL, parseLink, formatLink, REFUSES, "", NULL},
+    {VIRT_NETDEV_BANDWIDTH, "bandwidth", "", "outbound", NULL, parseBandwidth, formatBandwidth, REFUSES, "", NULL},
+    {VIRT_NETDEV_NODE_GUID, "guid", "", NULL, "node", parseNodeGuid, formatNodeGuid, DROPS, "", NULL},
+    {VIRT_NETDEV_PORT_GUID, "guid", "", NULL, "port", parsePortGuid, formatPortGuid, DROPS, "", NULL},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(virtNetdevRows) == VIRT_NETDEV_ATTR_LAST);
+
+/* Never NULL. */
+const virtNetdevRow *
+virtNetdevRowFind(virtNetdevAttr attr)
+{
+    const virtNetdevRow *row = virtNetdevRows;
+
+    while (row->attr != attr)
+        row++;
+    return row;
+}

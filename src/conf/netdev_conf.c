@@ -30,7 +30,7 @@ checkGuid(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 }
 
 static const virtXmlRule netdevRules[] = {
-    {"netdev", "port trustGuestRxFilters spoofCheck", NETDEV_CHILDREN, NULL, NULL},
+    {"netdev", "port " VIRT_NETDEV_FLAGS, NETDEV_CHILDREN, NULL, NULL},
     {NULL},
 };
 

@@ -65,6 +65,8 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
 static GError *
 complain(const virtFilterJob *job, const virtHostdev *found, virtFilterTarget target)
 {
+    g_autofree char *words = NULL;
+
     if (found && target == VIRT_FILTER_LIVE && !virtHandleEqual(&found->handle, &job->hostdev->handle))
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_INVALID,
@@ -72,9 +74,11 @@ complain(const virtFilterJob *job, const virtHostdev *found, virtFilterTarget ta
             found->handle.name);
     if (found || !virtInterfaceTextMentionsUs(job->xml, job->xmlLen))
         return NULL;
-    return g_error_new_literal(
+    words = virtInterfaceListWords();
+    return g_error_new(
         VIRT_ERROR, VIRT_ERROR_INVALID,
-        "no <interface> of this domain with that VF is kept by libvirt-hostdev, and libvirt's own know no port, spoofCheck, <guid>, priority and protocol: define the domain anew with them, or leave them out");
+        "no <interface> of this domain with that VF is kept by libvirt-hostdev, and libvirt's own know none of these: %s; define the domain anew with them, or leave them out",
+        words);
 }
 
 /* An <interface> to update that metadata does not know: libvirt has it, or nobody. */
