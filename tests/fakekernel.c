@@ -16,6 +16,7 @@
 #include <net/if_arp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
+#include <stddef.h>
 #include <string.h>
 
 #ifndef RTEXT_FILTER_SKIP_STATS
@@ -31,6 +32,34 @@ typedef struct {
     guint port, index;
     fakeVF *vf;
 } Target;
+
+/* The attributes with the layout { vf, setting }, in the kernel's order. */
+static const struct {
+    int type;
+    virtNetdevAttr attr;
+    size_t offset; /* of a guint32 in fakeVF */
+} settings[] = {
+    {IFLA_VF_SPOOFCHK, VIRT_NETDEV_SPOOFCHECK, offsetof(fakeVF, spoofchk)},
+    {IFLA_VF_LINK_STATE, VIRT_NETDEV_LINK, offsetof(fakeVF, link)},
+    {IFLA_VF_TRUST, VIRT_NETDEV_TRUST, offsetof(fakeVF, trust)},
+};
+
+static guint32 *
+settingAt(const fakeVF *vf, guint row)
+{
+    return (guint32 *)((char *)vf + settings[row].offset);
+}
+
+/* NULL where it has another layout. */
+static guint32 *
+findSetting(const fakeVF *vf, virtNetdevAttr attr)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(settings); i++) {
+        if (settings[i].attr == attr)
+            return settingAt(vf, i);
+    }
+    return NULL;
+}
 
 static bool
 matchPort(const fakeHost *fake, guint port)
@@ -75,6 +104,7 @@ logAttr(const Target *target, virtNetdevAttr attr, const fakeVF *wanted, int ref
 {
     char mac[18];
     GString *log = target->fake->log;
+    const guint32 *setting = findSetting(wanted, attr);
 
     virtMacFormat(wanted->mac, mac);
     g_string_append_printf(log, " %s=", virtNetdevAttrs[attr].name);
@@ -84,12 +114,8 @@ logAttr(const Target *target, virtNetdevAttr attr, const fakeVF *wanted, int ref
         g_string_append_printf(log, "%u:%u:%04x", wanted->vlan, wanted->qos, wanted->protocol);
     } else if (attr == VIRT_NETDEV_BANDWIDTH) {
         g_string_append_printf(log, "%u-%u", wanted->minRate, wanted->maxRate);
-    } else if (attr == VIRT_NETDEV_SPOOFCHECK) {
-        g_string_append_printf(log, "%u", wanted->spoofchk);
-    } else if (attr == VIRT_NETDEV_TRUST) {
-        g_string_append_printf(log, "%u", wanted->trust);
-    } else if (attr == VIRT_NETDEV_LINK) {
-        g_string_append_printf(log, "%u", wanted->link);
+    } else if (setting) {
+        g_string_append_printf(log, "%u", *setting);
     } else if (attr == VIRT_NETDEV_VIRTUALPORT) {
         g_string_append(log, wanted->profile);
     } else {
@@ -105,13 +131,12 @@ static int
 apply(const Target *target, virtNetdevAttr attr, const fakeVF *wanted)
 {
     fakeHost *fake = target->fake;
+    const guint32 *setting = findSetting(target->vf, attr);
     int refusal;
 
     fake->attrs++;
     refusal = judge(target, attr, wanted);
-    if (attr == VIRT_NETDEV_SPOOFCHECK && target->vf->spoofchk == UNSUPPORTED)
-        refusal = EOPNOTSUPP;
-    if (attr == VIRT_NETDEV_TRUST && target->vf->trust == UNSUPPORTED)
+    if (setting && *setting == UNSUPPORTED)
         refusal = EOPNOTSUPP;
     if ((attr == VIRT_NETDEV_NODE_GUID || attr == VIRT_NETDEV_PORT_GUID) && !fake->guids)
         refusal = EOPNOTSUPP;
@@ -209,23 +234,17 @@ setRate(const Target *target, struct nlattr **tb)
     return apply(target, VIRT_NETDEV_BANDWIDTH, &wanted);
 }
 
-/* Three attributes share the layout { vf, setting }. */
 static int
-setSetting(const Target *target, struct nlattr **tb, int type, virtNetdevAttr attr)
+setSetting(const Target *target, struct nlattr **tb, guint row)
 {
     guint32 value[2];
     fakeVF wanted = *target->vf;
 
-    if (!take(tb, type, value, sizeof(value)))
+    if (!take(tb, settings[row].type, value, sizeof(value)))
         return 0;
     g_assert_cmpuint(value[0], ==, target->index);
-    if (attr == VIRT_NETDEV_SPOOFCHECK)
-        wanted.spoofchk = value[1];
-    else if (attr == VIRT_NETDEV_TRUST)
-        wanted.trust = value[1];
-    else
-        wanted.link = value[1];
-    return apply(target, attr, &wanted);
+    *settingAt(&wanted, row) = value[1];
+    return apply(target, settings[row].attr, &wanted);
 }
 
 static int
@@ -253,12 +272,8 @@ setVFInfo(const Target *target, struct nlattr **tb)
         rc = setVlanList(target, tb);
     if (rc == 0)
         rc = setRate(target, tb);
-    if (rc == 0)
-        rc = setSetting(target, tb, IFLA_VF_SPOOFCHK, VIRT_NETDEV_SPOOFCHECK);
-    if (rc == 0)
-        rc = setSetting(target, tb, IFLA_VF_LINK_STATE, VIRT_NETDEV_LINK);
-    if (rc == 0)
-        rc = setSetting(target, tb, IFLA_VF_TRUST, VIRT_NETDEV_TRUST);
+    for (guint i = 0; rc == 0 && i < G_N_ELEMENTS(settings); i++)
+        rc = setSetting(target, tb, i);
     if (rc == 0 && tb[IFLA_VF_IB_NODE_GUID])
         return setGuid(target, tb, IFLA_VF_IB_NODE_GUID, VIRT_NETDEV_NODE_GUID);
     if (rc == 0)
@@ -440,10 +455,9 @@ fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf, 
     fillVlan(msg, fake, index, vf);
     nla_put(msg, IFLA_VF_RATE, sizeof(rate), &rate);
     fillSetting(msg, IFLA_VF_TX_RATE, index, vf->maxRate);
-    fillSetting(msg, IFLA_VF_SPOOFCHK, index, vf->spoofchk);
-    fillSetting(msg, IFLA_VF_LINK_STATE, index, vf->link);
     fillSetting(msg, IFLA_VF_RSS_QUERY_EN, index, UNSUPPORTED);
-    fillSetting(msg, IFLA_VF_TRUST, index, vf->trust);
+    for (guint i = 0; i < G_N_ELEMENTS(settings); i++)
+        fillSetting(msg, settings[i].type, index, *settingAt(vf, i));
     if (fake->guids) {
         fillGuid(msg, IFLA_VF_IB_NODE_GUID, index, vf->nodeGuid);
         fillGuid(msg, IFLA_VF_IB_PORT_GUID, index, vf->portGuid);
