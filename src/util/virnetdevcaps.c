@@ -38,19 +38,19 @@ hasLinkUp(const virtNetdev *wanted)
 }
 
 const virtNetdevCapabilityInfo virtNetdevCapabilities[VIRT_CAPABILITY_LAST] = {
-    [VIRT_CAPABILITY_MAC] = {"MAC address", VIRT_NETDEV_MAC, NULL},
-    [VIRT_CAPABILITY_VLAN] = {"VLAN", VIRT_NETDEV_VLAN, NULL},
-    [VIRT_CAPABILITY_VLAN_PRIORITY] = {"VLAN with priority", VIRT_NETDEV_VLAN, hasVlanPriority},
-    [VIRT_CAPABILITY_VLAN_8021AD] = {"VLAN with 802.1ad", VIRT_NETDEV_VLAN, hasVlan8021AD},
-    [VIRT_CAPABILITY_RATE] = {"rate", VIRT_NETDEV_BANDWIDTH, NULL},
-    [VIRT_CAPABILITY_FLOOR] = {"rate with floor", VIRT_NETDEV_BANDWIDTH, hasFloor},
-    [VIRT_CAPABILITY_SPOOFCHECK] = {"spoof check", VIRT_NETDEV_SPOOFCHECK, NULL},
-    [VIRT_CAPABILITY_LINK] = {"link state", VIRT_NETDEV_LINK, NULL},
-    [VIRT_CAPABILITY_LINK_UP] = {"link state up", VIRT_NETDEV_LINK, hasLinkUp},
-    [VIRT_CAPABILITY_TRUST] = {"trust", VIRT_NETDEV_TRUST, NULL},
-    [VIRT_CAPABILITY_NODE_GUID] = {"node GUID", VIRT_NETDEV_NODE_GUID, NULL},
-    [VIRT_CAPABILITY_PORT_GUID] = {"port GUID", VIRT_NETDEV_PORT_GUID, NULL},
-    [VIRT_CAPABILITY_VIRTUALPORT] = {"port profile", VIRT_NETDEV_VIRTUALPORT, NULL},
+    [VIRT_CAPABILITY_MAC] = {"MAC address", VIRT_NETDEV_MAC, NULL, false, false},
+    [VIRT_CAPABILITY_VLAN] = {"VLAN", VIRT_NETDEV_VLAN, NULL, false, false},
+    [VIRT_CAPABILITY_VLAN_PRIORITY] = {"VLAN with priority", VIRT_NETDEV_VLAN, hasVlanPriority, false, false},
+    [VIRT_CAPABILITY_VLAN_8021AD] = {"VLAN with 802.1ad", VIRT_NETDEV_VLAN, hasVlan8021AD, false, false},
+    [VIRT_CAPABILITY_RATE] = {"rate", VIRT_NETDEV_BANDWIDTH, NULL, false, false},
+    [VIRT_CAPABILITY_FLOOR] = {"rate with floor", VIRT_NETDEV_BANDWIDTH, hasFloor, false, false},
+    [VIRT_CAPABILITY_SPOOFCHECK] = {"spoof check", VIRT_NETDEV_SPOOFCHECK, NULL, false, true},
+    [VIRT_CAPABILITY_LINK] = {"link state", VIRT_NETDEV_LINK, NULL, false, false},
+    [VIRT_CAPABILITY_LINK_UP] = {"link state up", VIRT_NETDEV_LINK, hasLinkUp, false, false},
+    [VIRT_CAPABILITY_TRUST] = {"trust", VIRT_NETDEV_TRUST, NULL, false, true},
+    [VIRT_CAPABILITY_NODE_GUID] = {"node GUID", VIRT_NETDEV_NODE_GUID, NULL, true, false},
+    [VIRT_CAPABILITY_PORT_GUID] = {"port GUID", VIRT_NETDEV_PORT_GUID, NULL, true, false},
+    [VIRT_CAPABILITY_VIRTUALPORT] = {"port profile", VIRT_NETDEV_VIRTUALPORT, NULL, false, false},
 };
 
 #define BIT(capability) (1u << VIRT_CAPABILITY_##capability)
@@ -213,13 +213,13 @@ virtNetdevCapsAsk(const virtNetdevCapsPort *kind, const virtNetdev *present, vir
     const virtNetdevCapabilityInfo *asked = &virtNetdevCapabilities[capability];
 
     *ret_why = NULL;
-    if ((CAN_GUIDS & 1u << capability) && kind->ethernet) {
+    if (asked->infinibandOnly && kind->ethernet) {
         *ret_why = g_strdup_printf("only InfiniBand has a %s", asked->title);
         return VIRT_CAPS_CANNOT;
     }
     if (info)
         return consultTable(info, capability, ret_why);
-    if (!present || (asked->attr != VIRT_NETDEV_TRUST && asked->attr != VIRT_NETDEV_SPOOFCHECK))
+    if (!present || !asked->reported)
         return VIRT_CAPS_UNKNOWN;
     if (virtNetdevHas(present, asked->attr)) {
         *ret_why = g_strdup_printf("the driver reports %s", asked->title);

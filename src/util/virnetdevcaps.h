@@ -28,6 +28,8 @@ typedef struct {
     const char *title; /* "VLAN", "VLAN with 802.1ad" */
     virtNetdevAttr attr;
     bool (*needed)(const virtNetdev *wanted); /* NULL: always where @attr is wanted */
+    bool infinibandOnly;                      /* an Ethernet port does not have it, whatever its driver */
+    bool reported;                            /* of a VF by the drivers that have it, and by no others */
 } virtNetdevCapabilityInfo;
 
 extern const virtNetdevCapabilityInfo virtNetdevCapabilities[VIRT_CAPABILITY_LAST];
