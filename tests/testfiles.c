@@ -89,6 +89,20 @@ virtTestSection(const char *name, const char *part, const char *actual)
     virtTestCompare(path, whole);
 }
 
+/* Fail with the name of each netdev's attribute that only one of two sets of VIRT_NETDEV_BITs has. */
+void
+virtTestCompareAttrs(guint actual, guint expected)
+{
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        bool is = actual & VIRT_NETDEV_BIT(attr), wanted = expected & VIRT_NETDEV_BIT(attr);
+
+        if (is == wanted)
+            continue;
+        g_test_message("attribute \"%s\": given %d, expected %d", virtNetdevAttrs[attr].name, is, wanted);
+        g_test_fail();
+    }
+}
+
 /* An expectation that is no more: an error in itself, unless regenerating. */
 void
 virtTestRemove(const char *path)

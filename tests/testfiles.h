@@ -13,6 +13,7 @@ bool virtTestRegenerate(void);
 char *virtTestPath(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *virtTestRead(const char *path);
 void virtTestCompare(const char *path, const char *actual);
+void virtTestCompareAttrs(guint actual, guint expected);
 void virtTestSection(const char *name, const char *part, const char *actual);
 void virtTestRemove(const char *path);
 GPtrArray *virtTestCases(const char *dir);
