@@ -491,7 +491,7 @@ static const Malformed malformed[] = {
     {"length-max", PASS, VIRT_RPC_MESSAGE_MAX + 1, VIRT_RPC_CALL, 0, "33554437 bytes"},
     {"length-2-31", PASS, 1u << 31, VIRT_RPC_CALL, 0, "2147483648 bytes"},
     {"length-2-32", PASS, ~0u, VIRT_RPC_CALL, 0, "4294967295 bytes"},
-    {"type", PASS, 100, VIRT_RPC_TYPE_LAST, 0, "type as 7"},
+    {"type", PASS, 100, VIRT_RPC_TYPE_LAST, 0, "has type 7"},
     {"look", REFUSE, 100, VIRT_RPC_CALL, 0, "refused"},
     {"no-count", PASS, 31, VIRT_RPC_CALL_WITH_FDS, 0, "does not say how many"},
     {"no-count-reply", COLLECT, 28, VIRT_RPC_REPLY_WITH_FDS, 0, "does not say how many"},
@@ -530,11 +530,11 @@ static const Mismatch mismatches[] = {
     {"missing", 1, "", 1, 0, "fewer descriptors"},
     {"next-message-instead", 1, "\0\0\0\x1c", 4, 0, "fewer descriptors"},
     {"not-the-last-byte", 1, "\0\0", 2, 1, "fewer descriptors"},
-    {"two-on-a-byte", 1, "", 1, 2, "More descriptors"},
-    {"hundred-on-a-byte", 1, "", 1, 100, "More descriptors"},
-    {"not-announced", 0, "", 1, 1, "no message has announced"},
-    {"without-a-count", -1, "", 1, 1, "no message has announced"},
-    {"in-a-header", 0, "\0\0\0\x1c", 4, 1, "no message has announced"},
+    {"two-on-a-byte", 1, "", 1, 2, "More than one descriptor"},
+    {"hundred-on-a-byte", 1, "", 1, 100, "More than one descriptor"},
+    {"not-announced", 0, "", 1, 1, "no message announced"},
+    {"without-a-count", -1, "", 1, 1, "no message announced"},
+    {"in-a-header", 0, "\0\0\0\x1c", 4, 1, "no message announced"},
 };
 
 static void
@@ -567,7 +567,7 @@ testInPayload(Fixture *f, gconstpointer data)
 
         sendBytes(f->left, message->data, 40);
         sendFds(f->left, (const char *)message->data + 40, 10, 1);
-        expectRefusal(f, "no message has announced");
+        expectRefusal(f, "no message announced");
         tearDown(f, NULL);
         setUp(f, NULL);
     }

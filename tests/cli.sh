@@ -52,14 +52,14 @@ expect "version" 0 '^$' '^virt-hostdev [0-9.]+$' --version
 expect "a file that is not there" 1 "^virt-hostdev: error: Cannot read 'none.xml': No such file" '^$' validate none.xml
 expect "a directory" 1 "^virt-hostdev: error: Cannot read '\.': Is a directory" '^$' validate .
 expect "a libvirt that is not there" 1 '^virt-hostdev: error: Cannot connect to libvirt: ' '^$' -c qemu+unix:///system?socket=/nowhere dumpxml x
-expect "not an address" 1 'Nothing is recorded|is not a PCI address' '^$' --root "$work" recover fly
+expect "not an address" 1 'has no record|is not a PCI address' '^$' --root "$work" recover fly
 expect "nothing to recover" 0 '^$' '^$' --root "$work" recover
 install -d "$work/damaged" "$work/damaged/run"
 install -d -m 0700 "$work/damaged/run/libvirt-hostdev"
 install -m 0600 /dev/stdin "$work/damaged/run/libvirt-hostdev/0000:06:02.0" <<< "<hostdev"
 expect "recover of a VF whose record is damaged" 1 'virt-hostdev: error: .*/run/libvirt-hostdev/0000:06:02\.0' '^$' \
   --root "$work/damaged" recover 0000:06:02.0
-expect "and of another" 1 'Nothing is recorded about 0000:06:02\.1' '^$' --root "$work/damaged" recover 0000:06:02.1
+expect "and of another" 1 '0000:06:02\.1 has no record' '^$' --root "$work/damaged" recover 0000:06:02.1
 expect "forget all?" 1 'With --forget, name the VFs' '^$' --root "$work" recover --forget
 left=$work/left/run/libvirt-hostdev
 install -d "$work/left" "$work/left/run"
@@ -75,11 +75,11 @@ install -m 0600 /dev/stdin "$left/0000:06:02.0" << 'X'
 X
 cp "$left/0000:06:02.0" "$work/kept"
 expect "what cannot be put back is forgotten" 0 '^$' '^0000:06:02\.0 forgotten' --root "$work/left" -c qemu+unix:///system?socket=/nowhere recover --forget 0000:06:02.0
-expect "and is no longer known" 1 'Nothing is recorded about 0000:06:02\.0' '^$' --root "$work/left" recover 0000:06:02.0
+expect "and is no longer known" 1 '0000:06:02\.0 has no record' '^$' --root "$work/left" recover 0000:06:02.0
 sed "s/ uuid='[^']*'//" "$work/kept" | install -m 0600 /dev/stdin "$left/0000:06:02.0"
-expect "what its owner has is not" 0 '^$' "left to 'gone'" --root "$work/left" recover --forget 0000:06:02.0
+expect "what its owner has is not" 0 '^$' "left alone: 'gone' still has it" --root "$work/left" recover --forget 0000:06:02.0
 expect "nothing to release" 1 "'me' has no VFs" '^$' --root "$work" release me
-expect "a root that is not there" 1 'is no directory' '^$' --root "$work/nowhere" status
+expect "a root that is not there" 1 'is not a directory' '^$' --root "$work/nowhere" status
 install -d -m 0777 "$work/anybody" "$work/anybody/run"
 expect "a root that others can write to" 1 'cannot be trusted: it has owner [0-9]+ and mode 0777' '^$' --root "$work/anybody" recover
 expect "an empty host has no status" 0 '^$' '^$' --root "$work" status
@@ -161,8 +161,8 @@ unmanage="-c test://$work/node.xml unmanage"
   expect "unmanage one and all" 2 'the name of one domain, or --all' '^$' $unmanage vm --all
   expect "unmanage a domain that is not there" 1 "failed to get domain 'none'" '^$' $unmanage none
   expect "unmanage: nothing to do" 0 '^$' "^Domain 'plain' is not managed by libvirt-hostdev$" $unmanage plain
-  expect "unmanage: what is lost" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' loses 0000:06:02\.0 port 2: VLAN 43$" $unmanage vm
-  expect "unmanage: a dry run" 0 "warning: Domain 'vm' runs: " "^Domain 'vm' would no longer be managed by libvirt-hostdev$" $unmanage --dry-run vm
+  expect "unmanage: what is lost" 0 "warning: Domain 'vm' is running: " "^Domain 'vm' loses 0000:06:02\.0 port 2: VLAN 43$" $unmanage vm
+  expect "unmanage: a dry run" 0 "warning: Domain 'vm' is running: " "^Domain 'vm' would no longer be managed by libvirt-hostdev$" $unmanage --dry-run vm
   expect "unmanage: a failure" 1 "error: Cannot unmanage domain 'bad': .*fly" '^$' $unmanage bad
   expect "unmanage --all goes on past it" 1 "error: Cannot unmanage domain 'bad': .*fly" "^Domain 'vm' is no longer managed by libvirt-hostdev$" $unmanage --all
   expect "unmanage for programs" 1 'bad' '"result": "lost"' $unmanage --all --json

@@ -78,10 +78,10 @@ def test_requests():
     client = Client()
     same(client.do("begin", 1), "ok")
     has(client.do("prepare", 1, "pci/fffe:01:00.1"), "error 0 Cannot set VF fffe:01:00.1 for domain")
-    has(client.do("prepare", 2, "pci/fffe:01:00.1"), "it has not been begun")
-    has(client.do("end", 2), "it has not been begun")
+    has(client.do("prepare", 2, "pci/fffe:01:00.1"), "it was not begun")
+    has(client.do("end", 2), "it was not begun")
     same(client.do("end", 1), "ok")
-    has(client.do("end", 1), "it has not been begun")
+    has(client.do("end", 1), "it was not begun")
     has(Client(SOCK_RO).do("begin", 1), "read-only")
     # Counters need no lock and change nothing; only the domain's own VFs are counted.
     has(Client(SOCK_RO).do("stats", 1, "pci/fffe:01:00.1"), "error 4")
@@ -104,12 +104,12 @@ def test_lock():
     one, two, three = Client(), Client(), Client()
     same(one.do("begin", 1), "ok")
     waits = two.ask("begin", 1)
-    has(two.do("prepare", 1, "pci/fffe:01:00.1"), "it has not been begun")
+    has(two.do("prepare", 1, "pci/fffe:01:00.1"), "it was not begun")
     three.ask("begin", 1)
     same(three.do("begin", 2), "ok")
-    has(one.do("begin", 1), "it has been begun already")
-    has(two.do("begin", 1), "it has been begun already")
-    has(one.do("end", 2), "it has not been begun")
+    has(one.do("begin", 1), "it was already begun")
+    has(two.do("begin", 1), "it was already begun")
+    has(one.do("end", 2), "it was not begun")
     same(two.answer(waits, 0.3), None)
     three.close()
     same(one.do("end", 1), "ok")
@@ -195,7 +195,7 @@ def test_copied_socket():
     except (BrokenPipeError, ConnectionResetError):
         got = b""
     same(got, b"")
-    has(two.do("begin", 1), "it has been begun already")
+    has(two.do("begin", 1), "it was already begun")
 
 
 def test_readable_filter():
@@ -203,7 +203,7 @@ def test_readable_filter():
     for mode in (0o755, 0o731, 0o751, 0o713):
         os.chmod("/run/filter", mode)
         same(Client(uid=1234, gid=1234).hello, None)
-        until(lambda: f"mode {mode:04o}, and a client could take it over" in daemon_log())
+        until(lambda: f"mode {mode:04o}, so a client could take it over" in daemon_log())
     os.chmod("/run/filter", 0o711)
     assert Client(uid=1234, gid=1234).hello
 
@@ -336,7 +336,7 @@ def test_event_stopped():
 def test_again():
     """What could not be done once is done later, and told once. The end of any domain is a reason to try at once."""
     def told():
-        return daemon_log().count(f"warning: Domain {UUID % 6} is not reconciled (trying again)")
+        return daemon_log().count(f"warning: Cannot reconcile domain {UUID % 6} (trying again)")
     define(5)
     virsh("start", "vm5")
     define(6)

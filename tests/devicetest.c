@@ -73,7 +73,7 @@ testToStockOthers(void)
     } wrong[] = {
         {"<hostdev mode='subsystem' type='usb'>" NETDEV "</hostdev>", "<netdev> needs <hostdev mode='subsystem'"},
         {"<hostdev mode='subsystem' type='pci'>" NETDEV "</hostdev>", "lacks its <source>"},
-        {"<interface type='hostdev'>" SOURCE NETDEV "</interface>", "can stand only directly in <hostdev"},
+        {"<interface type='hostdev'>" SOURCE NETDEV "</interface>", "may only be a child of <hostdev"},
         {BEGIN "<netdev port='0'/></hostdev>", "port='0'"},
         {BEGIN NETDEV, "is it cut off?"},
     };

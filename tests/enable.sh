@@ -49,7 +49,7 @@ fresh
 check "enable" run enable
 check "two drop-ins for libvirt and two for virthostdevd" test "$(find "$units" -name 50-virt-hostdev.conf | wc -l)" = 4
 check "once more" run enable
-check "says so" says 'already$'
+check "says so" says 'already proxies'
 
 # Every command, in turn, where nothing was before, on a host that is enabled, and on one whose drop-ins are older.
 prepared() { # STATE
@@ -75,7 +75,7 @@ done
 fresh
 remember
 URI=test:///nowhere/at/all check "enable fails where libvirt cannot be reached afterwards" fails run enable
-check "in a sentence" says "error: libvirt's sockets are where they were: Cannot connect to libvirt"
+check "in a sentence" says "error: libvirt's sockets were restored after this error: Cannot connect to libvirt"
 check "all is as before" same
 
 prepared enabled

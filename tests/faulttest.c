@@ -295,7 +295,7 @@ checkTold(GString *why, guint vf, faultLook look)
         for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
             g_autofree char *what = describe(attr, &table[(port - 1) * 4 + vf]);
             g_autofree char *sentence = g_strdup_printf("Cannot restore %s", what);
-            bool tried = strstr(message, "Cannot restore");
+            bool tried = g_regex_match_simple("Cannot restore [^:]* on port", message, 0, 0);
 
             if (bits & VIRT_NETDEV_BIT(attr) && tried && !strstr(message, sentence))
                 complain(why, "no message says: %s on port %u", sentence, port);

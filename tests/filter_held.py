@@ -161,7 +161,7 @@ def stored_with_its_netdevs():
                 assert read_message(f.client).data == message(ATTACH, REPLY, 20)
             else:
                 reply, code = f.answer()
-                assert code == 55 and b"defined anew" in reply.payload, reply.payload
+                assert code == 55 and b"redefined meanwhile" in reply.payload, reply.payload
 
 
 OTHER_ENTRY = re.search("<lh:hostdev>.*</lh:hostdev>", stored("52:54:00:00:00:07").replace("bus='0x06'", "bus='0x07'")).group(0)

@@ -67,7 +67,7 @@ bound=$((32 * 1024 * 1024))
 long "$bound" "${plain#*</uuid>}"
 run 0 '^\.$' vm prepare begin -
 long $((bound + 1)) "${plain#*</uuid>}"
-run 1 "has more than $bound bytes, so whether it has netdevs cannot be told" vm prepare begin -
+run 1 "has more than $bound bytes, so it is unknown whether it has netdevs" vm prepare begin -
 run 0 '^\.$' vm stopped end -
 run 0 '^\.$' vm release end destroyed
 run 0 "takes at most $bound" vm reconnect begin -

@@ -72,7 +72,7 @@ testLoneOthers(void)
     } wrong[] = {
         {LONE(" port='2'", "<mtu size='1400'/>"), "a VF's MTU is the guest's own choice"},
         {LONE(" port='129'", ""), "port='129' in <interface>: not a number from 1 to 128"},
-        {LONE("", "<netdev port='1'/>"), "<netdev> can stand only directly in <hostdev"},
+        {LONE("", "<netdev port='1'/>"), "<netdev> may only be a child of <hostdev"},
     };
     virtHostdev *hostdev = NULL;
     g_autoptr(GError) error = NULL;
@@ -180,7 +180,7 @@ testOtherDriversNetdevs(void)
         g_autoptr(GError) error = NULL;
 
         g_assert_null(virtDomainToStock(xml, strlen(xml), NULL, VIRT_DOMAIN_INTERFACES, &error));
-        g_assert_nonnull(strstr(error->message, "the domain has the type 'xen'"));
+        g_assert_nonnull(strstr(error->message, "the domain has type 'xen'"));
     }
 }
 
@@ -362,7 +362,7 @@ testKeptTooLong(void)
     g_autofree char *shown = virtDomainFormat(xml, strlen(xml), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
 
     g_assert_null(shown);
-    assertError(&error, "keeps of this <interface> has more than");
+    assertError(&error, "stores of this <interface> has more than");
 }
 
 /* All that reads documents; nothing may crash. Returns whether the document can be shown. */
@@ -488,7 +488,7 @@ testLong(void)
         g_assert_true(g_str_equal(some, xml->str) == !cases[i].fits);
         all = virtDomainToStock(xml->str, xml->len, NULL, VIRT_DOMAIN_ALL_INTERFACES, &error);
         if (!cases[i].fits) {
-            assertError(&error, "what would be kept of this <interface> has more than 1048576 bytes");
+            assertError(&error, "what would be stored of this <interface> has more than 1048576 bytes");
             continue;
         }
         shown = virtDomainFormat(all, strlen(all), NULL, VIRT_DOMAIN_FORM_WRITTEN, &error);
@@ -589,7 +589,7 @@ testWords(void)
         WRONG(" port='2'", "<mac address='01:00:00:00:00:00'/>", "in <mac>"),
         WRONG(" port='2'", MAC "<link state='sideways'/>", "in <link>"),
         {DOMAIN(AS_NETDEV(" port='1'", MAC) AS_NETDEV(" port='2'", MAC)),
-         DOMAIN(AS_INTERFACE("", MAC) AS_INTERFACE(" port='2'", MAC)), "have one source, 0000:06:02.0: give each VF"},
+         DOMAIN(AS_INTERFACE("", MAC) AS_INTERFACE(" port='2'", MAC)), "have the same source, 0000:06:02.0: a VF"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {

@@ -212,7 +212,7 @@ testIgnored(Fixture *f, gconstpointer data)
     assertRefused(
         f, before,
         "Cannot set port GUID 02:11:22:33:44:55:66:77 on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): the driver "
-        "acknowledged it, but 20:00:00:00:00:00:00:04 is what it has now.");
+        "acknowledged it, but the value is now 20:00:00:00:00:00:00:04");
 }
 
 /* A restore that is dropped is told too, and zero is no excuse. */

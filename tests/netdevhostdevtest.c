@@ -286,13 +286,13 @@ testRestoreReportsAll(Fixture *f, gconstpointer data)
     f->fake->ignored = BIT(VIRT_NETDEV_LINK);
     g_ptr_array_add(before, virtNetdevNew(3));
     g_assert_false(virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error));
-    assertSays(error, "Cannot restore VLAN none on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): Operation not permitted.");
+    assertSays(error, "Cannot restore VLAN none on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): Operation not permitted");
     assertSays(error, "Cannot restore VLAN 7 (priority 5) on port 2");
     assertSays(error, "Cannot restore trust no on port 1");
     assertSays(error, "Cannot restore trust no on port 2");
     assertSays(
         error,
-        "Cannot restore link state auto on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): the driver acknowledged it, but up is what it has now.");
+        "Cannot restore link state auto on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): the driver acknowledged it, but the value is now up");
     assertSays(error, "has no port 3");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->maxRate, ==, 500);
     g_assert_cmpuint(f->fake->sets, <, 40);
@@ -309,7 +309,7 @@ testIgnored(Fixture *f, gconstpointer data)
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     assertSays(
         error,
-        "Cannot set VLAN 43 (priority 3, 802.1ad) on port 2 (VF 3 of enp65s0f0d1, 0000:41:10.6): the driver acknowledged it, but 7 (priority 5) is what it has now. ");
+        "Cannot set VLAN 43 (priority 3, 802.1ad) on port 2 (VF 3 of enp65s0f0d1, 0000:41:10.6): the driver acknowledged it, but the value is now 7 (priority 5). ");
 }
 
 static void
@@ -367,7 +367,7 @@ testBusy(Fixture *f, gconstpointer data)
     set(f, before);
     f->fake->busy = G_MAXUINT;
     g_assert_false(virtNetDevHostdevRestore(f->fake->host, f->vf, before, &error));
-    assertSays(error, "Resource temporarily unavailable. The device is busy, perhaps being reset: try again.");
+    assertSays(error, "Resource temporarily unavailable. The device is busy, perhaps being reset: try again");
     f->fake->busy = 5;
     f->fake->host->slept = 0; /* as under a lock that was taken since */
     restore(f, before);
@@ -387,7 +387,7 @@ testDown(Fixture *f, gconstpointer data)
     g_assert_false(virtNetDevHostdevSet(f->fake->host, vf, f->wanted, before, &error));
     assertSays(
         error,
-        "Cannot set rate 1000 Mb/s at most, 100 Mb/s at least on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): Invalid argument. PF netdev enp65s0f0 is down: bring it up with 'ip link set dev enp65s0f0 up'.");
+        "Cannot set rate 1000 Mb/s at most, 100 Mb/s at least on port 1 (VF 3 of enp65s0f0, 0000:41:10.6): Invalid argument. PF netdev enp65s0f0 is down: bring it up with 'ip link set dev enp65s0f0 up'");
 }
 
 /* --- What is special about drivers --- */
@@ -525,7 +525,7 @@ testSetVlanBehindRate(Fixture *f, gconstpointer data)
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     assertSays(
         error,
-        "Cannot set VLAN 45 (priority 3, 802.1ad) on port 2 (VF 3 of enp65s0f0d1, 0000:41:10.6): Operation not permitted.");
+        "Cannot set VLAN 45 (priority 3, 802.1ad) on port 2 (VF 3 of enp65s0f0d1, 0000:41:10.6): Operation not permitted");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 3)->maxRate, ==, 2000);
 }
 
@@ -560,13 +560,13 @@ testRedirect(Fixture *f, gconstpointer data)
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
     assertSays(
         error,
-        "VF 3 of PF 0000:41:00.0 (0000:41:10.6) lacks the port that was to be set: the driver has written it to port 2. That is undone.");
+        "VF 3 of PF 0000:41:00.0 (0000:41:10.6) lacks the port that was to be set: the driver has written it to port 2. That was undone");
     assertDump(f, dump);
     /* A refusal half-way, too. */
     g_clear_error(&error);
     f->fake->refused = BIT(VIRT_NETDEV_TRUST);
     g_assert_false(virtNetDevHostdevSet(f->fake->host, f->vf, f->wanted, before, &error));
-    assertSays(error, "written it to port 2. That is undone.");
+    assertSays(error, "written it to port 2. That was undone");
     assertDump(f, dump);
     /* Nothing went astray: the refusal stands. */
     g_clear_error(&error);

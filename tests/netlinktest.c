@@ -565,8 +565,8 @@ testAnswerMax(void)
         gsize most;
         const char *message;
     } cases[] = {
-        {true, 262144, "the kernel's answer has 262148 bytes, and at most 262144 are read"},
-        {false, 16384, "the kernel's answer has 16388 bytes, and at most 16384 are read"},
+        {true, 262144, "the kernel's answer has 262148 bytes, more than the limit of 262144"},
+        {false, 16384, "the kernel's answer has 16388 bytes, more than the limit of 16384"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *none = NULL, *reason = NULL;

@@ -295,7 +295,7 @@ testRefused(twoGuests *f, gconstpointer opaque)
     assertRefused("", "<file/><file/>", "a second <file>: a device has one");
     assertRefused("", "<file size='1'/>", "<file> has no attribute 'size'");
     assertRefused("", "</hostdev><hostdev type='mdev'><source><address uuid='" MDEV "'/></source><file/>",
-                  "give each mediated device to one of them");
+                  "a mediated device may be assigned only once");
 }
 
 /* The tables say the same of each row. */

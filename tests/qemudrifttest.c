@@ -354,7 +354,7 @@ testRefused(driftGuest *f, gconstpointer opaque)
         driftAssertTold("");
     }
     driftLook(f, true);
-    g_assert_nonnull(strstr(driftSentences->str, "5 tries in 600 seconds did not keep VF 0 of "));
+    g_assert_nonnull(strstr(driftSentences->str, "Gave up after 5 attempts in 600 seconds to keep VF 0 of "));
     driftAssertTold("not-enforced - - -\n");
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_REFUSALS), ==, VIRT_WATCH_TRIES);
     g_assert_cmpuint(driftCounted(f, VIRT_COUNT_ENFORCED), ==, 0);

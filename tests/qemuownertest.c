@@ -96,7 +96,7 @@ testByHandAgain(twoGuests *f, gconstpointer opaque)
     g_assert_true(virtProvisionPrepare(f->fake->host, byHand, first, NULL));
     g_assert_true(virtProvisionPrepare(f->fake->host, byHand, first, NULL));
     g_assert_false(virtProvisionPrepare(f->fake->host, byHand, other, &error));
-    guestsAssertError(error, VIRT_ERROR_BUSY, "Give it back first: virt-hostdev release me");
+    guestsAssertError(error, VIRT_ERROR_BUSY, "Release it first: virt-hostdev release me");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->mac[3], ==, 0xaa);
     g_assert_true(testRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);
@@ -143,7 +143,7 @@ testByHandNeverGone(twoGuests *f, gconstpointer opaque)
 
     g_assert_true(virtProvisionPrepare(f->fake->host, byHand, wanted, NULL));
     g_assert_false(virtProvisionPrepare(f->fake->host, other, wanted, &error));
-    guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'. Give it back with virt-hostdev release me, or");
+    guestsAssertError(error, VIRT_ERROR_BUSY, "in use by 'me'. Release it with virt-hostdev release me, or");
     g_assert_false(virtOwnerEqual(byHand, f->a));
     g_assert_true(testRelease(f->fake->host, byHand, NULL, NULL));
     guestsAssertAsBefore(f);

@@ -142,7 +142,7 @@ testNothingToWrite(twoGuests *f, gconstpointer opaque)
     g_assert_false(((const virtPlanRow *)rows->pdata[0])->differs);
     g_assert_cmpstr(((const virtPlanRow *)rows->pdata[rows->len - 1])->problem, ==,
                     "<interface type='hostdev'>: VF 0 of PF " PF
-                    " (0000:01:10.0) has no port 2; it has 1. Name that instead.");
+                    " (0000:01:10.0) has no port 2; it has 1. Name that instead");
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, &error));
     guestsAssertError(error, VIRT_ERROR_HOST, ((const virtPlanRow *)rows->pdata[rows->len - 1])->problem);
     guestsAssertAsBefore(f);

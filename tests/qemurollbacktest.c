@@ -53,7 +53,7 @@ testRollbackFails(twoGuests *f, gconstpointer opaque)
         f->fake->judgeOpaque = &allowed;
         g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
         if (n > 0)
-            guestsAssertError(error, VIRT_ERROR_REFUSED, "Putting back failed too");
+            guestsAssertError(error, VIRT_ERROR_REFUSED, ". Restoring failed as well");
         fakeHostHeal(f->fake);
         f->fake->judge = NULL;
         g_clear_error(&error);
@@ -126,7 +126,7 @@ testUnsupported(twoGuests *f, gconstpointer opaque)
     trusting->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_TRUST);
     g_assert_false(virtProvisionPrepare(f->fake->host, f->a, wanted, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "trust yes on port 2");
-    g_assert_null(strstr(error->message, "Putting back failed"));
+    g_assert_null(strstr(error->message, "Restoring failed"));
     guestsAssertAsBefore(f);
 }
 

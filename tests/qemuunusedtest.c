@@ -314,11 +314,11 @@ testUpdateUnderOther(updateGuest *f, gconstpointer opaque)
     updateChangeAll(f);
     makeLink(f, "/dev/vfio/17", "proc/4711/fd/10");
     updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY,
-                 "was set for domain 'a' (" UUID_A "), but is in use by process 4711");
+                 "was set for domain 'a' (" UUID_A "), but is now in use by process 4711");
     makeLink(f, "/dev/vfio/17", "proc/4242/fd/10");
     fakeHostFile(f->fake, NULL, "proc/4711/fd/10");
     setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
-    updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "but is in use by domain 'd'");
+    updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "but is now in use by domain 'd'");
     setStatus(f, "d", NULL);
     g_assert_true(virtProvisionUpdate(f->fake->host, f->a, f->new, NULL));
     updateAssertAllChanged(f);
@@ -343,7 +343,7 @@ testPF(updateGuest *f, gconstpointer opaque)
     handle = testHandle(PF);
     g_array_append_val(devices, handle);
     g_assert_false(virtProvisionCheckPFs(f->fake->host, devices, &error));
-    g_assert_nonnull(strstr(error->message, "PF " PF " cannot be given to a guest"));
+    g_assert_nonnull(strstr(error->message, "PF " PF " cannot be assigned to a guest"));
     g_assert_nonnull(strstr(error->message, second));
     g_assert_nonnull(strstr(error->message, "by process 4711"));
     updateAssertError(&error, VIRT_ERROR_BUSY, "by domain 'a' (" UUID_A ")");
@@ -379,7 +379,7 @@ testPlanPF(updateGuest *f, gconstpointer opaque)
     g_array_append_val(devices, handle);
     virtProvisionPlanPFs(f->fake->host, rows, devices);
     g_assert_cmpuint(rows->len, ==, 1);
-    g_assert_nonnull(strstr(((virtPlanRow *)rows->pdata[0])->problem, "cannot be given to a guest"));
+    g_assert_nonnull(strstr(((virtPlanRow *)rows->pdata[0])->problem, "cannot be assigned to a guest"));
 }
 
 /* ---- what cannot be told ---- */
@@ -399,7 +399,7 @@ testCannotBeTold(updateGuest *f, gconstpointer opaque)
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         setStatus(f, "d", texts[i]);
         g_assert_false(isUnused(f->fake->host, name, f->b, &error));
-        updateAssertError(&error, VIRT_ERROR_HOST, "Cannot tell whether somebody has VF");
+        updateAssertError(&error, VIRT_ERROR_HOST, "Cannot tell whether VF");
         g_assert_false(virtProvisionReleaseOne(f->fake->host, record, &error));
         updateAssertError(&error, VIRT_ERROR_HOST, "qemu/d.xml cannot be read");
     }

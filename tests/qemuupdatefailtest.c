@@ -83,7 +83,7 @@ testRollbackFails(updateGuest *f, gconstpointer opaque)
         record = testRecordLoad(f->fake->host, f->vf, NULL);
         g_assert_cmpint(record->phase, ==, n >= 3 ? VIRT_PHASE_SETTING : VIRT_PHASE_ACTIVE);
         if (n >= 3)
-            g_assert_nonnull(strstr(error->message, "Going back failed too: Cannot restore"));
+            g_assert_nonnull(strstr(error->message, ". Restoring failed as well: Cannot restore"));
         updateAssertError(&error, VIRT_ERROR_REFUSED, "VF 0");
         fakeHostHeal(f->fake);
         if (next) {

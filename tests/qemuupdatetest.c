@@ -151,7 +151,7 @@ testRefused(updateGuest *f, gconstpointer opaque)
     g_assert_true(virtProvisionRecordSave(f->fake->host, record, VIRT_PHASE_RESTORING, NULL));
     g_free(f->record);
     f->record = fakeHostRead(f->fake, "run/libvirt-hostdev/%s", f->vf);
-    updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "is being put back");
+    updateRefuse(f, f->a, f->new, VIRT_ERROR_BUSY, "is being restored");
     virtHostdevFree(other);
 }
 

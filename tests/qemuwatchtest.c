@@ -147,7 +147,7 @@ testOfOther(driftGuest *f, gconstpointer opaque)
     fakeHostFile(f->fake, "qemu-system-x86", "proc/7/exe");
     driftChangeVlan(driftVF(f, 1));
     driftLook(f, true);
-    g_assert_nonnull(strstr(driftSentences->str, "is in use by domain 'd'"));
+    g_assert_nonnull(strstr(driftSentences->str, "is now in use by domain 'd'"));
     driftAssertTold("drift vlan 42 99\nnot-enforced - - -\n");
     driftAssertWritten(f, "");
     fakeHostFile(f->fake, NULL, "run/libvirt/qemu/d.xml");

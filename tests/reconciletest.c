@@ -228,7 +228,7 @@ testAttached(daemonGuest *f, gconstpointer opaque)
     assertEnd(f, VIRT_ERROR_REFUSED, "VLAN was set to 100 and is now 7. Detach it");
     vf->vlan = 100;
     faultState->guest.live[0] = '\0';
-    assertEnd(f, VIRT_ERROR_REFUSED, "metadata does not have its netdevs");
+    assertEnd(f, VIRT_ERROR_REFUSED, "metadata no longer has its netdevs");
     writeMetadata(daemonGuestHostdev(f->vf, 100), NULL);
     g_assert_true(virtProvisionRecordRemove(f->fake->host, record, NULL));
     assertEnd(f, VIRT_ERROR_REFUSED, "it has no record");

@@ -157,7 +157,7 @@ static const struct {
     {RECORD("active", OWNER, PLACE, "<before><hostdev/></before><wanted/>"),
      "r:5: <before> has no child <hostdev> (known: <netdev>): drop or correct it"},
     {RECORD("active", OWNER, PLACE, "<before>x</before><wanted/>"),
-     "r:5: text 'x' inside <before> means nothing: drop it"},
+     "r:5: text 'x' inside <before> has no meaning: drop it"},
 };
 
 static void

@@ -172,7 +172,7 @@ testStatsMax(void)
     g_assert_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE);
     g_assert_nonnull(
         strstr(error->message,
-               "would be 33554440 bytes long with all interfaces, and libvirt's messages have at most 33554436"));
+               "would be 33554440 bytes long with all interfaces; libvirt's messages have at most 33554436"));
 }
 
 /* An interface came or went between the two calls: what libvirt counted stands. */

@@ -282,7 +282,7 @@ testMessageMax(void)
 
     g_byte_array_set_size(call, VIRT_RPC_MESSAGE_MAX);
     g_assert_true(virtRpcMessageEnd(call, NULL));
-    virtTestRpcRefuses(call, "bytes long with its netdevs in <metadata>, and libvirt takes 33554436");
+    virtTestRpcRefuses(call, "bytes long with its netdevs in <metadata>; libvirt accepts at most 33554436");
     g_byte_array_set_size(more, VIRT_RPC_MESSAGE_MAX + 1);
     g_assert_false(virtRpcMessageEnd(more, NULL));
 }

@@ -229,7 +229,7 @@ assertNotOurs(fakeHost *fake)
     const virtStateText more = {NAME, "+"};
     g_autoptr(GError) error = NULL;
     g_assert_null(virtStateFileRead(fake->host, NAME, &error));
-    assertError(&error, VIRT_ERROR_INVALID, "no regular file that this user alone can write");
+    assertError(&error, VIRT_ERROR_INVALID, "not a regular file that only this user can write");
     g_assert_false(virtStateFileAppendMany(fake->host, &more, 1, &error));
     assertError(&error, VIRT_ERROR_HOST, "Operation not permitted");
 }
@@ -257,7 +257,7 @@ testNotOurs(void)
     g_assert_cmpint(unlink(file), ==, 0);
     g_assert_cmpint(mkfifo(lock, 0600), ==, 0);
     g_assert_null(virtStateLockTake(fake->host, "0000:01:00.0", &error));
-    assertError(&error, VIRT_ERROR_HOST, "no regular file that this user alone can write");
+    assertError(&error, VIRT_ERROR_HOST, "not a regular file that only this user can write");
     g_assert_cmpint(unlink(lock), ==, 0);
     fakeHostFile(fake, "secret", "target");
     g_assert_cmpint(symlink(target, file), ==, 0);

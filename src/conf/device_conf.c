@@ -445,7 +445,7 @@ checkKeys(const virtXmlDoc *device, const virtXmlNode *old, GError **error)
             continue;
         virtXmlError(
             device, given, error,
-            "the <interface> that is meant has another <%s>, and no other has this one: leave it out, or detach and attach",
+            "the <interface> to update has another <%s>, and no other has this one: leave it out, or detach and attach",
             keys[i]);
         return false;
     }

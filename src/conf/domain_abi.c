@@ -62,7 +62,7 @@ complainInterfaces(const Comparison *c, GError **error)
         return complainCount(c->doc, "host network card", given, c->interfacesHad, error);
     virtXmlError(
         c->doc, c->doc->root, error,
-        "Target domain host network card count %u does not match source %u: a guest keeps its devices. One that is given is not taken for any of them: %s",
+        "Target domain host network card count %u does not match source %u: a guest keeps its devices. A given interface matches none of them: %s",
         given, c->interfacesHad, why->message);
     return false;
 }

@@ -23,7 +23,7 @@ checkAsNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **err
     if (strchr(names, ' '))
         them = "them";
     virtXmlError(doc, hostdev->node, error,
-                 "%s of this <interface> cannot be said in a <hostdev> with <netdev>: drop %s", names, them);
+                 "%s of this <interface> cannot be expressed in a <hostdev> with <netdev>: drop %s", names, them);
     return false;
 }
 

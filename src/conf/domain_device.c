@@ -135,7 +135,7 @@ checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlN
     if (!findAddress(node)) {
         if (virtXmlChild(node, "source"))
             lacks = "<address> in <source>";
-        virtXmlError(doc, node, error, "a <hostdev> with <%s> lacks its %s: its %ss are kept by the source address",
+        virtXmlError(doc, node, error, "a <hostdev> with <%s> lacks its %s: its %ss are stored by source address",
                      child->name, lacks, child->name);
         return false;
     }

@@ -178,7 +178,7 @@ saysAll(const virtXmlDoc *doc, const virtHostdevRef *hostdev, const virtNetdev *
                      "<link state='up'/> forces a VF's link up in a <netdev>, but not in an <interface>: drop it");
     else
         virtXmlError(doc, hostdev->node, error,
-                     "an <interface> would not say the %s of this <netdev>: keep the <hostdev>",
+                     "an <interface> cannot express the %s of this <netdev>: keep the <hostdev>",
                      virtNetdevAttrs[g_bit_nth_lsf(lost, -1)].title);
     return false;
 }
@@ -203,7 +203,7 @@ virtHostdevRefFitsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev
     if (!(becomes = virtXmlParse(text->str, text->len, NULL, &why)) ||
         !(netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why))) {
         virtXmlError(doc, hostdev->node, error,
-                     "this <hostdev> cannot be said in an <interface>: %s; or keep the <hostdev>",
+                     "this <hostdev> cannot be expressed as an <interface>: %s; or keep the <hostdev>",
                      virtXmlErrorSentence(why));
         return false;
     }

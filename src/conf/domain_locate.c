@@ -39,7 +39,7 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
 
             virtXmlError(doc, child, error,
                          "<%s> of the namespace '" VIRT_NS
-                         "' belongs into <metadata>; in <hostdev> write <netdev> without a prefix",
+                         "' belongs in <metadata>; in <hostdev> write <netdev> without a prefix",
                          name);
             return false;
         }
@@ -47,8 +47,8 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
             g_autofree char *name = virtXmlQuote(node->name);
 
             virtXmlError(doc, child, error,
-                         "<%s> can stand only directly in <hostdev mode='subsystem' type='%s'>, not in <%s>",
-                         child->name, virtSettingKindFind(child)->hostdev, name);
+                         "<%s> may only be a child of <hostdev mode='subsystem' type='%s'>, not of <%s>", child->name,
+                         virtSettingKindFind(child)->hostdev, name);
             return false;
         }
         if (!virtSettingKindFind(child) && !virtDomainCheckPlaces(doc, child, error))
@@ -117,8 +117,8 @@ noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, boo
         if (earlier->interface)
             element = "interface";
         virtXmlError(doc, node, error,
-                     "this <%s> and the <%s> of line %u have one source, %s: give each %s to one of them", node->name,
-                     element, earlier->line, source.name, virtHandleGetNoun(&source));
+                     "this <%s> and the <%s> of line %u have the same source, %s: a %s may be assigned only once",
+                     node->name, element, earlier->line, source.name, virtHandleGetNoun(&source));
         return false;
     }
     if (earlier)
@@ -159,7 +159,7 @@ leaveToLibvirt(const virtXmlDoc *doc, const virtDomainRef *ref, const virtXmlNod
         return true;
     virtXmlError(
         doc, node, error,
-        "libvirt can boot from this <interface>, as <boot dev='network'/> in <os> says, only where it is left as it is to libvirt: write <boot order='1'/> in it instead");
+        "<boot dev='network'/> in <os> works only with interfaces that are left to libvirt: write <boot order='1'/> in this <interface> instead");
     return false;
 }
 
@@ -270,10 +270,10 @@ readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, const virtXmlNode 
         if (!virtDomainDeviceMentionsUs(node))
             continue;
         type = virtXmlQuote(virtXmlGet(domain, "type"));
-        virtXmlError(doc, node, error,
-                     "nothing would set the netdevs of this <%s>: the domain has the type '%s', and only QEMU's (kvm, "
-                     "qemu, hvf) have a hook that does; drop them",
-                     node->name, type);
+        virtXmlError(
+            doc, node, error,
+            "the netdevs of this <%s> would not be set: the domain has type '%s', and only QEMU's (kvm, qemu, hvf) call the hook that sets them; drop them",
+            node->name, type);
         return false;
     }
     return true;

@@ -153,7 +153,8 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref
         return true;
     if (virtDomainRefIsLone(ref)) {
         virtXmlError(doc, ref->node, error,
-                     "a lone <%s> has no <metadata> to keep its netdevs in; convert the whole domain", ref->node->name);
+                     "a lone <%s> has no <metadata> to store its netdevs in; convert the whole domain",
+                     ref->node->name);
         return false;
     }
     for (guint i = 0; i < ref->hostdevs->len; i++) {

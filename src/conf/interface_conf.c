@@ -210,7 +210,7 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
     virtInterfaceSetUntagged(netdev);
     kept = keepChildren(node, netdev);
     if (strlen(kept) > VIRT_INTERFACE_OPAQUE_MAX) {
-        virtXmlError(doc, node, error, "what would be kept of this <interface> has more than %d bytes",
+        virtXmlError(doc, node, error, "what would be stored of this <interface> has more than %d bytes",
                      VIRT_INTERFACE_OPAQUE_MAX);
         return NULL;
     }
@@ -385,8 +385,8 @@ virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GError *
 
         if (findPlace(child) == PART_HOSTDEV || virtXmlIs(child, NULL, "netdev") || virtInterfaceIs(hostdev))
             continue;
-        virtXmlError(doc, child, error, "<%s> of this <hostdev> cannot be said in an <interface>: keep the <hostdev>",
-                     name);
+        virtXmlError(doc, child, error,
+                     "<%s> of this <hostdev> cannot be expressed in an <interface>: keep the <hostdev>", name);
         return false;
     }
     return true;

@@ -93,7 +93,7 @@ checkOpaque(virtInterface *interface, const virtNetdev *netdev, GError **error)
 static virtInterface *
 readOpaque(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
 {
-    static const virtXmlRange range = {10, 0, G_MAXINT, "it says how many interfaces stand before this one"};
+    static const virtXmlRange range = {10, 0, G_MAXINT, "it says how many interfaces come before this one"};
     static const virtXmlLayout layout = {"", "", ""};
     virtInterface *interface;
     GString *kept;
@@ -105,7 +105,7 @@ readOpaque(const virtXmlDoc *doc, const virtXmlNode *entry, GError **error)
     for (guint i = 0; i < entry->children->len; i++)
         virtXmlFormatNode(kept, entry->children->pdata[i], &layout);
     if (kept->len > VIRT_INTERFACE_OPAQUE_MAX) {
-        virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> has more than %d bytes",
+        virtXmlError(doc, entry, error, "what the metadata stores of this <interface> has more than %d bytes",
                      VIRT_INTERFACE_OPAQUE_MAX);
         g_string_free(kept, TRUE);
         return NULL;
@@ -147,7 +147,7 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
         return false;
     }
     if (!checkOpaque(interface, netdevs->pdata[0], &why)) {
-        virtXmlError(doc, entry, error, "what the metadata keeps of this <interface> cannot be: %s",
+        virtXmlError(doc, entry, error, "what the metadata stores of this <interface> is invalid: %s",
                      virtXmlErrorSentence(why));
         return false;
     }

@@ -12,7 +12,7 @@
 
 static const virtXmlRange vlanRange = {10, 1, 4094, "drop <vlan> for a netdev without one"};
 static const virtXmlRange stateVlanRange = {10, 0, 4094, NULL};
-static const virtXmlRange priorityRange = {10, 0, 7, "0 is what is used without it"};
+static const virtXmlRange priorityRange = {10, 0, 7, "0 is the default"};
 static const virtXmlRange rateRange = {10, 1, G_MAXUINT32, "the unit is KiB/s; drop the attribute for no limit"};
 static const virtXmlRange stateRateRange = {10, 0, G_MAXUINT32, "the unit is KiB/s"};
 
@@ -60,8 +60,7 @@ parseVlan(const virtNetdevReader *r)
         !virtXmlGetUInt(r->doc, r->node, "priority", &priorityRange, &priority, r->error))
         return false;
     if (protocol && !g_str_equal(protocol, "802.1Q") && !g_str_equal(protocol, "802.1ad")) {
-        virtXmlBadValue(r->doc, r->node, "protocol", r->error,
-                        "not 802.1Q or 802.1ad; 802.1Q is what is used without it");
+        virtXmlBadValue(r->doc, r->node, "protocol", r->error, "not 802.1Q or 802.1ad; 802.1Q is the default");
         return false;
     }
     r->ret->vlan.id = id;

@@ -105,7 +105,7 @@ loadSchema(const char *dir, GError **error)
     }
     if (!schema)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                    "Cannot load the schema %s: %s. Is it installed, and libvirt's own?", path,
+                    "Cannot load the schema %s: %s. Are it and libvirt's own installed?", path,
                     reason ? reason : "no such file");
     return schema;
 }
@@ -173,7 +173,7 @@ explain(Search *search, const char *file, GError **error)
     g_autofree char *sentence = NULL;
 
     if (!node)
-        sentence = g_strdup("the schema does not allow this document, and not for one mistake alone");
+        sentence = g_strdup("the schema does not allow this document, for more than one reason");
     else if (node->type == XML_ATTRIBUTE_NODE)
         sentence = g_strdup_printf("the schema does not allow the attribute '%.60s' of <%.60s> as it is", node->name,
                                    node->parent->name);

@@ -157,7 +157,7 @@ checkText(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRule *rul
         return true;
     text = g_strstrip(g_strdup(inside));
     quoted = virtXmlQuote(text);
-    virtXmlError(doc, node, error, "text '%s' inside <%s> means nothing: drop it", quoted, rule->name);
+    virtXmlError(doc, node, error, "text '%s' inside <%s> has no meaning: drop it", quoted, rule->name);
     return false;
 }
 
@@ -188,7 +188,7 @@ checkChild(const virtXmlDoc *doc, const virtXmlNode *child, const virtXmlRule *r
         g_autofree char *name = virtXmlQuote(child->name);
         g_autofree char *ns = virtXmlQuote(child->ns);
 
-        virtXmlError(doc, child, error, "<%s> of the namespace '%s' cannot stand in <%s>: drop it", name, ns,
+        virtXmlError(doc, child, error, "<%s> of the namespace '%s' is not allowed in <%s>: drop it", name, ns,
                      rule->name);
         return false;
     }

@@ -62,7 +62,8 @@ onHangup(gpointer opaque)
         virtDaemonConfigLoad(configFile(reload->options), !reload->options->config, &error);
 
     if (!now) {
-        virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_WARNING, NULL, "Nothing is changed: %s", error->message);
+        virtDaemonLog(VIRT_LOG_START, G_LOG_LEVEL_WARNING, NULL, "Keeping the configuration as it was: %s",
+                      error->message);
         return G_SOURCE_CONTINUE;
     }
     reload->daemon->config->maxClients = now->maxClients;
@@ -76,7 +77,7 @@ onHangup(gpointer opaque)
     virtDaemonDriftReload(reload->daemon);
     virtDaemonLog(
         VIRT_LOG_START, G_LOG_LEVEL_INFO, NULL,
-        "log_level, max_clients, max_user_clients, convert_interfaces, enforce, unprovisioned and drift_interval were read again");
+        "Reloaded log_level, max_clients, max_user_clients, convert_interfaces, enforce, unprovisioned and drift_interval");
     return G_SOURCE_CONTINUE;
 }
 
@@ -97,7 +98,7 @@ parseOptions(Options *options, int *argc, char ***argv, GError **error)
 {
     const GOptionEntry entries[] = {
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config, "configuration file", "FILE"},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "log all that happens", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "log every request", NULL},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &options->version, "show the version", NULL},
         {NULL},
     };
@@ -117,7 +118,7 @@ startUp(virtDaemon *daemon, const Options *options, GError **error)
 {
     if (geteuid() != 0) {
         g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                            "Only root can set VFs and become any client. Start virthostdevd as root.");
+                            "virthostdevd must run as root: it sets VFs and starts a filter as each client's user");
         return false;
     }
     daemon->config = virtDaemonConfigLoad(configFile(options), !options->config, error);

@@ -81,7 +81,7 @@ sendAnswer(virtDaemonClient *client, const char *packet)
     if (client->broker < 0)
         return;
     if (send(client->broker, packet, strlen(packet), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE) {
-        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d does not take its answers: %s",
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "Filter %d does not accept its answers: %s",
                       (int)client->filter, g_strerror(errno));
         virtDaemonClientKill(client);
         return;
@@ -140,10 +140,10 @@ answerHold(const Hold *hold)
     if (wasUnset(hold))
         plain = g_error_new_literal(
             VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "the netdevs of the domain's VFs were not set when it started, because libvirt has not run virt-hostdev-hook, so the domain is ended. \"virt-hostdev host-validate\" says what is wrong, the log of virthostdevd which VF it was.");
+            "the netdevs of the domain's VFs were not set when it started, because libvirt did not run virt-hostdev-hook, so the domain is being stopped. Run virt-hostdev host-validate to find out why; the log of virthostdevd names the VF");
     else if (error && (hold->request.verb == VIRT_BROKER_BEGIN || hold->request.verb == VIRT_BROKER_VERIFY))
         plain = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
-                            "Cannot work on domain %s now: the log of virthostdevd says why. Try again.", hold->uuid);
+                            "Cannot work on domain %s now; see the log of virthostdevd. Try again", hold->uuid);
     if (plain)
         error = plain;
     answer(hold->client, hold->request.id, error);
@@ -157,7 +157,7 @@ onLease(gpointer opaque)
 
     hold->lease = 0;
     virtDaemonLog(VIRT_LOG_LEASE, G_LOG_LEVEL_WARNING, &about,
-                  "The filter %d of client %d has kept domain %s for %u seconds: it is ended",
+                  "Filter %d of client %d held the lock on domain %s for %u seconds: terminating it",
                   (int)hold->client->filter, (int)hold->client->pid, hold->uuid, hold->client->daemon->config->lease);
     virtDaemonClientKill(hold->client);
     return G_SOURCE_REMOVE;
@@ -357,16 +357,16 @@ beginHold(virtDaemonClient *client, const virtBrokerRequest *request)
 
     if (!virtDaemonLibvirtIsUp(client->daemon)) {
         refuseRequest(client, request, VIRT_ERROR_HOST,
-                      "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
+                      "libvirt is not reachable. virthostdevd keeps trying to connect; see its log. Try again later");
         return;
     }
     if (findHold(client, request->uuid)) {
-        refuseRequest(client, request, VIRT_ERROR_BUSY, "it has been begun already");
+        refuseRequest(client, request, VIRT_ERROR_BUSY, "it was already begun");
         return;
     }
     if (client->holds->len >= OUTSTANDING_MAX) {
         refuseRequest(client, request, VIRT_ERROR_BUSY,
-                      "too many domains are being worked on for this connection. Try again.");
+                      "this connection works on too many domains at a time. Try again");
         return;
     }
     hold = g_new0(Hold, 1);
@@ -394,9 +394,9 @@ dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
     else if (begins)
         beginHold(client, request);
     else if (!hold || !hold->granted)
-        refuseRequest(client, request, VIRT_ERROR_INVALID, "it has not been begun");
+        refuseRequest(client, request, VIRT_ERROR_INVALID, "it was not begun");
     else if (hold->busy)
-        refuseRequest(client, request, VIRT_ERROR_INVALID, "another request about it is under way");
+        refuseRequest(client, request, VIRT_ERROR_INVALID, "another request about it is in progress");
     else
         startRequest(hold, request);
 }
@@ -421,7 +421,7 @@ onPacket(gint fd, GIOCondition condition, gpointer opaque)
         return G_SOURCE_REMOVE;
     }
     if (!virtBrokerRequestParse(packet, (gsize)len, &request, &error)) {
-        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "The filter %d of client %d is ended: %s",
+        virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "Terminating filter %d of client %d: %s",
                       (int)client->filter, (int)client->pid, error->message);
         virtDaemonClientKill(client);
         return G_SOURCE_REMOVE;
@@ -469,7 +469,7 @@ virtDaemonBrokerDisconnected(virtDaemon *daemon)
 
             if (hold->granted)
                 continue;
-            refuseRequest(client, &hold->request, VIRT_ERROR_HOST, "the connection to libvirt is lost. Try again.");
+            refuseRequest(client, &hold->request, VIRT_ERROR_HOST, "the connection to libvirt was lost. Try again");
             virtDaemonLockForget(daemon, hold->uuid, hold);
             holdFree(hold);
         }

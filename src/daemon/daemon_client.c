@@ -71,11 +71,11 @@ onFilterEnd(gint pidfd, GIOCondition condition, gpointer opaque)
         continue;
     close(pidfd);
     if (WIFSIGNALED(status))
-        virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, &about, "The filter %d of client %d (uid %u) died: %s",
+        virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, &about, "Filter %d of client %d (uid %u) died: %s",
                       (int)pid, (int)client->pid, (guint)client->uid, g_strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status))
         virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, &about,
-                      "The filter %d of client %d (uid %u) failed with status %d", (int)pid, (int)client->pid,
+                      "Filter %d of client %d (uid %u) failed with status %d", (int)pid, (int)client->pid,
                       (guint)client->uid, WEXITSTATUS(status));
     client->filter = 0;
     client->daemon->clientGone(client);
@@ -139,7 +139,7 @@ clientNew(virtDaemonListener *listener, int fd, GError **error)
         errno = EOVERFLOW;
     }
     if (!known || !getGroups(fd, client->groups)) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot tell who the client is: %s", g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot identify the client: %s", g_strerror(errno));
         virtDaemonClientUnref(client);
         return NULL;
     }
@@ -164,7 +164,7 @@ hasTooMany(const virtDaemonClient *client, GError **error)
     if (client->uid == 0 || count <= max)
         return false;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                "user %u has %u clients already (max_user_clients in virthostdevd.conf)", (guint)client->uid, max);
+                "user %u already has %u clients (max_user_clients in virthostdevd.conf)", (guint)client->uid, max);
     return true;
 }
 
@@ -182,7 +182,7 @@ startFilter(virtDaemonClient *client, int fd, GError **error)
     if (!stock)
         return false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot make the broker's socket: %s", g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot create the broker's socket: %s", g_strerror(errno));
         return false;
     }
     pid = virtDaemonSpawnFilter(client, stock, fd, pair[1], error);
@@ -209,7 +209,7 @@ serve(virtDaemonListener *listener, int fd)
 
     if (client && !hasTooMany(client, &error) && startFilter(client, fd, &error))
         return;
-    virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, &about, "A client is turned away: %s", error->message);
+    virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, &about, "Rejecting a client: %s", error->message);
     if (client)
         virtDaemonClientUnref(client);
 }
@@ -241,7 +241,7 @@ onClientConnection(gint fd, GIOCondition condition, gpointer opaque)
     (void)condition;
     if (isFull(listener->daemon)) {
         virtDaemonLog(VIRT_LOG_CLIENT, G_LOG_LEVEL_WARNING, NULL,
-                      "%u clients are connected: more have to wait (max_clients in virthostdevd.conf)",
+                      "%u clients are connected: further ones have to wait (max_clients in virthostdevd.conf)",
                       g_hash_table_size(listener->daemon->clients));
         listener->source = 0;
         return G_SOURCE_REMOVE;

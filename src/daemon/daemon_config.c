@@ -202,7 +202,7 @@ readLine(virtDaemonConfig *config, char *line, GHashTable *seen, const char **re
         *ret_why = setKey(config, &keys[i], g_strstrip(equals + 1));
         return !*ret_why;
     }
-    *ret_why = "unknown key; see virthostdevd.conf as it was installed";
+    *ret_why = "unknown key; see the virthostdevd.conf that was installed";
     return false;
 }
 
@@ -332,14 +332,14 @@ virtDaemonConfigUpstream(const virtDaemonConfig *config, bool readOnly, GError *
             return g_strdup(given);
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "libvirt's %ssocket is not there: no socket but those of virthostdevd at %s. Start libvirtd or virtqemud, or set %s in virthostdevd.conf.",
+            "libvirt's %ssocket is missing: %s is not a socket, or is one of virthostdevd's own. Start libvirtd or virtqemud, or set %s in virthostdevd.conf",
             kind, given, key);
         return NULL;
     }
     found = findUpstream(config, suffix);
     if (!found)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                    "libvirt's %ssocket is not there. Start libvirtd or virtqemud, or set %s in virthostdevd.conf.",
-                    kind, key);
+                    "libvirt's %ssocket is missing. Start libvirtd or virtqemud, or set %s in virthostdevd.conf", kind,
+                    key);
     return found;
 }

@@ -60,7 +60,7 @@ lookedAtVFs(virtDaemon *daemon, gpointer opaque)
 
     (void)daemon;
     if (look->error && g_strcmp0(look->error->message, drift->told) != 0)
-        virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "Cannot look for changed VFs: %s",
+        virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "Cannot check VFs for changes: %s",
                       look->error->message);
     g_clear_pointer(&drift->told, g_free);
     if (look->error)

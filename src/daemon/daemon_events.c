@@ -63,12 +63,12 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
     for (guint i = 0; look->uuids && i < look->uuids->len; i++)
         virtDaemonReconcileSoon(daemon, look->uuids->pdata[i], true);
     if (look->error) {
-        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, NULL, "Cannot look at all domains: %s",
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, NULL, "Cannot reconcile all domains: %s",
                       look->error->message);
         g_timeout_add_seconds(AGAIN, onLookAgain, daemon);
     } else if (look->uuids && look->connection == daemon->connections) {
         daemon->lookAgain = false;
-        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, NULL, "%u domains have VFs that are set, or netdevs",
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, NULL, "%u domains have netdevs or VFs that are set",
                       look->uuids->len);
     }
     g_clear_pointer(&look->uuids, g_ptr_array_unref);

@@ -91,7 +91,7 @@ virtDaemonLibvirtGet(virtDaemon *daemon, GError **error)
     if (!conn)
         g_set_error_literal(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "libvirt is not reachable at the moment. virthostdevd keeps trying; try again, and see its log.");
+            "libvirt is not reachable. virthostdevd keeps trying to connect; see its log. Try again later");
     return conn;
 }
 

@@ -111,7 +111,7 @@ putBack(Reconcile *reconcile, const virtRecord *record, const char *why)
 
     if (virtProvisionReleaseOne(reconcile->host, record, &error)) {
         isNews(reconcile, &record->handle, NULL);
-        say(reconcile, G_LOG_LEVEL_INFO, &record->handle, why, "it was put back");
+        say(reconcile, G_LOG_LEVEL_INFO, &record->handle, why, "it was restored");
         return;
     }
     if (isNews(reconcile, &record->handle, error->message))
@@ -150,7 +150,7 @@ followMetadata(Reconcile *reconcile, const virtRecord *record)
         return;
     owner = virtOwnerNew(nameOf(reconcile), reconcile->uuid);
     if (virtProvisionUpdateSeen(reconcile->host, owner, record, entry, &error)) {
-        say(reconcile, G_LOG_LEVEL_INFO, &record->handle, "was set anew, as the metadata says", NULL);
+        say(reconcile, G_LOG_LEVEL_INFO, &record->handle, "was set again, as the metadata says", NULL);
         return;
     }
     addFailure(reconcile, error);
@@ -159,7 +159,7 @@ followMetadata(Reconcile *reconcile, const virtRecord *record)
         return;
     }
     say(reconcile, G_LOG_LEVEL_WARNING, &record->handle,
-        "could not be set as the metadata says, so the metadata says again what is", error->message);
+        "could not be set as the metadata says, so the metadata is reset to the current settings", error->message);
     followRecord(reconcile, record, entry);
 }
 
@@ -212,7 +212,7 @@ writeMetadata(Reconcile *reconcile, const GPtrArray *metadata, guint impact, con
     }
     for (guint i = 0; i < dropped->len; i++)
         say(reconcile, G_LOG_LEVEL_INFO, &g_array_index(dropped, virtHandle, i),
-            "the metadata named it, the devices do not: dropped", NULL);
+            "it is in the metadata but not among the devices: dropped", NULL);
 }
 
 static bool
@@ -255,7 +255,7 @@ warnUnrecorded(const Reconcile *reconcile)
         g_mutex_unlock(&lock);
         if (first)
             say(reconcile, G_LOG_LEVEL_WARNING, &entry->handle,
-                "it runs with this device, but what that was before is not recorded: it will not be put back", NULL);
+                "it runs with this device, whose previous settings were not recorded: they will not be restored", NULL);
     }
 }
 

@@ -40,7 +40,7 @@ prepareDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemon
 
     if (virtDaemonDomainHas(domain->live, &request->handle))
         return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
-                            "it has that device already. To change it, use update-device.");
+                            "it already has that device. To change it, use update-device");
     g_ptr_array_add(one, wanted);
     return virtProvisionPrepare(host, owner, one, error);
 }
@@ -51,7 +51,7 @@ updateDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemonD
 {
     if (!virtDaemonDomainHas(domain->live, &request->handle))
         return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
-                            "it has no such device. To add it, use attach-device.");
+                            "it has no such device. To add it, use attach-device");
     return virtProvisionUpdate(host, owner, wanted, error);
 }
 
@@ -112,14 +112,14 @@ addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wr
     g_autoptr(virtRecord) record = NULL;
 
     if (!entry) {
-        g_string_append(wrong, "the domain's metadata does not have its netdevs any more");
+        g_string_append(wrong, "the domain's metadata no longer has its netdevs");
         return;
     }
     if (!(record = virtProvisionRecordLoad(host, &request->handle, &error))) {
-        g_string_append_printf(wrong, "it has no record, and will not be put back: %s", error->message);
+        g_string_append_printf(wrong, "it has no record and will not be restored: %s", error->message);
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
                !virtProvisionAgrees(entry, record)) {
-        g_string_append(wrong, "its record does not say what the domain's metadata does");
+        g_string_append(wrong, "its record does not match the domain's metadata");
     } else {
         g_ptr_array_add(one, record);
         virtProvisionDrift(host, one, addDrift, wrong);
@@ -140,7 +140,7 @@ verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **er
         return false;
     if (!domain->live || !virtDaemonDomainHas(domain->live, &request->handle)) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                    "%s %s is not among the devices of domain %s: it was put back", noun, name, request->uuid);
+                    "%s %s is not among the devices of domain %s: it was restored", noun, name, request->uuid);
         return false;
     }
     if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
@@ -149,7 +149,7 @@ verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **er
     if (wrong->len == 0)
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-                "%s %s was attached to domain '%s', but %s. Detach it and attach it anew.", noun, name,
+                "%s %s was attached to domain '%s', but %s. Detach it and attach it again", noun, name,
                 domain->live->name, wrong->str);
     return false;
 }

@@ -71,7 +71,7 @@ failed(virtDaemon *daemon, const char *uuid, const GError *failure)
     }
     if (g_strcmp0(unreconciled->told, failure->message) != 0)
         level = G_LOG_LEVEL_WARNING;
-    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Domain %s is not reconciled (trying again): %s", uuid,
+    virtDaemonLog(VIRT_LOG_RECONCILE, level, &about, "Cannot reconcile domain %s (trying again): %s", uuid,
                   failure->message);
     g_free(unreconciled->told);
     unreconciled->told = g_strdup(failure->message);

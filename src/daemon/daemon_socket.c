@@ -65,7 +65,7 @@ takeSocket(virtDaemon *daemon, int fd, const char *name, GError **error)
     if ((!readOnly && !g_str_equal(name, "rw")) || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "systemd handed over a socket named \"%s\" that is not to be used: a listening UNIX stream socket with FileDescriptorName=rw or ro is expected",
+            "systemd passed a socket named \"%s\" that cannot be used: a listening UNIX stream socket with FileDescriptorName=rw or ro is expected",
             name);
         return false;
     }
@@ -116,7 +116,7 @@ clearPath(const char *path, GError **error)
     if (lstat(path, &st) < 0)
         return errno == ENOENT || fail(error, path, g_strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return fail(error, path, "a file that is no socket is in the way. Look at it, and remove it.");
+        return fail(error, path, "the file exists and is not a socket. Check it and remove it");
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     setAddress(&address, path);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
@@ -124,7 +124,7 @@ clearPath(const char *path, GError **error)
     if (fd >= 0)
         close(fd);
     if (problem != ECONNREFUSED)
-        return fail(error, path, "another daemon listens there. Stop it, or set another path in virthostdevd.conf.");
+        return fail(error, path, "another daemon listens there. Stop it, or set another path in virthostdevd.conf");
     return unlink(path) == 0 || fail(error, path, g_strerror(errno));
 }
 

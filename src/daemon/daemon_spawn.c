@@ -154,14 +154,14 @@ checkFilter(const char *path, uid_t uid, GError **error)
     if (uid != 0)
         others |= S_IRGRP | S_IROTH;
     if (stat(path, &st) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at the filter %s: %s", path, g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot check the filter %s: %s", path, g_strerror(errno));
         return false;
     }
     if (S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & others))
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "The filter %s has owner %u and mode %04o, and a client could take it over. Run: chown root %s && chmod 0711 %s",
+        "The filter %s has owner %u and mode %04o, so a client could take it over. Run: chown root %s && chmod 0711 %s",
         path, (guint)st.st_uid, (guint)st.st_mode & 07777, path, path);
     return false;
 }

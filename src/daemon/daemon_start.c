@@ -130,7 +130,7 @@ destroy(Check *check)
         return;
     dom = virDomainLookupByUUIDString(conn, check->uuid);
     if (!dom || virDomainDestroy(dom) < 0)
-        virtDaemonLibvirtError(&check->problem, "Cannot end domain", check->uuid);
+        virtDaemonLibvirtError(&check->problem, "Cannot stop domain", check->uuid);
     virtDaemonLibvirtReturn(check->daemon, conn);
 }
 
@@ -152,10 +152,10 @@ static char *
 describeOutcome(const Check *check)
 {
     if (!check->destroy)
-        return g_strdup("It goes on, as unprovisioned = \"warn\" in virthostdevd.conf says.");
+        return g_strdup("It keeps running, because virthostdevd.conf has unprovisioned = \"warn\"");
     if (check->problem)
-        return g_strdup_printf("It could not be ended: %s", check->problem->message);
-    return g_strdup("It was ended.");
+        return g_strdup_printf("It could not be stopped: %s", check->problem->message);
+    return g_strdup("It was stopped");
 }
 
 /* Only in this time may a client still ask whether its start was ended: libvirt answers it when it sends its event. */
@@ -187,11 +187,11 @@ checkedStart(virtDaemon *daemon, gpointer opaque)
     if (check->unset)
         about.handle = &check->unset->handle;
     if (check->unset && g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))
-        virtDaemonLog(VIRT_LOG_UNPROVISIONED, G_LOG_LEVEL_CRITICAL, &about, "Domain %s: %s %s", check->uuid,
+        virtDaemonLog(VIRT_LOG_UNPROVISIONED, G_LOG_LEVEL_CRITICAL, &about, "Domain %s: %s. %s", check->uuid,
                       check->error->message, outcome);
     else if (check->error && !g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, &about,
-                      "It cannot be told whether the VFs of domain %s, which has started, were set: %s", check->uuid,
+                      "Cannot tell whether the VFs of domain %s were set when it started: %s", check->uuid,
                       check->error->message);
     if (check->unset && check->destroy && g_error_matches(check->error, VIRT_ERROR, VIRT_ERROR_REFUSED))
         addEnded(daemon, check->uuid);

@@ -59,7 +59,7 @@ virtFilterLog(const char *format, ...)
     if (++lines > LOG_LINES_MAX)
         return;
     if (lines == LOG_LINES_MAX)
-        more = " (nothing more is logged of this one)";
+        more = " (no more is logged about this client)";
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
@@ -126,9 +126,10 @@ virtFilterForward(virtFilter *filter, GByteArray *message)
 GError *
 virtFilterTooMany(void)
 {
-    return g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY,
-                       "%d calls about devices are under way on this connection already. Wait for some of them.",
-                       VIRT_FILTER_HELD_MAX);
+    return g_error_new(
+        VIRT_ERROR, VIRT_ERROR_BUSY,
+        "%d calls about devices are already in progress on this connection. Wait for some of them to finish",
+        VIRT_FILTER_HELD_MAX);
 }
 
 /* Why a call that is to be held cannot be, for g_error_free(): its descriptors would be lost meanwhile. NULL: it has
@@ -142,7 +143,7 @@ virtFilterDescriptors(const GByteArray *message)
         return NULL;
     return g_error_new(
         VIRT_ERROR, VIRT_ERROR_INVALID,
-        "a call about a device or a document with netdevs cannot carry file descriptors, and this one has %u", count);
+        "a call about a device or a document with netdevs cannot carry file descriptors; this one has %u", count);
 }
 
 /* What is done to new XML: VIRT_DOMAIN_INTERFACES where the administrator has interfaces converted, or 0. */
@@ -344,7 +345,7 @@ connectUpstream(const char *path)
         errno = ENAMETOOLONG;
     if (fd >= 0 && fits && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
-    virtFilterLog("Cannot connect to libvirt at %s: %s.", path, strerror(errno));
+    virtFilterLog("Cannot connect to libvirt at %s: %s", path, strerror(errno));
     return -1;
 }
 

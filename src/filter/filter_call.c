@@ -70,14 +70,14 @@ complain(const virtFilterJob *job, const virtHostdev *found, virtFilterTarget ta
     if (found && target == VIRT_FILTER_LIVE && !virtHandleEqual(&found->handle, &job->hostdev->handle))
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_INVALID,
-            "the <interface> with this MAC address is VF %s, and a running guest cannot be given another in its place: detach it and attach the new one, or change it with --config for the next start",
+            "the <interface> with this MAC address is VF %s, which cannot be replaced by another while the guest runs: detach it and attach the new one, or use --config to change it for the next start",
             found->handle.name);
     if (found || !virtInterfaceTextMentionsUs(job->xml, job->xmlLen))
         return NULL;
     words = virtInterfaceListWords();
     return g_error_new(
         VIRT_ERROR, VIRT_ERROR_INVALID,
-        "no <interface> of this domain with that VF is kept by libvirt-hostdev, and libvirt's own know none of these: %s; define the domain anew with them, or leave them out",
+        "this domain has no <interface> managed by libvirt-hostdev for that VF, and stock libvirt supports none of these: %s; define the domain again with them, or leave them out",
         words);
 }
 

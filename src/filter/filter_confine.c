@@ -61,7 +61,7 @@ static const int refused[] = {
 static bool
 fail(GError **error, const char *what, int number)
 {
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot %s: %s.", what, strerror(number));
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot %s: %s", what, strerror(number));
     return false;
 }
 
@@ -135,6 +135,6 @@ virtFilterConfine(GError **error)
     if (!dropCapabilities(error) || !lowerLimits(error))
         return false;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return fail(error, "close the process to others", errno);
+        return fail(error, "make the process undumpable", errno);
     return loadSeccomp(error);
 }

@@ -21,7 +21,7 @@ checkType(const virtRpcHeader *header, guint types, GError **error)
 {
     if (types & 1u << header->type)
         return true;
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "A message has type %u, which the other side alone may send.",
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "A message has type %u, which only the other side may send",
                 header->type);
     return false;
 }
@@ -37,9 +37,10 @@ virtFilterOnCallHeader(gpointer opaque, const virtRpcHeader *header, virtRpcFate
     if (!checkType(header, TYPES_OF_CLIENT, error))
         return false;
     if (virtRpcHeaderKind(header) == VIRT_RPC_CALL && virtFilterIsAwaited(filter, header)) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "A call has serial number %u, far from the one before, and another has it that is under way.",
-                    header->serial);
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_INVALID,
+            "A call has serial number %u, which is far from the previous one and already used by a call in progress",
+            header->serial);
         return false;
     }
     if (virtRpcHeaderKind(header) == VIRT_RPC_CALL)

@@ -47,7 +47,7 @@ keptError(void)
     return g_error_new(
         VIRT_ERROR, VIRT_ERROR_BUSY,
         "the metadata of " VIRT_NS
-        " is kept by virthostdevd. Write <netdev> in <hostdev> instead: define the domain, or attach, detach or update the device.");
+        " is managed by virthostdevd. Write <netdev> in <hostdev> instead: define the domain, or attach, detach or update the device");
 }
 
 /* ---- removing what is damaged ---- */

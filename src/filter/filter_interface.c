@@ -252,7 +252,7 @@ gotOneOfMany(gpointer opaque, const virtRpcHeader *header, const GByteArray *mes
     }
     list = readInterfaces(header, message, &error);
     if (error) /* of one domain, whose owner may have made it so: the others are counted all the same */
-        virtFilterLog("The interfaces of a domain are counted as libvirt counts them: %s", error->message);
+        virtFilterLog("Counting the interfaces of a domain as libvirt does: %s", error->message);
     if (list && list->len == 0)
         g_clear_pointer(&list, g_ptr_array_unref);
     g_ptr_array_add(named->interfaces, list);

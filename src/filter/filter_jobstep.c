@@ -395,7 +395,7 @@ checkKept(const virtFilterJob *job, GError **error)
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_INVALID,
-        "<%s> of an <interface> cannot change under a running guest: detach it and attach it so, or change it with --config",
+        "<%s> of an <interface> cannot change while the guest runs: detach it and attach it with the change, or use --config",
         name);
     return false;
 }
@@ -546,7 +546,7 @@ checkOthers(const virtFilterJob *job, const virtDomainConf *domain)
             continue;
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_BUSY,
-            "domain %s was defined anew meanwhile with the PCI device %s, whose netdevs may be lost: look at it with dumpxml, and if it has none and should, define the domain once more",
+            "domain %s was redefined meanwhile with the PCI device %s, whose netdevs may be lost: check it with dumpxml, and if they are missing, define the domain again",
             job->uuid, handle->name);
     }
     return NULL;
@@ -563,7 +563,7 @@ checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
         return NULL;
     if (entry && virtSettingsAreEqual(&entry->settings, &job->hostdev->settings))
         return checkOthers(job, domain);
-    return deviceError(job, "now, but not with the netdevs that were asked for: it was defined anew meanwhile");
+    return deviceError(job, "now, but not with the requested netdevs: it was redefined meanwhile");
 }
 
 static bool

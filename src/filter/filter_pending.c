@@ -184,7 +184,7 @@ giveUpLater(virtFilter *filter, Later *later)
     guint busy = g_hash_table_size(filter->sent);
     g_autoptr(GError) error = g_error_new(
         VIRT_ERROR, VIRT_ERROR_BUSY,
-        "libvirt is busy with %u other calls of this connection, and takes no more at a time (max_client_requests). Wait for some of them, or use another connection.",
+        "libvirt is busy with %u other calls of this connection and accepts no more at a time (max_client_requests). Wait for some of them, or use another connection",
         busy);
     g_autoptr(GByteArray) reply = NULL;
     virtRpcHeader header = {0};
@@ -345,7 +345,7 @@ gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
     else if (!virtBrokerAnswerParse(packet, len, &id, &failure, error))
         return false;
     if (!isAsked(g_hash_table_lookup(filter->asks, GUINT_TO_POINTER(id)), counted != NULL, failure != NULL)) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "It answered request %u, which nobody asked so.", id);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "unexpected answer to request %u", id);
         return false;
     }
     waiting = takeWaiting(filter->asks, id);
@@ -372,7 +372,7 @@ virtFilterReadBroker(virtFilter *filter, GError **error)
         return false;
     if (errno == EAGAIN || errno == EINTR)
         return true;
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read: %s.", strerror(errno));
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read: %s", strerror(errno));
     return false;
 }
 
@@ -392,7 +392,7 @@ virtFilterWriteBroker(virtFilter *filter, GError **error)
         }
         if (errno == EAGAIN || errno == EINTR)
             return true;
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write: %s.", strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write: %s", strerror(errno));
         return false;
     }
     return true;

@@ -164,8 +164,7 @@ runModule(int argc, char **argv, const virtHookInput *input)
         memcpy(&runHook, &function, sizeof(runHook)); /* as POSIX has it: C knows no other way */
         return runHook(argc, argv, input);
     }
-    fprintf(stderr,
-            "virt-hostdev: error: Cannot load a part of virt-hostdev-hook: %s. Install libvirt-hostdev again.\n",
+    fprintf(stderr, "virt-hostdev: error: Cannot load a part of virt-hostdev-hook: %s. Install libvirt-hostdev again\n",
             dlerror());
     if (argc > 2 && strcmp(argv[2], "reconnect") == 0)
         return 0; /* libvirt ends a guest whose reconnect fails */

@@ -190,7 +190,7 @@ restoreDrift(virtHost *host, Memory *memory, const virtDrift *drift, gint64 now)
         device = virtProvisionRecordName(drift->record);
         virtProvisionLog(
             VIRT_MESSAGE_ID_NOT_ENFORCED, G_LOG_LEVEL_WARNING, drift->record, NULL,
-            "%d tries in %d seconds did not keep %s, which '%s' has, as it was set: it is left alone. Find out who changes it, then reload virthostdevd.",
+            "Gave up after %d attempts in %d seconds to keep %s, which '%s' has, as it was set. Find out who changes it, then reload virthostdevd",
             VIRT_WATCH_TRIES, VIRT_WATCH_PERIOD, device, drift->record->owner.name);
         return;
     }

@@ -345,7 +345,7 @@ apply(virtHost *host, const GPtrArray *steps, GError **error)
     rollBackSteps(host, steps, (guint)saved.written, problems);
     told = g_string_new(cause->message);
     for (guint i = 0; i < problems->len; i++)
-        g_string_append_printf(told, " Putting back failed too: %s", ((GError *)problems->pdata[i])->message);
+        g_string_append_printf(told, ". Restoring failed as well: %s", ((GError *)problems->pdata[i])->message);
     g_set_error_literal(error, cause->domain, cause->code, told->str);
     return false;
 }

@@ -22,12 +22,12 @@ virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError
     if (record->owner.uuid)
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "%s %s is in use by domain '%s' (%s). Stop that domain, give this one another %s, or, when that domain does not run, run: virt-hostdev recover",
+            "%s %s is in use by domain '%s' (%s). Stop that domain, give this one another %s, or, if that domain is not running, run: virt-hostdev recover",
             noun, name, record->owner.name, record->owner.uuid, noun);
     else
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "%s %s is in use by '%s'. Give it back with virt-hostdev release %s, or use another %s.", noun,
-                    name, record->owner.name, record->owner.name, noun);
+                    "%s %s is in use by '%s'. Release it with virt-hostdev release %s, or use another %s", noun, name,
+                    record->owner.name, record->owner.name, noun);
     return false;
 }
 
@@ -134,8 +134,8 @@ virtProvisionIsRecorded(const virtTarget *target, const virtRecord *record, GErr
     is = describePlace(&target->parent, target->index);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "%s was %s and is now %s, which may be somebody else's: nothing is changed. Its record stays in /" VIRT_STATE_DIR
-        "; compare it with virt-hostdev status and remove it by hand.",
+        "%s was %s and is now %s, which may belong to somebody else: nothing was changed. Its record stays in /" VIRT_STATE_DIR
+        "; compare it with virt-hostdev status and remove it by hand",
         target->handle.name, was, is);
     return false;
 }
@@ -180,7 +180,7 @@ checkOld(const virtOwner *owner, const GPtrArray *targets, const virtRecord *old
     if (owner->uuid || wantSame(targets, old))
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                "'%s' has %s %s already, with other settings. Give it back first: virt-hostdev release %s", owner->name,
+                "'%s' already has %s %s, with other settings. Release it first: virt-hostdev release %s", owner->name,
                 virtHandleGetNoun(&old->handle), old->handle.name, owner->name);
     return false;
 }

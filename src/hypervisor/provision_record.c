@@ -84,7 +84,7 @@ virtOwnerEqual(const virtOwner *a, const virtOwner *b)
 static bool
 warnUnknownOwner(virtHost *host, const virtRecord *record, const char *why)
 {
-    virtHostWarn(host, "Domain '%s' is taken to have %s %s still, because that cannot be looked up: %s",
+    virtHostWarn(host, "Assuming that domain '%s' still has %s %s, because this cannot be checked: %s",
                  record->owner.name, virtHandleGetNoun(&record->handle), record->handle.name, why);
     return true;
 }
@@ -241,7 +241,7 @@ parse(virtHost *host, const char *name, const char *text, GError **error)
     stateName(&record->handle, expected);
     if (strcmp(expected, name) != 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "%s: the record speaks of %s, not of the %s it is named after. Look at both, then remove it.", file,
+                    "%s: the record is about %s, not about the %s it is named after. Check both, then remove it", file,
                     record->handle.name, virtHandleGetNoun(&record->handle));
         return NULL;
     }

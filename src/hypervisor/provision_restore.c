@@ -38,7 +38,7 @@ itemFree(RestoreItem *item)
 static void
 prefixName(GError **error, const virtRecord *record)
 {
-    g_prefix_error(error, "Cannot put back %s %s: ", virtHandleGetNoun(&record->handle), record->handle.name);
+    g_prefix_error(error, "Cannot restore %s %s: ", virtHandleGetNoun(&record->handle), record->handle.name);
 }
 
 /* ---- the host's driver ---- */
@@ -111,7 +111,7 @@ checkGone(virtHost *host, const virtRecord *record, virtBack back, bool *ret_gon
             return false;
     }
     if (*ret_gone)
-        virtHostWarn(host, "%s %s no longer exists: nothing is left to put back", virtHandleGetNoun(&record->handle),
+        virtHostWarn(host, "%s %s no longer exists: there is nothing to restore", virtHandleGetNoun(&record->handle),
                      record->handle.name);
     return true;
 }
@@ -263,7 +263,7 @@ restoreOne(virtHost *host, const RestoreItem *item, const GArray *listed, GError
         if (!restoreTargets(host, item, error) || !bindBack(host, item->record, listed, &bound, error) ||
             (!bound && !finishTargets(host, item, error)))
             return false;
-        virtProvisionLogRecord(VIRT_MESSAGE_ID_RESTORED, "Put back", item->record);
+        virtProvisionLogRecord(VIRT_MESSAGE_ID_RESTORED, "Restored", item->record);
         host->counts[VIRT_COUNT_RESTORED]++;
     }
     return forgetTargets(host, item, error);

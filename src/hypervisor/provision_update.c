@@ -22,7 +22,7 @@
 #include "util/virerror.h"
 #include "util/virstatefile.h"
 
-#define ADVICE "Detach the device and attach it with the new settings, or change them with --config for the next start."
+#define ADVICE "Detach the device and attach it with the new settings, or change them with --config for the next start"
 
 /* ---- checks ---- */
 
@@ -116,7 +116,7 @@ loadRecord(virtHost *host, const virtOwner *owner, const virtTarget *target, GEr
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-            "Cannot update %s: nothing was set when it was attached, and so what it had before is not known. Detach it and attach it anew.",
+            "Cannot update %s: nothing was set when it was attached, so its previous settings are unknown. Detach it and attach it again",
             device);
         return NULL;
     }
@@ -129,7 +129,7 @@ loadRecord(virtHost *host, const virtOwner *owner, const virtTarget *target, GEr
     if (record->phase == VIRT_PHASE_RESTORING) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "Cannot update %s: it is being put back to what it had before. See virt-hostdev status; virt-hostdev recover finishes it.",
+            "Cannot update %s: it is being restored to its previous settings. See virt-hostdev status; virt-hostdev recover completes that",
             device);
         return NULL;
     }
@@ -270,12 +270,12 @@ rollBackUpdate(virtHost *host, const GPtrArray *targets, virtRecord *record, con
     host->counts[VIRT_COUNT_REFUSALS] += g_error_matches(cause, VIRT_ERROR, VIRT_ERROR_REFUSED);
     host->counts[VIRT_COUNT_ROLLBACKS]++;
     if (!reverse(host, targets, record, old, &made, &local)) {
-        g_string_append_printf(told, " Going back failed too: %s", local->message);
+        g_string_append_printf(told, ". Restoring failed as well: %s", local->message);
         is = &made;
         phase = VIRT_PHASE_SETTING;
     }
     if (!saveWanted(host, record, is, phase, &saveError))
-        g_string_append_printf(told, " The record could not be corrected: %s", saveError->message);
+        g_string_append_printf(told, ". The record could not be corrected: %s", saveError->message);
     g_set_error_literal(error, cause->domain, cause->code, told->str);
 }
 

@@ -77,7 +77,7 @@ addGuest(GPtrArray *guests, const char *text, gsize len, GError **error)
         to = g_strrstr_len(from, (gssize)(text + len - from), close);
 
     if (!to) {
-        g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID, "it holds no whole <domain>");
+        g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID, "it has no complete <domain>");
         return false;
     }
     if (!memmem(from, (gsize)(to - from), "hostdev", strlen("hostdev")))
@@ -278,7 +278,7 @@ findUser(virtHost *host, const virtHandle *handle, const virtOwner *owner, bool 
 static void
 setUnknown(GError **error, const virtHandle *handle, GError *why)
 {
-    g_propagate_prefixed_error(error, why, "Cannot tell whether somebody has %s %s, so nothing is changed: ",
+    g_propagate_prefixed_error(error, why, "Cannot tell whether %s %s is in use, so nothing was changed: ",
                                virtHandleGetNoun(handle), handle->name);
 }
 
@@ -301,7 +301,7 @@ virtProvisionCheckUnused(virtHost *host, const virtHandle *handle, const virtOwn
     }
     if (user)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "%s %s is in use by %s. Stop that, detach the %s from it, or use another %s.", noun, handle->name,
+                    "%s %s is in use by %s. Stop that, detach the %s from it, or use another %s", noun, handle->name,
                     user, noun, noun);
     return !user;
 }
@@ -323,7 +323,7 @@ virtProvisionCheckOwn(virtHost *host, const virtHandle *handle, const virtOwner 
     }
     if (user)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "%s %s was set for %s, but is in use by %s by now: nothing is changed.", virtHandleGetNoun(handle),
+                    "%s %s was set for %s, but is now in use by %s: nothing was changed", virtHandleGetNoun(handle),
                     handle->name, holder, user);
     return !user;
 }
@@ -345,7 +345,7 @@ virtProvisionCheckReturn(virtHost *host, const virtRecord *record, GError **erro
     }
     if (user)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "%s %s waits: it is in use by %s. Its settings from before %s go back when that ends.",
+                    "%s %s waits: it is in use by %s. Its settings from before %s will be restored when that ends",
                     virtHandleGetNoun(&record->handle), record->handle.name, user, holder);
     return !user;
 }
@@ -423,7 +423,7 @@ virtProvisionCheckPF(virtHost *host, const virtHandle *handle, const GArray *dev
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_BUSY,
-        "PF %s cannot be given to a guest, because its VFs would go, and some are in use: %s. Stop their users; what domains that do not run have left goes back with virt-hostdev recover.",
+        "PF %s cannot be assigned to a guest, because its VFs would disappear and some are in use: %s. Stop their users; virt-hostdev recover restores what stopped domains have left",
         handle->name, users->str);
     return false;
 }

@@ -39,7 +39,7 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
     if (len > VIRT_XML_WRITTEN_MAX) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "The XML of domain '%s' has more than %d bytes, so whether it has netdevs cannot be told. Shorten its <description> or <metadata>.",
+            "The XML of domain '%s' has more than %d bytes, so it is unknown whether it has netdevs. Shorten its <description> or <metadata>",
             name, VIRT_XML_WRITTEN_MAX);
         return false;
     }
@@ -168,7 +168,7 @@ virtQemuHostdevReconnectDomain(virtHost *host, const char *xml, gsize len)
         else
             virtHostWarn(
                 host,
-                "Domain '%s' runs with %s %s, but what that was before is not recorded (%s): it will not be put back",
+                "Domain '%s' runs with %s %s, whose previous settings were not recorded (%s): they will not be restored",
                 domain->name, virtHandleGetNoun(&hostdev->handle), hostdev->handle.name, local->message);
     }
     virtProvisionDrift(host, records, sayDrift, NULL);

@@ -133,7 +133,7 @@ virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GE
         }
     }
     quoted = quote(packet, len);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no request to the broker", quoted);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is not a valid broker request", quoted);
     return false;
 }
 
@@ -207,7 +207,7 @@ virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret
         }
     }
     quoted = quote(packet, len);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is no answer of the broker", quoted);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is not a valid broker answer", quoted);
     return false;
 }
 

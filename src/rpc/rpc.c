@@ -31,15 +31,14 @@ virtRpcHeaderParse(const guint8 *bytes, virtRpcHeader *ret, GError **error)
     header.status = virtXdrGetUInt(&xdr);
     if (header.len < VIRT_RPC_HEADER_LEN || header.len > VIRT_RPC_MESSAGE_MAX) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "A message gives its length as %u bytes; libvirt's have %u to %u. Is this libvirt's protocol?",
+                    "A message claims to have %u bytes; libvirt's have %u to %u. Is this libvirt's protocol?",
                     header.len, VIRT_RPC_HEADER_LEN, VIRT_RPC_MESSAGE_MAX);
         return false;
     }
     if (header.type >= VIRT_RPC_TYPE_LAST) {
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "A message of program 0x%x gives its type as %u; libvirt's are 0 to %u. Is this libvirt's protocol?",
-            header.prog, header.type, VIRT_RPC_TYPE_LAST - 1);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "A message of program 0x%x has type %u; libvirt's types are 0 to %u. Is this libvirt's protocol?",
+                    header.prog, header.type, VIRT_RPC_TYPE_LAST - 1);
         return false;
     }
     *ret = header;
@@ -134,7 +133,7 @@ virtRpcMessageEnd(GByteArray *message, GError **error)
     if (message->len > VIRT_RPC_MESSAGE_MAX) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "The call would be %u bytes long with its netdevs in <metadata>, and libvirt takes %u. Make its XML shorter.",
+            "The call would be %u bytes long with its netdevs in <metadata>; libvirt accepts at most %u. Shorten its XML",
             message->len, VIRT_RPC_MESSAGE_MAX);
         return false;
     }

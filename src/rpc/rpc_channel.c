@@ -144,7 +144,7 @@ static bool
 takeFd(virtRpcChannel *channel, virtRpcChannel *peer, int *fd, GError **error)
 {
     if (*fd < 0)
-        return refuseMessage(error, "A message has fewer descriptors than it says");
+        return refuseMessage(error, "A message has fewer descriptors than it announces");
     channel->fdsLeft--;
     if (channel->collecting)
         g_array_append_val(channel->fds, *fd);
@@ -217,7 +217,7 @@ takeControl(struct msghdr *msg, int *ret_fd, GError **error)
         return true;
     if (fd >= 0)
         close(fd);
-    return refuseMessage(error, "More descriptors came with one byte than there is room for");
+    return refuseMessage(error, "More than one descriptor came with one byte");
 }
 
 /* Returns how many bytes came; 0 at the end; -1 with or without an error: nothing. */
@@ -240,7 +240,7 @@ receive(virtRpcChannel *channel, int *ret_fd, GError **error)
     if (errno == ECONNRESET)
         return 0; /* closed with something of ours unread */
     if (errno != EAGAIN && errno != EINTR)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read: %s.", strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read: %s", strerror(errno));
     return -1;
 }
 
@@ -284,7 +284,7 @@ virtRpcChannelRead(virtRpcChannel *channel, virtRpcChannel *peer, bool *ret_open
     close(fd);
     if (!ok)
         return false;
-    return refuseMessage(error, "A descriptor came that no message has announced");
+    return refuseMessage(error, "A descriptor came that no message announced");
 }
 
 /* ---- writing ---- */

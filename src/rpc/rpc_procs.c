@@ -340,7 +340,7 @@ refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError *
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_INVALID,
-        "%s %u has netdevs in it and cannot be read: it is cut off, has a string of more than %u bytes or more than %u parameters, or is newer than this virthostdevd. Use virt-hostdev(1).",
+        "%s %u contains netdevs and cannot be decoded: it is truncated, has a string of more than %u bytes or more than %u parameters, or is newer than this virthostdevd. Use virt-hostdev(1) instead",
         what, proc->proc, VIRT_RPC_STRING_MAX, PARAMS_MAX);
     return false;
 }
@@ -375,12 +375,12 @@ virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint 
     if (rewrite(proc, message, len, &context, xmls, ret_message, &failure))
         return true;
     if (proc->action == VIRT_RPC_TO_NETDEV && !g_error_matches(failure, VIRT_ERROR, VIRT_ERROR_TOO_LARGE)) {
-        g_warning("XML is shown in libvirt's own form: %s", failure->message);
+        g_warning("Showing XML in libvirt's own form: %s", failure->message);
         return true;
     }
     g_propagate_error(error, g_steal_pointer(&failure));
     if (proc->action == VIRT_RPC_TO_NETDEV)
-        g_prefix_error(error, "The XML cannot be shown with its netdevs. Make it smaller at libvirt's own socket: ");
+        g_prefix_error(error, "The XML cannot be shown with its netdevs. Shorten it through libvirt's own socket: ");
     return false;
 }
 

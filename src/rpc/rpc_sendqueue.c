@@ -210,7 +210,7 @@ virtRpcSendQueueWrite(virtRpcSendQueue *out, int sock, GError **error)
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
             virtRpcSendQueueDiscard(out);
         } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write: %s.", strerror(errno));
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write: %s", strerror(errno));
             return false;
         }
         if (n > 0)

@@ -228,7 +228,7 @@ virtRpcStatsWrite(const guint8 *message, gsize len, const GArray *records, const
         return g_steal_pointer(&out);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
-        "The statistics would be %u bytes long with all interfaces, and libvirt's messages have at most %u. Ask for fewer domains or kinds of statistics at a time.",
+        "The statistics would be %u bytes long with all interfaces; libvirt's messages have at most %u. Request fewer domains or kinds of statistics at a time",
         out->len, VIRT_RPC_MESSAGE_MAX);
     return NULL;
 }

@@ -51,7 +51,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
         name = g_strdup(domain->name);
     if (!name) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "%s names no domain: say with --owner=NAME whose the VFs are, to release them by", argv[1]);
+                    "%s has no domain name: give the VFs an owner with --owner=NAME, to release them by", argv[1]);
         return false;
     }
     if (!checkName(name, error))
@@ -85,12 +85,12 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
         n += virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner);
     if (n == 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                    "'%s' has no VFs. virt-hostdev status shows who has; those of a domain go back when it stops",
+                    "'%s' has no VFs. virt-hostdev status shows who does; those of a domain are restored when it stops",
                     argv[1]);
         return false;
     }
     if (!virtProvisionRelease(tool->host, owner, NULL, VIRT_BACK_RELEASED, error))
         return false;
-    printCount(n, "put back", argv[1]);
+    printCount(n, "restored", argv[1]);
     return true;
 }

@@ -72,7 +72,7 @@ writeDropIn(virtTool *tool, const char *unit, const char *text, GPtrArray *writt
         return false;
     }
     if (g_mkdir_with_parents(dir, 0755) != 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot make '%s': %m", dir);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot create '%s': %m", dir);
         return false;
     }
     entry = g_new0(Written, 1);
@@ -240,8 +240,7 @@ findStock(guint *ret, GError **error)
     }
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "Neither virtqemud.socket nor libvirtd.socket is active, so there is nothing to stand in front of. Start "
-        "one of them; or, where libvirt makes its sockets itself, see 'Without systemd' in operations.rst.");
+        "Neither virtqemud.socket nor libvirtd.socket is active, so there is nothing to proxy. Start one of them; where libvirt creates its sockets itself, see 'Without systemd' in operations.rst");
     return false;
 }
 
@@ -253,7 +252,7 @@ checkSystemd(virtTool *tool, GError **error)
     if (g_file_test(running, G_FILE_TEST_IS_DIR))
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "systemd does not run here. See 'Without systemd' in operations.rst for what to do by hand.");
+                "systemd is not running here. See 'Without systemd' in operations.rst for the manual steps");
     return false;
 }
 
@@ -276,12 +275,12 @@ undo(const GPtrArray *written, const GPtrArray *units, bool was, GError **error)
     g_autoptr(GError) local = NULL;
 
     if (unwrite(written, &local) && reopen(units, was, &local))
-        g_prefix_error(error, "libvirt's sockets are where they were: ");
+        g_prefix_error(error, "libvirt's sockets were restored after this error: ");
     else
-        g_prefix_error(error,
-                       "libvirt's sockets may be closed, because undoing failed too (%s). Run 'systemctl "
-                       "daemon-reload', then start libvirt's socket units. The first error: ",
-                       local->message);
+        g_prefix_error(
+            error,
+            "libvirt's sockets may be closed, because undoing failed as well (%s). Run 'systemctl daemon-reload', then start libvirt's socket units. The original error: ",
+            local->message);
 }
 
 /* What is written before a failure is taken back at once: systemd has not read it yet. */
@@ -309,7 +308,7 @@ virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
         !findStock(&stock, error) || !prepare(tool, stock, written, error))
         return false;
     if (written->len == 0 && isActive("virthostdevd.socket") && isActive("virthostdevd-ro.socket")) {
-        printf("virthostdevd stands in front of %s already\n", stocks[stock].name);
+        printf("virthostdevd already proxies %s\n", stocks[stock].name);
         return true;
     }
     units = activeUnits(stock);
@@ -318,7 +317,7 @@ virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
         undo(written, units, was, error);
         return false;
     }
-    printf("virthostdevd stands in front of %s\n", stocks[stock].name);
+    printf("virthostdevd now proxies %s\n", stocks[stock].name);
     return true;
 }
 
@@ -333,7 +332,7 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
         return false;
     removeDropIns(tool, &changed);
     if (!changed && !isActive("virthostdevd.socket")) {
-        printf("virthostdevd does not stand in front of libvirt\n");
+        printf("virthostdevd does not proxy libvirt\n");
         return true;
     }
     if (findStock(&stock, NULL))
@@ -341,11 +340,11 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
     else
         units = g_ptr_array_new_with_free_func(g_free);
     if (!reopen(units, false, error)) {
-        g_prefix_error(error,
-                       "The drop-ins are removed, but libvirt's sockets may be closed. Correct this error, then run "
-                       "'systemctl daemon-reload' and start libvirt's socket units: ");
+        g_prefix_error(
+            error,
+            "The drop-ins were removed, but libvirt's sockets may be closed. Fix the following error, then run 'systemctl daemon-reload' and start libvirt's socket units: ");
         return false;
     }
-    printf("libvirt's sockets are its own again\n");
+    printf("libvirt listens on its own sockets again\n");
     return true;
 }

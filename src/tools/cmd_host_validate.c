@@ -24,7 +24,7 @@ checkRoot(virtTool *tool, bool *ret_unsure)
 {
     if (geteuid() == 0)
         return NULL;
-    return g_strdup("not root: VFs cannot be read in full or set. Run it with sudo");
+    return g_strdup("not root: VFs cannot be fully read, or set. Run it with sudo");
 }
 
 static char *
@@ -133,8 +133,7 @@ checkRecords(virtTool *tool, bool *ret_unsure)
         gone += virtProvisionRecordIsLeft(tool->host, records->pdata[i]);
     if (gone == 0)
         return NULL;
-    return g_strdup_printf(
-        "%u VFs still carry the settings of domains that are gone. Put them back: virt-hostdev recover", gone);
+    return g_strdup_printf("%u VFs still have the settings of domains that are gone. Run: virt-hostdev recover", gone);
 }
 
 static const struct {

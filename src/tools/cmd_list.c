@@ -74,8 +74,8 @@ visitVFs(virtHost *host, ListPlace place, const GPtrArray *vfs, Visit visit, voi
             first = g_steal_pointer(&error);
     }
     if (unread > 1)
-        virtHostWarn(host, "%s (And %u more of the %u VFs of %s could not be read.)", first->message, unread - 1,
-                     vfs->len, place.port->ifname);
+        virtHostWarn(host, "%s (%u more of the %u VFs of %s could not be read)", first->message, unread - 1, vfs->len,
+                     place.port->ifname);
     else if (unread == 1)
         virtHostWarn(host, "%s", first->message);
 }

@@ -52,7 +52,7 @@ checkAddresses(virtHost *host, int argc, char **argv, GError **error)
         record = virtProvisionRecordLoad(host, &handle, &local);
         if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                        "Nothing is recorded about %s: nobody has it, so there is nothing to put back", handle.name);
+                        "%s has no record: nobody has it, so there is nothing to restore", handle.name);
         else if (local)
             g_propagate_error(error, g_steal_pointer(&local));
         if (!record)
@@ -78,13 +78,13 @@ recoverOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool fo
     const char *name = record->handle.name;
 
     if (!force && !isDomainGone(tool, conn, record)) {
-        printf("%s left to %s, which still has it\n", name, owner);
+        printf("%s left alone: %s still has it\n", name, owner);
         return;
     }
     if (forget && virtProvisionForget(tool->host, record, &local))
-        printf("%s forgotten: it keeps the settings that it has, and is no longer put back\n", name);
+        printf("%s forgotten: it keeps its current settings and will not be restored\n", name);
     else if (!forget && virtProvisionReleaseOne(tool->host, record, &local))
-        printf("%s put back as it was before %s\n", name, owner);
+        printf("%s restored to what it was before %s\n", name, owner);
     else
         appendFailure(failures, local);
 }
@@ -95,7 +95,7 @@ checkForget(bool forget, int argc, GError **error)
     if (!forget || argc > 1)
         return true;
     g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                        "With --forget, name the VFs: what is forgotten is not put back by anybody.");
+                        "With --forget, name the VFs: what is forgotten is never restored");
     return false;
 }
 
@@ -104,8 +104,8 @@ virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean force = FALSE, forget = FALSE;
     const GOptionEntry entries[] = {
-        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "also from owners that still have their VFs", NULL},
-        {"forget", 0, 0, G_OPTION_ARG_NONE, &forget, "do not put back those named, and forget them", NULL},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "also restore VFs that their owners still have", NULL},
+        {"forget", 0, 0, G_OPTION_ARG_NONE, &forget, "forget the named VFs instead of restoring them", NULL},
         {NULL},
     };
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);

@@ -31,15 +31,17 @@ static const struct {
     [WOULD_UNMANAGE] = {"would-unmanage", "would no longer be managed by libvirt-hostdev", false},
     [NOTHING] = {"nothing", "is not managed by libvirt-hostdev", false},
     [LOST] = {"lost", "loses ", false},
-    [RUNNING] = {"running", "runs: its VFs go back when it stops. Keep libvirt-hostdev until then", true},
+    [RUNNING] = {"running", "is running: its VFs are restored when it stops. Keep libvirt-hostdev installed until then",
+                 true},
     [TRANSIENT] =
         {"transient",
-         "is transient, and was left as it is: its VFs go back when it stops. Keep libvirt-hostdev until then", true},
-    [SAVED] = {"managed-save",
-               "was saved with its netdevs, and the image was left as it is: start the domain while libvirt-hostdev is "
-               "there, or drop the image with virsh managedsave-remove",
-               true},
-    [SNAPSHOT] = {"snapshot", "keeps its netdevs in a snapshot, which was left as it is: ", true},
+         "is transient and was left as it is: its VFs are restored when it stops. Keep libvirt-hostdev installed until then",
+         true},
+    [SAVED] =
+        {"managed-save",
+         "has a managed save image with its netdevs, which was left as it is: start the domain while libvirt-hostdev is installed, or drop the image with virsh managedsave-remove",
+         true},
+    [SNAPSHOT] = {"snapshot", "has a snapshot with its netdevs, which was left as it is: ", true},
     [FAILED] = {"failed", "", false},
 };
 
@@ -149,7 +151,7 @@ lookAtImage(Unmanage *unmanage, virDomainPtr domain, bool *ours, GError **error)
         return true;
     xml = virDomainManagedSaveGetXMLDesc(domain, 0);
     if (!xml && !isUnsupported()) {
-        virtToolLibvirtError(error, "libvirt did not give the XML of its managed save image");
+        virtToolLibvirtError(error, "libvirt did not return the XML of its managed save image");
         return false;
     }
     if (isOurs(xml)) {
@@ -167,7 +169,7 @@ lookAtSnapshot(Unmanage *unmanage, virDomainPtr domain, virDomainSnapshotPtr sna
     char *xml = virDomainSnapshotGetXMLDesc(snapshot, 0);
 
     if (!xml && !*error) /* at once: the next call forgets libvirt's reason */
-        virtToolLibvirtError(error, "libvirt did not give the XML of its snapshots");
+        virtToolLibvirtError(error, "libvirt did not return the XML of its snapshots");
     if (isOurs(xml)) {
         tellResult(unmanage, virDomainGetName(domain), SNAPSHOT, virDomainSnapshotGetName(snapshot));
         *ours = true;
@@ -270,8 +272,8 @@ virtCmdUnmanage(virtTool *tool, int argc, char **argv, GError **error)
     gboolean all = FALSE;
     const GOptionEntry entries[] = {
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, "every domain of this host", NULL},
-        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &unmanage.dryRun, "say what would be done and lost, and change nothing",
-         NULL},
+        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &unmanage.dryRun,
+         "show what would be changed and lost, without changing anything", NULL},
         {NULL},
     };
     g_autoptr(virConnect) conn = NULL;

@@ -30,8 +30,8 @@ virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error)
 {
     g_autofree char *schemas = NULL;
     const GOptionEntry entries[] = {
-        {"schemas", 0, 0, G_OPTION_ARG_FILENAME, &schemas, "where domaincommon.rng is, if not where it was installed",
-         "DIR"},
+        {"schemas", 0, 0, G_OPTION_ARG_FILENAME, &schemas,
+         "the directory of domaincommon.rng, if not where it was installed", "DIR"},
         {NULL},
     };
 

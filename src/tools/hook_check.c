@@ -55,8 +55,8 @@ static char *
 noDaemon(bool *ret_unsure)
 {
     *ret_unsure = true;
-    return g_strdup("it cannot be told, because neither virtqemud nor libvirtd runs with a pid file in /run. Start it: "
-                    "systemctl start libvirtd");
+    return g_strdup(
+        "unknown, because neither virtqemud nor libvirtd runs with a pid file in /run. Run: systemctl start libvirtd");
 }
 
 /* ---- the file ---- */
@@ -74,7 +74,7 @@ virtHookCheckFile(virtTool *tool, bool *ret_unsure)
         return g_strdup_printf("%s is not executable, so libvirt skips it. Run: chmod 0755 %s", path, path);
     }
     if (target)
-        return g_strdup_printf("%s leads to %s, which cannot be reached: %s. Run: ln -sfn " PROGRAM " " HOOK, path,
+        return g_strdup_printf("%s points to %s, which cannot be reached: %s. Run: ln -sfn " PROGRAM " " HOOK, path,
                                target, g_strerror(errno));
     return g_strdup_printf("%s: %s. Run: ln -sfn " PROGRAM " " HOOK, path, g_strerror(errno));
 }
@@ -166,12 +166,13 @@ refused(virtHost *host, const char *profile, const char *why)
     if (!target)
         target = g_steal_pointer(&path);
     if (g_strcmp0(target, PROGRAM) != 0)
-        return g_strdup_printf("AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its "
-                               "next restart ends all guests. Run: ln -sfn " PROGRAM " " HOOK,
-                               profile, target);
-    return g_strdup_printf("AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next "
-                           "restart ends all guests. Configure libvirt-hostdev with -Dsbindir=/usr/sbin and install it",
-                           profile, target);
+        return g_strdup_printf(
+            "AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next restart terminates all guests. Run: ln -sfn " PROGRAM
+            " " HOOK,
+            profile, target);
+    return g_strdup_printf(
+        "AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next restart terminates all guests. Configure libvirt-hostdev with -Dsbindir=/usr/sbin and install it",
+        profile, target);
 }
 
 /* AppArmor's answer is had by trying. SELinux decides by the type of the process that forks, which cannot be taken on.
@@ -190,9 +191,9 @@ askSELinux(virtHost *host, const Daemon *daemon, bool *ret_unsure)
     if (strstr(label, ":unconfined_t"))
         return NULL;
     *ret_unsure = true;
-    return g_strdup_printf("SELinux is enforced and %s runs as '%s': whether its policy allows hooks cannot be told. "
-                           "Start a domain, then run: ausearch -m avc -ts recent -c rpc-%s",
-                           daemon->name, label, daemon->name);
+    return g_strdup_printf(
+        "unknown, because SELinux is enforcing and %s runs as '%s', whose policy may deny hooks. Start a domain, then run: ausearch -m avc -ts recent -c rpc-%s",
+        daemon->name, label, daemon->name);
 }
 
 char *
@@ -207,13 +208,13 @@ virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
 
     if (missing) {
         *ret_unsure = true;
-        return g_strdup("it cannot be told without an executable hook");
+        return g_strdup("unknown without an executable hook");
     }
     if (!findDaemon(tool->host, &daemon))
         return noDaemon(ret_unsure);
     if (!findProfile(tool->host, daemon.pid, &profile, &error)) {
         *ret_unsure = true;
-        return g_strdup_printf("it cannot be told under which AppArmor profile %s runs: %s", daemon.name,
+        return g_strdup_printf("unknown, because the AppArmor profile of %s cannot be read: %s", daemon.name,
                                error->message);
     }
     if (!tryHook(tool->host, profile, &status, &error))
@@ -221,15 +222,14 @@ virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
     if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_CONFINED) {
         *ret_unsure = true;
         return g_strdup_printf(
-            "it cannot be told, because AppArmor's profile '%s' cannot be entered from here. Run this "
-            "as root, outside of any container",
+            "unknown, because AppArmor's profile '%s' cannot be entered from here. Run this as root, outside of any container",
             profile);
     }
     if (!g_spawn_check_wait_status(status, &error) && WIFEXITED(status) && WEXITSTATUS(status) == USAGE)
         return askSELinux(tool->host, &daemon, ret_unsure);
     if (error)
         problem = error->message;
-    return g_strdup_printf("it does not run as it should (%s). Look at what it says: " HOOK, problem);
+    return g_strdup_printf("it does not work (%s). Run it to see why: " HOOK, problem);
 }
 
 /* ---- time ---- */
@@ -348,8 +348,8 @@ virtHookCheckNoticed(virtTool *tool, bool *ret_unsure)
     else
         command = g_strdup_printf("kill -HUP %" G_GUINT64_FORMAT, daemon.pid);
     if (known && wasImpossible(tool->host, MAX(started, reloaded)))
-        return g_strdup_printf("%s was started before there were hooks, and calls none. Run: %s", daemon.name, command);
+        return g_strdup_printf("%s was started before there were hooks and calls none. Run: %s", daemon.name, command);
     *ret_unsure = true;
-    return g_strdup_printf("%s was started before the hooks were last changed, so it cannot be told. Run: %s",
-                           daemon.name, command);
+    return g_strdup_printf("unknown, because %s was started before the hooks were last changed. Run: %s", daemon.name,
+                           command);
 }

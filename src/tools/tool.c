@@ -32,13 +32,13 @@ useRoot(virtTool *tool, const char *root, GError **error)
     struct stat st;
 
     if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode)) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "--root %s is no directory", root);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "--root %s is not a directory", root);
         return false;
     }
     if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "--root %s cannot be trusted: it has owner %u and mode %04o, so others can put there what they like. Give it to yourself, with mode 0755.",
+            "--root %s cannot be trusted: it has owner %u and mode %04o, so others can change what is in it. Make yourself its owner, with mode 0755",
             root, (guint)st.st_uid, (guint)st.st_mode & 07777);
         return false;
     }
@@ -264,7 +264,7 @@ virtToolDomainXml(virDomainPtr domain, guint flags, GError **error)
     char *copy = g_strdup(xml);
 
     if (!xml)
-        virtToolLibvirtError(error, "libvirt did not give the XML");
+        virtToolLibvirtError(error, "libvirt did not return the XML");
     free(xml); /* libvirt's is malloc's, ours is GLib's */
     return copy;
 }

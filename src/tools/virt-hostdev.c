@@ -16,10 +16,10 @@ const virtCommand virtCommands[] = {
     {"create", "FILE", "start a transient domain", virtCmdCreate},
     {"dumpxml", "DOMAIN", "show a domain's XML with its <netdev> elements", virtCmdDumpxml},
     {"list", "", "show the host's PFs, their ports and VFs", virtCmdList},
-    {"plan", "FILE", "show what a start would change, and change nothing", virtCmdPlan},
+    {"plan", "FILE", "show what a start would change, without changing anything", virtCmdPlan},
     {"apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply},
     {"release", "NAME", "restore the VFs that apply has set", virtCmdRelease},
-    {"status", "", "show who has which VF, and what somebody else has changed", virtCmdStatus},
+    {"status", "", "show who has which VF, and what others have changed", virtCmdStatus},
     {"recover", "[ADDRESS...]", "restore VFs whose owners are gone", virtCmdRecover},
     {"unmanage", "DOMAIN|--all", "rewrite domains so that stock libvirt starts them by itself", virtCmdUnmanage},
     {"enable", "", "put virthostdevd in front of libvirt's sockets", virtCmdEnable},
@@ -44,7 +44,7 @@ printHelp(void)
         if (!command->isOld)
             printf("  %-15s %s\n", command->name, command->summary);
     }
-    printf("\nvirt-hostdev COMMAND --help tells more.\n");
+    printf("\nRun virt-hostdev COMMAND --help for its options\n");
 }
 
 static const virtCommand *

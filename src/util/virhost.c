@@ -212,7 +212,7 @@ setUnread(const char *path, int number, const char *excess, GError **error)
         code = VIRT_ERROR_NOT_FOUND;
     if (number == EFBIG)
         why = excess;
-    g_set_error(error, VIRT_ERROR, code, "Cannot read %s: %s.", path, why);
+    g_set_error(error, VIRT_ERROR, code, "Cannot read %s: %s", path, why);
 }
 
 static char *
@@ -234,7 +234,7 @@ readPath(const char *path, GError **error)
     }
     buffer[n] = '\0';
     if (strlen(buffer) != (size_t)n) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: it holds bytes that are not text.", path);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: it holds bytes that are not text", path);
         return NULL;
     }
     while (n > 0 && buffer[n - 1] == '\n')
@@ -293,8 +293,7 @@ virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, cons
         g_autofree char *shown = g_strescape(text, NULL);
 
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                    "Cannot use %s: it says \"%.40s\", expected a number up to %" G_GUINT64_FORMAT ".", path, shown,
-                    max);
+                    "Cannot use %s: it says \"%.40s\", expected a number up to %" G_GUINT64_FORMAT, path, shown, max);
         return false;
     }
     return true;
@@ -344,7 +343,7 @@ virtHostWrite(virtHost *host, const char *value, GError **error, const char *for
         return true;
     if (rc == -ENOENT)
         code = VIRT_ERROR_NOT_FOUND;
-    g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s/%s: %s.", value, host->root, path, g_strerror(-rc));
+    g_set_error(error, VIRT_ERROR, code, "Cannot write \"%s\" to %s/%s: %s", value, host->root, path, g_strerror(-rc));
     return false;
 }
 
@@ -391,7 +390,7 @@ virtHostReadLink(virtHost *host, GError **error, const char *format, ...)
     if (isKernelName(name))
         return g_strdup(name);
     shown = g_strescape(target, NULL);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use %s: it leads to \"%.80s\", expected a kernel's name.",
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use %s: it points to \"%.80s\", expected a kernel's name",
                 path, shown);
     return NULL;
 }

@@ -123,7 +123,7 @@ const char *
 virtNetdevGetRemedy(const virtNetdev *netdev, virtNetdevAttr attr)
 {
     if (attr == VIRT_NETDEV_VLAN && virtNetdevIsUntagged(netdev))
-        return "An <interface> without <vlan> takes the VF's VLAN away; a <hostdev> with <netdev> leaves it as it is.";
+        return "An <interface> without <vlan> takes the VF's VLAN away; a <hostdev> with <netdev> leaves it as it is";
     return virtNetdevAttrs[attr].remedy;
 }
 

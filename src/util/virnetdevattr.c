@@ -180,28 +180,28 @@ vlanIsNone(gconstpointer netdev)
 /* Why a guest that runs would not see the change. */
 #define FIXED_MAC "the guest's driver took its address when it probed"
 #define FIXED_GUID "the guest's driver took its GUID when it probed"
-#define FIXED_PROFILE "the switch has let the VF in with its profile"
+#define FIXED_PROFILE "the switch has admitted the VF with its profile"
 
 const virtSettingAttr virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST] = {
-    [VIRT_NETDEV_MAC] = {"mac", "MAC address", "Bring the PF up, or use another unicast address.", FIXED_MAC,
+    [VIRT_NETDEV_MAC] = {"mac", "MAC address", "Bring the PF up, or use another unicast address", FIXED_MAC,
                          MEMBER(mac), NULL, macFormat, NULL},
-    [VIRT_NETDEV_VLAN] = {"vlan", "VLAN", "Drop <vlan>, or ask the card's documentation what its VFs can do.", NULL,
+    [VIRT_NETDEV_VLAN] = {"vlan", "VLAN", "Drop <vlan>, or ask the card's documentation what its VFs can do", NULL,
                           MEMBER(vlan), vlanEqual, vlanFormat, vlanIsNone},
     [VIRT_NETDEV_BANDWIDTH] = {"bandwidth", "rate",
-                               "Bring the PF up, keep below its link speed, drop floor, or drop <bandwidth>.", NULL,
+                               "Bring the PF up, keep below its link speed, drop floor, or drop <bandwidth>", NULL,
                                MEMBER(bandwidth), bandwidthEqual, bandwidthFormat, NULL},
-    [VIRT_NETDEV_SPOOFCHECK] = {"spoofcheck", "spoof check", "The driver may not support it: drop spoofCheck.", NULL,
+    [VIRT_NETDEV_SPOOFCHECK] = {"spoofcheck", "spoof check", "The driver might not support it: drop spoofCheck", NULL,
                                 MEMBER(spoofcheck), NULL, spoofcheckFormat, NULL},
-    [VIRT_NETDEV_LINK] = {"link", "link state", "The driver may not support it: drop <link>.", NULL, MEMBER(link), NULL,
-                          linkFormat, NULL},
-    [VIRT_NETDEV_TRUST] = {"trust", "trust", "The driver may not support it: drop trustGuestRxFilters.", NULL,
+    [VIRT_NETDEV_LINK] = {"link", "link state", "The driver might not support it: drop <link>", NULL, MEMBER(link),
+                          NULL, linkFormat, NULL},
+    [VIRT_NETDEV_TRUST] = {"trust", "trust", "The driver might not support it: drop trustGuestRxFilters", NULL,
                            MEMBER(trust), NULL, trustFormat, NULL},
-    [VIRT_NETDEV_NODE_GUID] = {"nodeGuid", "node GUID", "Only InfiniBand VFs have GUIDs: drop <guid>.", FIXED_GUID,
+    [VIRT_NETDEV_NODE_GUID] = {"nodeGuid", "node GUID", "Only InfiniBand VFs have GUIDs: drop <guid>", FIXED_GUID,
                                MEMBER(nodeGuid), NULL, nodeGuidFormat, NULL},
-    [VIRT_NETDEV_PORT_GUID] = {"portGuid", "port GUID", "Only InfiniBand VFs have GUIDs: drop <guid>.", FIXED_GUID,
+    [VIRT_NETDEV_PORT_GUID] = {"portGuid", "port GUID", "Only InfiniBand VFs have GUIDs: drop <guid>", FIXED_GUID,
                                MEMBER(portGuid), NULL, portGuidFormat, NULL},
     [VIRT_NETDEV_VIRTUALPORT] = {"virtualport", "port profile",
-                                 "Check the profile's name on the switch, or drop <virtualport>.", FIXED_PROFILE,
+                                 "Check the profile's name on the switch, or drop <virtualport>", FIXED_PROFILE,
                                  MEMBER(profileid), virtualportEqual, virtualportFormat, NULL},
 };
 

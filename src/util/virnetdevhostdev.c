@@ -250,7 +250,7 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
     for (guint i = 0; i < others->len; i++) {
         const virtNetdev *before = others->pdata[i];
         const virtNetdevTarget at = {host, vf, virtVFGetPort(vf, before->port, NULL)};
-        const char *outcome = "That is undone.";
+        const char *outcome = "That was undone";
         g_autoptr(GError) failure = NULL;
         g_autoptr(GPtrArray) one = virtNetdevListNew();
         virtNetdevReading now;
@@ -266,7 +266,7 @@ undoRedirected(virtHost *host, const virtVF *vf, const GPtrArray *others, GError
         g_clear_error(error);
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "VF %u of PF %s (%s) lacks the port that was to be set: the driver has written it to port %u. %s Name that port instead.",
+            "VF %u of PF %s (%s) lacks the port that was to be set: the driver has written it to port %u. %s. Name that port instead",
             vf->index, vf->pfName, vf->name, before->port, outcome);
     }
     return elsewhere;

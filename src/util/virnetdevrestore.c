@@ -131,7 +131,7 @@ standIn(RestoreItem *item, const virtNetdevQuirk *quirk)
     if (!there) {
         virtHostWarn(
             item->at.host,
-            "Port %u (VF %u of %s, %s) had no MAC address set and its driver refuses to take one away: it now has %s.",
+            "Port %u (VF %u of %s, %s) had no MAC address set and its driver refuses to take one away: it now has %s",
             item->at.port->port, item->at.vf->index, item->at.port->ifname, item->at.vf->name, mac);
     }
 }
@@ -220,7 +220,7 @@ static void
 appendSentence(GString *text, const char *sentence)
 {
     if (text->len > 0)
-        g_string_append_c(text, ' ');
+        g_string_append(text, ". ");
     g_string_append(text, sentence);
 }
 

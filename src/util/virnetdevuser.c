@@ -106,12 +106,12 @@ checkNetdevUnused(virtHost *host, const virtVF *vf, const char *ifname, GError *
     if (upper) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "VF %s (VF %u of %s) is in use by the host: its netdev %s is below %s. Take it out: ip link set %s nomaster, or remove %s; or use another VF.",
+            "VF %s (VF %u of %s) is in use by the host: its netdev %s is below %s. Take it out: ip link set %s nomaster, or remove %s; or use another VF",
             vf->name, vf->index, vf->pfName, ifname, upper, ifname, upper);
     } else if (address) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "VF %s (VF %u of %s) is in use by the host: its netdev %s has the address %s. Take that away (ip addr flush dev %s) and keep network managers from the netdev, or use another VF.",
+            "VF %s (VF %u of %s) is in use by the host: its netdev %s has the address %s. Take that away (ip addr flush dev %s) and keep network managers from the netdev, or use another VF",
             vf->name, vf->index, vf->pfName, ifname, address, ifname);
     }
     return !upper && !address;
@@ -213,7 +213,7 @@ virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
 
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "VF %s (VF %u of %s) is in use by the host: its driver %s is bound, and its netdev is in another network namespace%s. Move it back from there (ip link set NETDEV netns 1), or use another VF.",
+            "VF %s (VF %u of %s) is in use by the host: its driver %s is bound, and its netdev is in another network namespace%s. Move it back from there (ip link set NETDEV netns 1), or use another VF",
             vf->name, vf->index, vf->pfName, driver, who);
         return false;
     }

@@ -129,13 +129,13 @@ static char *
 advise(const virtNetdevTarget *at, virtNetdevAttr attr, int rc, const char *usual)
 {
     if (virtNetdevQuirkPatience(rc, VIRT_NETDEV_BIT(attr)) > 0)
-        return g_strdup(" The device is busy, perhaps being reset: try again.");
+        return g_strdup(". The device is busy, perhaps being reset: try again");
     if (!at->port->up) {
-        return g_strdup_printf(" PF netdev %s is down: bring it up with 'ip link set dev %s up'.", at->port->ifname,
+        return g_strdup_printf(". PF netdev %s is down: bring it up with 'ip link set dev %s up'", at->port->ifname,
                                at->port->ifname);
     }
     if (*usual)
-        return g_strdup_printf(" %s", usual);
+        return g_strdup_printf(". %s", usual);
     return g_strdup("");
 }
 
@@ -154,8 +154,8 @@ virtNetdevWriteDescribeRefusal(const char *verb, const virtNetdevTarget *at, con
     g_autofree char *advice = advise(at, attr, rc, usual);
 
     if (reason)
-        return g_strdup_printf("Cannot %s %s: %s (%s).%s", verb, what, g_strerror(-rc), reason, advice);
-    return g_strdup_printf("Cannot %s %s: %s.%s", verb, what, g_strerror(-rc), advice);
+        return g_strdup_printf("Cannot %s %s: %s (%s)%s", verb, what, g_strerror(-rc), reason, advice);
+    return g_strdup_printf("Cannot %s %s: %s%s", verb, what, g_strerror(-rc), advice);
 }
 
 /* An acknowledged write that is not there, in a sentence.
@@ -176,7 +176,7 @@ virtNetdevWriteDescribeIgnored(const char *verb, const virtNetdevTarget *at, con
     what = describe(at, netdev, attr);
     value = virtNetdevAttrs[attr].format(&shown);
     advice = advise(at, attr, 0, usual);
-    return g_strdup_printf("Cannot %s %s: the driver acknowledged it, but %s is what it has now.%s", verb, what, value,
+    return g_strdup_printf("Cannot %s %s: the driver acknowledged it, but the value is now %s%s", verb, what, value,
                            advice);
 }
 

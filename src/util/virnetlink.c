@@ -176,7 +176,7 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
         if (length > (ssize_t)max && sender.nl_pid == 0) { /* 0: the kernel */
             if (ret_reason) {
                 *ret_reason =
-                    g_strdup_printf("the kernel's answer has %zd bytes, and at most %zu are read", length, max);
+                    g_strdup_printf("the kernel's answer has %zd bytes, more than the limit of %zu", length, max);
             }
             return -EMSGSIZE;
         }

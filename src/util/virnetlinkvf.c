@@ -120,17 +120,17 @@ setMissing(const virtPort *port, guint vf, guint listed, guint total, GError **e
     if (total == 0) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "VF %u is not in the kernel's list of %s, which has no VFs: it is no netdev of a PF, or its sriov_numvfs is 0.",
+            "VF %u is not in the kernel's list of %s, which has no VFs: it is not a PF's netdev, or its sriov_numvfs is 0",
             vf, port->ifname);
     } else if (vf >= total) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "VF %u is not in the kernel's list of %s, which has VFs 0 to %u. Write its sriov_numvfs to make more.", vf,
+            "VF %u is not in the kernel's list of %s, which has VFs 0 to %u. Write its sriov_numvfs to create more", vf,
             port->ifname, total - 1);
     } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "VF %u is not in the kernel's list of %s, which shows %u of %u VFs: its driver left it out (is the VF being reset?), or the list is too long for the kernel. Try again, or make fewer VFs.",
+            "VF %u is not in the kernel's list of %s, which shows %u of %u VFs: its driver left it out (is the VF being reset?), or the list is too long for the kernel. Try again, or create fewer VFs",
             vf, port->ifname, listed, total);
     }
 }
@@ -252,12 +252,12 @@ checkLink(virtHost *host, const Link *link, const virtPort *port, guint vf, GErr
     virtNetlinkFacts facts = {.ifname = "none"};
 
     if (link->rc < 0 && link->reason) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s (%s).", vf, port->ifname,
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s (%s)", vf, port->ifname,
                     g_strerror(-link->rc), link->reason);
         return false;
     }
     if (link->rc < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s.", vf, port->ifname,
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read VF %u of %s: %s", vf, port->ifname,
                     g_strerror(-link->rc));
         return false;
     }
@@ -266,7 +266,7 @@ checkLink(virtHost *host, const Link *link, const virtPort *port, guint vf, GErr
     virtNetlinkParseFacts(nlmsg_hdr(link->reply), &facts);
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-        "Cannot use %s: netdev %u has that name in sysfs, and the name %s in this network namespace. sysfs shows another network namespace. Run this where sysfs and network belong together: ip netns exec mounts a sysfs of its own, nsenter --net does not.",
+        "Cannot use %s: netdev %u has that name in sysfs, and the name %s in this network namespace. sysfs shows another network namespace. Run this where sysfs and network belong together: ip netns exec mounts a sysfs of its own, nsenter --net does not",
         port->ifname, port->ifindex, facts.ifname);
     return false;
 }
@@ -315,7 +315,7 @@ parseStats(const Link *link, const virtPort *port, guint vf, virtNetdevStats *re
     }
     stats = nla_find(nla_data(info), nla_len(info), IFLA_VF_STATS);
     if (!stats || nla_parse_nested(tb, IFLA_VF_STATS_MAX, stats, NULL) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "The kernel gives no statistics of VF %u of %s", vf,
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "The kernel has no statistics for VF %u of %s", vf,
                     port->ifname);
         return false;
     }

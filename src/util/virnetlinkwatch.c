@@ -31,7 +31,7 @@ virtNetlinkWatchOpen(GError **error)
 
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot listen to rtnetlink: %s.", g_strerror(errno));
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot listen to rtnetlink: %s", g_strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;

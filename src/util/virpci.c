@@ -148,7 +148,7 @@ setOdd(PortScan *scan, const char *what, const char *text, const char *expected,
 
     if (!scan->problem) {
         scan->problem = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
-                                    "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT ".", what,
+                                    "Cannot use %s: it says \"%.40s\", expected %s up to %" G_GUINT64_FORMAT, what,
                                     shown, expected, max);
     }
 }
@@ -300,7 +300,7 @@ checkDistinct(const PortScan *scan, const GPtrArray *ports, GError **error)
             continue;
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "Cannot tell the ports of PCI device %s apart: %s and %s both claim port %u. Its driver fills neither dev_port nor dev_id nor phys_port_name; a newer driver may.",
+            "Cannot tell the ports of PCI device %s apart: %s and %s both claim port %u. Its driver fills neither dev_port nor dev_id nor phys_port_name; a newer driver may",
             scan->name, a->ifname, b->ifname, a->port);
         return false;
     }
@@ -393,8 +393,8 @@ virtPCIRebind(virtHost *host, const virtPCIAddress *address, GError **error)
     virtPCIAddressFormat(address, name);
     driver = virtPCIGetDriver(host, address);
     if (!driver) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                    "Cannot rebind PCI device %s: it has no driver. Bind one first.", name);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot rebind PCI device %s: it has no driver. Bind one first",
+                    name);
         return false;
     }
     if (!virtHostWrite(host, name, error, "sys/bus/pci/drivers/%s/unbind", driver))

@@ -41,7 +41,7 @@ virtPCIAddressParse(const char *text, virtPCIAddress *ret, GError **error)
 
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "\"%.40s\" is not a PCI address. Write domain:bus:slot.function in hexadecimal as lspci -D does, such as 0000:06:02.0; slot is at most 1f, function at most 7.",
+            "\"%.40s\" is not a PCI address. Write domain:bus:slot.function in hexadecimal as lspci -D does, such as 0000:06:02.0; slot is at most 1f, function at most 7",
             shown);
         return false;
     }

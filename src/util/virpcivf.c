@@ -41,17 +41,17 @@ setNotVF(virtHost *host, const char *name, GError **error)
     if (!g_file_test(device, G_FILE_TEST_IS_DIR)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "This host has no PCI device %s. lspci -D lists those there are; VFs appear when the PF's sriov_numvfs is written.",
+            "This host has no PCI device %s. lspci -D lists its devices; VFs appear when the PF's sriov_numvfs is written",
             name);
     } else if (virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "PCI device %s is a physical function, and only its virtual functions have settings. Name one of those; writing its sriov_numvfs makes them.",
+            "PCI device %s is a physical function, and only its virtual functions have settings. Name one of those; writing its sriov_numvfs creates them",
             name);
     } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "PCI device %s is not an SR-IOV virtual function, so it has no PF through which it could be set. Name a VF, or assign the device as it is.",
+            "PCI device %s is not an SR-IOV virtual function, so it has no PF to set it through. Name a VF, or assign the device without <netdev>",
             name);
     }
 }
@@ -163,7 +163,7 @@ findIndex(virtHost *host, PF *pf, const virtPCIAddress *vf, guint *ret, GError *
     } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-            "PF %s does not list PCI device %s among its VFs: they are being made or removed. Try again when that is done.",
+            "PF %s does not list PCI device %s among its VFs: they are being created or removed. Try again when that is done",
             pf->name, name);
     }
     return false;
@@ -203,7 +203,7 @@ findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
         driver = g_strdup("none");
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device as it is.",
+        "PF %s of VF %s has no netdev (driver: %s): it is not a network device, or its netdevs are in another network namespace. Bind its network driver on the host, or assign the device without <netdev>",
         vf->pfName, vf->name, driver);
     return false;
 }
@@ -334,7 +334,7 @@ virtVFGetPort(const virtVF *vf, guint port, GError **error)
             g_string_append(names, ", ");
         g_string_append_printf(names, "%u (%s)", other->port, other->ifname);
     }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "PF %s of VF %s has no port %u; it has %s. Name one of those.",
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "PF %s of VF %s has no port %u; it has %s. Name one of those",
                 vf->pfName, vf->name, port, names->str);
     return NULL;
 }

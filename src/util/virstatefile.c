@@ -93,11 +93,11 @@ virtStateNameCheck(const char *name, GError **error)
     shown = g_strescape(name, NULL);
     if (strlen(name) > VIRT_STATE_NAME_MAX) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "\"%.80s\" cannot name a state file: it has more than " G_STRINGIFY(VIRT_STATE_NAME_MAX) " bytes.",
+                    "\"%.80s\" cannot name a state file: it has more than " G_STRINGIFY(VIRT_STATE_NAME_MAX) " bytes",
                     shown);
     } else {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0, or BUS-NAME.",
+                    "\"%.80s\" cannot name a state file: expected a PCI address such as 0000:06:02.0, or BUS-NAME",
                     shown);
     }
     return false;
@@ -131,15 +131,14 @@ checkDirectory(int fd, const char *path, GError **error)
     struct stat st;
 
     if (fstat(fd, &st) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot look at state directory %s: %s.", path,
-                    g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot check state directory %s: %s", path, g_strerror(errno));
         return false;
     }
     if (st.st_uid == geteuid() && (st.st_mode & 077) == 0)
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "State directory %s cannot be trusted: it has owner %u and mode %04o, expected owner %u and mode 0700. Find out who made it, remove it, and it is made anew.",
+        "State directory %s cannot be trusted: it has owner %u and mode %04o, expected owner %u and mode 0700. Find out who created it and remove it; it will be recreated",
         path, (guint)st.st_uid, (guint)st.st_mode & 07777, (guint)geteuid());
     return false;
 }
@@ -159,8 +158,8 @@ makeDirectory(virtHost *host, const char *path, GError **error)
     if (errno != EACCES && errno != EPERM)
         code = errnoCode(errno);
     if (geteuid() != 0)
-        advice = " Only root can.";
-    g_set_error(error, VIRT_ERROR, code, "Cannot make state directory %s: %s.%s", path, g_strerror(errno), advice);
+        advice = ". Only root can";
+    g_set_error(error, VIRT_ERROR, code, "Cannot create state directory %s: %s%s", path, g_strerror(errno), advice);
     return false;
 }
 
@@ -174,8 +173,7 @@ openDirectory(virtHost *host, bool create, GError **error)
         return -1;
     fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        g_set_error(error, VIRT_ERROR, errnoCode(errno), "Cannot open state directory %s: %s.", path,
-                    g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, errnoCode(errno), "Cannot open state directory %s: %s", path, g_strerror(errno));
         return -1;
     }
     if (checkDirectory(fd, path, error))
@@ -232,7 +230,7 @@ readRecord(int fd, const char **ret_why, int *ret_code)
     errno = 0;
     if (!virtStateFileIsOurs(fd)) {
         *ret_code = VIRT_ERROR_INVALID;
-        *ret_why = "it is no regular file that this user alone can write";
+        *ret_why = "it is not a regular file that only this user can write";
         if (errno) {
             *ret_code = VIRT_ERROR_HOST;
             *ret_why = g_strerror(errno);
@@ -269,14 +267,14 @@ openAndRead(int dir, virtHost *host, const char *name, GError **error)
             code = VIRT_ERROR_INVALID;
         if (errno == ENOENT)
             why = "there is none";
-        g_set_error(error, VIRT_ERROR, code, "Cannot open state file %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
+        g_set_error(error, VIRT_ERROR, code, "Cannot open state file %s/" VIRT_STATE_DIR "/%s: %s", host->root, name,
                     why);
         return NULL;
     }
     text = readRecord(fd, &why, &code);
     if (!text) {
-        g_set_error(error, VIRT_ERROR, code, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s.", host->root,
-                    name, why);
+        g_set_error(error, VIRT_ERROR, code, "State file %s/" VIRT_STATE_DIR "/%s cannot be used: %s", host->root, name,
+                    why);
     }
     close(fd);
     return text;
@@ -374,7 +372,7 @@ virtStateFileRemove(virtHost *host, const char *name, GError **error)
     removeTemporaries(dir, name);
     ok = (unlinkat(dir, name, 0) == 0 && fsync(dir) == 0) || errno == ENOENT;
     if (!ok) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot remove state file %s/" VIRT_STATE_DIR "/%s: %s.",
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot remove state file %s/" VIRT_STATE_DIR "/%s: %s",
                     host->root, name, g_strerror(errno));
     }
     virtStateDirClose(host, dir);
@@ -411,7 +409,7 @@ virtStateFileList(virtHost *host, GError **error)
         if (problem) {
             g_propagate_error(error, g_steal_pointer(&problem));
         } else {
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s.",
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s",
                         host->root, g_strerror(errno));
         }
         return NULL;
@@ -431,12 +429,12 @@ virtStateFileList(virtHost *host, GError **error)
     if (names->len > LIST_MAX) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                     "Cannot list state directory %s/" VIRT_STATE_DIR
-                    ": it has more than " G_STRINGIFY(LIST_MAX) " records.",
+                    ": it has more than " G_STRINGIFY(LIST_MAX) " records",
                     host->root);
         return NULL;
     }
     if (unread) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s.",
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot list state directory %s/" VIRT_STATE_DIR ": %s",
                     host->root, g_strerror(unread));
         return NULL;
     }

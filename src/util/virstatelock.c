@@ -30,7 +30,7 @@ openLock(virtHost *host, const char *name, GError **error)
 {
     int dir = virtStateDirOpen(host, true, error);
     int fd, saved;
-    const char *why = "it is no regular file that this user alone can write";
+    const char *why = "it is not a regular file that only this user can write";
 
     if (dir < 0)
         return -1;
@@ -41,7 +41,7 @@ openLock(virtHost *host, const char *name, GError **error)
         return fd;
     if (fd < 0)
         why = g_strerror(saved);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use lock %s/" VIRT_STATE_DIR "/%s: %s", host->root, name,
                 why);
     if (fd >= 0)
         close(fd);
@@ -95,11 +95,11 @@ virtStateLockTake(virtHost *host, const char *pfName, GError **error)
     close(fd);
     if (problem == EWOULDBLOCK) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "PF %s is being worked on: its lock %s/" VIRT_STATE_DIR
-                    "/%s was not free for %d seconds. Try again; fuser on that file names the holder.",
+                    "PF %s is busy: its lock %s/" VIRT_STATE_DIR
+                    "/%s was not free for %d seconds. Try again; fuser on that file names the holder",
                     pfName, host->root, name, WAIT_TOTAL / 1000);
     } else {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot lock %s/" VIRT_STATE_DIR "/%s: %s.", host->root, name,
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot lock %s/" VIRT_STATE_DIR "/%s: %s", host->root, name,
                     g_strerror(problem));
     }
     return NULL;

@@ -140,11 +140,11 @@ checkFiles(const virtStateText *files, guint n, GError **error)
             return false;
         if (len > VIRT_STATE_MAX) {
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                        "State file %s would have %" G_GSIZE_FORMAT " bytes, at most %d are allowed.", files[i].name,
+                        "State file %s would have %" G_GSIZE_FORMAT " bytes, at most %d are allowed", files[i].name,
                         len, VIRT_STATE_MAX);
         } else if (strstr(files[i].text, VIRT_STATE_SECTION)) {
             g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                        "The text for state file %s has an empty line before a '#', where another record would begin.",
+                        "The text for state file %s has an empty line before a '#', where another record would begin",
                         files[i].name);
         } else {
             continue;
@@ -169,7 +169,7 @@ countShared(const virtStateText *files, guint n)
 static void
 setUnwritten(virtHost *host, const char *name, GError **error)
 {
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write state file %s/" VIRT_STATE_DIR "/%s: %s.", host->root,
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write state file %s/" VIRT_STATE_DIR "/%s: %s", host->root,
                 name, g_strerror(errno));
 }
 
@@ -252,7 +252,7 @@ virtStateBatchAppend(virtHost *host, const virtStateBatch *batch, const char *te
     for (guint i = 0; i < batch->count; i++) {
         if (appendSection(batch->fds[i], "", text))
             continue;
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write to a file in %s/" VIRT_STATE_DIR ": %s.",
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write to a file in %s/" VIRT_STATE_DIR ": %s",
                     host->root, g_strerror(errno));
         return false;
     }

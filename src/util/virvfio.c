@@ -66,7 +66,7 @@ maySkip(VFIOScan *scan, int number, const char *path, GError **error)
         scan->hidden = true;
         return true;
     }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", path, g_strerror(number));
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s", path, g_strerror(number));
     return false;
 }
 
@@ -137,10 +137,10 @@ listOpen(virtHost *host, GError **error)
     scan.users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     host->passes++;
     if (access(proc, R_OK | X_OK) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s.", proc, g_strerror(errno));
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s", proc, g_strerror(errno));
     } else if (forEachNumber(&scan, proc, scanProcess, error)) {
         if (scan.hidden)
-            virtHostWarn(host, "Not every process could be asked whether it has a VF open: permission denied");
+            virtHostWarn(host, "Not every process could be checked for open VFs: permission denied");
         if (host->reads > 0)
             host->opened = g_hash_table_ref(scan.users);
         return scan.users;

@@ -130,12 +130,12 @@ def kept(t):
     code, out, err = ask("unmanage", "--all", "--json")
     t.equal((code, sorted(rows(out))), (0, [("tool-3", "running", None), ("tool-3", "unmanaged", None), ("tool-4", "transient", None)]),
             "running domains are told of")
-    t.check("warning: Domain 'tool-3' runs: " in err and "warning: Domain 'tool-4' is transient" in err, "on stderr too", err)
+    t.check("warning: Domain 'tool-3' is running: " in err and "warning: Domain 'tool-4' is transient" in err, "on stderr too", err)
     t.equal([OURS in stored(lasting), OURS in lasting.XMLDesc(), OURS in passing.XMLDesc()], [False, True, True],
             "what runs is as it was, what will start is rewritten")
     lasting.managedSave()
     code, out, err = ask("unmanage", "tool-3")
-    t.equal((code, out, err.count("warning: Domain 'tool-3' was saved with its netdevs")), (0, "", 1), "a managed save image is told of")
+    t.equal((code, out, err.count("warning: Domain 'tool-3' has a managed save image with its netdevs")), (0, "", 1), "a managed save image is told of")
     t.check(OURS in lasting.managedSaveGetXMLDesc(), "and is as it was")
     passing.destroy()
 
@@ -150,7 +150,7 @@ def snapshot(t):
     domain.destroy()
     code, out, err = ask("unmanage", "tool-5")
     t.equal((code, out), (0, "Domain 'tool-5' is no longer managed by libvirt-hostdev\n"), "a domain with a snapshot")
-    t.check("keeps its netdevs in a snapshot, which was left as it is: one" in err, "the snapshot is told of", err)
+    t.check("has a snapshot with its netdevs, which was left as it is: one" in err, "the snapshot is told of", err)
 
 
 @contextlib.contextmanager

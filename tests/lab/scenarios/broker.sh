@@ -38,7 +38,7 @@ name() {
 N
 
 step "what is refused"
-like "prepare without the domain's lock" "$(ask "prepare 1 $uuid pci/$mine")" "^error 1 .*has not been begun"
+like "prepare without the domain's lock" "$(ask "prepare 1 $uuid pci/$mine")" "^error 1 .*was not begun"
 like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/$mine")" "^error 1 .*metadata names no netdevs"
 bash -c ". /tmp/name; name $other"
 like "a VF that metadata names and libvirt has not given to the domain" \

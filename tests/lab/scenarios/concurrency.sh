@@ -39,7 +39,7 @@ exec 9< "/run/libvirt-hostdev/$PF2.lock"; flock 9
 ok "somebody has the lock of one PF: a VF of the other is set" timeout 20 virt-hostdev apply --owner second b.xml 9<&-
 is "the first PF is as before" "$(snapshot_pf "$PF2")" "$(grep -F "$PF2" <<< "$before"; for n in 0 1 2 3; do grep -F "vf ${a[n]}" <<< "$before"; done)"
 since=$SECONDS
-not_ok "who needs it waits half a minute and is refused" "$PF2 is being worked on.*30 seconds" virt-hostdev apply --owner third a.xml 9<&-
+not_ok "who needs it waits half a minute and is refused" "$PF2 is busy.*30 seconds" virt-hostdev apply --owner third a.xml 9<&-
 like "not sooner" "$((SECONDS - since))" '^(29|[3-9].|1..)$'
 flock -u 9
 ok "when it is free" virt-hostdev apply --owner first a.xml

@@ -108,13 +108,13 @@ sleep 3
 now=$(said 'VLAN was 55 and is 43 again')
 (
   trap - EXIT ERR
-  while ! says "did not keep VF 0 of $PF2 \($dual\), which 'vm' has, as it was set: it is left alone"; do
+  while ! says "to keep VF 0 of $PF2 \($dual\), which 'vm' has, as it was set"; do
     ip link set "$pf2" vf 0 vlan 55
     sleep 0.5
   done
 ) &
 fighter=$!
-ok "it gives up, and says so" waitfor 90 says "tries in 600 seconds did not keep VF 0 of $PF2 \($dual\)"
+ok "it gives up, and says so" waitfor 90 says "attempts in 600 seconds to keep VF 0 of $PF2 \($dual\)"
 wait "$fighter"
 is "after 5 times" "$(($(said 'VLAN was 55 and is 43 again') - now))" 5
 ip link set "$pf2" vf 0 vlan 54

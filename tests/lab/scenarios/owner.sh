@@ -26,8 +26,8 @@ step "by hand"
 not_ok "apply is refused" "in use by domain 'first'" virt-hostdev apply --owner me second.xml
 not_ok "plan says so" "in use by domain 'first'" virt-hostdev plan second.xml
 not_ok "release of a stranger's" "has no VFs" virt-hostdev release first
-like "recover leaves it alone" "$(virt-hostdev recover)" "left to domain 'first'"
-like "though another libvirt has no such domain" "$(LIBVIRT_DEFAULT_URI=test:///default virt-hostdev recover)" "left to domain 'first'"
+like "recover leaves it alone" "$(virt-hostdev recover)" "left alone: domain 'first'"
+like "though another libvirt has no such domain" "$(LIBVIRT_DEFAULT_URI=test:///default virt-hostdev recover)" "left alone: domain 'first'"
 is "nothing has changed" "$(snapshot_vfs)" "$running"
 is "nothing was written" "$(cat "/sys/kernel/debug/dualport/$PF2/log")" ""
 
@@ -76,7 +76,7 @@ step "a PF whose VFs are in use is not given away"
 domain pf "$(hostdev "$PF2" "")" > pf.xml
 ok "start" virsh -q start first
 running=$(snapshot_vfs)
-not_ok "a domain with the PF is refused" "PF $PF2 cannot be given to a guest.*$vf by domain 'first'" virsh create pf.xml
+not_ok "a domain with the PF is refused" "PF $PF2 cannot be assigned to a guest.*$vf by domain 'first'" virsh create pf.xml
 not_ok "plan says so" "would fail" virt-hostdev plan pf.xml
 is "nothing has changed" "$(snapshot_vfs)" "$running"
 ok "destroy" virsh -q destroy first

@@ -60,15 +60,15 @@ ok "a domain of ours is defined" virsh -q define <(domain vm "$(hostdev "$vf" "$
 mv "$hook" /run/hook
 not_ok "it does not start" "were not set when it started.*host-validate" virsh -q start vm --paused
 ok "it does not run" waitfor 10 no_guests
-ok "it was logged" grep -q "error: Domain .*netdevs of VF $vf were not set.*It was ended" "$HOSTDEVD_LOG"
+ok "it was logged" grep -q "error: Domain .*netdevs of VF $vf were not set.*It was stopped" "$HOSTDEVD_LOG"
 is "it was counted" "$(virt-hostdev --json status | jq '.counters.unprovisioned')" 1
 ok "it is started at libvirt" stock_virsh -q start vm --paused
 ok "and is ended all the same" waitfor 10 no_guests
 sed -i '$aunprovisioned = "warn"' /etc/libvirt/virthostdevd.conf
 kill -HUP "$(hostdevd_pid)"
-ok "it is read again" waitfor 10 grep -q "were read again" "$HOSTDEVD_LOG"
+ok "it is read again" waitfor 10 grep -q "Reloaded log_level" "$HOSTDEVD_LOG"
 ok "with warn it starts" virsh -q start vm --paused
-ok "and is told" waitfor 10 grep -q 'It goes on, as unprovisioned = "warn"' "$HOSTDEVD_LOG"
+ok "and is told" waitfor 10 grep -q 'It keeps running, because virthostdevd.conf has unprovisioned = "warn"' "$HOSTDEVD_LOG"
 hostdevd_restart
 ok "it goes on" virsh -q domstate vm
 ok "it is ended" virsh -q destroy vm

@@ -106,7 +106,7 @@ before=$(snapshot_vfs)
 refused "VF 0 of PF $PF2 \($vf\) has no port 1; it has 2" "$(port 1 "$mac$vlan")"
 is "nothing was written, for num_vfs says so" "$(cat "$dir/log")" ""
 mount --bind /dev/null "$par/num_vfs"
-refused "VF 0 of PF $PF2 \($vf\) lacks the port .* written it to port 2\. That is undone" "$(port 1 "$mac$vlan")"
+refused "VF 0 of PF $PF2 \($vf\) lacks the port .* written it to port 2\. That was undone" "$(port 1 "$mac$vlan")"
 like "without that, the driver does: it went elsewhere" "$(cat "$dir/log")" ' redirected$'
 umount "$par/num_vfs"
 as_before

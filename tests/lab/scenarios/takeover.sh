@@ -56,7 +56,7 @@ hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)$(netdev_xml 2 52:54:00:aa:00:02
 not_ok "QEMU refuses a device when its VF is set already" "/nowhere" virsh attach-device guest rom.xml --live
 same() { [[ $(snapshot_vfs) = "$snapshot" ]]; }
 ok "the VF is put back, its driver bound anew" waitfor 20 same
-like "the journal tells" "$(journalctl -q -o json "PCI_ADDR=$vf" | jq -r .MESSAGE)" "Put back the netdevs of $vf"
+like "the journal tells" "$(journalctl -q -o json "PCI_ADDR=$vf" | jq -r .MESSAGE)" "Restored the netdevs of $vf"
 ok "attach" virsh -q attach-device guest <(sed "s/<rom.*\/>//" rom.xml) --live
 is "the VF is set" "$(vfget "$PF2" 0 address 2)" '"52:54:00:aa:00:02"'
 
