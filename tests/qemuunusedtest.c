@@ -324,6 +324,26 @@ testUpdateUnderOther(updateGuest *f, gconstpointer opaque)
     updateAssertAllChanged(f);
 }
 
+/* A domain that runs has lost a VF, somebody else has it, and it is attached again: the record says that it is the
+ * domain's, and that is not so. */
+static void
+testAttachUnderOther(updateGuest *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+    guint sets = f->fake->sets;
+
+    g_ptr_array_add(list, f->new);
+    setStatus(f, "a", STATUS(UUID_A, "a", OTHER_HOSTDEV));
+    setStatus(f, "d", STATUS(UUID_D, "d", HOSTDEV));
+    g_assert_false(virtProvisionPrepare(f->fake->host, f->a, list, &error));
+    updateAssertError(&error, VIRT_ERROR_BUSY, "is now in use by domain 'd'");
+    g_assert_cmpuint(f->fake->sets, ==, sets);
+    updateAssertHardware(f, f->attached);
+    setStatus(f, "d", NULL);
+    g_assert_true(virtProvisionPrepare(f->fake->host, f->a, list, &error));
+}
+
 /* A PF is not given away while its VFs are set, left over, or used; else it may be. */
 static void
 testPF(updateGuest *f, gconstpointer opaque)
@@ -471,6 +491,7 @@ main(int argc, char **argv)
         {"/unused/waits-in-group", testWaitsInGroup},
         {"/unused/own-guest", testOwnGuestHasIt},
         {"/unused/update", testUpdateUnderOther},
+        {"/unused/attach", testAttachUnderOther},
         {"/unused/pf", testPF},
         {"/unused/plan-pf", testPlanPF},
         {"/unused/cannot-be-told", testCannotBeTold},

@@ -217,6 +217,8 @@ virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *ta
         return false;
     if (old && !areRecorded(targets, old, error))
         return false;
+    if (old && !*ret_over && !virtProvisionCheckOwn(host, handle, owner, error)) /* it may have lost it since */
+        return false;
     if ((!old || *ret_over) && !virtProvisionCheckUnused(host, handle, owner, error))
         return false;
     *ret_old = g_steal_pointer(&old);
