@@ -53,7 +53,7 @@ static void __attribute__((noinline)) countRelease(fakeHost *fake, const virtOwn
 {
     g_autoptr(GError) error = NULL;
 
-    virtProvisionRelease(fake->host, owner, NULL, VIRT_BACK_RELEASED, &error);
+    virtProvisionRelease(fake->host, owner, NULL, VIRT_RESTORE_RELEASED, &error);
     g_assert_no_error(error);
 }
 

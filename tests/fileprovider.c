@@ -165,7 +165,7 @@ describe(const virtTarget *target, guint number)
 
 static const virtProvider markProvider = {
     .kind = &fileMarkKind,
-    .back = VIRT_BACK_STOPPED,
+    .restoreAt = VIRT_RESTORE_STOPPED,
     .locate = locateFile,
     .open = openFile,
     .close = closeFile,
@@ -178,7 +178,7 @@ static const virtProvider markProvider = {
 
 static const virtProvider fileProvider = {
     .kind = &fileFileKind,
-    .back = VIRT_BACK_RELEASED,
+    .restoreAt = VIRT_RESTORE_RELEASED,
     .locate = locateFile,
     .open = openFile,
     .close = closeFile,

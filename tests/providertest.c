@@ -93,10 +93,10 @@ testCycle(twoGuests *f, gconstpointer opaque)
     g_assert_cmpuint(vf->before.of[1]->len, ==, 1);
     g_assert_cmpint(vf->index, ==, 0);
     g_assert_cmpint(mdev->index, ==, -1);
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_BACK_STOPPED, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, &error));
     assertFiles(f, NULL, "there");
     g_assert_null(recordOf(f, "0000:01:10.0"));
-    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_BACK_RELEASED, &error));
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_RELEASED, &error));
     assertFiles(f, NULL, NULL);
     guestsAssertAsBefore(f);
 }

@@ -29,7 +29,7 @@ testRecordLoad(virtHost *host, const char *name, GError **error)
 static inline bool
 testRelease(virtHost *host, const virtOwner *owner, const GArray *listed, GError **error)
 {
-    return virtProvisionRelease(host, owner, listed, VIRT_BACK_RELEASED, error);
+    return virtProvisionRelease(host, owner, listed, VIRT_RESTORE_RELEASED, error);
 }
 
 /* Make a device of a document the VF at @name. */

@@ -50,7 +50,7 @@ virtTargetFree(virtTarget *target)
         target->provider->close(target);
     g_clear_pointer(&target->wanted, g_ptr_array_unref);
     g_clear_pointer(&target->present, g_ptr_array_unref);
-    g_clear_pointer(&target->maybe, g_array_unref);
+    g_clear_pointer(&target->candidates, g_array_unref);
     g_free(target);
 }
 
@@ -110,7 +110,7 @@ virtTargetWarnUnknown(virtHost *host, const virtTarget *target, gconstpointer be
 void
 virtTargetResolve(virtHost *host, const virtOwner *owner, virtTarget *target)
 {
-    g_clear_pointer(&target->maybe, g_array_unref);
+    g_clear_pointer(&target->candidates, g_array_unref);
     if (target->provider->resolve)
         target->provider->resolve(host, owner, target);
 }

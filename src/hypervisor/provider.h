@@ -23,27 +23,27 @@ typedef struct {
     gpointer device;   /* the provider's own */
 
     GPtrArray *wanted;  /* the kind's settings: what each gives is set, nothing else is touched */
-    GPtrArray *present; /* what the same numbers, and those of @maybe, say now. NULL: not read */
-    GArray *maybe;      /* guint: numbers, one of which is meant by the only one wanted, and nobody says which, so that
+    GPtrArray *present; /* what the same numbers, and those of @candidates, say now. NULL: not read */
+    GArray *candidates; /* guint: numbers, one of which is meant by the only one wanted, and nobody says which, so that
                          * the first is tried. NULL: it is certain */
-    guint elsewhere;    /* where a try has shown that another of them is meant; undone there. 0: no */
+    guint redirectedTo; /* where a try has shown that another of them is meant; undone there. 0: no */
 } virtTarget;
 
-/* When what was set goes back. */
+/* When what was set is restored; in this order. */
 typedef enum {
-    VIRT_BACK_STOPPED,  /* when the guest has ended: libvirt still has the device */
-    VIRT_BACK_RELEASED, /* when libvirt has let go of it */
-} virtBack;
+    VIRT_RESTORE_STOPPED,  /* when the guest has ended: libvirt still has the device */
+    VIRT_RESTORE_RELEASED, /* when libvirt has let go of it */
+} virtRestoreStage;
 
 /* One row. A function may be NULL where it says so; "which" are settings whose numbers count, and nothing else. */
 struct _virtProvider {
     const virtSettingKind *kind;
-    virtBack back;
+    virtRestoreStage restoreAt;
 
     /* Finds out what has to be known of @target->handle to take its parent's lock: parent and index, and of device what
      * isStill() needs. */
     bool (*locate)(virtHost *host, virtTarget *target, GError **error);
-    /* Finds the device of @target->handle, with the lock held, for settings of @owner's: fills in parent, index and
+    /* Finds the device of @target->handle, with the lock held, for @owner's settings: fills in parent, index and
      * device. What is wanted is there already, as a document or a record says it. */
     bool (*open)(virtHost *host, const virtOwner *owner, virtTarget *target, GError **error);
     void (*close)(virtTarget *target);
@@ -53,7 +53,7 @@ struct _virtProvider {
     bool (*isGone)(virtHost *host, const virtRecord *record, bool *ret, GError **error);
 
     /* Gives what is wanted its numbers, where a document leaves them to the device: replaces @target->wanted, and sets
-     * @target->maybe where it cannot tell. NULL: there is nothing to leave. */
+     * @target->candidates where it cannot tell. NULL: there is nothing to leave. */
     void (*resolve)(virtHost *host, const virtOwner *owner, virtTarget *target);
     /* The same for a device whose record has @recorded: returns what is wanted, for g_ptr_array_unref(). NULL: as is.
      */
@@ -72,12 +72,12 @@ struct _virtProvider {
      * set until then stays. */
     bool (*set)(virtHost *host, virtTarget *const *targets, guint n, GError **error);
     /* Makes many what is wanted, as far as that goes together; restore() then completes it. NULL: nothing does. */
-    void (*tryMany)(virtHost *host, virtTarget *const *targets, guint n);
+    void (*tryRestoreMany)(virtHost *host, virtTarget *const *targets, guint n);
     /* Makes the device what @before says, as far as it can, and reads that back. */
     bool (*restore)(virtHost *host, const virtTarget *target, const GPtrArray *before, GError **error);
     /* What the host's driver still needs before it sees what was restored. NULL: nothing.
      * @resumed: an earlier try may have been cut off in it */
-    bool (*finish)(virtHost *host, const virtRecord *record, bool resumed, GError **error);
+    bool (*afterRestore)(virtHost *host, const virtRecord *record, bool resumed, GError **error);
 
     /* Why @attr of @wanted would be refused, where that is known without trying; else NULL. NULL: never. */
     char *(*foresee)(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer present, guint attr);

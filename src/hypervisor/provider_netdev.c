@@ -161,7 +161,7 @@ resolve(virtHost *host, const virtOwner *owner, virtTarget *target)
     if (!certain)
         port = findRecorded(host, owner, target);
     if (!certain && !port)
-        target->maybe = g_array_ref(ports);
+        target->candidates = g_array_ref(ports);
     if (!port)
         port = g_array_index(ports, guint, 0);
     target->wanted = withPort(wanted, port);
@@ -268,12 +268,12 @@ setPorts(virtHost *host, virtTarget *const *targets, guint n, GError **error)
     bool ok = virtNetDevHostdevSetMany(host, changes, n, error);
 
     for (guint i = 0; i < n; i++)
-        targets[i]->elsewhere = changes[i].elsewhere;
+        targets[i]->redirectedTo = changes[i].elsewhere;
     return ok;
 }
 
 static void
-tryMany(virtHost *host, virtTarget *const *targets, guint n)
+tryRestoreMany(virtHost *host, virtTarget *const *targets, guint n)
 {
     g_autofree virtNetDevHostdevChange *changes = listChanges(targets, n);
 
@@ -414,7 +414,7 @@ getNetdev(const virtTarget *target, guint number)
 
 const virtProvider virtProviderNetdev = {
     .kind = &virtNetdevKind,
-    .back = VIRT_BACK_STOPPED,
+    .restoreAt = VIRT_RESTORE_STOPPED,
     .locate = locateVF,
     .open = openVF,
     .close = closeVF,
@@ -427,9 +427,9 @@ const virtProvider virtProviderNetdev = {
     .checkNumbers = checkHasPorts,
     .read = readPorts,
     .set = setPorts,
-    .tryMany = tryMany,
+    .tryRestoreMany = tryRestoreMany,
     .restore = restorePorts,
-    .finish = probeAgain,
+    .afterRestore = probeAgain,
     .foresee = foresee,
     .findDrift = findNetdevDrift,
     .warnUnknown = warnUnknownAttrs,

@@ -4,10 +4,10 @@
  * Theory of operation. A start is a list of steps, one a device, each with a target for every provider that is to set
  * something there. It goes through phases, each of them over all steps: check the host and who owns the device; read
  * what it says now; write the records (that, and what it shall say) to disk; set, provider by provider in the order of
- * their table; read back; mark the records active. Nothing has changed before all records are there. When anything
- * fails, all devices are put back to what their records say, and the error that is returned names the setting that was
- * refused. Providers are given all their targets at once: a port is read twice and written a few times, however many of
- * its VFs there are.
+ * their table; read back; mark the records active. Nothing but what an earlier start has left over, which is restored
+ * first, has changed before all records are there. When anything fails, all devices are restored to what their records
+ * say, and the error that is returned names the setting that was refused. Providers are given all their targets at
+ * once: a port is read twice and written a few times, however many of its VFs there are.
  *
  * Changes to the devices of one parent (the VFs of a PF) exclude each other by that parent's lock. A start that spans
  * several takes their locks in order, so two starts cannot wait for each other in a circle.
@@ -27,7 +27,7 @@ typedef struct {
     GPtrArray *targets; /* virtTarget, by kind; NULL: not locked yet */
     virtRecord *record;
     virtRecord *old;      /* that the owner has of the same device already, and goes on with; or NULL */
-    virtRecord *restored; /* what has been put back first; or NULL */
+    virtRecord *restored; /* what has been restored first; or NULL */
 } PrepareStep;
 
 static void
@@ -82,7 +82,9 @@ comparePlaces(const void *a, const void *b)
 static bool
 haveOneParent(const GPtrArray *steps, guint i, guint other)
 {
-    return other < steps->len && virtHandleEqual(&placeOf(steps, i)->parent, &placeOf(steps, other)->parent);
+    if (other >= steps->len)
+        return false;
+    return virtHandleEqual(&placeOf(steps, i)->parent, &placeOf(steps, other)->parent);
 }
 
 /* Is step @i of @sorted still in its place? An address grows with the index by the same amount from VF to VF (SR-IOV's
@@ -90,7 +92,7 @@ haveOneParent(const GPtrArray *steps, guint i, guint other)
 static bool
 isInPlace(virtHost *host, const GPtrArray *sorted, guint i, GError **error)
 {
-    bool between = haveOneParent(sorted, i, i - 1) && haveOneParent(sorted, i, i + 1);
+    bool between = i > 0 && haveOneParent(sorted, i, i - 1) && haveOneParent(sorted, i, i + 1);
 
     if (between && placeOf(sorted, i)->index >= 0)
         return true;
@@ -108,7 +110,7 @@ lockParents(virtHost *host, const GPtrArray *steps, GError **error)
     g_ptr_array_set_free_func(sorted, NULL);
     g_ptr_array_sort(sorted, comparePlaces);
     for (guint i = 0; i < sorted->len; i++) {
-        if (!haveOneParent(sorted, i, i - 1)) {
+        if (i == 0 || !haveOneParent(sorted, i, i - 1)) {
             virtStateLock *lock = virtProvisionLock(host, &placeOf(sorted, i)->parent, error);
 
             if (!lock)
@@ -182,8 +184,8 @@ listNumbers(const virtTarget *target)
     const virtSettingInfo *info = virtTargetInfo(target);
     GPtrArray *list = virtSettingListCopy(info, target->wanted);
 
-    for (guint i = 0; target->maybe && i < target->maybe->len; i++) {
-        guint number = g_array_index(target->maybe, guint, i);
+    for (guint i = 0; target->candidates && i < target->candidates->len; i++) {
+        guint number = g_array_index(target->candidates, guint, i);
 
         if (!virtSettingListFind(list, number))
             g_ptr_array_add(list, virtSettingNew(info, number));
@@ -232,17 +234,17 @@ setSteps(virtHost *host, const GPtrArray *steps, GError **error)
 static bool
 dropOtherNumbers(const virtTarget *target, GPtrArray *before)
 {
-    if (!target->maybe)
-        return false;
-    for (guint n = before->len; n-- > 0;) {
+    guint had = before->len;
+
+    for (guint n = before->len; target->candidates && n-- > 0;) {
         if (!virtSettingListFind(target->wanted, ((const virtSetting *)before->pdata[n])->number))
             g_ptr_array_remove_index(before, n);
     }
-    return true;
+    return before->len < had;
 }
 
 /* The number that was tried is the device's: what was remembered of the others, in case it had been one of those, has
- * not changed and must not be put back. */
+ * not changed and must not be restored. */
 static bool
 forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
 {
@@ -261,17 +263,17 @@ forgetOthers(virtHost *host, const GPtrArray *steps, GError **error)
     return true;
 }
 
-/* Has a try shown which number is meant? Then that is, and everything is as it was before the try. */
+/* If the failed try has shown which number is meant, use that; the try itself has been undone. */
 static bool
 followTry(virtHost *host, virtTarget *target)
 {
     virtSetting *setting;
 
-    if (!target->maybe || !target->elsewhere)
+    if (!target->candidates || !target->redirectedTo)
         return false;
-    g_clear_pointer(&target->maybe, g_array_unref);
+    g_clear_pointer(&target->candidates, g_array_unref);
     setting = target->wanted->pdata[0];
-    setting->number = target->elsewhere;
+    setting->number = target->redirectedTo;
     virtTargetWarnUnknown(host, target, virtSettingListFind(target->present, setting->number), setting);
     return true;
 }
@@ -292,11 +294,17 @@ followTries(virtHost *host, const GPtrArray *steps)
 static bool
 keepOld(virtHost *host, const PrepareStep *step, GError **error)
 {
-    for (guint t = step->targets->len; t-- > 0;) {
-        const virtTarget *target = step->targets->pdata[t];
+    g_autoptr(GError) first = NULL;
 
-        if (!target->provider->restore(host, target, target->present, error))
-            return false;
+    for (guint t = step->targets->len; t-- > 0;) { /* as far as it goes */
+        const virtTarget *target = step->targets->pdata[t];
+        GError **problem = first ? NULL : &first;
+
+        target->provider->restore(host, target, target->present, problem);
+    }
+    if (first) {
+        g_propagate_error(error, g_steal_pointer(&first));
+        return false;
     }
     return virtProvisionRecordSave(host, step->old, step->old->phase, error);
 }
@@ -318,7 +326,7 @@ rollBackSteps(virtHost *host, const GPtrArray *steps, guint count, GPtrArray *pr
             g_ptr_array_add(problems, local);
     }
     virtProvisionForgetUsers(host);
-    failed = virtProvisionRestoreMany(host, records, NULL, VIRT_BACK_RELEASED);
+    failed = virtProvisionRestoreMany(host, records, NULL, VIRT_RESTORE_RELEASED);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 

@@ -9,11 +9,13 @@
 /* provision.c */
 bool virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs, GError **error);
 /* provision_restore.c */
-bool virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, virtBack back, GError **error);
+bool virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, virtRestoreStage stage,
+                          GError **error);
 bool virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error);
 bool virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error);
 bool virtProvisionRestore(virtHost *host, virtRecord *record, GError **error);
-GPtrArray *virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed, virtBack back);
+GPtrArray *virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed,
+                                    virtRestoreStage stage);
 /* provision_update.c */
 bool virtProvisionUpdate(virtHost *host, const virtOwner *owner, const virtHostdev *hostdev, GError **error);
 bool virtProvisionUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord *seen, const virtHostdev *hostdev,

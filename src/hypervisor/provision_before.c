@@ -67,8 +67,8 @@ virtBeforeRemember(virtHost *host, const virtTarget *target, GPtrArray *before)
         }
         virtBeforeComplete(info, was, wanted);
     }
-    for (guint i = 0; target->maybe && i < target->maybe->len; i++) {
-        guint number = g_array_index(target->maybe, guint, i);
+    for (guint i = 0; target->candidates && i < target->candidates->len; i++) {
+        guint number = g_array_index(target->candidates, guint, i);
 
         if (!virtSettingListFind(before, number))
             g_ptr_array_add(before, virtSettingCopy(info, virtSettingListFind(target->present, number)));

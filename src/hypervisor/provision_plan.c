@@ -198,10 +198,10 @@ listMaybe(const virtTarget *target)
 {
     GPtrArray *all = virtSettingListNew();
 
-    for (guint i = 0; i < target->maybe->len; i++) {
+    for (guint i = 0; i < target->candidates->len; i++) {
         virtSetting *setting = virtSettingCopy(virtTargetInfo(target), target->wanted->pdata[0]);
 
-        setting->number = g_array_index(target->maybe, guint, i);
+        setting->number = g_array_index(target->candidates, guint, i);
         g_ptr_array_add(all, setting);
     }
     return all;
@@ -235,7 +235,7 @@ planMaybe(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtH
         virtPlanRow *row = rows->pdata[i];
 
         row->port = 0;
-        row->ports = virtSettingJoinNumbers(target->maybe, " or ");
+        row->ports = virtSettingJoinNumbers(target->candidates, " or ");
         g_clear_pointer(&row->ifname, g_free);
     }
 }
@@ -256,7 +256,7 @@ planTarget(virtHost *host, GPtrArray *rows, const virtTarget *target, const virt
 {
     if (past->over)
         planReturn(host, rows, target, past->record);
-    if (target->maybe) {
+    if (target->candidates) {
         planMaybe(host, rows, target, hostdev, past);
         return;
     }

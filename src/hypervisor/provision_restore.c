@@ -1,14 +1,14 @@
-/* provision_restore.c: give back what an owner has, and what was left over
+/* provision_restore.c: restore what an owner has had set, and what was left over
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Theory of operation. Putting back depends on nothing but records: it makes sure that each device is still the one its
- * record speaks of and that nobody has it by now, sets `before` of each record again, reads it back, and only then
+ * Theory of operation. A restore depends on nothing but records: it makes sure that each device is still the one its
+ * record speaks of and that nobody has it by now, sets `before` of each record again, reads it stage, and only then
  * removes the record. Providers take their turns in the reverse of the order in which they set. Many devices are
  * written together first; then each is gone through by itself, which writes what is still missing and says why it
  * cannot.
  *
- * Some of it goes back when the guest has ended, and the rest when libvirt has let go of the device (virtBack). Until
- * then the record stays, with what is left.
+ * Some of it is restored when the guest has ended, and the rest when libvirt has released the device
+ * (virtRestoreStage). Until then the record stays, with what is left.
  */
 #include "hypervisor/provision.h"
 
@@ -17,13 +17,14 @@
 #include "util/virpci.h"
 #include "util/virstatefile.h"
 
-/* One device to put back. */
+/* One device to restore. */
 typedef struct {
     virtRecord *record;
-    GPtrArray *targets; /* virtTarget, by kind, of those that go back now; NULL: see problem, or the device is gone */
-    bool waits;         /* somebody has the device: it is left alone */
-    bool resumed;       /* it was begun before */
-    GError *problem;    /* NULL in the end: it is put back, and its record removed */
+    GPtrArray
+        *targets;    /* virtTarget, by kind, of those that are restored now; NULL: see problem, or the device is gone */
+    bool waits;      /* somebody has the device: it is left alone */
+    bool resumed;    /* it was begun before */
+    GError *problem; /* NULL in the end: it is restored, and its record removed */
 } RestoreItem;
 
 static void
@@ -34,7 +35,7 @@ itemFree(RestoreItem *item)
     g_free(item);
 }
 
-/* Say before @error which device it keeps from being put back. */
+/* Say before @error which device it keeps from being restored. */
 static void
 prefixName(GError **error, const virtRecord *record)
 {
@@ -79,21 +80,21 @@ remembers(const virtRecord *record, guint kind)
     return record->before.of[kind]->len > 0 || record->wanted.of[kind]->len > 0;
 }
 
-/* Does the provider of @kind put anything of @record back at @back? */
+/* Does the provider of @kind restore anything of @record at @stage? */
 static bool
-isDue(const virtRecord *record, guint kind, virtBack back)
+isDue(const virtRecord *record, guint kind, virtRestoreStage stage)
 {
-    return remembers(record, kind) && virtProviders[kind]->back <= back;
+    return remembers(record, kind) && virtProviders[kind]->restoreAt <= stage;
 }
 
 /* Is all that @record remembers for later? */
 static bool
-isForLater(const virtRecord *record, virtBack back)
+isForLater(const virtRecord *record, virtRestoreStage stage)
 {
     bool later = false;
 
     for (guint k = 0; virtProviders[k]; k++) {
-        if (isDue(record, k, back))
+        if (isDue(record, k, stage))
             return false;
         later |= remembers(record, k);
     }
@@ -102,11 +103,11 @@ isForLater(const virtRecord *record, virtBack back)
 
 /* Whether the device of @record has gone, and its settings with it. */
 static bool
-checkGone(virtHost *host, const virtRecord *record, virtBack back, bool *ret_gone, GError **error)
+checkGone(virtHost *host, const virtRecord *record, virtRestoreStage stage, bool *ret_gone, GError **error)
 {
     *ret_gone = false;
     for (guint k = 0; virtProviders[k] && !*ret_gone; k++) {
-        if (isDue(record, k, back) && virtProviders[k]->isGone &&
+        if (isDue(record, k, stage) && virtProviders[k]->isGone &&
             !virtProviders[k]->isGone(host, record, ret_gone, error))
             return false;
     }
@@ -118,17 +119,17 @@ checkGone(virtHost *host, const virtRecord *record, virtBack back, bool *ret_gon
 
 /* The device must still be the one that the record speaks of. NULL with no error: it is gone. */
 static GPtrArray *
-openRecorded(virtHost *host, const virtRecord *record, virtBack back, GError **error)
+openRecorded(virtHost *host, const virtRecord *record, virtRestoreStage stage, GError **error)
 {
     g_autoptr(GPtrArray) targets = g_ptr_array_new_with_free_func((GDestroyNotify)virtTargetFree);
     bool gone;
 
-    if (!checkGone(host, record, back, &gone, error) || gone)
+    if (!checkGone(host, record, stage, &gone, error) || gone)
         return NULL;
     for (guint k = 0; virtProviders[k]; k++) {
         virtTarget *target;
 
-        if (!isDue(record, k, back))
+        if (!isDue(record, k, stage))
             continue;
         if (!(target = virtTargetOpen(host, &record->owner, k, &record->handle, record->before.of[k], error)))
             return NULL;
@@ -140,19 +141,19 @@ openRecorded(virtHost *host, const virtRecord *record, virtBack back, GError **e
 }
 
 static GPtrArray *
-itemsNew(virtHost *host, const GPtrArray *records, virtBack back)
+itemsNew(virtHost *host, const GPtrArray *records, virtRestoreStage stage)
 {
     GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify)itemFree);
 
     for (guint i = 0; i < records->len; i++) {
         RestoreItem *item;
 
-        if (isForLater(records->pdata[i], back))
+        if (isForLater(records->pdata[i], stage))
             continue;
         item = g_new0(RestoreItem, 1);
         item->record = records->pdata[i];
         item->resumed = item->record->phase == VIRT_PHASE_RESTORING;
-        item->targets = openRecorded(host, item->record, back, &item->problem);
+        item->targets = openRecorded(host, item->record, stage, &item->problem);
         if (item->problem)
             prefixName(&item->problem, item->record);
         if (item->targets && !virtProvisionCheckReturn(host, item->record, &item->problem)) {
@@ -164,14 +165,15 @@ itemsNew(virtHost *host, const GPtrArray *records, virtBack back)
     return items;
 }
 
-/* A device that waits for somebody else is anybody's to put back later; not one that its own guest still has. */
+/* May anybody restore this later? Yes where somebody else has the device, but not while its owner's guest runs. */
 static bool
 isBegun(virtHost *host, const RestoreItem *item)
 {
     return item->targets || (item->waits && !virtProvisionRecordHasGuest(host, item->record));
 }
 
-/* The phase only informs: a full disk must not keep a device from being put back. */
+/* A full disk must not keep a device from being restored. Without the mark, others take the record for left over only
+ * once the process that started its owner has gone. */
 static void
 markRestoring(virtHost *host, const GPtrArray *items)
 {
@@ -188,7 +190,17 @@ markRestoring(virtHost *host, const GPtrArray *items)
         virtHostWarn(host, "%s", local->message);
 }
 
-/* ---- putting back ---- */
+/* ---- restoring ---- */
+
+static guint
+countProviders(void)
+{
+    guint n = 0;
+
+    while (virtProviders[n])
+        n++;
+    return n;
+}
 
 /* Write what differs of all of one kind in a few requests. What that does not achieve is then done one by one. */
 static void
@@ -207,7 +219,7 @@ restoreTogether(virtHost *host, const GPtrArray *items, guint kind)
         }
     }
     if (targets->len > 0)
-        virtProviders[kind]->tryMany(host, (virtTarget *const *)targets->pdata, targets->len);
+        virtProviders[kind]->tryRestoreMany(host, (virtTarget *const *)targets->pdata, targets->len);
 }
 
 static bool
@@ -216,7 +228,7 @@ restoreTargets(virtHost *host, const RestoreItem *item, GError **error)
     for (guint t = item->targets->len; t-- > 0;) {
         const virtTarget *target = item->targets->pdata[t];
 
-        if (!target->provider->restore(host, target, target->wanted, error))
+        if (!target->provider->restore(host, target, item->record->before.of[target->kind], error))
             return false;
     }
     return true;
@@ -228,13 +240,13 @@ finishTargets(virtHost *host, const RestoreItem *item, GError **error)
     for (guint t = item->targets->len; t-- > 0;) {
         const virtTarget *target = item->targets->pdata[t];
 
-        if (target->provider->finish && !target->provider->finish(host, item->record, item->resumed, error))
+        if (target->provider->afterRestore && !target->provider->afterRestore(host, item->record, item->resumed, error))
             return false;
     }
     return true;
 }
 
-/* What is put back is no longer remembered; a record that remembers nothing more is removed. */
+/* What is restored is no longer remembered; a record that remembers nothing more is removed. */
 static bool
 forgetTargets(virtHost *host, const RestoreItem *item, GError **error)
 {
@@ -258,37 +270,41 @@ static bool
 restoreOne(virtHost *host, const RestoreItem *item, const GArray *listed, GError **error)
 {
     bool bound = false;
+    g_autofree char *device = virtProvisionRecordDescribe(item->record);
 
+    if (item->targets && (!restoreTargets(host, item, error) || !bindBack(host, item->record, listed, &bound, error) ||
+                          (!bound && !finishTargets(host, item, error))))
+        return false;
+    if (!forgetTargets(host, item, error))
+        return false;
     if (item->targets) {
-        if (!restoreTargets(host, item, error) || !bindBack(host, item->record, listed, &bound, error) ||
-            (!bound && !finishTargets(host, item, error)))
-            return false;
-        virtProvisionLogRecord(VIRT_MESSAGE_ID_RESTORED, "Restored", item->record);
+        virtProvisionLog(VIRT_MESSAGE_ID_RESTORED, G_LOG_LEVEL_INFO, item->record, NULL, "Restored the %s for '%s'",
+                         device, item->record->owner.name);
         host->counts[VIRT_COUNT_RESTORED]++;
     }
-    return forgetTargets(host, item, error);
+    return true;
 }
 
-/* Puts the devices of @records back to what these remember, and forgets the records.
+/* Restores the devices of @records to what these remember, and forgets the records.
  *
- * @listed: virtHandle, the devices that libvirt is about to give back to the host's drivers; NULL: none. The others
- * are given back here where libvirt died before it could
- * @back: how far libvirt is: what goes back later stays in the records
+ * @listed: virtHandle, the devices that libvirt is about to bind to the host's drivers again; NULL: none. The others
+ * are bound here where libvirt died before it could
+ * @stage: how far libvirt is: what is restored later stays in the records
  *
  * The caller holds their parents' locks. Goes on past failures, each of which leaves its record, so that it can be
  * tried again. A device that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its
  * user's end. Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
 GPtrArray *
-virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed, virtBack back)
+virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray *listed, virtRestoreStage stage)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
-    g_autoptr(GPtrArray) items = itemsNew(host, records, back);
+    g_autoptr(GPtrArray) items = itemsNew(host, records, stage);
     GPtrArray *problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
     markRestoring(host, items);
-    for (guint k = 0; items->len > 1 && virtProviders[k]; k++) {
-        if (virtProviders[k]->tryMany)
+    for (guint k = countProviders(); items->len > 1 && k-- > 0;) {
+        if (virtProviders[k]->tryRestoreMany)
             restoreTogether(host, items, k);
     }
     for (guint i = 0; i < items->len; i++) {
@@ -304,7 +320,7 @@ virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray 
     return problems;
 }
 
-/* Puts one device back to what @record remembers, all of it, and forgets the record.
+/* Restores one device to what @record remembers, all of it, and forgets the record.
  *
  * The caller holds the parent's lock. A failure leaves the record, so that it can be tried again.
  */
@@ -315,7 +331,7 @@ virtProvisionRestore(virtHost *host, virtRecord *record, GError **error)
     g_autoptr(GPtrArray) problems = NULL;
 
     g_ptr_array_add(one, record);
-    problems = virtProvisionRestoreMany(host, one, NULL, VIRT_BACK_RELEASED);
+    problems = virtProvisionRestoreMany(host, one, NULL, VIRT_RESTORE_RELEASED);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -338,10 +354,10 @@ loadSame(virtHost *host, const virtRecord *seen, GError **error)
     return g_steal_pointer(&record);
 }
 
-/* Takes the parent's lock and puts back the devices of @seen (virtRecord), all of that parent, as far as they are still
+/* Takes the parent's lock and restores the devices of @seen (virtRecord), all of that parent, as far as they are still
  * the same. Adds a GError to @problems for each failure. */
 static void
-releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const GArray *listed, virtBack back,
+releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const GArray *listed, virtRestoreStage stage,
           GPtrArray *problems)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
@@ -350,8 +366,10 @@ releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const
     g_autoptr(virtStateLock) lock = virtProvisionLock(host, parent, &local);
 
     for (guint i = 0; !lock && i < seen->len; i++) {
-        g_ptr_array_add(problems, g_error_copy(local));
-        prefixName((GError **)&problems->pdata[problems->len - 1], seen->pdata[i]);
+        GError *copy = g_error_copy(local);
+
+        prefixName(&copy, seen->pdata[i]);
+        g_ptr_array_add(problems, copy);
     }
     if (!lock) {
         g_error_free(local);
@@ -366,13 +384,13 @@ releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const
         else if (local)
             g_ptr_array_add(problems, g_steal_pointer(&local));
     }
-    failed = virtProvisionRestoreMany(host, records, listed, back);
+    failed = virtProvisionRestoreMany(host, records, listed, stage);
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
-/* Puts back the devices of @seen (virtRecord), parent by parent; adds what goes wrong to @problems. */
+/* Restores the devices of @seen (virtRecord), parent by parent; adds what goes wrong to @problems. */
 static void
-releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtBack back, GPtrArray *problems)
+releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtRestoreStage stage, GPtrArray *problems)
 {
     g_autoptr(GPtrArray) rest = g_ptr_array_copy((GPtrArray *)seen, NULL, NULL);
 
@@ -390,7 +408,7 @@ releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtBac
             else
                 g_ptr_array_add(others, record);
         }
-        releaseAt(host, &first->parent, same, listed, back, problems);
+        releaseAt(host, &first->parent, same, listed, stage, problems);
         g_ptr_array_unref(rest);
         rest = g_steal_pointer(&others);
     }
@@ -413,7 +431,7 @@ reportAll(const GPtrArray *problems, GError **error)
     return false;
 }
 
-/* Takes the parent's lock and puts back the device of @seen, if the owner that @seen names still has it from that same
+/* Takes the parent's lock and restores the device of @seen, if the owner that @seen names still has it from that same
  * start. Otherwise there is nothing to do, which is success.
  */
 bool
@@ -423,14 +441,14 @@ virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
 
     g_ptr_array_add(one, (gpointer)seen);
-    releaseAt(host, &seen->parent, one, NULL, VIRT_BACK_RELEASED, problems);
+    releaseAt(host, &seen->parent, one, NULL, VIRT_RESTORE_RELEASED, problems);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
     return false;
 }
 
-/* Forgets the record that was @seen, if it is still that one: its device is not put back, and keeps what it has.
+/* Forgets the record that was @seen, if it is still that one: its device is not restored, and keeps what it has.
  */
 bool
 virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error)
@@ -449,17 +467,18 @@ virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error)
     return false;
 }
 
-/* Puts back every device that @owner has, whatever its XML says by now.
+/* Restores every device that @owner has, whatever its XML says by now.
  *
  * @listed: virtHandle, those that libvirt has among the domain's devices, and gives back to the host's drivers
  *          itself; NULL: none
- * @back: how far libvirt is
+ * @stage: how far libvirt is
  *
- * Goes on past failures; the error then names each device that could not be put back, and each record that could not be
+ * Goes on past failures; the error then names each device that could not be restored, and each record that could not be
  * read and so may be @owner's. Releasing nothing succeeds.
  */
 bool
-virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, virtBack back, GError **error)
+virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *listed, virtRestoreStage stage,
+                     GError **error)
 {
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GPtrArray) records = virtProvisionRecordListAll(host, problems, error);
@@ -471,6 +490,6 @@ virtProvisionRelease(virtHost *host, const virtOwner *owner, const GArray *liste
         if (virtOwnerEqual(owner, &((virtRecord *)records->pdata[i])->owner))
             g_ptr_array_add(its, records->pdata[i]);
     }
-    releaseMany(host, its, listed, back, problems);
+    releaseMany(host, its, listed, stage, problems);
     return reportAll(problems, error);
 }

@@ -11,7 +11,7 @@ static bool
 hasWanted(virtHost *host, const virtOwner *owner, virtTarget *target)
 {
     virtTargetResolve(host, owner, target);
-    if (target->maybe || !(target->present = virtTargetRead(host, target, target->wanted, NULL)))
+    if (target->candidates || !(target->present = virtTargetRead(host, target, target->wanted, NULL)))
         return false;
     for (guint i = 0; i < target->wanted->len; i++) {
         const virtSetting *wanted = target->wanted->pdata[i];

@@ -106,7 +106,7 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
     g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
     g_autofree char *uuid = NULL;
-    virtBack back = VIRT_BACK_STOPPED;
+    virtRestoreStage stage = VIRT_RESTORE_STOPPED;
     const GArray *devices = NULL;
     bool ok;
 
@@ -122,8 +122,8 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
     if (domain)
         devices = domain->devices;
     if (last)
-        back = VIRT_BACK_RELEASED;
-    ok = virtProvisionRelease(host, owner, devices, back, error);
+        stage = VIRT_RESTORE_RELEASED;
+    ok = virtProvisionRelease(host, owner, devices, stage, error);
     if (last && domain)
         restoreWaiting(host, records, domain->devices);
     return ok;

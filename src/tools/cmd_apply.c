@@ -89,7 +89,7 @@ virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error)
                     argv[1]);
         return false;
     }
-    if (!virtProvisionRelease(tool->host, owner, NULL, VIRT_BACK_RELEASED, error))
+    if (!virtProvisionRelease(tool->host, owner, NULL, VIRT_RESTORE_RELEASED, error))
         return false;
     printCount(n, "restored", argv[1]);
     return true;
