@@ -204,7 +204,8 @@ readPart(const char *name, const char *from, const char *to)
 static void
 expectWord(virtNetdevAttr attr, const char *text, const char *word, const char *where)
 {
-    g_autofree char *lacking = g_strdup_printf("%s does not have %s", where, word);
+    g_autofree char *line = g_strdelimit(g_strdup(word), "\n", ' ');
+    g_autofree char *lacking = g_strdup_printf("%s does not have %s", where, g_strstrip(line));
 
     expect(attr, strstr(text, word) != NULL, lacking);
 }
