@@ -29,6 +29,14 @@ typedef const xmlError *ErrorArg;
 typedef xmlErrorPtr ErrorArg;
 #endif
 
+static const char *
+messageOf(ErrorArg report, const char *none)
+{
+    if (report && report->message)
+        return report->message;
+    return none;
+}
+
 /* Keep the first report in *@opaque, a string that the caller frees. */
 static void
 onError(void *opaque, ErrorArg report)
@@ -36,7 +44,7 @@ onError(void *opaque, ErrorArg report)
     char **first = opaque;
 
     if (!*first)
-        *first = g_strchomp(g_strdup(report->message ? report->message : "no reason given"));
+        *first = g_strchomp(g_strdup(messageOf(report, "no reason given")));
 }
 
 static void
@@ -60,18 +68,22 @@ static xmlDoc *
 readDocument(const char *xml, gsize len, const char *file, GError **error)
 {
     g_autoptr(virtXmlDoc) bounded = virtXmlParse(xml, len, file, error);
-    g_autoptr(xmlParserCtxt) parser = bounded ? xmlNewParserCtxt() : NULL;
+    g_autoptr(xmlParserCtxt) parser = NULL;
     xmlDoc *doc;
 
     if (!bounded)
         return NULL;
+    parser = xmlNewParserCtxt();
     doc =
         xmlCtxtReadMemory(parser, xml, (int)len, file, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!doc) {
         ErrorArg last = xmlCtxtGetLastError(parser);
-        g_autofree char *reason = g_strchomp(g_strdup(last && last->message ? last->message : "not XML"));
+        g_autofree char *reason = g_strchomp(g_strdup(messageOf(last, "not XML")));
+        int line = 1;
 
-        complain(file, last ? last->line : 1, reason, error);
+        if (last)
+            line = last->line;
+        complain(file, line, reason, error);
     }
     return doc;
 }
@@ -95,6 +107,7 @@ loadSchema(const char *dir, GError **error)
 {
     g_autofree char *path = g_build_filename(dir, "domaincommon.rng", NULL);
     g_autofree char *reason = NULL;
+    const char *why = "no such file";
     g_autoptr(xmlRelaxNGParserCtxt) parser = NULL;
     xmlRelaxNG *schema = NULL;
 
@@ -103,10 +116,11 @@ loadSchema(const char *dir, GError **error)
         xmlRelaxNGSetParserStructuredErrors(parser, onError, &reason);
         schema = xmlRelaxNGParse(parser);
     }
+    if (reason)
+        why = reason;
     if (!schema)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                    "Cannot load the schema %s: %s. Are it and libvirt's own installed?", path,
-                    reason ? reason : "no such file");
+                    "Cannot load the schema %s: %s. Are it and libvirt's own installed?", path, why);
     return schema;
 }
 
@@ -130,8 +144,10 @@ isValidWithout(Search *search, xmlNode *node)
     bool valid;
 
     if (node->type == XML_ATTRIBUTE_NODE) {
-        xmlAttr **link = node->prev ? (xmlAttr **)&node->prev->next : &parent->properties;
+        xmlAttr **link = &parent->properties;
 
+        if (node->prev)
+            link = (xmlAttr **)&node->prev->next;
         *link = (xmlAttr *)next;
         valid = isValid(search);
         *link = (xmlAttr *)node;
@@ -158,7 +174,9 @@ findMistake(Search *search, xmlNode *node)
         if (child->type == XML_ELEMENT_NODE && isValidWithout(search, child)) {
             xmlNode *inner = findMistake(search, child);
 
-            return inner ? inner : child;
+            if (inner)
+                return inner;
+            return child;
         }
     }
     return NULL;
@@ -171,6 +189,7 @@ explain(Search *search, const char *file, GError **error)
 {
     xmlNode *node = findMistake(search, xmlDocGetRootElement(search->doc));
     g_autofree char *sentence = NULL;
+    long line = 1;
 
     if (!node)
         sentence = g_strdup("the schema does not allow this document, for more than one reason");
@@ -182,7 +201,9 @@ explain(Search *search, const char *file, GError **error)
             g_strdup_printf("the schema does not allow <%.60s> in <%.60s> as it is", node->name, node->parent->name);
     if (node && node->type == XML_ATTRIBUTE_NODE)
         node = node->parent;
-    return complain(file, node ? xmlGetLineNo(node) : 1, sentence, error);
+    if (node)
+        line = xmlGetLineNo(node);
+    return complain(file, line, sentence, error);
 }
 
 /* Validate a domain in netdev form.
@@ -196,12 +217,16 @@ bool
 virtSchemaValidate(const char *dir, const char *xml, gsize len, const char *file, GError **error)
 {
     g_autoptr(xmlDoc) doc = readDocument(xml, len, file, error);
-    g_autoptr(xmlRelaxNG) schema = doc ? loadSchema(dir ? dir : VIRT_SCHEMA_DIR, error) : NULL;
-    g_autoptr(xmlRelaxNGValidCtxt) context = schema ? xmlRelaxNGNewValidCtxt(schema) : NULL;
-    Search search = {context, doc, 0};
+    g_autoptr(xmlRelaxNG) schema = NULL;
+    g_autoptr(xmlRelaxNGValidCtxt) context = NULL;
+    Search search = {NULL, doc, 0};
 
-    if (!schema)
+    if (!dir)
+        dir = VIRT_SCHEMA_DIR;
+    if (!doc || !(schema = loadSchema(dir, error)))
         return false;
+    context = xmlRelaxNGNewValidCtxt(schema);
+    search.context = context;
     xmlRelaxNGSetValidStructuredErrors(context, onErrorIgnore, NULL);
     return isValid(&search) || explain(&search, file, error);
 }

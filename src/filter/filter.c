@@ -9,11 +9,14 @@
  * Started by virthostdevd with the client's uid, gid and groups, and so libvirt sees the client itself. It connects,
  * confines itself, and then one loop moves bytes between three sockets.
  *
- *   rpc_channel.c   messages and descriptors, in and out
+ *   rpc_channel.c       messages and descriptors, in and out
  *   filter_dispatch.c   which messages are looked at, and what is done to them
- *   filter_call.c   calls that are held while something is prepared
- *   filter_abi.c   calls that are held until the domain that they are about has been seen
- *   filter_pending.c    what these wait for
+ *   filter_device.c     attach, detach and update of a device: held while something is prepared, in steps
+ *                       (filter_jobstep.c), one after the other (filter_job.c)
+ *   filter_abi.c        documents that replace a domain's: held until the domain that they are about has been seen
+ *   filter_interface.c  calls that name an interface: libvirt has them first
+ *   filter_start.c      replies to starts: held until the broker has seen that the devices were set
+ *   filter_pending.c    what all of these wait for
  *
  * How it ends. Without the broker, at once: the daemon reconciles what was under way. Without libvirt, as soon as the
  * client has what libvirt said last. Without the client, as soon as libvirt has what the client said last and no
@@ -83,7 +86,7 @@ logFromGLib(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opa
     return G_LOG_WRITER_HANDLED;
 }
 
-/* ---- what filter_call.c asks for ---- */
+/* ---- what filter_device.c asks for ---- */
 
 /* A reply to the client's call; taken over. */
 void

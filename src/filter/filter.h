@@ -43,11 +43,11 @@ void virtFilterForward(virtFilter *filter, GByteArray *message);
 GError *virtFilterTooMany(void);
 GError *virtFilterDescriptors(const GByteArray *message);
 
-/* ---- filter_call.c, filter_abi.c, filter_interface.c: calls that are held ---- */
+/* ---- filter_device.c, filter_abi.c, filter_interface.c: calls that are held ---- */
 
 /* Takes a call about a device (ATTACH, DETACH, DETACH_ALIAS, UPDATE), sees it through, and gives the client its one
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
-bool virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+bool virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                              GByteArray *message);

@@ -81,10 +81,10 @@ typedef bool (*HoldFunc)(virtFilter *filter, const virtRpcProc *proc, const virt
 /* Who may hold a call, and then has the message. */
 static const HoldFunc holders[VIRT_RPC_ACTION_LAST] = {
     [VIRT_RPC_TO_STOCK_ABI] = virtFilterHoldABI,
-    [VIRT_RPC_ATTACH] = virtFilterHold,
-    [VIRT_RPC_DETACH] = virtFilterHold,
-    [VIRT_RPC_DETACH_ALIAS] = virtFilterHold,
-    [VIRT_RPC_UPDATE] = virtFilterHold,
+    [VIRT_RPC_ATTACH] = virtFilterHoldDevice,
+    [VIRT_RPC_DETACH] = virtFilterHoldDevice,
+    [VIRT_RPC_DETACH_ALIAS] = virtFilterHoldDevice,
+    [VIRT_RPC_UPDATE] = virtFilterHoldDevice,
     [VIRT_RPC_START] = virtFilterHoldStart,
     [VIRT_RPC_INTERFACE] = virtFilterHoldInterface,
     [VIRT_RPC_STATS] = virtFilterHoldInterface,

@@ -1,4 +1,4 @@
-/* filter_job.h: a call that is held, and what its steps have at hand; private to filter_call.c, filter_jobstep.c and filter_job.c
+/* filter_job.h: a call that is held, and what its steps have at hand; private to filter_device.c, filter_jobstep.c and filter_job.c
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

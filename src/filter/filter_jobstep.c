@@ -1,4 +1,4 @@
-/* filter_jobstep.c: what a held call does, one thing at a time; filter_call.c puts the steps in rows
+/* filter_jobstep.c: what a held call does, one thing at a time; filter_device.c puts the steps in rows
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "filter/filter_job.h"

@@ -1,7 +1,7 @@
 /* filter_pending.c: what is asked of libvirt and of the broker, and waited for
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A held call waits for one thing at a time, so there are never more questions than held calls (filter_call.c).
+ * A held call waits for one thing at a time, so there are never more questions than held calls (filter_device.c).
  *
  * libvirt serves some calls of a connection at a time, and does not read the next one before one of them has ended. So
  * a call of ours that comes behind the client's long ones may wait for hours, and nobody could take it back. Before

@@ -1,4 +1,4 @@
-/* provision.h: what a domain wants, joined with what the host has
+/* provision.h: what a domain wants, joined with what the host has: the engine, file by file
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

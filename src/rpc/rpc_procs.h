@@ -67,7 +67,7 @@ typedef enum {
     VIRT_RPC_TO_STOCK_ABI, /* a call: its XML takes the place of a domain's, and must be like it: filter_abi.c */
     VIRT_RPC_MIGRATED,     /* a call: its XML comes from another host; only <netdev> is brought to stock form */
     VIRT_RPC_TO_NETDEV,    /* a reply: its XML is shown as it was written; the last that virtRpcRewrite() is for */
-    VIRT_RPC_ATTACH,       /* a call about one device: see filter_call.c */
+    VIRT_RPC_ATTACH,       /* a call about one device: see filter_device.c */
     VIRT_RPC_DETACH,       /* by XML */
     VIRT_RPC_DETACH_ALIAS, /* by alias */
     VIRT_RPC_UPDATE,

@@ -1,4 +1,4 @@
-/* filter_call.c: attach, detach and update of a device: calls that are held while something is prepared
+/* filter_device.c: attach, detach and update of a device: calls that are held while something is prepared
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. A held call is a row of steps. A step asks libvirt or the broker for one thing and returns;
@@ -244,7 +244,7 @@ understand(virtFilterJob *job, GError **error)
  * forwarded. A call whose document is wrong is answered at once.
  */
 bool
-virtFilterHold(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     g_autoptr(GError) error = NULL;
     virtFilterJob *job = jobNew(filter, proc, header, message);
