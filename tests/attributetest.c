@@ -11,13 +11,20 @@
 #include "conf/netdev_attr.h"
 #include "conf/schema.h"
 #include "fakehost.h"
+#include "stockcompare.h"
 #include "testfiles.h"
 #include "util/virnetdevcaps.h"
 #include "util/virnetlink.h"
 
 #define PF "0000:01:00.0"
 
-static const char *schemas;
+#define ALL VIRT_DOMAIN_ALL_INTERFACES
+#define STOCK_HEAD                                                                                                     \
+    "<domain type='qemu'><name>vm1</name><memory>219136</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>" \
+    "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
+
+static const char *schemas, *stockDir;
+static int stockStatus; /* of virtEmbedRun() */
 
 /* By what the kernel hands each to a driver, the lab's too. */
 static const char *const ndos[VIRT_NETDEV_ATTR_LAST] = {
@@ -112,23 +119,69 @@ testDocument(gconstpointer opaque)
     expect(attr, back && strstr(back, "<netdev port='1'"), "an <interface> with it does not become a <netdev> again");
 }
 
-/* What stock libvirt drops makes an <interface> one of libvirt-hostdev's, whatever else it says. */
+/* The <interface> that sets @attr alone, in a domain that libvirt takes; NULL where there is none. */
+static char *
+readInterface(virtNetdevAttr attr)
+{
+    g_autofree char *xml = readDocument(attr);
+    g_autofree char *converted = xml ? convert(attr, xml, VIRT_DOMAIN_FORM_INTERFACE) : NULL;
+    const char *begin = converted ? strstr(converted, "<interface") : NULL;
+
+    return begin ? g_strconcat(STOCK_HEAD, begin, NULL) : NULL;
+}
+
+/* In the child: leave what the real libvirt makes of each <interface>, by attribute, as a file of its name. */
+static int
+storeAll(virConnectPtr conn, const char *dir, gpointer opaque)
+{
+    char *const *interfaces = opaque;
+
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
+        g_autofree char *stored = interfaces[attr] ? virtStockStore(conn, interfaces[attr], 0) : NULL;
+        g_autofree char *path = g_build_filename(dir, virtNetdevAttrs[attr].name, NULL);
+
+        if (stored && !g_file_set_contents(path, stored, -1, NULL))
+            return 1;
+    }
+    return 0;
+}
+
+/* The column of what stock libvirt does with it, against the real libvirt. */
 static void
-testInterface(gconstpointer opaque)
+testStock(gconstpointer opaque)
 {
     virtNetdevAttr attr = GPOINTER_TO_UINT(opaque);
     const virtNetdevRow *row = virtNetdevRowFind(attr);
-    g_autofree char *xml = readDocument(attr);
-    g_autofree char *interface = xml ? convert(attr, xml, VIRT_DOMAIN_FORM_INTERFACE) : NULL;
-    const char *begin = interface ? strstr(interface, "<interface") : NULL;
+    g_autofree char *path = g_build_filename(stockDir, virtNetdevAttrs[attr].name, NULL);
+    g_autofree char *xml = readInterface(attr), *stored = virtTestRead(path);
+    g_autoptr(virtDomainConf) given = xml ? virtDomainConfParse(xml, strlen(xml), NULL, ALL, NULL) : NULL;
+    g_autoptr(virtDomainConf) domain = stored ? virtDomainConfParse(stored, strlen(stored), NULL, ALL, NULL) : NULL;
+    const char *begin = xml ? strstr(xml, "<interface") : NULL;
     g_autofree char *lone = NULL;
-    bool drops = row->stock == VIRT_NETDEV_STOCK_DROPS || *row->stockDrops;
+    virtNetdev *wanted, *kept;
+    bool mentions;
 
-    if (!begin)
+    if (stockStatus == VIRT_EMBED_SKIP) {
+        g_test_skip("libvirt's embedded QEMU driver or QEMU is missing");
         return;
+    }
+    g_assert_cmpint(stockStatus, ==, 0);
+    if (!given || (!stored && row->stock == VIRT_NETDEV_STOCK_REFUSES))
+        return;
+    expect(attr, domain != NULL, "libvirt refuses it: its column in virtNetdevRows says otherwise");
+    if (!domain)
+        return;
+    wanted = VIRT_NETDEVS((virtHostdev *)given->hostdevs->pdata[0])->pdata[0];
+    kept = VIRT_NETDEVS((virtHostdev *)domain->hostdevs->pdata[0])->pdata[0];
     lone = g_strndup(begin, (gsize)(strstr(begin, "</interface>") - begin) + strlen("</interface>"));
-    expect(attr, virtInterfaceTextMentionsUs(lone, strlen(lone)) == drops,
-           "an <interface> with it is not told from libvirt's own");
+    mentions = virtInterfaceTextMentionsUs(lone, strlen(lone));
+    expect(attr, virtNetdevHas(kept, attr) == (row->stock != VIRT_NETDEV_STOCK_DROPS),
+           "libvirt drops or keeps it: its column in virtNetdevRows says otherwise");
+    expect(attr, mentions == (row->stock == VIRT_NETDEV_STOCK_DROPS || *row->stockDrops), "an <interface> hides it");
+    if (row->makeStock)
+        row->makeStock(wanted);
+    expect(attr, row->stock == VIRT_NETDEV_STOCK_DROPS || virtNetdevEqualAttr(wanted, kept, attr),
+           "libvirt keeps another part of it than virtNetdevRows says");
 }
 
 /* Written to the fake kernel, with nothing else, and read back; the fake shows it in its log and its dump. */
@@ -268,15 +321,25 @@ static const struct {
     const char *name;
     GTestDataFunc func;
 } tests[] = {
-    {"document", testDocument},     {"interface", testInterface}, {"kernel", testKernel},
-    {"capability", testCapability}, {"docs", testDocs},           {"tried", testTried},
+    {"document", testDocument},     {"stock", testStock}, {"kernel", testKernel},
+    {"capability", testCapability}, {"docs", testDocs},   {"tried", testTried},
 };
 
 int
 main(int argc, char **argv)
 {
+    g_autofree char *dir = virtEmbedDir();
+    char *interfaces[VIRT_NETDEV_ATTR_LAST];
+    int rc;
+
     g_test_init(&argc, &argv, NULL);
     schemas = argv[1];
+    stockDir = dir;
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+        interfaces[attr] = readInterface(attr); /* the child may read no files of ours */
+    stockStatus = virtEmbedRun(storeAll, dir, interfaces);
+    for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
+        g_free(interfaces[attr]);
     for (virtNetdevAttr attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
             g_autofree char *path = g_strdup_printf("/attribute/%s/%s", virtNetdevAttrs[attr].name, tests[i].name);
@@ -284,5 +347,7 @@ main(int argc, char **argv)
             g_test_add_data_func(path, GUINT_TO_POINTER(attr), tests[i].func);
         }
     }
-    return g_test_run();
+    rc = g_test_run();
+    virtEmbedRemove(dir);
+    return rc;
 }
