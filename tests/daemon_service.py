@@ -24,7 +24,7 @@ def test_reconnect():
     same(two.answer(waits, 0.2), None)
     lib.libvirtd.kill()
     lib.libvirtd.wait()
-    has(two.answer(waits), "connection to libvirt is lost")
+    has(two.answer(waits), "connection to libvirt was lost")
     has(two.do("begin", 8), "libvirt is not reachable")
     record(1, 8)
     has(one.do("end", 7), "libvirt is not reachable")
@@ -36,7 +36,7 @@ def test_reconnect():
 def test_reload():
     configure(max_clients=1)
     lib.daemon.send_signal(signal.SIGHUP)
-    until(lambda: "read again" in daemon_log())
+    until(lambda: "Reloaded log_level" in daemon_log())
     time.sleep(0.3)
     one = Client()
     with socket.socket(socket.AF_UNIX) as second:
@@ -49,30 +49,30 @@ def test_reload():
     until(lambda: "Keeping the configuration as it was: " + CONFIG + ":1" in daemon_log())
     configure(convert_interfaces='"no"')
     lib.daemon.send_signal(signal.SIGHUP)
-    until(lambda: daemon_log().count("read again") == 2)
+    until(lambda: daemon_log().count("Reloaded log_level") == 2)
     same(Client().hello["argv"][1:], [STOCK, "keep-interfaces"])
     configure()
     lib.daemon.send_signal(signal.SIGHUP)
-    until(lambda: daemon_log().count("read again") == 3)
+    until(lambda: daemon_log().count("Reloaded log_level") == 3)
     same(Client().hello["argv"][1:], [STOCK])
 
 
 def test_one_user():
     configure(max_user_clients=2)
-    before = daemon_log().count("read again")
+    before = daemon_log().count("Reloaded log_level")
     lib.daemon.send_signal(signal.SIGHUP)
-    until(lambda: daemon_log().count("read again") > before)
+    until(lambda: daemon_log().count("Reloaded log_level") > before)
     until(lambda: Client(uid=4321, gid=1).hello) # those of before have gone
     one, two = Client(uid=4322, gid=1), Client(uid=4322, gid=2)
     assert one.hello and two.hello
     same(Client(uid=4322, gid=1).hello, None)
-    has(daemon_log(), "user 4322 has 2 clients already")
+    has(daemon_log(), "user 4322 already has 2 clients")
     assert Client(uid=4323, gid=1).hello and all(Client().hello for _ in range(3))
     two.close()
     until(lambda: Client(uid=4322, gid=1).hello)
     configure()
     lib.daemon.send_signal(signal.SIGHUP)
-    until(lambda: daemon_log().count("read again") > before + 1)
+    until(lambda: daemon_log().count("Reloaded log_level") > before + 1)
 
 
 def by_hand(function, name):
