@@ -181,7 +181,7 @@ class Record:
         marks = re.findall(r"<!-- phase: (\w+) -->\n", mine[end:])
         self.phase = marks[-1] if marks else root.get("phase")
         self.owner, self.pid = root.find("owner").get("name"), int(root.find("owner").get("pid", 0))
-        self.address, self.index = address_of(root.find("source/address")), int(root.find("pf").get("index"))
+        self.address, self.index = root.find("source").get("handle").removeprefix("pci/"), int(root.find("target").get("index"))
         self.before, self.wanted = (settings(root.find(which)) for which in ("before", "wanted"))
 
 
