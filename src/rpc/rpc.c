@@ -1,9 +1,10 @@
 /* rpc.c: messages of libvirt's RPC: header and length
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "rpc/rpc.h"
+
 #include <string.h>
 
-#include "rpc/rpc.h"
 #include "util/virerror.h"
 
 #define PROC_OFFSET 12   /* bytes: behind length, prog and vers */

@@ -1,9 +1,10 @@
 /* rpc_error.c: errors, as libvirt tells them to its clients
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "rpc/rpc_procs.h"
+
 #include <libvirt/virterror.h>
 
-#include "rpc/rpc_procs.h"
 #include "util/virerror.h"
 
 /* What libvirt would say. Formats as in its virErrorMsg (src/util/virerror.c), where a client may look for them. */

@@ -5,11 +5,12 @@
  * when all of them could be read is any XML converted; then the message is copied, with the converted strings in
  * place of theirs. All other bytes, known to us or not, stay.
  */
+#include "rpc/rpc_procs.h"
+
 #include <libvirt/libvirt.h>
 #include <string.h>
 
 #include "conf/domain_conf.h"
-#include "rpc/rpc_procs.h"
 #include "util/virerror.h"
 
 /* Most parameters of one call: REMOTE_DOMAIN_MIGRATE_PARAM_LIST_MAX and REMOTE_DOMAIN_SAVE_PARAMS_MAX. */

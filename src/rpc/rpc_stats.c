@@ -5,11 +5,12 @@
  * <hostdev> to it is missing there. Its own of that kind have a number, and a name where they have a <target>, but no
  * counters: so have ours (libvirt 9.0 to 12.8).
  */
+#include "rpc/rpc_procs.h"
+
 #include <libvirt/libvirt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "rpc/rpc_procs.h"
 #include "util/virerror.h"
 
 #define COUNT "net.count"

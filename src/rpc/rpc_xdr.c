@@ -5,10 +5,10 @@
  * nobody can show us one thing and libvirt another: any number but 0 is a true boolean, padding must be there and
  * may hold anything, and what follows the last field is not looked at.
  */
+#include "rpc/rpc.h"
+
 #include <libvirt/libvirt.h>
 #include <string.h>
-
-#include "rpc/rpc.h"
 
 /* Bytes up to the next multiple of four. */
 static gsize
