@@ -26,28 +26,28 @@ static const char *const canonical[] = {
     /* A host's driver had it; and whether the MAC address was set could not be told. */
     RECORD("active", OWNER, PLACE,
            "  <driver name='igbvf' override='igbvf'/>\n"
-           "  <before>\n    <netdev port='1' spoofCheck='yes'/>\n    <netdev port='2'/>\n  </before>\n"
-           "  <unknown>\n    <netdev port='1'>\n      <mac address='b6:01:02:03:04:05'/>\n    </netdev>\n  </unknown>\n"
+           "  <before><netdev port='1' spoofCheck='yes'/><netdev port='2'/></before>\n"
+           "  <unknown><netdev port='1'><mac address='b6:01:02:03:04:05'/></netdev></unknown>\n"
            "  <wanted></wanted>\n"),
     /* What only hardware says. */
     RECORD("active", OWNER, PLACE,
-           "  <before>\n"
-           "    <netdev port='1' trustGuestRxFilters='no' spoofCheck='yes'>\n"
-           "      <mac address='00:00:00:00:00:00'/>\n"
-           "      <vlan>\n        <tag id='0'/>\n      </vlan>\n"
-           "      <virtualport type='802.1Qbh'>\n        <parameters profileid=''/>\n      </virtualport>\n"
-           "      <link state='auto'/>\n"
-           "      <bandwidth>\n        <outbound average='0'/>\n      </bandwidth>\n"
-           "      <guid node='00:00:00:00:00:00:00:00' port='00:00:00:00:00:00:00:00'/>\n"
-           "    </netdev>\n"
-           "    <netdev port='2'>\n      <mac address='ff:ff:ff:ff:ff:ff'/>\n    </netdev>\n"
-           "  </before>\n"
-           "  <wanted>\n"
-           "    <netdev port='2'>\n"
-           "      <vlan>\n        <tag id='4094' priority='7' protocol='802.1ad'/>\n      </vlan>\n"
-           "      <bandwidth>\n        <outbound average='1' peak='2' floor='3'/>\n      </bandwidth>\n"
-           "    </netdev>\n"
-           "  </wanted>\n"),
+           "  <before>"
+           "<netdev port='1' trustGuestRxFilters='no' spoofCheck='yes'>"
+           "<mac address='00:00:00:00:00:00'/>"
+           "<vlan><tag id='0'/></vlan>"
+           "<virtualport type='802.1Qbh'><parameters profileid=''/></virtualport>"
+           "<link state='auto'/>"
+           "<bandwidth><outbound average='0'/></bandwidth>"
+           "<guid node='00:00:00:00:00:00:00:00' port='00:00:00:00:00:00:00:00'/>"
+           "</netdev>"
+           "<netdev port='2'><mac address='ff:ff:ff:ff:ff:ff'/></netdev>"
+           "</before>\n"
+           "  <wanted>"
+           "<netdev port='2'>"
+           "<vlan><tag id='4094' priority='7' protocol='802.1ad'/></vlan>"
+           "<bandwidth><outbound average='1' peak='2' floor='3'/></bandwidth>"
+           "</netdev>"
+           "</wanted>\n"),
 };
 
 static void

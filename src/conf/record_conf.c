@@ -350,7 +350,7 @@ formatDriver(GString *out, const virtRecord *record)
 static void
 formatKind(GString *out, const virtSettingKind *kind, const GPtrArray *list, bool unknown)
 {
-    static const virtXmlLayout layout = {"", "\n    ", "  "};
+    static const virtXmlLayout layout = {"", "", ""}; /* white space is a third of the text, and is parsed too */
 
     for (guint i = 0; i < list->len; i++) {
         g_autofree virtSetting *setting = virtSettingCopy(kind->info, list->pdata[i]);
@@ -372,8 +372,6 @@ formatSettings(GString *out, const char *name, const virtSettings *settings, boo
     virtXmlAdd(out, ">");
     for (guint k = 0; virtSettingKinds[k]; k++)
         formatKind(out, virtSettingKinds[k], settings->of[k], unknown);
-    if (!virtSettingsAreEmpty(settings))
-        virtXmlAdd(out, "\n  ");
     virtXmlAdd(out, "</");
     virtXmlAdd(out, name);
     virtXmlAdd(out, ">\n");
