@@ -24,18 +24,18 @@ typedef struct _virtDaemon virtDaemon;
 struct _virtDaemon {
     virtDaemonConfig *config;
     GMainLoop *loop;
-    GPtrArray *listeners; /* virtDaemonListener */
-    GHashTable *clients;  /* virtDaemonClient, a set: those whose filter has not been reaped */
-    GHashTable *locks;    /* UUID → GQueue of who holds (head) or waits for the domain */
-    GHashTable *reconciling; /* UUID → reconcile of our own that waits for the lock: daemon_schedule.c */
+    GPtrArray *listeners;     /* virtDaemonListener */
+    GHashTable *clients;      /* virtDaemonClient, a set: those whose filter has not been reaped */
+    GHashTable *locks;        /* UUID → GQueue of who holds (head) or waits for the domain */
+    GHashTable *reconciling;  /* UUID → reconcile of our own that waits for the lock: daemon_schedule.c */
     GHashTable *unreconciled; /* UUID → what could not be reconciled and is tried again: daemon_schedule.c */
-    GHashTable *endedStarts; /* UUID → gint64, when the last start of that domain was ended: daemon_start.c */
+    GHashTable *endedStarts;  /* UUID → gint64, when the last start of that domain was ended: daemon_start.c */
     GThreadPool *workers;
     GThreadPool *patient; /* the few that may wait for libvirt */
     guint jobs;           /* under way in workers */
-    bool stopping;     /* SIGTERM: no new work */
-    guint connections; /* to libvirt, so far: tells a stale look from one that counts */
-    bool lookAgain;    /* until each domain has been looked at after (re)connecting, none is trusted to be at rest */
+    bool stopping;        /* SIGTERM: no new work */
+    guint connections;    /* to libvirt, so far: tells a stale look from one that counts */
+    bool lookAgain;       /* until each domain has been looked at after (re)connecting, none is trusted to be at rest */
     void (*clientCame)(virtDaemonClient *client); /* its filter runs: daemon_broker.c */
     void (*clientGone)(virtDaemonClient *client); /* it has been reaped */
     virtDaemonLibvirt *libvirt;
@@ -48,7 +48,7 @@ typedef enum {
     VIRT_LOG_START,         /* of the daemon, of connections to libvirt */
     VIRT_LOG_CLIENT,        /* a client came, or could not be served */
     VIRT_LOG_REQUEST,       /* what a filter asked for, and what came of it */
-    VIRT_LOG_RECONCILE,        /* something did not agree and was made to, or could not be */
+    VIRT_LOG_RECONCILE,     /* something did not agree and was made to, or could not be */
     VIRT_LOG_LEASE,         /* a lock was taken away */
     VIRT_LOG_UNPROVISIONED, /* a guest was started with VFs that nobody had set */
     VIRT_LOG_WARNING,       /* what did not stop us */
@@ -137,8 +137,8 @@ typedef struct {
 } virtDaemonLibvirtNews;
 
 bool virtDaemonLibvirtInit(virtDaemon *daemon, const virtDaemonLibvirtNews *news, GError **error);
-bool virtDaemonLibvirtIsUp(virtDaemon *daemon);                                  /* any thread; a glance */
-virConnectPtr virtDaemonLibvirtGet(virtDaemon *daemon, GError **error);          /* workers; for virConnectClose() */
+bool virtDaemonLibvirtIsUp(virtDaemon *daemon);                         /* any thread; a glance */
+virConnectPtr virtDaemonLibvirtGet(virtDaemon *daemon, GError **error); /* workers; for virConnectClose() */
 /* One of its own, for calls that may have to wait: workers. */
 virConnectPtr virtDaemonLibvirtBorrow(virtDaemon *daemon, GError **error);
 void virtDaemonLibvirtReturn(virtDaemon *daemon, virConnectPtr conn);            /* takes NULL */
@@ -148,8 +148,8 @@ void virtDaemonLibvirtError(GError **error, const char *what, const char *uuid);
 
 typedef struct {
     virDomainPtr dom;              /* NULL: does not exist */
-    virtDomainConf *live;              /* NULL: does not run */
-    virtDomainConf *config;            /* NULL: is not persistent */
+    virtDomainConf *live;          /* NULL: does not run */
+    virtDomainConf *config;        /* NULL: is not persistent */
     bool liveIsOurs, configIsOurs; /* may have metadata of ours */
 } virtDaemonDomain;
 

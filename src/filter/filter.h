@@ -9,7 +9,7 @@
 
 typedef struct _virtFilter virtFilter;
 
-/* ---- filter.c: what a held call can do ---- */
+/* ---- filter_pending.c: what a held call can do ---- */
 
 /* The reply to a call of ours, or NULL where libvirt has gone; @message is lent. */
 typedef void (*virtFilterReplyFunc)(gpointer opaque, const virtRpcHeader *header, const GByteArray *message);
@@ -20,7 +20,7 @@ typedef void (*virtFilterAnswerFunc)(gpointer opaque, const GError *failure);
 void virtFilterCall(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
 /* The same as soon as libvirt has room for it, which has to be soon: the reply may say that it had none. */
 void virtFilterCallInTime(virtFilter *filter, GByteArray *call, virtFilterReplyFunc done, gpointer opaque);
-/* The same for the counters of a VF: @stats is NULL where there is a @failure. */
+/* virtFilterAnswerFunc for the counters of a VF: @stats is NULL where there is a @failure. */
 typedef void (*virtFilterStatsFunc)(gpointer opaque, const virtNetdevStats *stats, const GError *failure);
 
 /* Asks the broker; @request's id is set here. */

@@ -40,17 +40,17 @@ struct _virtFilterJob {
     gsize xmlLen;
     guint flags;
 
-    virtHostdev *hostdev;                 /* what the client wants; attach and update */
-    virtHandle plain;                 /* attach of a device that is not ours: which */
-    char *stock;                          /* the device without its netdevs; NULL: the call goes on as it came */
+    virtHostdev *hostdev;                   /* what the client wants; attach and update */
+    virtHandle plain;                       /* attach of a device that is not ours: which */
+    char *stock;                            /* the device without its netdevs; NULL: the call goes on as it came */
     GPtrArray *before[VIRT_FILTER_TARGETS]; /* virtHostdev: our metadata as it was read */
-    GArray *devices;                      /* virtHandle: what was stored had them when that was read */
+    GArray *devices;                        /* virtHandle: what was stored had them when that was read */
     bool written[VIRT_FILTER_TARGETS];
-    bool prepared;  /* attach: the broker was asked to set the VF, so it verifies at the end */
-    guint rewrites; /* attach: how often somebody else's define has taken the metadata away */
+    bool prepared;                          /* attach: the broker was asked to set the VF, so it verifies at the end */
+    guint rewrites;                         /* attach: how often somebody else's define has taken the metadata away */
     virtHandle source[VIRT_FILTER_TARGETS]; /* update of an <interface>: of the one that it means */
-    char *replacing;                          /* the same: the stored definition with it */
-    char *replaced;                           /* ... and as it was, once that is stored */
+    char *replacing;                        /* the same: the stored definition with it */
+    char *replaced;                         /* ... and as it was, once that is stored */
 
     const virtFilterStep *next;
     bool begun, failed;

@@ -69,7 +69,7 @@ gotActive(gpointer opaque, const virtRpcHeader *header, const GByteArray *messag
         virtFilterJobNext(job);
 }
 
-/* "Current" is reconciled once: a domain that stops meanwhile must not have half of it live and half in its config. */
+/* "Current" is resolved once: a domain that stops meanwhile must not have half of it live and half in its config. */
 void
 virtFilterStepResolve(virtFilterJob *job, virtFilterTarget target)
 {

@@ -1,4 +1,4 @@
-/* filter_priv.h: what the files of the filter share, all but filter_device.c
+/* filter_priv.h: what the files of the filter share that know nothing of held calls
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

@@ -22,7 +22,8 @@ typedef struct {
     gint index;        /* of the VF there; -1: the parent does not count */
     gpointer device;   /* the provider's own */
 
-    GPtrArray *wanted;  /* the kind's settings: what each gives is set, nothing else is touched */
+    GPtrArray *wanted;  /* the kind's settings: what each gives is set, nothing else is touched. In a restore, what was
+                         * there  before */
     GPtrArray *present; /* what the same numbers, and those of @candidates, say now. NULL: not read */
     GArray *candidates; /* guint: numbers, one of which is meant by the only one wanted, and nobody says which, so that
                          * the first is tried. NULL: it is certain */

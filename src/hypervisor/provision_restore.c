@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. A restore depends on nothing but records: it makes sure that each device is still the one its
- * record speaks of and that nobody has it by now, sets `before` of each record again, reads it stage, and only then
+ * record speaks of and that nobody has it by now, sets `before` of each record again, reads it back, and only then
  * removes the record. Providers take their turns in the reverse of the order in which they set. Many devices are
  * written together first; then each is gone through by itself, which writes what is still missing and says why it
  * cannot.

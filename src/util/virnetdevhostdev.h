@@ -1,4 +1,4 @@
-/* virnetdevhostdev.h: read, set and put back the netdevs of VFs
+/* virnetdevhostdev.h: read, set and restore the netdevs of VFs
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *     g_autoptr(GPtrArray) before = virtNetDevHostdevRead(host, vf, wanted, &error);

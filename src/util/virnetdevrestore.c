@@ -1,4 +1,4 @@
-/* virnetdevrestore.c: put the netdevs of one VF back
+/* virnetdevrestore.c: restore the netdevs of one VF
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation
@@ -36,12 +36,12 @@ typedef struct {
     guint64 foundGuid;              /* the port GUID before this restore wrote one */
     GError *problem;                /* why it cannot be read, or has no port */
     char *refusals[VIRT_NETDEV_ATTR_LAST]; /* the last sentence about each */
-} RestoreItem;
+} PortRestore;
 
 static void
 restoreItemFree(gpointer data)
 {
-    RestoreItem *item = data;
+    PortRestore *item = data;
 
     g_clear_error(&item->problem);
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++)
@@ -55,7 +55,7 @@ newItems(virtHost *host, const virtVF *vf, const GPtrArray *before)
     GPtrArray *items = g_ptr_array_new_with_free_func(restoreItemFree);
 
     for (guint i = 0; i < before->len; i++) {
-        RestoreItem *item = g_new0(RestoreItem, 1);
+        PortRestore *item = g_new0(PortRestore, 1);
 
         item->was = before->pdata[i];
         item->before = *item->was;
@@ -70,7 +70,7 @@ newItems(virtHost *host, const virtVF *vf, const GPtrArray *before)
 
 /* Where zero was written as the port GUID, has the subnet manager answered with one of its choice? */
 static bool
-isGuidChosen(RestoreItem *item)
+isGuidChosen(PortRestore *item)
 {
     if (!(item->acknowledged & VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID)))
         item->foundGuid = item->now.netdev.portGuid;
@@ -79,7 +79,7 @@ isGuidChosen(RestoreItem *item)
 
 /* Is the MAC address that is shown as good as what was there before? */
 static bool
-isMacDone(const RestoreItem *item)
+isMacDone(const PortRestore *item)
 {
     const guint8 *shown = item->now.shownMac;
     bool unknown = virtNetdevIsUnknown(item->was, VIRT_NETDEV_MAC);
@@ -98,7 +98,7 @@ isMacDone(const RestoreItem *item)
 
 /* Read the port and find what is left to do. A port that cannot be read may still be written: everything then. */
 static void
-checkItem(RestoreItem *item)
+checkItem(PortRestore *item)
 {
     if (!item->at.port)
         return;
@@ -121,7 +121,7 @@ checkItem(RestoreItem *item)
 
 /* The driver takes no MAC address away: it has another now. */
 static void
-standIn(RestoreItem *item, const virtNetdevQuirk *quirk)
+standIn(PortRestore *item, const virtNetdevQuirk *quirk)
 {
     char mac[18];
     bool there = item->readable && memcmp(item->now.shownMac, quirk->instead.mac, sizeof(item->now.shownMac)) == 0;
@@ -138,7 +138,7 @@ standIn(RestoreItem *item, const virtNetdevQuirk *quirk)
 
 /* Take a MAC address away of which it is not known whether it was set; or write the one that was shown then. */
 static int
-clearUnknown(RestoreItem *item, char **ret_reason)
+clearUnknown(PortRestore *item, char **ret_reason)
 {
     const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     int rc = virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
@@ -151,7 +151,7 @@ clearUnknown(RestoreItem *item, char **ret_reason)
 }
 
 static void
-restoreAttr(RestoreItem *item, virtNetdevAttr attr)
+restoreAttr(PortRestore *item, virtNetdevAttr attr)
 {
     g_autofree char *reason = NULL;
     const virtNetdevQuirk *quirk = NULL;
@@ -182,7 +182,7 @@ restoreAttr(RestoreItem *item, virtNetdevAttr attr)
 
 /* Write what is left to do: together, and what that leaves, one by one. */
 static void
-restoreItem(RestoreItem *item)
+restoreItem(PortRestore *item)
 {
     if (!item->at.port)
         return;
@@ -206,7 +206,7 @@ checkItems(const GPtrArray *items)
     guint left = 0;
 
     for (guint i = 0; i < items->len; i++) {
-        RestoreItem *item = items->pdata[i];
+        PortRestore *item = items->pdata[i];
 
         checkItem(item);
         left += (guint)__builtin_popcount(item->todo);
@@ -226,7 +226,7 @@ appendSentence(GString *text, const char *sentence)
 
 /* Everything about one netdev that is not as before. */
 static void
-appendFailures(GString *text, const RestoreItem *item)
+appendFailures(GString *text, const PortRestore *item)
 {
     if (item->problem)
         appendSentence(text, item->problem->message);

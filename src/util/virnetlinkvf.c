@@ -31,8 +31,8 @@
 #define RETRY_TOTAL 15000
 
 /* VFs in one request. It holds RTNL until the last of them is done, and every other change of the host's network waits:
- * with ice's two seconds a VF (above) 16 take half of the minute that virtNetlinkRequest() waits for an answer. From
- * here on a longer request would save next to nothing; and these fit into a page. */
+ * with the two seconds that ice takes for a VF, 16 take half of the minute that virtNetlinkRequest() waits for an
+ * answer. From here on a longer request would save next to nothing; and these fit into a page. */
 #define CHUNK 16
 
 typedef struct {
