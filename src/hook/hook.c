@@ -91,46 +91,44 @@ hasRecords(const char *path)
     return found;
 }
 
-/* Make room for more than @len bytes in @text, of which @room are there; false with errno. */
-static bool
-grow(char **text, size_t *room, size_t len)
+/* @text with twice the @room, and a byte for the NUL; NULL, with errno set and @text freed, where memory is out. */
+static char *
+grow(char *text, size_t *room)
 {
-    size_t wanted = READ_FIRST;
-    char *more;
+    char *more = realloc(text, 2 * *room + 1);
 
-    if (len < *room)
-        return true;
-    if (*room > 0)
-        wanted = 2 * *room;
-    if (!(more = realloc(*text, wanted + 1))) /* and the NUL behind it */
-        return false;
-    *text = more;
-    *room = wanted;
-    return true;
+    if (!more) {
+        free(text);
+        errno = ENOMEM;
+        return NULL;
+    }
+    *room *= 2;
+    return more;
 }
 
 /* Read standard input whole, or up to one byte more than libvirt may write. */
 static virtHookInput
 readInput(void)
 {
-    size_t room = 0, len = 0;
-    char *text = NULL;
+    size_t room = READ_FIRST, len = 0;
+    char *text = malloc(room + 1);
     ssize_t got = 1;
 
-    while (got != 0 && len <= VIRT_XML_WRITTEN_MAX) {
-        got = -1;
-        if (grow(&text, &room, len))
-            got = read(STDIN_FILENO, text + len, room - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
+    while (text && got != 0 && len <= VIRT_XML_WRITTEN_MAX) {
+        got = read(STDIN_FILENO, text + len, room - len);
+        if (got < 0 && errno != EINTR) {
             virtHookInput failed = {.problem = errno};
 
             free(text);
             return failed;
         }
-        len += (size_t)got;
+        if (got > 0)
+            len += (size_t)got;
+        if (len == room)
+            text = grow(text, &room);
     }
+    if (!text)
+        return (virtHookInput){.problem = ENOMEM};
     if (len > VIRT_XML_WRITTEN_MAX)
         len = VIRT_XML_WRITTEN_MAX + 1;
     text[len] = '\0';
