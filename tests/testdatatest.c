@@ -202,7 +202,7 @@ checkRoundTrip(const char *name, const Job *job)
 static bool
 isRefusal(const GError *error)
 {
-    return strstr(error->message, "have one source") || strstr(error->message, "lacks its <") ||
+    return strstr(error->message, "have the same source") || strstr(error->message, "lacks its <") ||
            strstr(error->message, "names no PCI device") || strstr(error->message, "not a number");
 }
 

@@ -166,7 +166,7 @@ onEnd(void *opaque, const xmlChar *name, const xmlChar *prefix, const xmlChar *u
 }
 
 static void
-onText(void *opaque, const xmlChar *text, int len)
+onCharacters(void *opaque, const xmlChar *text, int len)
 {
     Walk *walk = ((xmlParserCtxt *)opaque)->_private;
 
@@ -203,9 +203,9 @@ libxmlReads(Walk *walk, const char *text, gsize len)
     xmlCtxtUseOptions(libxml, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     libxml->sax->startElementNs = onStart;
     libxml->sax->endElementNs = onEnd;
-    libxml->sax->characters = onText;
-    libxml->sax->ignorableWhitespace = onText;
-    libxml->sax->cdataBlock = onText;
+    libxml->sax->characters = onCharacters;
+    libxml->sax->ignorableWhitespace = onCharacters;
+    libxml->sax->cdataBlock = onCharacters;
     libxml->sax->comment = NULL;
     libxml->sax->processingInstruction = NULL;
     libxml->sax->reference = NULL;

@@ -137,7 +137,10 @@ class World:
         """igb shows the address that the VF's driver has made up where none is set."""
         base = "%s%s/%s/net" % (self.root, PCI, vf.address)
         for name in os.listdir(base) if os.path.isdir(base) else []:
-            own = {f: open("%s/%s/%s" % (base, name, f)).read().strip() for f in ("dev_port", "address", "addr_assign_type")}
+            try:
+                own = {f: open("%s/%s/%s" % (base, name, f)).read().strip() for f in ("dev_port", "address", "addr_assign_type")}
+            except OSError:  # it goes away just now, with its driver
+                continue
             if own == {"dev_port": str(port - 1), "address": setting["mac"], "addr_assign_type": "1"}:
                 setting["mac"] = NONE
         return setting
