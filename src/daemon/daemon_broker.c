@@ -140,7 +140,7 @@ answerHold(const Hold *hold)
     if (wasUnset(hold))
         plain = g_error_new_literal(
             VIRT_ERROR, VIRT_ERROR_REFUSED,
-            "the netdevs of the domain's VFs were not set when it started, because libvirt did not run virt-hostdev-hook, so the domain is being stopped. Run virt-hostdev host-validate to find out why; the log of virthostdevd names the VF");
+            "the domain's host devices were not set when it started, because libvirt did not run virt-hostdev-hook, so the domain is being stopped. Run virt-hostdev host-validate to find out why; the log of virthostdevd names them");
     else if (error && (hold->request.verb == VIRT_BROKER_BEGIN || hold->request.verb == VIRT_BROKER_VERIFY))
         plain = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST,
                             "Cannot work on domain %s now; see the log of virthostdevd. Try again", hold->uuid);

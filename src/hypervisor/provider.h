@@ -19,7 +19,8 @@ typedef struct {
     guint kind; /* row of virtSettingKinds and virtProviders */
     virtHandle handle;
     virtHandle parent; /* whose lock serialises changes: the PF */
-    gint index;        /* of the VF there; -1: the parent does not count */
+    gint index;        /* of the VF there. Those between two that are in their places are in theirs, as SR-IOV's VF
+                        * stride has it. -1: the parent does not count */
     gpointer device;   /* the provider's own */
 
     GPtrArray *wanted;  /* the kind's settings: what each gives is set, nothing else is touched. In a restore, what was

@@ -87,8 +87,8 @@ haveOneParent(const GPtrArray *steps, guint i, guint other)
     return virtHandleEqual(&placeOf(steps, i)->parent, &placeOf(steps, other)->parent);
 }
 
-/* Is step @i of @sorted still in its place? An address grows with the index by the same amount from VF to VF (SR-IOV's
- * VF stride), so where the first and the last of a PF are in their places, those between are. */
+/* Is step @i of @sorted still in its place? Where the first and the last that a parent counts are, those between are.
+ */
 static bool
 isInPlace(virtHost *host, const GPtrArray *sorted, guint i, GError **error)
 {

@@ -66,7 +66,7 @@ virtProvisionVerify(virtHost *host, const virtOwner *owner, const virtHostdev *h
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-        "The netdevs of %s %s were not set when the domain started: libvirt did not run virt-hostdev-hook. Run virt-hostdev host-validate to find out why; reload libvirt's daemon if the hook was installed after it had started",
+        "%s %s was not set when the domain started: libvirt did not run virt-hostdev-hook. Run virt-hostdev host-validate to find out why; reload libvirt's daemon if the hook was installed after it had started",
         virtHandleGetNoun(&hostdev->handle), hostdev->handle.name);
     return false;
 }

@@ -60,7 +60,7 @@ ok "a domain of ours is defined" virsh -q define <(domain vm "$(hostdev "$vf" "$
 mv "$hook" /run/hook
 not_ok "it does not start" "were not set when it started.*host-validate" virsh -q start vm --paused
 ok "it does not run" waitfor 10 no_guests
-ok "it was logged" grep -q "error: Domain .*netdevs of VF $vf were not set.*It was stopped" "$HOSTDEVD_LOG"
+ok "it was logged" grep -q "error: Domain .*VF $vf was not set.*It was stopped" "$HOSTDEVD_LOG"
 is "it was counted" "$(virt-hostdev --json status | jq '.counters.unprovisioned')" 1
 ok "it is started at libvirt" stock_virsh -q start vm --paused
 ok "and is ended all the same" waitfor 10 no_guests
