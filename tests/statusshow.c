@@ -1,7 +1,8 @@
-/* statusshow.c: virt-hostdev status on a made-up host, for status.py to read
+/* statusshow.c: virt-hostdev status and the picture of list on a made-up host, for status.py and picture.py to read
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *   statusshow [--json]
+ *   statusshow --dot VFS       of each of two PFs
  *
  * VF 0 of 0000:01:00.0 is a domain's, as it was set; VF 1 is owner "me"'s, and somebody else has changed two settings
  * of it; VF 2, another domain's, cannot be read; VF 3's domain has gone.
@@ -14,9 +15,11 @@
 #include <unistd.h>
 
 #define PF "0000:01:00.0"
+#define PF2 "0000:41:00.0"
 
 const virtCommand virtCommands[] = {
     {"status", "", "show who has which VF", virtCmdStatus},
+    {"list", "", "show the PFs", virtCmdList},
     {NULL},
 };
 
@@ -63,11 +66,15 @@ main(int argc, char **argv)
 {
     g_autoptr(fakeHost) fake = fakeHostNew();
     g_autoptr(GError) error = NULL;
-    virtTool tool = {.host = fake->host, .root = fake->host->root, .json = argc > 1};
-    char *command[] = {(char *)"status", NULL};
+    virtTool tool = {.host = fake->host, .root = fake->host->root, .json = argc == 2};
+    char *status[] = {(char *)"status", NULL};
+    char *list[] = {(char *)"list", (char *)"--dot", NULL};
+    guint vfs = 4;
 
     g_log_set_writer_func(drop, NULL, NULL);
-    fakeHostAddPF(fake, PF, 2, 4, "dual");
+    if (argc > 2)
+        vfs = (guint)g_ascii_strtoull(argv[2], NULL, 10);
+    fakeHostAddPF(fake, PF, 2, vfs, "dual");
     give(fake, 0, "vm \"one\" \\\t", "11111111-2222-3333-4444-555555555555", (guint64)getpid());
     give(fake, 1, "me", NULL, 0);
     give(fake, 2, "vm2", "21111111-2222-3333-4444-555555555555", (guint64)getpid());
@@ -76,7 +83,13 @@ main(int argc, char **argv)
     fakeHostVF(fake, PF, 1, 1)->spoofchk = 1;
     fakeHostVF(fake, PF, 1, 2)->hidden = true;
     fakeHostVF(fake, PF, 1, 3)->vlan = 99;
-    g_assert_true(virtCmdStatus(&tool, 1, command, &error));
+    if (argc > 2) {
+        fakeHostAddPF(fake, PF2, 1, vfs, "single");
+        fakeHostBindVFIO(fake, fakeHostVFAddress(fake, PF2, 1));
+        g_assert_true(virtCmdList(&tool, 2, list, &error));
+    } else {
+        g_assert_true(virtCmdStatus(&tool, 1, status, &error));
+    }
     g_free(tool.file);
     return 0;
 }

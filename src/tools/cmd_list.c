@@ -1,23 +1,11 @@
 /* cmd_list.c: virt-hostdev list: the host's PFs, their ports, and the VFs behind each port
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "tools/tool.h"
+#include "tools/cmd_list.h"
 
 #include <string.h>
 
 #include "util/virnetdevhostdev.h"
-
-/* One place in the tree: a PF (port and vf NULL), one of its ports (vf NULL), or a VF at that port. */
-typedef struct {
-    char pf[VIRT_PCI_ADDRESS_LEN];
-    const virtPort *port;
-    const virtVF *vf;
-    const virtNetdev *netdev; /* of vf at port; NULL: could not be read */
-    const char *driver;
-    const char *owner;
-} ListPlace;
-
-typedef void (*Visit)(const ListPlace *place, void *opaque);
 
 static char *
 ownerOf(virtHost *host, const virtPCIAddress *address)
@@ -34,7 +22,8 @@ ownerOf(virtHost *host, const virtPCIAddress *address)
 
 /* False with @error: it could not be read, but may have been shown all the same. */
 static bool
-visitVF(virtHost *host, ListPlace place, const virtPCIAddress *address, Visit visit, void *opaque, GError **error)
+visitVF(virtHost *host, virtListPlace place, const virtPCIAddress *address, virtListFunc func, void *opaque,
+        GError **error)
 {
     g_autoptr(virtVF) vf = virtVFLookup(host, address, error);
     g_autofree char *driver = virtPCIGetDriver(host, address);
@@ -53,13 +42,13 @@ visitVF(virtHost *host, ListPlace place, const virtPCIAddress *address, Visit vi
         place.netdev = present->pdata[0];
     place.driver = driver;
     place.owner = owner;
-    visit(&place, opaque);
+    func(&place, opaque);
     return present != NULL;
 }
 
 /* All VFs of a port. A list that is too long for the kernel lacks hundreds of them, which take one warning. */
 static void
-visitVFs(virtHost *host, ListPlace place, const GPtrArray *vfs, Visit visit, void *opaque)
+visitVFs(virtHost *host, virtListPlace place, const GPtrArray *vfs, virtListFunc func, void *opaque)
 {
     g_autoptr(GError) first = NULL;
     guint unread = 0;
@@ -67,7 +56,7 @@ visitVFs(virtHost *host, ListPlace place, const GPtrArray *vfs, Visit visit, voi
     for (guint n = 0; n < vfs->len; n++) {
         g_autoptr(GError) error = NULL;
 
-        if (visitVF(host, place, vfs->pdata[n], visit, opaque, &error))
+        if (visitVF(host, place, vfs->pdata[n], func, opaque, &error))
             continue;
         unread++;
         if (!first)
@@ -81,31 +70,31 @@ visitVFs(virtHost *host, ListPlace place, const GPtrArray *vfs, Visit visit, voi
 }
 
 static void
-visitPF(virtHost *host, const virtPCIAddress *address, Visit visit, void *opaque)
+visitPF(virtHost *host, const virtPCIAddress *address, virtListFunc func, void *opaque)
 {
     g_autofree char *driver = virtPCIGetDriver(host, address);
     g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, NULL);
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
-    ListPlace place = {.driver = driver};
+    virtListPlace place = {.driver = driver};
 
     virtPCIAddressFormat(address, place.pf);
-    visit(&place, opaque);
+    func(&place, opaque);
     for (guint i = 0; ports && i < ports->len; i++) {
         place.port = ports->pdata[i];
         place.driver = NULL;
-        visit(&place, opaque);
-        visitVFs(host, place, vfs, visit, opaque);
+        func(&place, opaque);
+        visitVFs(host, place, vfs, func, opaque);
     }
 }
 
-static void
-visitHost(virtHost *host, Visit visit, void *opaque)
+void
+virtListVisit(virtHost *host, virtListFunc func, void *opaque)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
 
     for (guint i = 0; pfs && i < pfs->len; i++)
-        visitPF(host, pfs->pdata[i], visit, opaque);
+        visitPF(host, pfs->pdata[i], func, opaque);
 }
 
 /* Settings that were left over and cannot go back yet, because somebody else has the VF. */
@@ -143,7 +132,7 @@ typedef struct {
 } Tree;
 
 static void
-addToTree(const ListPlace *place, void *opaque)
+addToTree(const virtListPlace *place, void *opaque)
 {
     Tree *tree = opaque;
     const char *cells[COLUMNS] = {place->pf, NULL, place->driver};
@@ -189,7 +178,7 @@ printTree(virtTool *tool)
     }
     columns[COLUMNS - 1] = "OWNER";
     tree.table = virtToolTable(tool, "pfs", columns);
-    visitHost(tool->host, addToTree, &tree);
+    virtListVisit(tool->host, addToTree, &tree);
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST && !tool->json; attr++) {
         if (!tree.used[attr])
             scols_column_set_flags(scols_table_get_column(tree.table, FIRST_ATTR + attr), SCOLS_FL_HIDDEN);
@@ -197,54 +186,16 @@ printTree(virtTool *tool)
     virtToolPrintTable(tree.table);
 }
 
-/* ---- as a picture ---- */
-
-static char *
-formatAttr(const ListPlace *place, virtNetdevAttr attr)
-{
-    if (!place->netdev)
-        return g_strdup("?");
-    return virtNetdevAttrs[attr].format(place->netdev);
-}
-
-static const char *
-driverOf(const ListPlace *place)
-{
-    if (!place->driver)
-        return "no driver";
-    return place->driver;
-}
-
+/* A host without PFs is no mistake, but whoever looks for his card wants to hear it. */
 static void
-drawVF(const ListPlace *place)
+warnNoPF(virtHost *host)
 {
-    g_autofree char *mac = formatAttr(place, VIRT_NETDEV_MAC);
-    g_autofree char *vlan = formatAttr(place, VIRT_NETDEV_VLAN);
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
 
-    printf("  \"%s\" [shape=box, label=\"VF %u\\n%s\\n%s\"];\n", place->vf->name, place->vf->index, place->vf->name,
-           driverOf(place));
-    printf("  \"%s port %u\" -> \"%s\" [label=\"%s\\nVLAN %s\"];\n", place->pf, place->port->port, place->vf->name, mac,
-           vlan);
-    if (place->owner) {
-        g_autofree char *owner = g_strescape(place->owner, NULL);
-
-        printf("  \"owner %s\" [shape=ellipse, label=\"%s\"];\n  \"%s\" -> \"owner %s\";\n", owner, owner,
-               place->vf->name, owner);
-    }
-}
-
-static void
-draw(const ListPlace *place, void *opaque)
-{
-    (void)opaque;
-    if (place->vf)
-        drawVF(place);
-    else if (place->port)
-        printf("  \"%s port %u\" [label=\"port %u\\n%s %s\"];\n  \"%s\" -> \"%s port %u\";\n", place->pf,
-               place->port->port, place->port->port, place->port->ifname, linkState(place->port), place->pf, place->pf,
-               place->port->port);
-    else
-        printf("  \"%s\" [shape=box3d, label=\"PF %s\\n%s\"];\n", place->pf, place->pf, driverOf(place));
+    if (!pfs || pfs->len == 0)
+        virtHostWarn(
+            host,
+            "No PCI device of this host offers SR-IOV, so there is no PF to list. Where there should be one, enable SR-IOV and the IOMMU in the firmware's setup");
 }
 
 bool
@@ -259,12 +210,11 @@ virtCmdList(virtTool *tool, int argc, char **argv, GError **error)
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, 0, error))
         return false;
     warnWaiting(tool->host);
-    if (!dot) {
+    if (dot)
+        virtListDraw(tool->host);
+    else
         printTree(tool);
-        return true;
-    }
-    printf("digraph host {\n  rankdir=LR;\n  node [fontsize=10];\n  edge [fontsize=9];\n");
-    visitHost(tool->host, draw, NULL);
-    printf("}\n");
+    if (!dot && !tool->json)
+        warnNoPF(tool->host);
     return true;
 }

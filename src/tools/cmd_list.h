@@ -1,0 +1,25 @@
+/* cmd_list.h: what virt-hostdev list shows, as a tree or as a picture
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "tools/tool.h"
+#include "util/virpci.h"
+
+/* One place in the tree: a PF (port and vf NULL), one of its ports (vf NULL), or a VF at that port. */
+typedef struct {
+    char pf[VIRT_PCI_ADDRESS_LEN];
+    const virtPort *port;
+    const virtVF *vf;
+    const virtNetdev *netdev; /* of vf at port; NULL: could not be read */
+    const char *driver;
+    const char *owner;
+} virtListPlace;
+
+typedef void (*virtListFunc)(const virtListPlace *place, void *opaque);
+
+/* A PF, then each of its ports, with all VFs of the PF after it, by index. */
+void virtListVisit(virtHost *host, virtListFunc func, void *opaque);
+
+/* cmd_list_picture.c */
+void virtListDraw(virtHost *host);
