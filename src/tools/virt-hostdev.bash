@@ -1,6 +1,16 @@
 # bash completion for virt-hostdev                                        -*- shell-script -*-
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+# What virt-hostdev status says of everything with a record: "0000:06:02.0|me|by hand", a line each.
+_virt_hostdev_records()
+{
+    virt-hostdev status --json 2> /dev/null | awk -F '": "' '
+        { sub(/",?$/, "") }
+        $1 ~ /"device$/ { device = $2 }
+        $1 ~ /"owner$/ { owner = $2 }
+        $1 ~ /"state$/ && $2 != "" { print device "|" owner "|" $2 }'
+}
+
 # Commands and options are read from --help, so that this file does not have to follow them.
 _virt_hostdev()
 {
@@ -25,7 +35,8 @@ _virt_hostdev()
     else
         case $command in
             dumpxml | unmanage) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
-            recover) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev status --json 2> /dev/null | sed -n 's/.*"device":"\([^"]*\)".*/\1/p' | sort -u)" -- "$cur") ;;
+            recover) mapfile -t COMPREPLY < <(compgen -W "$(_virt_hostdev_records | cut -d "|" -f 1)" -- "$cur") ;;
+            release) mapfile -t COMPREPLY < <(compgen -W "$(_virt_hostdev_records | sed -n 's/^[^|]*|\(.*\)|by hand$/\1/p')" -- "$cur") ;;
             *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         esac
     fi
