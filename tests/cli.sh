@@ -40,7 +40,8 @@ same() {
   fi
 }
 
-expect "no command" 2 'a command is missing' '^$'
+expect "no command" 0 '^$' '^next +libvirt 9.0 or newer.* Run: systemctl start' --root "$work" -c qemu+unix:///system?socket=/nowhere
+expect "the same in JSON" 0 '^$' '"host": "VFs",' --root "$work" -c qemu+unix:///system?socket=/nowhere --json
 expect "an unknown command" 2 "unknown command 'fly'" '^$' fly
 expect "an unknown option" 2 'Unknown option --fly' '^$' list --fly
 expect "too few arguments" 2 'usage: virt-hostdev convert' '^$' convert --to=stock

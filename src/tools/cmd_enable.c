@@ -40,6 +40,14 @@ dropInPath(virtTool *tool, const char *unit)
     return virtHostPath(tool->host, UNIT_DIR "/%s.d/" DROP_IN, unit);
 }
 
+bool
+virtToolIsInFront(virtTool *tool)
+{
+    g_autofree char *path = dropInPath(tool, "virthostdevd.socket");
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 /* A drop-in that this run has written, and what it takes to undo that. */
 typedef struct {
     char *path;

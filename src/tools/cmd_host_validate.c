@@ -35,7 +35,7 @@ checkLibvirt(virtTool *tool, bool *ret_unsure)
     unsigned long version = 0;
 
     if (!conn)
-        return g_strdup(error->message);
+        return g_strdup_printf("%s. Run: systemctl start libvirtd.socket", error->message);
     if (g_strcmp0(virConnectGetType(conn), "QEMU") != 0)
         return g_strdup_printf("the connection is to %s. Only the QEMU driver calls the hook", virConnectGetType(conn));
     if (virConnectGetLibVersion(conn, &version) < 0 || version < 9000000)
@@ -153,6 +153,19 @@ static const struct {
     {"PF ports that are up", checkPorts, false},
     {"leftovers of domains that are gone", checkRecords, false},
 };
+
+char *
+virtHostValidateFirst(virtTool *tool)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(checks); i++) {
+        bool unsure = false;
+        g_autofree char *wrong = NULL;
+
+        if (checks[i].must && (wrong = checks[i].check(tool, &unsure)) && !unsure)
+            return g_strdup_printf("%s: %s", checks[i].what, wrong);
+    }
+    return NULL;
+}
 
 /* --- what the drivers can do --- */
 

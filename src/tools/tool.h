@@ -41,12 +41,19 @@ bool virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdList(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdOverview(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdUnmanage(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
+
+/* The first of host-validate's checks that fails and must not: what is wrong and what to do, for g_free(). NULL: none
+ */
+char *virtHostValidateFirst(virtTool *tool);
+/* Whether virt-hostdev enable has put virthostdevd in front of libvirt's sockets. */
+bool virtToolIsInFront(virtTool *tool);
 
 const virtCommand *virtToolFindCommand(const char *name);
 bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,

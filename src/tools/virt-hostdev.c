@@ -9,6 +9,7 @@
 #include "config.h"
 
 const virtCommand virtCommands[] = {
+    {"overview", "", "show how this host stands, and what to do next", virtCmdOverview},
     {"validate", "FILE...", "check documents with <netdev> elements", virtCmdValidate},
     {"convert", "--to=stock|netdev|interface FILE", "rewrite a document for stock libvirt, or for people",
      virtCmdConvert},
@@ -33,7 +34,7 @@ const virtCommand virtCommands[] = {
 static void
 printHelp(void)
 {
-    printf("Usage: virt-hostdev [OPTION...] COMMAND [ARG...]\n\n"
+    printf("Usage: virt-hostdev [OPTION...] [COMMAND [ARG...]]\n\n"
            "Host devices that arrive in a guest correctly provisioned.\n\nOptions:\n"
            "  -c, --connect=URI     libvirt's connection URI\n"
            "      --root=DIR        file system root for sysfs and state\n"
@@ -82,8 +83,6 @@ parseGlobal(virtTool *tool, int *argc, char ***argv, GError **error)
         printHelp();
     else if (version)
         printf("virt-hostdev %s\n", PACKAGE_VERSION);
-    else if (*argc < 2)
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "a command is missing (see virt-hostdev --help)");
     else
         return true;
     return false;
@@ -122,6 +121,7 @@ main(int argc, char **argv)
     virtTool tool = {0};
     g_autoptr(GError) error = NULL;
     const virtCommand *command;
+    char *overview[] = {(char *)"overview", NULL};
     int code = 0;
 
     setlocale(LC_ALL, "");
@@ -129,8 +129,12 @@ main(int argc, char **argv)
     g_set_prgname("virt-hostdev");
     tool.host = virtHostNew("");
     tool.host->warn = warnUser;
-    if (parseGlobal(&tool, &argc, &argv, &error) && (command = findCommand(argv[1], &error)))
-        command->run(&tool, argc - 1, argv + 1, &error);
+    if (parseGlobal(&tool, &argc, &argv, &error)) {
+        if (argc < 2)
+            virtCmdOverview(&tool, 1, overview, &error);
+        else if ((command = findCommand(argv[1], &error)))
+            command->run(&tool, argc - 1, argv + 1, &error);
+    }
     if (error)
         code = report(&tool, error);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
