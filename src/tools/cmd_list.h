@@ -18,7 +18,7 @@ typedef struct {
 
 typedef void (*virtListFunc)(const virtListPlace *place, void *opaque);
 
-/* A PF, then each of its ports, with all VFs of the PF after it, by index. */
+/* cmd_list_visit.c. A PF, then each of its ports, with all VFs of the PF after it, by index. */
 void virtListVisit(virtHost *host, virtListFunc func, void *opaque);
 
 /* cmd_list_picture.c */

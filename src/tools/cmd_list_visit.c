@@ -1,0 +1,96 @@
+/* cmd_list_visit.c: virt-hostdev list: PF after PF, port after port, VF after VF
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/cmd_list.h"
+
+#include "util/virnetdevhostdev.h"
+
+static char *
+ownerOf(virtHost *host, const virtPCIAddress *address)
+{
+    g_autoptr(virtRecord) record = NULL;
+    virtHandle handle;
+
+    virtHandleSetPCI(&handle, address);
+    record = virtProvisionRecordLoad(host, &handle, NULL);
+    if (!record)
+        return NULL;
+    return g_strdup(record->owner.name);
+}
+
+/* False with @error: it could not be read, but may have been shown all the same. */
+static bool
+visitVF(virtHost *host, virtListPlace place, const virtPCIAddress *address, virtListFunc func, void *opaque,
+        GError **error)
+{
+    g_autoptr(virtVF) vf = virtVFLookup(host, address, error);
+    g_autofree char *driver = virtPCIGetDriver(host, address);
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) present = NULL;
+    g_autofree char *owner = NULL;
+    virtNetdev which = {.port = place.port->port};
+
+    g_ptr_array_add(one, &which);
+    if (!vf)
+        return false;
+    present = virtNetDevHostdevRead(host, vf, one, error);
+    owner = ownerOf(host, address);
+    place.vf = vf;
+    if (present)
+        place.netdev = present->pdata[0];
+    place.driver = driver;
+    place.owner = owner;
+    func(&place, opaque);
+    return present != NULL;
+}
+
+/* All VFs of a port. A list that is too long for the kernel lacks hundreds of them, which take one warning. */
+static void
+visitVFs(virtHost *host, virtListPlace place, const GPtrArray *vfs, virtListFunc func, void *opaque)
+{
+    g_autoptr(GError) first = NULL;
+    guint unread = 0;
+
+    for (guint n = 0; n < vfs->len; n++) {
+        g_autoptr(GError) error = NULL;
+
+        if (visitVF(host, place, vfs->pdata[n], func, opaque, &error))
+            continue;
+        unread++;
+        if (!first)
+            first = g_steal_pointer(&error);
+    }
+    if (unread > 1)
+        virtHostWarn(host, "%s (%u more of the %u VFs of %s could not be read)", first->message, unread - 1, vfs->len,
+                     place.port->ifname);
+    else if (unread == 1)
+        virtHostWarn(host, "%s", first->message);
+}
+
+static void
+visitPF(virtHost *host, const virtPCIAddress *address, virtListFunc func, void *opaque)
+{
+    g_autofree char *driver = virtPCIGetDriver(host, address);
+    g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, NULL);
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
+    virtListPlace place = {.driver = driver};
+
+    virtPCIAddressFormat(address, place.pf);
+    func(&place, opaque);
+    for (guint i = 0; ports && i < ports->len; i++) {
+        place.port = ports->pdata[i];
+        place.driver = NULL;
+        func(&place, opaque);
+        visitVFs(host, place, vfs, func, opaque);
+    }
+}
+
+void
+virtListVisit(virtHost *host, virtListFunc func, void *opaque)
+{
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
+
+    for (guint i = 0; pfs && i < pfs->len; i++)
+        visitPF(host, pfs->pdata[i], func, opaque);
+}
