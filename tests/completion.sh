@@ -8,7 +8,11 @@ tool=$2 show=$3 n=0 bad=0
 
 # The records are those of a made-up host.
 virt-hostdev() {
-  if [ "$1" = status ]; then "$show" --json; else "$tool" "$@"; fi
+  case $1 in
+    status) "$show" --json ;;
+    list) printf '"name": "%s",\n' 0000:01:00.0 eth0 0000:01:10.0 ;;
+    *) "$tool" "$@" ;;
+  esac
 }
 virsh() { echo vm1 vm2; }
 
@@ -32,6 +36,7 @@ offers "options before them" "--root" --r
 offers "options of a command" "--dot" list --d
 offers "forms" "stock" convert --to=s
 offers "domains" "vm1 vm2" dumpxml vm
+offers "PFs and VFs" "0000:01:00.0 0000:01:10.0" new 0000
 offers "VFs with a record" "0000:01:10.0 0000:01:10.2 0000:01:10.4 0000:01:10.6" recover ""
 offers "whose VFs apply has set" "me" release ""
 offers "files" "$0" plan "$0"

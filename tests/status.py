@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""status.py STATUSSHOW OPERATIONS.rst: virt-hostdev status as people and as programs see it, in TAP.
+"""status.py STATUSSHOW OPERATIONS.rst VIRT-HOSTDEV: virt-hostdev status as people and as programs see it, in TAP.
 
 The keys of the JSON form are those that the documentation promises.
 
@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-show, page = sys.argv[1:]
+show, page, tool = sys.argv[1:]
 COUNTERS = ["changes", "retries", "refusals", "rollbacks", "restored", "drifts", "enforced", "unprovisioned"]
 count = bad = 0
 
@@ -60,5 +60,14 @@ lines = run().splitlines()
 check("people have less to read", lines[0].split(), ["DEVICE", "OWNER", "STATE", "PHASE", "PORT", "SETTING", "SET", "NOW", "DRIFT"])
 check("and see the drift", [line.split()[-5:] for line in lines if line.endswith("yes")],
       [["1", "spoofcheck", "no", "yes", "yes"], ["2", "vlan", "42", "99", "yes"]])
+
+device = run("new", "0000:01:10.6")
+macs = re.findall(r"<netdev port='(\d)'>\n    <mac address='(52:54:00:..:..:..)'/>\n  </netdev>", device)
+check("new: a netdev for each port", [port for port, _ in macs], ["1", "2"])
+check("with a MAC address of its own", len({mac for _, mac in macs}), 2)
+check("a document", subprocess.run([tool, "convert", "--to=netdev", "-"], input=device, capture_output=True, text=True, check=False).stdout, device)
+warned = subprocess.run([show, "new", "0000:01:10.0"], capture_output=True, text=True, check=True)
+check("of a VF in use too", warned.stdout.count("<netdev"), 2)
+
 print(f"1..{count}")
 sys.exit(bad != 0)

@@ -1,7 +1,8 @@
-/* statusshow.c: virt-hostdev status and the picture of list on a made-up host, for status.py and picture.py to read
+/* statusshow.c: status, new and list --dot of virt-hostdev on a made-up host, for status.py and picture.py to read
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *   statusshow [--json]
+ *   statusshow new ADDRESS
  *   statusshow --dot VFS       of each of two PFs
  *
  * VF 0 of 0000:01:00.0 is a domain's, as it was set; VF 1 is owner "me"'s, and somebody else has changed two settings
@@ -20,6 +21,7 @@
 const virtCommand virtCommands[] = {
     {"status", "", "show who has which VF", virtCmdStatus},
     {"list", "", "show the PFs", virtCmdList},
+    {"new", "ADDRESS", "write a <hostdev>", virtCmdNew},
     {NULL},
 };
 
@@ -70,9 +72,10 @@ main(int argc, char **argv)
     char *status[] = {(char *)"status", NULL};
     char *list[] = {(char *)"list", (char *)"--dot", NULL};
     guint vfs = 4;
+    bool isNew = argc > 2 && g_str_equal(argv[1], "new");
 
     g_log_set_writer_func(drop, NULL, NULL);
-    if (argc > 2)
+    if (argc > 2 && !isNew)
         vfs = (guint)g_ascii_strtoull(argv[2], NULL, 10);
     fakeHostAddPF(fake, PF, 2, vfs, "dual");
     give(fake, 0, "vm \"one\" \\\t", "11111111-2222-3333-4444-555555555555", (guint64)getpid());
@@ -83,7 +86,9 @@ main(int argc, char **argv)
     fakeHostVF(fake, PF, 1, 1)->spoofchk = 1;
     fakeHostVF(fake, PF, 1, 2)->hidden = true;
     fakeHostVF(fake, PF, 1, 3)->vlan = 99;
-    if (argc > 2) {
+    if (isNew) {
+        g_assert_true(virtCmdNew(&tool, 2, argv + 1, &error));
+    } else if (argc > 2) {
         fakeHostAddPF(fake, PF2, 1, vfs, "single");
         fakeHostBindVFIO(fake, fakeHostVFAddress(fake, PF2, 1));
         g_assert_true(virtCmdList(&tool, 2, list, &error));

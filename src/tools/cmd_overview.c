@@ -10,6 +10,7 @@ typedef struct {
     guint given; /* have a record */
     guint held;  /* are with vfio-pci without one */
     char firstPF[VIRT_PCI_ADDRESS_LEN];
+    char firstFree[VIRT_PCI_ADDRESS_LEN]; /* a VF; "": there is none */
 } Counts;
 
 static void
@@ -26,6 +27,8 @@ countVF(virtHost *host, const virtPCIAddress *address, Counts *counts)
         counts->given++;
     else if (g_strcmp0(driver, "vfio-pci") == 0)
         counts->held++;
+    else if (!counts->firstFree[0])
+        virtPCIAddressFormat(address, counts->firstFree);
 }
 
 static Counts
@@ -91,10 +94,11 @@ nextStep(const Counts *counts, const char *wrong, bool isInFront)
     if (counts->vfs == 0)
         return g_strdup_printf("create VFs: echo 2 > /sys/bus/pci/devices/%s/sriov_numvfs", counts->firstPF);
     if (!isInFront)
-        return g_strdup(
-            "let every client of libvirt use <netdev>: virt-hostdev enable. Without that: virt-hostdev define FILE");
-    if (counts->given == 0)
-        return g_strdup("add a <hostdev> with <netdev> to a domain: virsh edit DOMAIN");
+        return g_strdup("let every client of libvirt use <netdev>: virt-hostdev enable");
+    if (counts->given == 0 && counts->firstFree[0])
+        return g_strdup_printf(
+            "give a domain a VF: virt-hostdev new %s > vf.xml; virsh attach-device DOMAIN vf.xml --config",
+            counts->firstFree);
     return g_strdup("virt-hostdev status shows what guests have");
 }
 

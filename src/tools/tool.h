@@ -41,6 +41,7 @@ bool virtCmdDumpxml(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdList(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdNew(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdOverview(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error);

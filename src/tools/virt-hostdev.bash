@@ -35,6 +35,7 @@ _virt_hostdev()
     else
         case $command in
             dumpxml | unmanage) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
+            new) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev list --json 2> /dev/null | sed -n 's/.*"name": "\([0-9a-f]\{4,\}:.*\)".*/\1/p' | sort -u)" -- "$cur") ;;
             recover) mapfile -t COMPREPLY < <(compgen -W "$(_virt_hostdev_records | cut -d "|" -f 1)" -- "$cur") ;;
             release) mapfile -t COMPREPLY < <(compgen -W "$(_virt_hostdev_records | sed -n 's/^[^|]*|\(.*\)|by hand$/\1/p')" -- "$cur") ;;
             *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

@@ -17,6 +17,7 @@ const virtCommand virtCommands[] = {
     {"create", "FILE", "start a transient domain", virtCmdCreate},
     {"dumpxml", "DOMAIN", "show a domain's XML with its <netdev> elements", virtCmdDumpxml},
     {"list", "", "show the host's PFs, their ports and VFs", virtCmdList},
+    {"new", "ADDRESS", "write a <hostdev> for a VF, with a MAC address for each port", virtCmdNew},
     {"plan", "FILE", "show what a start would change, without changing anything", virtCmdPlan},
     {"apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply},
     {"release", "NAME", "restore the VFs that apply has set", virtCmdRelease},
