@@ -11,35 +11,46 @@ _virt_hostdev_records()
         $1 ~ /"state$/ && $2 != "" { print device "|" owner "|" $2 }'
 }
 
-# Commands and options are read from --help, so that this file does not have to follow them.
+_virt_hostdev_addresses()
+{
+    virt-hostdev list --json 2> /dev/null | sed -n 's/.*"name": "\([0-9a-f]\{4,\}:.*\)".*/\1/p' | sort -u
+}
+
+# Commands and options are read from --help, so that this file does not have to follow them. Words end at white space
+# here; readline has them end at = and : too, and replaces only what stands behind the last of these.
 _virt_hostdev()
 {
-    local cur=${COMP_WORDS[COMP_CWORD]} command='' word i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        word=${COMP_WORDS[i]}
-        case $word in
+    local line=${COMP_LINE:0:COMP_POINT} words cur command='' offered i
+    read -ra words <<< "$line"
+    [[ $line != *[[:space:]] ]] || words+=('')
+    cur=${words[-1]}
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        case ${words[i]} in
             -c | --connect | --root) i=$((i + 1)) ;;
             -*) ;;
-            *) command=$word; break ;;
+            *) command=${words[i]}; break ;;
         esac
     done
     if [[ -z $command ]]; then
-        word=$(virt-hostdev --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
-        mapfile -t COMPREPLY < <(compgen -W "$word --connect --root --json --help --version" -- "$cur")
-    elif [[ "${COMP_WORDS[*]:COMP_CWORD-2:2} $cur" =~ (^|\ )--to(\ =)?\ ?=?([a-z]*)$ ]]; then
-        # "--to=st" comes as one word or, where = breaks words, as three.
-        mapfile -t COMPREPLY < <(compgen -W "stock netdev interface" -- "${BASH_REMATCH[3]}")
+        offered=$(virt-hostdev --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+        offered+=" --connect --root --json --help --version"
+    elif [[ $cur == --to=* ]]; then
+        offered="--to=stock --to=netdev --to=interface"
+    elif [[ ${words[-2]} == --to ]]; then
+        offered="stock netdev interface"
     elif [[ $cur == -* ]]; then
-        word=$(virt-hostdev "$command" --help | grep -o -- '--[a-z-]*')
-        mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
+        offered=$(virt-hostdev "$command" --help | grep -o -- '--[a-z-]*')
     else
         case $command in
-            dumpxml | unmanage) mapfile -t COMPREPLY < <(compgen -W "$(virsh -q list --all --name 2> /dev/null)" -- "$cur") ;;
-            new) mapfile -t COMPREPLY < <(compgen -W "$(virt-hostdev list --json 2> /dev/null | sed -n 's/.*"name": "\([0-9a-f]\{4,\}:.*\)".*/\1/p' | sort -u)" -- "$cur") ;;
-            recover) mapfile -t COMPREPLY < <(compgen -W "$(_virt_hostdev_records | cut -d "|" -f 1)" -- "$cur") ;;
-            release) mapfile -t COMPREPLY < <(compgen -W "$(_virt_hostdev_records | sed -n 's/^[^|]*|\(.*\)|by hand$/\1/p')" -- "$cur") ;;
-            *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+            dumpxml | unmanage) offered=$(virsh -q list --all --name 2> /dev/null) ;;
+            new) offered=$(_virt_hostdev_addresses) ;;
+            recover) offered=$(_virt_hostdev_records | cut -d "|" -f 1) ;;
+            release) offered=$(_virt_hostdev_records | sed -n 's/^[^|]*|\(.*\)|by hand$/\1/p') ;;
+            *) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         esac
     fi
+    mapfile -t COMPREPLY < <(compgen -W "$offered" -- "$cur")
+    line=${cur%"${cur##*[=:]}"}
+    COMPREPLY=("${COMPREPLY[@]#"$line"}")
 }
 complete -F _virt_hostdev virt-hostdev
