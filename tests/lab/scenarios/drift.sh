@@ -22,10 +22,10 @@ is_vlan() { [[ $(vlan "$1" "$2" "$4") = "$3" ]]; } # PF N VLAN PORT
 # configure LINE...: the daemon reads them again
 configure() {
   local before
-  before=$(said 'read again')
+  before=$(said 'Reloaded log_level')
   printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" "$@" > /etc/libvirt/virthostdevd.conf
   kill -HUP "$(hostdevd_pid)"
-  waitfor 10 more 'read again' "$before"
+  waitfor 10 more 'Reloaded log_level' "$before"
 }
 more() { (($(said "$1") > $2)); }
 
