@@ -1,6 +1,6 @@
 #!/bin/bash
 # hookcheck.sh VIRT-HOSTDEV: what host-validate says about the hook, on a made-up host: its file, the policy that libvirt's
-# daemon is under, and whether that daemon has looked for hooks since. The real ones are in lab/scenarios/takeover.sh.
+# daemon is under, and whether that daemon has looked for hooks since; and the hook's way in and out. The real ones are in lab/scenarios/takeover.sh.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -euo pipefail
 tool=$(realpath "$1") bad=0 n=0
@@ -12,6 +12,7 @@ root=$work/root hooks=$work/root/etc/libvirt/hooks/qemu.d pid=4711
 mkdir "$work/bin"
 cat > "$work/bin/systemctl" << 'S'
 #!/bin/sh
+echo "$*" >> "$WORK/called"
 exec cat "$WORK/systemd"
 S
 chmod +x "$work/bin/systemctl"
@@ -51,7 +52,7 @@ rm "$root/usr/sbin/hook"
 expect "without its target" "$file" 'FAIL .* points to .*/usr/sbin/hook, .*No such file.* Run: ln -sfn '
 rm "$hooks/50-virt-hostdev"
 expect "nothing to execute" "$policy" 'WARN .*without an executable hook'
-expect "without the link" "$file" 'FAIL .*50-virt-hostdev: No such file.* Run: ln -sfn /.*/virt-hostdev-hook /'
+expect "without the link" "$file" 'FAIL .*50-virt-hostdev: No such file.* Run: virt-hostdev enable --hook'
 
 host 0
 expect "no policy" "$policy" 'PASS$'
@@ -105,5 +106,51 @@ chmod +x "$root/etc/libvirt/hooks/qemu"
 expect "there may have been a hook" "$noticed" 'WARN .*Run: systemctl reload libvirtd\)'
 echo other > "$root/proc/$pid/comm"
 expect "a pid that is somebody else's by now" "$noticed" 'WARN .*unknown'
+# The way in and out: enable --hook and disable --hook.
+# runs TEXT CODE PATTERN ARG...: what the tool says and ends with
+runs() {
+  local text=$1 code=$2 pattern=$3 said got=0
+  shift 3
+  n=$((n + 1))
+  said=$("$tool" --root "$root" -c test:///default "$@" 2>&1) || got=$?
+  if [ $got = "$code" ] && grep -qE -- "$pattern" <<< "$said"; then echo "ok $n - $text"
+  else echo "not ok $n - $text: $got $said"; bad=1; fi
+}
+# linked TEXT yes|no
+linked() {
+  local is=no
+  [ "$(readlink "$hooks/50-virt-hostdev")" != "$program" ] || is=yes
+  n=$((n + 1))
+  if [ $is = "$2" ]; then echo "ok $n - $1"; else echo "not ok $n - $1"; bad=1; fi
+}
+host 0
+program=$("$tool" --root "$root" disable --hook 2>&1 | sed -n 's/.* is not a link to \([^ ]*\) and .*/\1/p' || :)
+runs "another program in the hook's place" 1 'not a link to .* left alone' enable --hook
+runs "which is not removed either" 1 'not a link to .* left alone' disable --hook
+host 0
+rm -r "${root:?}/etc"
+mkdir -p "$root$(dirname "$program")" "$root/run/systemd/system"
+: > "$root/proc/self/attr/apparmor/current"
+confined "libvirtd (enforce)"
+printf '#!/dev/null\n' > "$root$program"
+chmod +x "$root$program"
+runs "a policy that refuses it" 1 "was not installed.*'libvirtd' does not let it execute" enable --hook
+linked "leaves no link" no
+printf '#!/bin/sh\n[ $# = 0 ] && exit 2\n' > "$root$program"
+systemd n/a
+runs "one that allows it" 0 'runs virt-hostdev-hook now' enable --hook
+linked "leads to the program" yes
+n=$((n + 1))
+if grep -qx 'reload libvirtd.service' "$work/called"; then echo "ok $n - and libvirt is told to look"; else echo "not ok $n - and libvirt is told to look"; bad=1; fi
+runs "again" 0 'already runs virt-hostdev-hook' enable --hook
+runs "out" 0 'no longer runs' disable --hook
+linked "leaves no link" no
+runs "out again" 0 'does not run' disable --hook
+rm "$root/run/libvirtd.pid"
+runs "a policy that is not known" 1 'was not installed.*unknown, because neither' enable --hook
+linked "leaves no link" no
+rm -r "$root/run/systemd"
+runs "in an image, where nothing runs yet" 0 'runs virt-hostdev-hook now' enable --hook
+linked "there is a link" yes
 echo "1..$n"
 exit $bad

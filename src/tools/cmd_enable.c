@@ -5,7 +5,7 @@
  * is. Drop-ins move the stock sockets to /run/libvirt/stock and give the places they had to ours. Guests go on: they
  * do not depend on libvirt's daemon.
  */
-#include "tools/tool.h"
+#include "tools/hook_check.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -304,16 +304,52 @@ prepare(virtTool *tool, guint stock, GPtrArray *written, GError **error)
     return false;
 }
 
-bool
-virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
+/* Without systemd nothing runs that a hook could harm, as when a system's image is made: then it is only linked. */
+static bool
+enableHook(virtTool *tool, GError **error)
+{
+    g_autofree char *running = virtHostPath(tool->host, "run/systemd/system");
+    bool isLive = g_file_test(running, G_FILE_TEST_IS_DIR);
+    bool changed = false;
+
+    if (isLive) { /* libvirt's daemon ends when it has nothing to do; then this starts it */
+        g_autoptr(virConnect) conn = virtToolConnectStock(tool, true, error);
+
+        if (!conn)
+            return false;
+    }
+    if (!virtHookLink(tool, isLive, &changed, error))
+        return false;
+    if (changed)
+        printf("libvirt runs virt-hostdev-hook now\n");
+    else
+        printf("libvirt already runs virt-hostdev-hook\n");
+    return true;
+}
+
+static bool
+disableHook(virtTool *tool, GError **error)
+{
+    bool changed = false;
+
+    if (!virtHookUnlink(tool, &changed, error))
+        return false;
+    if (changed)
+        printf("libvirt no longer runs virt-hostdev-hook\n");
+    else
+        printf("libvirt does not run virt-hostdev-hook\n");
+    return true;
+}
+
+static bool
+enableDaemon(virtTool *tool, GError **error)
 {
     g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func((GDestroyNotify)writtenFree);
     g_autoptr(GPtrArray) units = NULL;
     bool was;
     guint stock;
 
-    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(tool, error) ||
-        !findStock(&stock, error) || !prepare(tool, stock, written, error))
+    if (!checkSystemd(tool, error) || !findStock(&stock, error) || !prepare(tool, stock, written, error))
         return false;
     if (written->len == 0 && isActive("virthostdevd.socket") && isActive("virthostdevd-ro.socket")) {
         printf("virthostdevd already proxies %s\n", stocks[stock].name);
@@ -329,14 +365,14 @@ virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
     return true;
 }
 
-bool
-virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
+static bool
+disableDaemon(virtTool *tool, GError **error)
 {
     g_autoptr(GPtrArray) units = NULL;
     bool changed = false;
     guint stock;
 
-    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) || !checkSystemd(tool, error))
+    if (!checkSystemd(tool, error))
         return false;
     removeDropIns(tool, &changed);
     if (!changed && !isActive("virthostdevd.socket")) {
@@ -355,4 +391,40 @@ virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
     }
     printf("libvirt listens on its own sockets again\n");
     return true;
+}
+
+/* Both commands are about the daemon, and with --hook about the hook. */
+static bool
+parse(virtTool *tool, int argc, char **argv, gboolean *ret_hook, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"hook", 0, 0, G_OPTION_ARG_NONE, ret_hook, "only whether libvirt runs virt-hostdev-hook", NULL},
+        {NULL},
+    };
+
+    return virtToolOptions(tool, entries, &argc, &argv, 0, 0, error);
+}
+
+bool
+virtCmdEnable(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean hook = FALSE;
+
+    if (!parse(tool, argc, argv, &hook, error))
+        return false;
+    if (hook)
+        return enableHook(tool, error);
+    return enableDaemon(tool, error);
+}
+
+bool
+virtCmdDisable(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean hook = FALSE;
+
+    if (!parse(tool, argc, argv, &hook, error))
+        return false;
+    if (hook)
+        return disableHook(tool, error);
+    return disableDaemon(tool, error);
 }

@@ -1,4 +1,4 @@
-/* hook_check.c: whether libvirt's daemon runs the hook, found out before a guest does
+/* hook_check.c: whether libvirt's daemon runs the hook, found out before a guest does; and to have it do so, or not
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Three things keep it from running. The file: absent, dangling or without its x bit, it is skipped without a word, and
@@ -76,7 +76,7 @@ virtHookCheckFile(virtTool *tool, bool *ret_unsure)
     if (target)
         return g_strdup_printf("%s points to %s, which cannot be reached: %s. Run: ln -sfn " PROGRAM " " HOOK, path,
                                target, g_strerror(errno));
-    return g_strdup_printf("%s: %s. Run: ln -sfn " PROGRAM " " HOOK, path, g_strerror(errno));
+    return g_strdup_printf("%s: %s. Run: virt-hostdev enable --hook", path, g_strerror(errno));
 }
 
 /* ---- the policy ---- */
@@ -133,13 +133,14 @@ confine(gpointer opaque)
 }
 
 /* Run the hook once, as the daemon would, but without arguments, so that it does nothing.
+ * @hook: its path
  * @profile: AppArmor's, or NULL
  * @ret_status: what it ended with, as waitpid() has it
  */
 static bool
-tryHook(virtHost *host, const char *profile, int *ret_status, GError **error)
+tryHook(virtHost *host, const char *hook, const char *profile, int *ret_status, GError **error)
 {
-    g_autofree char *path = virtHostPath(host, "%s", &HOOK[1]);
+    g_autofree char *path = virtHostPath(host, "%s", &hook[1]);
     g_autofree char *own = virtHostPath(host, "proc/self/attr/apparmor/current");
     g_autofree char *older = virtHostPath(host, "proc/self/attr/current");
     g_autofree char *order = g_strdup_printf("changeprofile %s", profile);
@@ -155,9 +156,9 @@ tryHook(virtHost *host, const char *profile, int *ret_status, GError **error)
 }
 
 static char *
-refused(virtHost *host, const char *profile, const char *why)
+refused(virtHost *host, const char *hook, const char *profile, const char *why)
 {
-    g_autofree char *path = virtHostPath(host, "%s", &HOOK[1]);
+    g_autofree char *path = virtHostPath(host, "%s", &hook[1]);
     g_autofree char *target = g_file_read_link(path, NULL);
 
     if (!profile)
@@ -196,20 +197,15 @@ askSELinux(virtHost *host, const Daemon *daemon, bool *ret_unsure)
         daemon->name, label, daemon->name);
 }
 
-char *
-virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
+static char *
+checkExecute(virtTool *tool, const char *hook, bool *ret_unsure)
 {
-    g_autofree char *missing = virtHookCheckFile(tool, ret_unsure);
     g_autofree char *profile = NULL;
     g_autoptr(GError) error = NULL;
     const char *problem = "no usage";
     Daemon daemon;
     int status;
 
-    if (missing) {
-        *ret_unsure = true;
-        return g_strdup("unknown without an executable hook");
-    }
     if (!findDaemon(tool->host, &daemon))
         return noDaemon(ret_unsure);
     if (!findProfile(tool->host, daemon.pid, &profile, &error)) {
@@ -217,8 +213,8 @@ virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
         return g_strdup_printf("unknown, because the AppArmor profile of %s cannot be read: %s", daemon.name,
                                error->message);
     }
-    if (!tryHook(tool->host, profile, &status, &error))
-        return refused(tool->host, profile, error->message);
+    if (!tryHook(tool->host, hook, profile, &status, &error))
+        return refused(tool->host, hook, profile, error->message);
     if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_CONFINED) {
         *ret_unsure = true;
         return g_strdup_printf(
@@ -229,7 +225,100 @@ virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
         return askSELinux(tool->host, &daemon, ret_unsure);
     if (error)
         problem = error->message;
-    return g_strdup_printf("it does not work (%s). Run it to see why: " HOOK, problem);
+    return g_strdup_printf("it does not work (%s). Run it to see why: %s", problem, hook);
+}
+
+char *
+virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
+{
+    g_autofree char *missing = virtHookCheckFile(tool, ret_unsure);
+
+    if (!missing)
+        return checkExecute(tool, HOOK, ret_unsure);
+    *ret_unsure = true;
+    return g_strdup("unknown without an executable hook");
+}
+
+/* ---- in and out ---- */
+
+/* Whether what stands in the hook's place is a link to the program: true too where nothing stands there. */
+static bool
+isOwnLink(const char *path, bool *ret_there, GError **error)
+{
+    g_autofree char *target = g_file_read_link(path, NULL);
+
+    *ret_there = target || g_file_test(path, G_FILE_TEST_EXISTS);
+    if (!*ret_there || g_strcmp0(target, PROGRAM) == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
+                "%s is not a link to " PROGRAM " and was left alone. Remove it if nothing else needs it", path);
+    return false;
+}
+
+/* Have libvirt's daemon look for hooks, which it does when it starts and when it is told to reload. */
+static bool
+reload(virtTool *tool, GError **error)
+{
+    g_autofree char *unit = NULL;
+    Daemon daemon;
+
+    if (!findDaemon(tool->host, &daemon))
+        return true;
+    unit = g_strconcat(daemon.name, ".service", NULL);
+    return virtToolSystemctl(NULL, error, "reload", unit, NULL);
+}
+
+static bool
+makeLink(const char *path, GError **error)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    if (g_mkdir_with_parents(dir, 0755) == 0 && symlink(PROGRAM, path) == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot create %s: %s", path, g_strerror(errno));
+    return false;
+}
+
+/* Let libvirt's daemon run the hook. Before it can find it, it is tried as the daemon would run it: a hook that is
+ * found and may not be executed fails every start, and the daemon's next restart terminates all guests.
+ *
+ * @proven: it must be certain that it may; otherwise it must only not be known that it may not
+ * @ret_changed: it did not before
+ */
+bool
+virtHookLink(virtTool *tool, bool proven, bool *ret_changed, GError **error)
+{
+    g_autofree char *path = virtHostPath(tool->host, "%s", &HOOK[1]);
+    g_autofree char *wrong = NULL;
+    bool unsure = false, there = false;
+
+    if (!isOwnLink(path, &there, error))
+        return false;
+    *ret_changed = !there;
+    if (there)
+        return true;
+    wrong = checkExecute(tool, PROGRAM, &unsure);
+    if (wrong && (proven || !unsure)) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
+                    "The hook was not installed. Whether libvirt's daemon may execute it: %s", wrong);
+        return false;
+    }
+    return makeLink(path, error) && reload(tool, error);
+}
+
+/* Let libvirt's daemon run it no more: a hook that is gone is skipped, so nothing needs to be reloaded.
+ * @ret_changed: there was one */
+bool
+virtHookUnlink(virtTool *tool, bool *ret_changed, GError **error)
+{
+    g_autofree char *path = virtHostPath(tool->host, "%s", &HOOK[1]);
+
+    if (!isOwnLink(path, ret_changed, error))
+        return false;
+    if (!*ret_changed || unlink(path) == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot remove %s: %s", path, g_strerror(errno));
+    return false;
 }
 
 /* ---- time ---- */
