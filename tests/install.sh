@@ -1,6 +1,6 @@
 #!/bin/bash
 # install.sh BUILD: what "meson install" leaves in libvirt's hooks folder can be executed by a libvirtd that AppArmor
-# confines, wherever the programs go. That its profile is as said here is for lab/scenarios/apparmor.sh to find out.
+# confines, wherever the programs go. That its profile is as said here is for lab/scenarios/systemd.sh to find out.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2317 # functions that are passed to say
 set -euo pipefail

@@ -63,6 +63,17 @@ ok "what it says to run helps" run_as_said
 like "then it has noticed" "$(validated 'having noticed')" PASS
 rm /usr/libexec/lab-hook
 
+step "the hook's way out and in"
+ok "out" virt-hostdev disable --hook
+not_ok "there is no link" '' test -L "$hook"
+ok "a domain starts without it" virsh -q create confined.xml
+ok "and ends" virsh -q destroy confined
+ok "in: it is tried under the profile first" virt-hostdev enable --hook
+is "there is a link" "$(readlink "$hook")" /usr/sbin/virt-hostdev-hook
+like "the daemon has noticed it" "$(validated 'having noticed')" PASS
+ok "a domain starts with it" virsh -q create confined.xml
+ok "and ends" virsh -q destroy confined
+
 step "a guest with a VF"
 igb_up "$PF1" 1
 vf=$(vfaddr "$PF1" 0)
