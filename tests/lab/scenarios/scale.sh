@@ -51,7 +51,7 @@ last=${some##* }
 like "the list holds a part of them" "$(wc -w <<< "$some")" '^[1-9][0-9]{1,2}$'
 is "its beginning" "$some" "$(seq -s ' ' 0 "$last")"
 like "list says what it could not read" "$(cat list.err)" \
-  "VF $((last + 1)) is not in the kernel's list of $dev, which shows $((last + 1)) of 1000 VFs.*\(And $((998 - last)) more of the 1000 VFs"
+  "VF $((last + 1)) is not in the kernel's list of $dev, which shows $((last + 1)) of 1000 VFs.*\($((998 - last)) more of the 1000 VFs"
 is "and lists them all the same" "$(tool list --json 2> /dev/null | jq '[.. | objects | select(.kind? // "" | startswith("VF "))] | length')" 1000
 five "$last" > one.xml
 ok "a VF in the list is set" tool apply --owner me one.xml
