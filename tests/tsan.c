@@ -48,14 +48,22 @@ g_cond_wait(GCond *cond, GMutex *mutex)
 /* ---- signals ---- */
 
 /* One that comes to a thread which waits in a futex of GLib's is held back until that ends: they are the main thread's.
+ * A thread begins with the mask of the one that starts it, and GLib has some of which nothing else is seen here: the
+ * kernel gives a second signal to one of those while the main thread is about to handle the first.
  */
 static void
-leaveSignals(void)
+leaveSignals(sigset_t *ret_before)
 {
     sigset_t all;
 
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    pthread_sigmask(SIG_BLOCK, &all, ret_before);
+}
+
+static void
+takeSignals(const sigset_t *before)
+{
+    pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 typedef struct {
@@ -68,7 +76,7 @@ runThread(gpointer opaque)
 {
     g_autofree Thread *thread = opaque;
 
-    leaveSignals();
+    leaveSignals(NULL);
     return thread->func(thread->opaque);
 }
 
@@ -93,7 +101,7 @@ runWorker(gpointer data, gpointer opaque)
 {
     Pool *pool = opaque;
 
-    leaveSignals();
+    leaveSignals(NULL);
     __tsan_acquire(data);
     pool->func(data, pool->opaque);
 }
@@ -102,16 +110,27 @@ GThreadPool *
 g_thread_pool_new(GFunc func, gpointer opaque, gint threads, gboolean exclusive, GError **error)
 {
     Pool *pool = g_new0(Pool, 1); /* lasts as long as the daemon */
+    GThreadPool *made;
+    sigset_t before;
 
     *pool = (Pool){func, opaque};
-    return REAL(g_thread_pool_new)(runWorker, pool, threads, exclusive, error);
+    leaveSignals(&before);
+    made = REAL(g_thread_pool_new)(runWorker, pool, threads, exclusive, error);
+    takeSignals(&before);
+    return made;
 }
 
 gboolean
 g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
 {
+    sigset_t before;
+    gboolean pushed;
+
     __tsan_release(data);
-    return REAL(g_thread_pool_push)(pool, data, error);
+    leaveSignals(&before);
+    pushed = REAL(g_thread_pool_push)(pool, data, error);
+    takeSignals(&before);
+    return pushed;
 }
 
 typedef struct {
