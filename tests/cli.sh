@@ -79,6 +79,25 @@ expect "what cannot be put back is forgotten" 0 '^$' '^0000:06:02\.0 forgotten' 
 expect "and is no longer known" 1 '0000:06:02\.0 has no record' '^$' --root "$work/left" recover 0000:06:02.0
 sed "s/ uuid='[^']*'//" "$work/kept" | install -m 0600 /dev/stdin "$left/0000:06:02.0"
 expect "what its owner has is not" 0 '^$' "left alone: 'gone' still has it" --root "$work/left" recover --forget 0000:06:02.0
+# On a terminal: colours, and how far it has got.
+# shown TEXT PATTERN COMMAND: what it prints there
+shown() {
+  n=$((n + 1))
+  if TERM=xterm script -qec "$3" /dev/null < /dev/null > "$work/shown" 2>&1; grep -qE -- "$2" "$work/shown"; then
+    echo "ok $n - $1"
+  else
+    echo "not ok $n - $1: $(head -c 500 "$work/shown" | cat -v)"
+    bad=1
+  fi
+}
+escape=$'\033'
+sed 's/slot=.0x02. function=.0x0./slot="0x02" function="0x1"/' "$left/0000:06:02.0" | install -m 0600 /dev/stdin "$left/0000:06:02.1"
+shown "a terminal has colours" "$escape\[3[13]m(FAIL|WARN)" "'$tool' --root '$work' host-validate"
+shown "not where nobody wants them" ' : (FAIL|WARN)' "NO_COLOR=1 '$tool' --root '$work' host-validate"
+shown "nor where they cannot be shown" ' : (FAIL|WARN)' "TERM=dumb '$tool' --root '$work' host-validate"
+shown "how far it has got" '2 of 2: 0000:06:02\.1' "'$tool' --root '$work/left' recover"
+shown "and it does not stay" "$escape\[K0000:06:02\.1 left alone" "'$tool' --root '$work/left' recover"
+shown "nothing of it in a file" '^0000:06:02\.1 left alone' "'$tool' --root '$work/left' recover 2>&1 | cat"
 expect "nothing to release" 1 "'me' has no VFs" '^$' --root "$work" release me
 expect "a root that is not there" 1 'is not a directory' '^$' --root "$work/nowhere" status
 install -d -m 0777 "$work/anybody" "$work/anybody/run"
@@ -98,6 +117,7 @@ ln -s ../../../bus/pci/drivers/igb "$pf/driver"
 expect "what a driver can do" 1 'checks failed$' '^VLAN +yes +0000:01:00\.0 +1 +eth7 +igb +igb: VLAN is supported' --root "$work/igb" host-validate
 expect "what it cannot" 1 'checks failed$' '^link state +no +0000:01:00\.0 .*igb: link state is not supported' --root "$work/igb" host-validate
 expect "the same in JSON" 1 'checks failed$' '"check": "VLAN with 802.1ad",' --root "$work/igb" --json host-validate
+expect "the commands that help, at the end" 1 'checks failed$' '^    systemctl start libvirtd.socket$' --root "$work/igb" -c qemu+unix:///system?socket=/nowhere host-validate
 expect "checks in JSON" 1 'checks failed$' '"check": "an IOMMU",' --root "$work/igb" --json host-validate
 
 for name in '' $'a\001b' $'\xff' "$(printf 'x%.0s' {1..256})"; do

@@ -1,7 +1,8 @@
-/* statusshow.c: status, new and list --dot of virt-hostdev on a made-up host, for status.py and picture.py to read
+/* statusshow.c: status, new and list --dot of virt-hostdev on a made-up host, for tests to read
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *   statusshow [--json]
+ *   statusshow --json-list
  *   statusshow new ADDRESS
  *   statusshow --dot VFS       of each of two PFs
  *
@@ -71,6 +72,7 @@ main(int argc, char **argv)
     virtTool tool = {.host = fake->host, .root = fake->host->root, .json = argc == 2};
     char *status[] = {(char *)"status", NULL};
     char *list[] = {(char *)"list", (char *)"--dot", NULL};
+    bool isTree = argc > 1 && g_str_equal(argv[1], "--json-list");
     guint vfs = 4;
     bool isNew = argc > 2 && g_str_equal(argv[1], "new");
 
@@ -88,6 +90,8 @@ main(int argc, char **argv)
     fakeHostVF(fake, PF, 1, 3)->vlan = 99;
     if (isNew) {
         g_assert_true(virtCmdNew(&tool, 2, argv + 1, &error));
+    } else if (isTree) {
+        g_assert_true(virtCmdList(&tool, 1, list, &error));
     } else if (argc > 2) {
         fakeHostAddPF(fake, PF2, 1, vfs, "single");
         fakeHostBindVFIO(fake, fakeHostVFAddress(fake, PF2, 1));

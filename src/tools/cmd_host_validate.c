@@ -14,126 +14,131 @@
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
 
-/* Returns NULL when all is well, else what is wrong and what to do.
- * @ret_unsure: becomes true where it cannot be told
- */
-typedef char *(*Check)(virtTool *tool, bool *ret_unsure);
+/* Says nothing when all is well. */
+typedef void (*Check)(virtTool *tool, virtFinding *ret);
 
-static char *
-checkRoot(virtTool *tool, bool *ret_unsure)
+static void
+checkRoot(virtTool *tool, virtFinding *ret)
 {
-    if (geteuid() == 0)
-        return NULL;
-    return g_strdup("not root: VFs cannot be fully read, or set. Run it with sudo");
+    if (geteuid() != 0)
+        virtFindingSet(ret, g_strdup("sudo virt-hostdev host-validate"), "not root: VFs cannot be fully read, or set");
 }
 
-static char *
-checkLibvirt(virtTool *tool, bool *ret_unsure)
+static void
+checkLibvirt(virtTool *tool, virtFinding *ret)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(virConnect) conn = virtToolConnect(tool, true, &error);
     unsigned long version = 0;
 
     if (!conn)
-        return g_strdup_printf("%s. Run: systemctl start libvirtd.socket", error->message);
-    if (g_strcmp0(virConnectGetType(conn), "QEMU") != 0)
-        return g_strdup_printf("the connection is to %s. Only the QEMU driver calls the hook", virConnectGetType(conn));
-    if (virConnectGetLibVersion(conn, &version) < 0 || version < 9000000)
-        return g_strdup_printf("libvirt %lu.%lu is older than 9.0. Upgrade it", version / 1000000,
-                               version / 1000 % 1000);
-    return NULL;
+        virtFindingSet(ret, g_strdup("systemctl start libvirtd.socket"), "%s", error->message);
+    else if (g_strcmp0(virConnectGetType(conn), "QEMU") != 0)
+        virtFindingSet(ret, NULL, "the connection is to %s. Only the QEMU driver calls the hook",
+                       virConnectGetType(conn));
+    else if (virConnectGetLibVersion(conn, &version) < 0 || version < 9000000)
+        virtFindingSet(ret, NULL, "libvirt %lu.%lu is older than 9.0. Upgrade it", version / 1000000,
+                       version / 1000 % 1000);
 }
 
-static char *
-checkIommu(virtTool *tool, bool *ret_unsure)
+static void
+checkIommu(virtTool *tool, virtFinding *ret)
 {
     g_autoptr(GPtrArray) groups = virtHostListDir(tool->host, NULL, "sys/kernel/iommu_groups");
 
-    if (groups && groups->len > 0)
-        return NULL;
-    return g_strdup(
-        "no IOMMU group. Enable VT-d or AMD-Vi in the firmware and boot with intel_iommu=on or amd_iommu=on");
+    if (!groups || groups->len == 0)
+        virtFindingSet(
+            ret, NULL,
+            "no IOMMU group. Enable VT-d or AMD-Vi in the firmware and boot with intel_iommu=on or amd_iommu=on");
 }
 
-static char *
-checkVfio(virtTool *tool, bool *ret_unsure)
+static void
+checkVfio(virtTool *tool, virtFinding *ret)
 {
     g_autofree char *driver = virtHostPath(tool->host, "sys/bus/pci/drivers/vfio-pci");
     struct utsname name;
     g_autofree char *modules = NULL;
 
     if (access(driver, F_OK) == 0 || uname(&name) < 0)
-        return NULL;
+        return;
     modules = virtHostPath(tool->host, "lib/modules/%s/kernel/drivers/vfio/pci", name.release);
-    if (access(modules, F_OK) == 0)
-        return NULL;
-    return g_strdup(
-        "the kernel has no vfio-pci driver. Load it with modprobe vfio-pci, or install a kernel that has it");
+    if (access(modules, F_OK) < 0)
+        virtFindingSet(ret, g_strdup("modprobe vfio-pci"),
+                       "the kernel has no vfio-pci driver. Load it, or install a kernel that has it");
 }
 
 /* Before 6.5 the kernel has no RTEXT_FILTER_SKIP_STATS, and with statistics about 221 VFs fill the 16 bits of the
  * list's length (struct nlattr). */
-static char *
-checkKernel(virtTool *tool, bool *ret_unsure)
+static void
+checkKernel(virtTool *tool, virtFinding *ret)
 {
     struct utsname name;
     unsigned major = 0, minor = 0;
 
     if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major > 6 ||
         (major == 6 && minor >= 5))
-        return NULL;
-    return g_strdup_printf("Linux %s lists at most about 220 VFs a port; use fewer, or Linux 6.5 or newer",
-                           name.release);
+        return;
+    virtFindingSet(ret, NULL, "Linux %s lists at most about 220 VFs a port; use fewer, or Linux 6.5 or newer",
+                   name.release);
 }
 
-static char *
-checkPFs(virtTool *tool, bool *ret_unsure)
+static void
+checkPFs(virtTool *tool, virtFinding *ret)
 {
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
 
-    if (pfs && pfs->len > 0)
-        return NULL;
-    return g_strdup("no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
+    if (!pfs || pfs->len == 0)
+        virtFindingSet(ret, NULL, "no network device with SR-IOV. Enable it in the firmware and load the NIC's driver");
 }
 
-static char *
-checkPorts(virtTool *tool, bool *ret_unsure)
+static void
+addDown(virtHost *host, const virtPCIAddress *pf, GString *names, GString *command)
 {
-    g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
-    g_autoptr(GString) down = g_string_new(NULL);
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, pf);
+    g_autoptr(GPtrArray) ports = NULL;
 
-    for (guint i = 0; pfs && i < pfs->len; i++) {
-        g_autoptr(GPtrArray) vfs = virtPCIListVFs(tool->host, pfs->pdata[i]);
-        g_autoptr(GPtrArray) ports = NULL;
+    if (vfs && vfs->len)
+        ports = virtPCIGetPorts(host, pf, NULL);
+    for (guint i = 0; ports && i < ports->len; i++) {
+        const virtPort *port = ports->pdata[i];
 
-        if (vfs && vfs->len)
-            ports = virtPCIGetPorts(tool->host, pfs->pdata[i], NULL);
-        for (guint n = 0; ports && n < ports->len; n++) {
-            const virtPort *port = ports->pdata[n];
-
-            if (!port->up)
-                g_string_append_printf(down, " %s", port->ifname);
-        }
+        if (port->up)
+            continue;
+        if (command->len > 0)
+            g_string_append(command, "; ");
+        g_string_append_printf(names, " %s", port->ifname);
+        g_string_append_printf(command, "ip link set %s up", port->ifname);
     }
-    if (down->len == 0)
-        return NULL;
-    return g_strdup_printf("down:%s. A domain that uses their VFs will not start: ip link set NETDEV up", down->str);
 }
 
-static char *
-checkRecords(virtTool *tool, bool *ret_unsure)
+static void
+checkPorts(virtTool *tool, virtFinding *ret)
+{
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(tool->host);
+    g_autoptr(GString) down = g_string_new(NULL), command = g_string_new(NULL);
+
+    for (guint i = 0; pfs && i < pfs->len; i++)
+        addDown(tool->host, pfs->pdata[i], down, command);
+    if (down->len > 0)
+        virtFindingSet(ret, g_strdup(command->str), "down:%s. A domain that uses their VFs will not start", down->str);
+}
+
+static void
+checkRecords(virtTool *tool, virtFinding *ret)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) records = virtProvisionRecordList(tool->host, &error);
     guint gone = 0;
 
-    if (!records)
-        return g_strdup(error->message);
+    if (!records) {
+        virtFindingSet(ret, NULL, "%s", error->message);
+        return;
+    }
     for (guint i = 0; i < records->len; i++)
         gone += virtProvisionRecordIsLeft(tool->host, records->pdata[i]);
-    if (gone == 0)
-        return NULL;
-    return g_strdup_printf("%u VFs still have the settings of domains that are gone. Run: virt-hostdev recover", gone);
+    if (gone > 0)
+        virtFindingSet(ret, g_strdup("virt-hostdev recover"), "%u VFs still have the settings of domains that are gone",
+                       gone);
 }
 
 static const struct {
@@ -158,11 +163,16 @@ char *
 virtHostValidateFirst(virtTool *tool)
 {
     for (guint i = 0; i < G_N_ELEMENTS(checks); i++) {
-        bool unsure = false;
-        g_autofree char *wrong = NULL;
+        g_auto(virtFinding) finding = {0};
+        g_autofree char *text = NULL;
 
-        if (checks[i].must && (wrong = checks[i].check(tool, &unsure)) && !unsure)
-            return g_strdup_printf("%s: %s", checks[i].what, wrong);
+        if (!checks[i].must)
+            continue;
+        checks[i].check(tool, &finding);
+        if (!finding.wrong || finding.unsure)
+            continue;
+        text = virtFindingText(&finding);
+        return g_strdup_printf("%s: %s", checks[i].what, text);
     }
     return NULL;
 }
@@ -198,7 +208,7 @@ addPort(virtTool *tool, struct libscols_table *table, const virtPCIAddress *pf, 
         g_autofree char *why = NULL;
         const char *answer = answers[virtNetdevCapsAsk(kind, present, capability, &why)];
         const char *cells[] = {
-            virtNetdevCapabilities[capability].title, answer, name, number, port->ifname, kind->driver, why};
+            virtNetdevCapabilities[capability].title, answer, name, number, port->ifname, kind->driver, why, NULL};
 
         virtToolRow(table, NULL, cells);
     }
@@ -226,45 +236,69 @@ addPFs(virtTool *tool, struct libscols_table *table)
 
 /* --- */
 
-/* Returns whether it is a failure. */
+/* @commands: gets what corrects it
+ * Returns whether it is a failure. */
 static bool
-runCheck(virtTool *tool, struct libscols_table *table, guint n)
+runCheck(virtTool *tool, struct libscols_table *table, guint n, GPtrArray *commands)
 {
-    bool unsure = false;
-    g_autofree char *wrong = checks[n].check(tool, &unsure);
-    bool failed = wrong && checks[n].must && !unsure;
+    g_auto(virtFinding) finding = {0};
+    g_autofree char *text = NULL;
     const char *result = "PASS";
+    virtColor color = VIRT_COLOR_GOOD;
 
-    if (failed)
+    checks[n].check(tool, &finding);
+    text = virtFindingText(&finding);
+    if (finding.wrong && checks[n].must && !finding.unsure) {
         result = "FAIL";
-    else if (wrong)
+        color = VIRT_COLOR_BAD;
+    } else if (finding.wrong) {
         result = "WARN";
+        color = VIRT_COLOR_WARN;
+    }
+    if (finding.command && !g_ptr_array_find_with_equal_func(commands, finding.command, g_str_equal, NULL))
+        g_ptr_array_add(commands, g_strdup(finding.command));
     if (tool->json)
-        virtToolRow(table, NULL, (const char *[]){checks[n].what, result, NULL, NULL, NULL, NULL, wrong});
-    else if (wrong)
-        printf("%8s: Checking for %-45s : %s (%s)\n", "HOSTDEV", checks[n].what, result, wrong);
+        virtToolRow(table, NULL,
+                    (const char *[]){checks[n].what, result, NULL, NULL, NULL, NULL, finding.wrong, finding.command});
     else
-        printf("%8s: Checking for %-45s : %s\n", "HOSTDEV", checks[n].what, result);
-    return failed;
+        printf("%8s: Checking for %-45s : %s%s%s%s%s%s\n", "HOSTDEV", checks[n].what, virtToolColorBegin(color), result,
+               virtToolColorEnd(), text ? " (" : "", text ? text : "", text ? ")" : "");
+    return g_str_equal(result, "FAIL");
 }
 
-/* First the checks, a line each, then a table of what each PF's driver can do; with --json all is in one table. */
+static void
+printCommands(const GPtrArray *commands)
+{
+    if (commands->len == 0)
+        return;
+    printf("\nWhat commands can correct, in this order:\n");
+    for (guint i = 0; i < commands->len; i++)
+        printf("    %s\n", (const char *)commands->pdata[i]);
+}
+
+/* First the checks, a line each, then a table of what each PF's driver can do, then the commands; with --json all is in
+ * one table. */
 bool
 virtCmdHostValidate(virtTool *tool, int argc, char **argv, GError **error)
 {
-    static const char *const columns[] = {"CHECK", "RESULT", "PF", "PORT", "NETDEV", "DRIVER", "WHY", NULL};
+    const char *columns[] = {"CHECK", "RESULT", "PF", "PORT", "NETDEV", "DRIVER", "WHY", NULL, NULL};
+    g_autoptr(GPtrArray) commands = g_ptr_array_new_with_free_func(g_free);
     struct libscols_table *table;
     guint failed = 0;
 
     if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error))
         return false;
+    if (tool->json)
+        columns[G_N_ELEMENTS(columns) - 2] = "COMMAND";
     table = virtToolTable(tool, "host-validate", columns);
     for (guint i = 0; i < G_N_ELEMENTS(checks); i++)
-        failed += runCheck(tool, table, i);
+        failed += runCheck(tool, table, i, commands);
     addPFs(tool, table);
     if (!tool->json && scols_table_get_nlines(table) > 0)
         putchar('\n');
     virtToolPrintTable(table);
+    if (!tool->json)
+        printCommands(commands);
     if (failed == 0)
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "%u checks failed", failed);

@@ -43,6 +43,7 @@ addToTree(const virtListPlace *place, void *opaque)
     Tree *tree = opaque;
     const char *cells[COLUMNS] = {place->pf, NULL, place->driver};
     char *values[VIRT_NETDEV_ATTR_LAST] = {NULL};
+    struct libscols_line *line;
 
     for (guint attr = 0; place->netdev && attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (!virtNetdevHas(place->netdev, attr))
@@ -56,13 +57,17 @@ addToTree(const virtListPlace *place, void *opaque)
         cells[0] = place->vf->name;
         cells[1] = index;
         cells[COLUMNS - 1] = place->owner;
-        virtToolRow(tree->table, tree->port, cells);
+        line = virtToolRow(tree->table, tree->port, cells);
+        if (place->owner)
+            virtToolColorRow(line, VIRT_COLOR_GOOD);
     } else if (place->port) {
         g_autofree char *number = g_strdup_printf("port %u (%s)", place->port->port, linkState(place->port));
 
         cells[0] = place->port->ifname;
         cells[1] = number;
         tree->port = virtToolRow(tree->table, tree->pf, cells);
+        if (!place->port->up)
+            virtToolColorRow(tree->port, VIRT_COLOR_WARN);
     } else {
         cells[1] = "PF";
         tree->pf = virtToolRow(tree->table, NULL, cells);

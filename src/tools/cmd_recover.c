@@ -61,6 +61,26 @@ checkAddresses(virtHost *host, int argc, char **argv, GError **error)
     return true;
 }
 
+typedef struct {
+    virtTool *tool;
+    virConnectPtr conn; /* NULL: libvirt does not answer, or is not asked */
+    gboolean force, forget;
+    struct libscols_table *table; /* with --json; otherwise NULL */
+    GString *failures;            /* one a line */
+} Recover;
+
+typedef enum { RESTORED, FORGOTTEN, LEFT_ALONE, FAILED } Result;
+
+/* A word for programs, and a sentence for people behind the device's handle; it may have the owner in it. */
+static const struct {
+    const char *name, *sentence;
+} results[] = {
+    [RESTORED] = {"restored", "restored to what it was before OWNER"},
+    [FORGOTTEN] = {"forgotten", "forgotten: it keeps its current settings and will not be restored"},
+    [LEFT_ALONE] = {"left-alone", "left alone: OWNER still has it"},
+    [FAILED] = {"failed", NULL},
+};
+
 static void
 appendFailure(GString *failures, const GError *problem)
 {
@@ -69,24 +89,57 @@ appendFailure(GString *failures, const GError *problem)
     g_string_append(failures, problem->message);
 }
 
+static Result
+recoverOne(Recover *recover, const virtRecord *record, GError **error)
+{
+    virtHost *host = recover->tool->host;
+
+    if (!recover->force && !isDomainGone(recover->tool, recover->conn, record))
+        return LEFT_ALONE;
+    if (recover->forget && virtProvisionForget(host, record, error))
+        return FORGOTTEN;
+    if (!recover->forget && virtProvisionReleaseOne(host, record, error))
+        return RESTORED;
+    return FAILED;
+}
+
 /* Failures are collected: one VF that will not go back must not keep the others. */
 static void
-recoverOne(virtTool *tool, virConnectPtr conn, const virtRecord *record, bool force, bool forget, GString *failures)
+tellResult(Recover *recover, const virtRecord *record, Result result, const GError *problem)
 {
     g_autofree char *owner = virtOwnerDescribe(&record->owner);
-    g_autoptr(GError) local = NULL;
     const char *name = record->handle.name;
+    const char *detail = NULL;
 
-    if (!force && !isDomainGone(tool, conn, record)) {
-        printf("%s left alone: %s still has it\n", name, owner);
-        return;
+    if (problem) {
+        appendFailure(recover->failures, problem);
+        detail = problem->message;
     }
-    if (forget && virtProvisionForget(tool->host, record, &local))
-        printf("%s forgotten: it keeps its current settings and will not be restored\n", name);
-    else if (!forget && virtProvisionReleaseOne(tool->host, record, &local))
-        printf("%s restored to what it was before %s\n", name, owner);
-    else
-        appendFailure(failures, local);
+    if (recover->table) {
+        virtToolRow(recover->table, NULL, (const char *[]){name, record->owner.name, results[result].name, detail});
+    } else if (!problem) {
+        g_autoptr(GString) text = g_string_new(results[result].sentence);
+
+        g_string_replace(text, "OWNER", owner, 1);
+        printf("%s %s\n", name, text->str);
+    }
+}
+
+static void
+recoverAll(Recover *recover, const GPtrArray *records, int argc, char **argv)
+{
+    for (guint i = 0; i < records->len; i++) {
+        const virtRecord *record = records->pdata[i];
+        g_autoptr(GError) local = NULL;
+        Result result;
+
+        if (!isNamed(record, argc, argv))
+            continue;
+        virtToolProgress(i, records->len, record->handle.name);
+        result = recoverOne(recover, record, &local);
+        virtToolProgressClear();
+        tellResult(recover, record, result, local);
+    }
 }
 
 static bool
@@ -102,27 +155,29 @@ checkForget(bool forget, int argc, GError **error)
 bool
 virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error)
 {
-    gboolean force = FALSE, forget = FALSE;
+    static const char *const columns[] = {"DEVICE", "OWNER", "RESULT", "DETAIL", NULL};
+    g_autoptr(GString) failures = g_string_new(NULL);
+    Recover recover = {.tool = tool, .failures = failures};
     const GOptionEntry entries[] = {
-        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "also restore VFs that their owners still have", NULL},
-        {"forget", 0, 0, G_OPTION_ARG_NONE, &forget, "forget the named VFs instead of restoring them", NULL},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &recover.force, "also restore VFs that their owners still have", NULL},
+        {"forget", 0, 0, G_OPTION_ARG_NONE, &recover.forget, "forget the named VFs instead of restoring them", NULL},
         {NULL},
     };
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
     g_autoptr(GPtrArray) records = NULL;
     g_autoptr(virConnect) conn = NULL;
-    g_autoptr(GString) failures = g_string_new(NULL);
 
-    if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) || !checkForget(forget, argc, error) ||
+    if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error) || !checkForget(recover.forget, argc, error) ||
         !(records = virtProvisionRecordListAll(tool->host, problems, error)) ||
         !checkAddresses(tool->host, argc, argv, error))
         return false;
-    if (records->len > 0 && !force)
-        conn = virtToolConnect(tool, true, NULL);
-    for (guint i = 0; i < records->len; i++) {
-        if (isNamed(records->pdata[i], argc, argv))
-            recoverOne(tool, conn, records->pdata[i], force, forget, failures);
-    }
+    if (records->len > 0 && !recover.force)
+        recover.conn = conn = virtToolConnect(tool, true, NULL);
+    if (tool->json)
+        recover.table = virtToolTable(tool, "recover", columns);
+    recoverAll(&recover, records, argc, argv);
+    if (recover.table)
+        virtToolPrintTable(recover.table);
     for (guint i = 0; i < problems->len; i++)
         appendFailure(failures, problems->pdata[i]);
     if (failures->len == 0)

@@ -111,6 +111,17 @@ ownerState(virtHost *host, const virtRecord *record, const char *waits)
     return "running";
 }
 
+/* Of what a record says, and the host. */
+static virtColor
+stateColor(virtHost *host, const virtRecord *record, const virtDrift *drift, const char *waits)
+{
+    if (waits || drift->problem)
+        return VIRT_COLOR_BAD;
+    if (virtDriftIsAny(drift) || virtProvisionRecordIsLeft(host, record))
+        return VIRT_COLOR_WARN;
+    return VIRT_COLOR_GOOD;
+}
+
 static struct libscols_line *
 addDevice(virtHost *host, Status *status, const virtDrift *drift, const char *waits)
 {
@@ -130,8 +141,12 @@ addDevice(virtHost *host, Status *status, const virtDrift *drift, const char *wa
     cells.problem = waits;
     if (drift->problem)
         cells.problem = drift->problem->message;
-    if (status->table)
-        return virtToolRow(status->table, NULL, (const char *const *)&cells);
+    if (status->table) {
+        struct libscols_line *line = virtToolRow(status->table, NULL, (const char *const *)&cells);
+
+        virtToolColorRow(line, stateColor(host, record, drift, waits));
+        return line;
+    }
     openObject(status->json, &cells, status->json->len == 0, VF_INDENT);
     return NULL;
 }
@@ -147,7 +162,10 @@ addSetting(Status *status, struct libscols_line *parent, const virtPlanRow *row,
     if (compared)
         cells.drift = virtToolYesNo(row->differs);
     if (status->table) {
-        virtToolRow(status->table, parent, (const char *const *)&cells);
+        struct libscols_line *line = virtToolRow(status->table, parent, (const char *const *)&cells);
+
+        if (compared && row->differs)
+            virtToolColorRow(line, VIRT_COLOR_WARN);
         return;
     }
     if (first)

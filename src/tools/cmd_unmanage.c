@@ -66,6 +66,7 @@ tellResult(Unmanage *unmanage, const char *domain, Result result, const char *de
     g_autofree char *text = g_strconcat(results[result].sentence, detail, NULL); /* @detail may end it */
     const char *cells[] = {domain, results[result].name, detail};
 
+    virtToolProgressClear();
     if (unmanage->isOldName && oldNames[result])
         cells[1] = oldNames[result];
     if (results[result].warning)
@@ -236,8 +237,11 @@ unmanageAll(Unmanage *unmanage, virConnectPtr conn, GError **error)
         virtToolLibvirtError(error, "libvirt does not list its domains");
         return false;
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        virtToolProgress(i, n, virDomainGetName(domains[i]));
         unmanageOne(unmanage, domains[i], false);
+    }
+    virtToolProgressClear();
     free(domains);
     return true;
 }

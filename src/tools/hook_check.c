@@ -25,6 +25,35 @@ enum {
     USAGE = 2,          /* what the hook ends with when it has no arguments */
 };
 
+/* ---- findings ---- */
+
+void
+virtFindingClear(virtFinding *finding)
+{
+    g_clear_pointer(&finding->wrong, g_free);
+    g_clear_pointer(&finding->command, g_free);
+}
+
+void
+virtFindingSet(virtFinding *finding, char *command, const char *wrong, ...)
+{
+    va_list args;
+
+    virtFindingClear(finding);
+    va_start(args, wrong);
+    finding->wrong = g_strdup_vprintf(wrong, args);
+    va_end(args);
+    finding->command = command;
+}
+
+char *
+virtFindingText(const virtFinding *finding)
+{
+    if (!finding->command)
+        return g_strdup(finding->wrong);
+    return g_strdup_printf("%s. Run: %s", finding->wrong, finding->command);
+}
+
 /* ---- the daemon ---- */
 
 typedef struct {
@@ -51,32 +80,33 @@ findDaemon(virtHost *host, Daemon *ret)
     return false;
 }
 
-static char *
-noDaemon(bool *ret_unsure)
+static void
+noDaemon(virtFinding *ret)
 {
-    *ret_unsure = true;
-    return g_strdup(
-        "unknown, because neither virtqemud nor libvirtd runs with a pid file in /run. Run: systemctl start libvirtd");
+    ret->unsure = true;
+    virtFindingSet(ret, g_strdup("systemctl start libvirtd"),
+                   "unknown, because neither virtqemud nor libvirtd runs with a pid file in /run");
 }
 
 /* ---- the file ---- */
 
-char *
-virtHookCheckFile(virtTool *tool, bool *ret_unsure)
+void
+virtHookCheckFile(virtTool *tool, virtFinding *ret)
 {
     g_autofree char *path = virtHostPath(tool->host, "%s", &HOOK[1]);
     g_autofree char *target = g_file_read_link(path, NULL);
     struct stat st;
 
     if (stat(path, &st) == 0) {
-        if (S_ISREG(st.st_mode) && (st.st_mode & 0111))
-            return NULL;
-        return g_strdup_printf("%s is not executable, so libvirt skips it. Run: chmod 0755 %s", path, path);
+        if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+            virtFindingSet(ret, g_strdup_printf("chmod 0755 %s", path), "%s is not executable, so libvirt skips it",
+                           path);
+    } else if (target) {
+        virtFindingSet(ret, g_strdup("ln -sfn " PROGRAM " " HOOK), "%s points to %s, which cannot be reached: %s", path,
+                       target, g_strerror(errno));
+    } else {
+        virtFindingSet(ret, g_strdup("virt-hostdev enable --hook"), "%s: %s", path, g_strerror(errno));
     }
-    if (target)
-        return g_strdup_printf("%s points to %s, which cannot be reached: %s. Run: ln -sfn " PROGRAM " " HOOK, path,
-                               target, g_strerror(errno));
-    return g_strdup_printf("%s: %s. Run: virt-hostdev enable --hook", path, g_strerror(errno));
 }
 
 /* ---- the policy ---- */
@@ -155,50 +185,52 @@ tryHook(virtHost *host, const char *hook, const char *profile, int *ret_status, 
                         &confinement, NULL, NULL, ret_status, error);
 }
 
-static char *
-refused(virtHost *host, const char *hook, const char *profile, const char *why)
+static void
+refused(virtHost *host, const char *hook, const char *profile, const char *why, virtFinding *ret)
 {
     g_autofree char *path = virtHostPath(host, "%s", &hook[1]);
     g_autofree char *target = g_file_read_link(path, NULL);
+    const char *install = "Configure libvirt-hostdev with -Dsbindir=/usr/sbin and install it";
+    char *command = g_strdup("ln -sfn " PROGRAM " " HOOK);
 
-    if (!profile)
-        return g_strdup_printf("it cannot be executed, so no domain can start: %s. Run: ln -sfn " PROGRAM " " HOOK,
-                               why);
+    if (!profile) {
+        virtFindingSet(ret, command, "it cannot be executed, so no domain can start: %s", why);
+        return;
+    }
     if (!target)
         target = g_steal_pointer(&path);
-    if (g_strcmp0(target, PROGRAM) != 0)
-        return g_strdup_printf(
-            "AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next restart terminates all guests. Run: ln -sfn " PROGRAM
-            " " HOOK,
-            profile, target);
-    return g_strdup_printf(
-        "AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next restart terminates all guests. Configure libvirt-hostdev with -Dsbindir=/usr/sbin and install it",
-        profile, target);
+    if (g_strcmp0(target, PROGRAM) == 0)
+        g_clear_pointer(&command, g_free);
+    virtFindingSet(
+        ret, command,
+        "AppArmor's profile '%s' does not let it execute %s, so no domain can start, and its next restart terminates all guests%s%s",
+        profile, target, command ? "" : ". ", command ? "" : install);
 }
 
 /* AppArmor's answer is had by trying. SELinux decides by the type of the process that forks, which cannot be taken on.
  */
-static char *
-askSELinux(virtHost *host, const Daemon *daemon, bool *ret_unsure)
+static void
+askSELinux(virtHost *host, const Daemon *daemon, virtFinding *ret)
 {
     g_autofree char *enforced = virtHostRead(host, NULL, "sys/fs/selinux/enforce");
     g_autofree char *label = NULL;
 
     if (g_strcmp0(enforced, "1") != 0)
-        return NULL;
+        return;
     label = readLabel(host, daemon->pid, "selinux", NULL);
     if (!label)
         label = g_strdup("unknown");
     if (strstr(label, ":unconfined_t"))
-        return NULL;
-    *ret_unsure = true;
-    return g_strdup_printf(
-        "unknown, because SELinux is enforcing and %s runs as '%s', whose policy may deny hooks. Start a domain, then run: ausearch -m avc -ts recent -c rpc-%s",
-        daemon->name, label, daemon->name);
+        return;
+    ret->unsure = true;
+    virtFindingSet(
+        ret, g_strdup_printf("ausearch -m avc -ts recent -c rpc-%s", daemon->name),
+        "unknown, because SELinux is enforcing and %s runs as '%s', whose policy may deny hooks. Start a domain first",
+        daemon->name, label);
 }
 
-static char *
-checkExecute(virtTool *tool, const char *hook, bool *ret_unsure)
+static void
+checkExecute(virtTool *tool, const char *hook, virtFinding *ret)
 {
     g_autofree char *profile = NULL;
     g_autoptr(GError) error = NULL;
@@ -206,37 +238,41 @@ checkExecute(virtTool *tool, const char *hook, bool *ret_unsure)
     Daemon daemon;
     int status;
 
-    if (!findDaemon(tool->host, &daemon))
-        return noDaemon(ret_unsure);
-    if (!findProfile(tool->host, daemon.pid, &profile, &error)) {
-        *ret_unsure = true;
-        return g_strdup_printf("unknown, because the AppArmor profile of %s cannot be read: %s", daemon.name,
-                               error->message);
-    }
-    if (!tryHook(tool->host, hook, profile, &status, &error))
-        return refused(tool->host, hook, profile, error->message);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_CONFINED) {
-        *ret_unsure = true;
-        return g_strdup_printf(
+    if (!findDaemon(tool->host, &daemon)) {
+        noDaemon(ret);
+    } else if (!findProfile(tool->host, daemon.pid, &profile, &error)) {
+        ret->unsure = true;
+        virtFindingSet(ret, NULL, "unknown, because the AppArmor profile of %s cannot be read: %s", daemon.name,
+                       error->message);
+    } else if (!tryHook(tool->host, hook, profile, &status, &error)) {
+        refused(tool->host, hook, profile, error->message, ret);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_CONFINED) {
+        ret->unsure = true;
+        virtFindingSet(
+            ret, NULL,
             "unknown, because AppArmor's profile '%s' cannot be entered from here. Run this as root, outside of any container",
             profile);
+    } else if (!g_spawn_check_wait_status(status, &error) && WIFEXITED(status) && WEXITSTATUS(status) == USAGE) {
+        askSELinux(tool->host, &daemon, ret);
+    } else {
+        if (error)
+            problem = error->message;
+        virtFindingSet(ret, g_strdup(hook), "it does not work (%s). Its own message says why", problem);
     }
-    if (!g_spawn_check_wait_status(status, &error) && WIFEXITED(status) && WEXITSTATUS(status) == USAGE)
-        return askSELinux(tool->host, &daemon, ret_unsure);
-    if (error)
-        problem = error->message;
-    return g_strdup_printf("it does not work (%s). Run it to see why: %s", problem, hook);
 }
 
-char *
-virtHookCheckExecute(virtTool *tool, bool *ret_unsure)
+void
+virtHookCheckExecute(virtTool *tool, virtFinding *ret)
 {
-    g_autofree char *missing = virtHookCheckFile(tool, ret_unsure);
+    g_auto(virtFinding) missing = {0};
 
-    if (!missing)
-        return checkExecute(tool, HOOK, ret_unsure);
-    *ret_unsure = true;
-    return g_strdup("unknown without an executable hook");
+    virtHookCheckFile(tool, &missing);
+    if (!missing.wrong) {
+        checkExecute(tool, HOOK, ret);
+        return;
+    }
+    ret->unsure = true;
+    virtFindingSet(ret, NULL, "unknown without an executable hook");
 }
 
 /* ---- in and out ---- */
@@ -289,18 +325,20 @@ bool
 virtHookLink(virtTool *tool, bool proven, bool *ret_changed, GError **error)
 {
     g_autofree char *path = virtHostPath(tool->host, "%s", &HOOK[1]);
-    g_autofree char *wrong = NULL;
-    bool unsure = false, there = false;
+    g_auto(virtFinding) finding = {0};
+    bool there = false;
 
     if (!isOwnLink(path, &there, error))
         return false;
     *ret_changed = !there;
     if (there)
         return true;
-    wrong = checkExecute(tool, PROGRAM, &unsure);
-    if (wrong && (proven || !unsure)) {
+    checkExecute(tool, PROGRAM, &finding);
+    if (finding.wrong && (proven || !finding.unsure)) {
+        g_autofree char *text = virtFindingText(&finding);
+
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-                    "The hook was not installed. Whether libvirt's daemon may execute it: %s", wrong);
+                    "The hook was not installed. Whether libvirt's daemon may execute it: %s", text);
         return false;
     }
     return makeLink(path, error) && reload(tool, error);
@@ -417,8 +455,8 @@ wasImpossible(virtHost *host, gint64 at)
            (st.stx_mask & STATX_BTIME) && microseconds(&st.stx_btime) > at;
 }
 
-char *
-virtHookCheckNoticed(virtTool *tool, bool *ret_unsure)
+void
+virtHookCheckNoticed(virtTool *tool, virtFinding *ret)
 {
     g_autofree char *command = NULL;
     gint64 oldest = oldestHook(tool->host);
@@ -426,19 +464,23 @@ virtHookCheckNoticed(virtTool *tool, bool *ret_unsure)
     bool known;
     Daemon daemon;
 
-    if (!findDaemon(tool->host, &daemon))
-        return noDaemon(ret_unsure);
+    if (!findDaemon(tool->host, &daemon)) {
+        noDaemon(ret);
+        return;
+    }
     started = startedAt(tool->host, daemon.pid);
     known = reloadedAt(&daemon, &reloaded);
     if (oldest < started || oldest / G_USEC_PER_SEC <= reloaded / G_USEC_PER_SEC)
-        return NULL;
+        return;
     if (known)
         command = g_strconcat("systemctl reload ", daemon.name, NULL);
     else
         command = g_strdup_printf("kill -HUP %" G_GUINT64_FORMAT, daemon.pid);
-    if (known && wasImpossible(tool->host, MAX(started, reloaded)))
-        return g_strdup_printf("%s was started before there were hooks and calls none. Run: %s", daemon.name, command);
-    *ret_unsure = true;
-    return g_strdup_printf("unknown, because %s was started before the hooks were last changed. Run: %s", daemon.name,
-                           command);
+    ret->unsure = !known || !wasImpossible(tool->host, MAX(started, reloaded));
+    if (ret->unsure)
+        virtFindingSet(ret, g_steal_pointer(&command),
+                       "unknown, because %s was started before the hooks were last changed", daemon.name);
+    else
+        virtFindingSet(ret, g_steal_pointer(&command), "%s was started before there were hooks and calls none",
+                       daemon.name);
 }

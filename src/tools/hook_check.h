@@ -5,12 +5,24 @@
 
 #include "tools/tool.h"
 
-/* Each returns NULL when all is well, else what is wrong and the command that corrects it.
- * @ret_unsure: becomes true where it cannot be told
- */
-char *virtHookCheckFile(virtTool *tool, bool *ret_unsure);
-char *virtHookCheckExecute(virtTool *tool, bool *ret_unsure);
-char *virtHookCheckNoticed(virtTool *tool, bool *ret_unsure);
+/* What a check has found. */
+typedef struct {
+    char *wrong;   /* NULL: all is well */
+    char *command; /* what corrects it; NULL: no single command does */
+    bool unsure;   /* it cannot be told whether it is wrong */
+} virtFinding;
+
+void virtFindingClear(virtFinding *finding);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(virtFinding, virtFindingClear)
+
+/* @command: taken over; may be NULL */
+void virtFindingSet(virtFinding *finding, char *command, const char *wrong, ...) G_GNUC_PRINTF(3, 4);
+/* What is wrong, and the command, for g_free() */
+char *virtFindingText(const virtFinding *finding);
+
+void virtHookCheckFile(virtTool *tool, virtFinding *ret);
+void virtHookCheckExecute(virtTool *tool, virtFinding *ret);
+void virtHookCheckNoticed(virtTool *tool, virtFinding *ret);
 
 bool virtHookLink(virtTool *tool, bool proven, bool *ret_changed, GError **error);
 bool virtHookUnlink(virtTool *tool, bool *ret_changed, GError **error);

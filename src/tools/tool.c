@@ -1,4 +1,4 @@
-/* tool.c: what the commands of virt-hostdev share: options, files, libvirt, tables
+/* tool.c: what the commands of virt-hostdev share: options, files, libvirt
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
@@ -281,51 +281,4 @@ virtToolGetXml(virConnectPtr conn, const char *name, guint flags, GError **error
     if (!domain)
         return NULL;
     return virtToolDomainXml(domain, flags, error);
-}
-
-/* ---- tables ---- */
-
-struct libscols_table *
-virtToolTable(virtTool *tool, const char *name, const char *const *columns)
-{
-    struct libscols_table *table = scols_new_table();
-    int flags = SCOLS_FL_TREE;
-
-    scols_table_set_name(table, name);
-    scols_table_enable_json(table, tool->json);
-    for (guint i = 0; columns[i]; i++) {
-        scols_table_new_column(table, columns[i], 0, flags);
-        flags = 0;
-    }
-    return table;
-}
-
-/* @cells: one for each column, NULL for an empty one */
-struct libscols_line *
-virtToolRow(struct libscols_table *table, struct libscols_line *parent, const char *const *cells)
-{
-    struct libscols_line *line = scols_table_new_line(table, parent);
-
-    for (size_t i = 0; i < scols_table_get_ncols(table); i++)
-        scols_line_set_data(line, i, cells[i]);
-    return line;
-}
-
-/* A cell of a table. */
-const char *
-virtToolYesNo(bool yes)
-{
-    if (yes)
-        return "yes";
-    return "no";
-}
-
-/* Prints and frees. */
-void
-virtToolPrintTable(struct libscols_table *table)
-{
-    scols_print_table(table);
-    if (scols_table_get_nlines(table) && !scols_table_is_json(table))
-        putchar('\n');
-    scols_unref_table(table);
 }

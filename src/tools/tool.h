@@ -75,4 +75,22 @@ void virtToolLibvirtError(GError **error, const char *what);
 struct libscols_table *virtToolTable(virtTool *tool, const char *name, const char *const *columns);
 struct libscols_line *virtToolRow(struct libscols_table *table, struct libscols_line *parent, const char *const *cells);
 const char *virtToolYesNo(bool yes);
+
+/* What a thing's state is coloured as, where there are colours. */
+typedef enum {
+    VIRT_COLOR_GOOD,
+    VIRT_COLOR_WARN,
+    VIRT_COLOR_BAD,
+    VIRT_COLOR_LAST,
+} virtColor;
+
+/* Around a text: what begins a colour, and what ends it, where standard output has colours; else "". */
+const char *virtToolColorBegin(virtColor color);
+const char *virtToolColorEnd(void);
+void virtToolColorRow(struct libscols_line *line, virtColor color);
+
+/* While many things are worked on: which one is, on standard error where that is a terminal. Whatever is printed next
+ * clears it first. */
+void virtToolProgress(guint done, guint all, const char *name);
+void virtToolProgressClear(void);
 void virtToolPrintTable(struct libscols_table *table);

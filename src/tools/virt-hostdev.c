@@ -105,6 +105,7 @@ static void
 warnUser(virtHost *host, const char *message)
 {
     (void)host;
+    virtToolProgressClear();
     fprintf(stderr, "virt-hostdev: warning: %s\n", message);
 }
 
