@@ -25,6 +25,7 @@ say "the link leads where libvirtd may execute" grep -E "$allowed" <<< "$target"
 say "and the program is there" test -x "$work/dest$target"
 where=$(readelf -d "$work/dest$target" | sed -n 's/.*RUNPATH.*\[\(.*\)\]/\1/p')
 say "and so is what it loads" test -f "$work/dest$where/libvirthostdevhook.so"
+say "no hook of VDSM's unless it is asked for" test ! -e "$work/dest/usr/libexec/vdsm"
 
 # Programs that are not this project's find libvirt's schema by the catalog, beside it below one share/.
 schemas=$(dirname "$(find "$work/dest" -name domaincommon.rng)")
@@ -40,8 +41,9 @@ configured() {
   meson setup "$work/$name" "$source" "$@" > "$work/$name.log" 2>&1 || { cat "$work/$name.log"; exit 1; }
   meson introspect "$work/$name" --installed > "$work/plan"
 }
-configured merged --prefix=/usr -Dsbindir=bin
+configured merged --prefix=/usr -Dsbindir=bin -Dvdsm=true
 say "a link where sbin and bin are one" grep 50-virt-hostdev "$work/plan"
+say "VDSM's hook where VDSM looks" grep /usr/libexec/vdsm/hooks/before_nic_hotplug/50_hostdev_netdev "$work/plan"
 configured local --prefix=/usr/local
 say "no link to a place that the profile does not name" fails grep 50-virt-hostdev "$work/plan"
 say "which is said" grep 'WARNING: no hook is installed in' "$work/local.log"
