@@ -1,21 +1,54 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # suites: trixie
-# The commands of docs/kbase/dual-port-vf.rst, as they stand there, on a dual-port PF.
+# The commands of docs/kbase/dual-port-vf.rst and virsh.rst, as they stand there, on a dual-port PF.
 . /lab/guest/lib.sh
+
+# typed PAGE: its literal blocks: lines behind "# " are typed, and so is what stands in a here document
+typed() {
+  awk '/^   # / { print substr($0, 6); here = /EOF_XML/; next }
+       here && /^   / { print substr($0, 4); if (/^   EOF_XML$/) here = 0; next }
+       here && /^$/ { print "" }' "/usr/share/doc/libvirt-hostdev/kbase/$1.rst"
+}
+# part [LINE]: the next of the commands, up to one that begins so, or all that are left
+part() {
+  : > rest
+  awk -v to="$1" 'NR > 1 && to != "" && index($0, to) == 1 { rest = 1 } { print > (rest ? "rest" : "part") }' commands
+  mv rest commands
+}
+works() { ok "every command succeeds" bash -ex part; }
+vlan() { vfget "$PF2" 0 'vlan_list[0].vlan // 0' 2; }
 
 dualport_up "$PF2" 0
 libvirt_up
-# The page's literal blocks: lines behind "# " are typed, and so is what stands in a here document.
-awk '/^   # / { print substr($0, 6); here = /EOF_XML/; next }
-     here && /^   / { print substr($0, 4); if (/^   EOF_XML$/) here = 0; next }
-     here && /^$/ { print "" }' /usr/share/doc/libvirt-hostdev/kbase/dual-port-vf.rst > commands
+typed dual-port-vf > commands
 is "the page has its commands" "$(grep -c . commands)" 40
 step "before the guest ends"
-sed '/^virsh destroy/,$d' commands > first
-ok "every command succeeds" bash -ex first
-is "port 2 has its VLAN" "$(vfget "$PF2" 0 'vlan_list[0].vlan' 2)" 43
+part "virsh destroy"; works
+is "port 2 has its VLAN" "$(vlan)" 43
 step "and after"
-sed -n '/^virsh destroy/,$p' commands > second
-ok "every command succeeds" bash -ex second
-is "port 2 has none" "$(vfget "$PF2" 0 'vlan_list[0].vlan // 0' 2)" 0
+part ""; works
+is "port 2 has none" "$(vlan)" 0
+
+typed virsh > commands
+is "the page on virsh has its commands" "$(grep -c . commands)" 36
+step "plain virsh, without virthostdevd"
+part "virsh destroy"; works
+is "port 2 has its new VLAN" "$(vlan)" 44
+part "virsh edit"; works
+
+step "and with it"
+hostdevd_up
+printf '#!/bin/sh\nsed -i "s/id=.44./id='"'43'"'/" "$1"\n' > editor; chmod +x editor; export EDITOR=$PWD/editor
+part "virsh update-device"; works
+is "port 2 has the VLAN of the edit" "$(vlan)" 43
+part "virsh destroy"; works
+is "port 2 has the VLAN of the update" "$(vlan)" 45
+not_ok "the guest does not migrate" "cannot migrate" virsh migrate --live vm qemu:///system
+is "and keeps its VLAN" "$(vlan)" 45
+part "virsh attach-device"; works
+is "the domain has no VF" "$(virsh -q dumpxml vm | grep -c '<netdev' || true)" 0
+part "virsh destroy"; works
+is "it has one again, and port 2 its VLAN" "$(virsh -q dumpxml vm | grep -c '<netdev' || true) $(vlan)" "2 45"
+part ""; works
+is "port 2 has none" "$(vlan)" 0
