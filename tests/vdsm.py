@@ -152,7 +152,8 @@ with tempfile.TemporaryDirectory() as work:
     one = asked("port=2 spoofcheck=no", interface)
     check("a vNIC of one port stays an interface", [ET.fromstring(one).tag, ET.fromstring(one).get("port"), ET.fromstring(one).get("spoofCheck")],
           ["interface", "2", "no"])
-    check("with all that it had", [name for name in ("ua-604c7957", "id='42'", "order", "56:6f:1a:0b:00:03", 'slot="2"') if name.replace("'", '"') not in one.replace("'", '"')], [])
+    had = ("ua-604c7957", 'id="42"', "order", "56:6f:1a:0b:00:03", 'slot="2"')
+    check("with all that it had", [name for name in had if name not in one.replace("'", '"')], [])
     check("and is valid", validates(one), "")
 
     # Nothing to do.
@@ -163,19 +164,22 @@ with tempfile.TemporaryDirectory() as work:
     # Refusals.
     os.unlink(later)
     known = "port, mac, vlan, priority, protocol, trust, spoofcheck, link, average, peak, floor"
-    refused("several ports cannot be unplugged", "port=1 port=2", "a vNIC with several ports cannot be unplugged while the VM runs: shut the VM down",
-            occasion="before_nic_hotunplug")
+    refused("several ports cannot be unplugged", "port=1 port=2",
+            "a vNIC with several ports cannot be unplugged while the VM runs: shut the VM down", occasion="before_nic_hotunplug")
     refused("an unknown word", "port=1 mtu=9000", f"'mtu=9000' is not a word of the property: write NAME=VALUE (known: {known})")
     refused("a word without a value", "port=1 trust=", f"'trust=' is not a word of the property: write NAME=VALUE (known: {known})")
     refused("a word without =", "port=1 trust", f"'trust' is not a word of the property: write NAME=VALUE (known: {known})")
     refused("no port first", "vlan=43 port=2", "'vlan=43' stands before the first port=N: begin with the port that it is for")
     refused("a word twice", "port=1 port=2 vlan=1 vlan=2", "port 2 has vlan= twice: drop one")
-    refused("a port twice", "port=1 port=1", "port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one")
-    refused("a port that is no number", "port=1 port=x", "port='x' in <netdev>: not a number from 1 to 128; ports are counted from 1, the device's dev_port plus one")
-    refused("the first one too", "port=0", "port='0' in <interface>: not a number from 1 to 128; ports are counted from 1, the device's dev_port plus one")
+    refused("a port twice", "port=1 port=1",
+            "port='1' in <netdev>: an earlier <netdev> of this device has the same port; each port has one")
+    range_of = "not a number from 1 to 128; ports are counted from 1, the device's dev_port plus one"
+    refused("a port that is no number", "port=1 port=x", f"port='x' in <netdev>: {range_of}")
+    refused("the first one too", "port=0", f"port='0' in <interface>: {range_of}")
     refused("another MAC address for the vNIC", "port=1 mac=52:54:00:01:02:03",
             "port 1 has mac=52:54:00:01:02:03, and oVirt gives the vNIC 56:6f:1a:0b:00:03: drop the word")
-    refused("markup stays a value", "port=1 port=2 trust='/><x>", "trustGuestRxFilters=''/><x>' in <netdev>: not yes or no; drop it to leave the VF as it is")
+    refused("markup stays a value", "port=1 port=2 trust='/><x>",
+            "trustGuestRxFilters=''/><x>' in <netdev>: not yes or no; drop it to leave the VF as it is")
     check("what only libvirt can set", "trunk" in asked("port=1 port=2", interface.replace("<vlan>", "<vlan trunk='yes'>")), True)
     check("no XML", asked("port=1", "<interface").startswith("hostdev_netdev: unexpected: ParseError"), True)
     shutil.move(tool_path := f"{hooks}/before_device_create/50_hostdev_netdev", f"{work}/hook")

@@ -57,7 +57,8 @@ with tempfile.TemporaryDirectory() as work:
     for name, text in (("vf.xsl", stylesheet), ("domain.xml", DOMAIN % "")):
         with open(os.path.join(work, name), "w", encoding="utf-8") as file:
             file.write(text)
-    run = subprocess.run(["xsltproc", "--nomkdir", "--nonet", "--nowrite", "vf.xsl", "domain.xml"], cwd=work, capture_output=True, text=True, check=False)
+    run = subprocess.run(["xsltproc", "--nomkdir", "--nonet", "--nowrite", "vf.xsl", "domain.xml"], cwd=work,
+                         capture_output=True, text=True, check=False)
 made = run.stdout
 check("the stylesheet runs", (run.returncode, run.stderr), (0, ""))
 squeezed = [re.sub(r">\s+<", "><", text).strip() for text in (made, DOMAIN % device)]
