@@ -41,11 +41,11 @@ Description=Orders from the lab
 Requires=multi-user.target
 After=multi-user.target
 [Service]
+ExecStartPre=/bin/bash /lab/guest/install.sh
 ExecStart=/bin/bash /lab/guest/agent.sh
 KillMode=process
 E
 # Before anybody can call the daemon, which reads its configuration once.
 . /lab/guest/libvirt.sh
 INIT=systemd libvirt_configure
-bash /lab/guest/install.sh
 exec /usr/lib/systemd/systemd --unit=lab.service --show-status=no --log-target=journal

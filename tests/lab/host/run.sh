@@ -69,7 +69,10 @@ for init in "${INITS[@]}"; do
   [[ ${todo[$init]:-} ]] || continue
   use_init "$init"; booted=no
   for name in ${todo[$init]}; do
-    if ! alive l1; then booted=yes; LAB_INIT=$INIT "$HERE/lab" up; fi
+    if ! alive l1; then
+      booted=yes
+      LAB_INIT=$INIT LAB_INSTALL=$(header "$name" install yes) "$HERE/lab" up
+    fi
     run_one "$name"
   done
   down
