@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""picture.py STATUSSHOW: what Graphviz makes of virt-hostdev list --dot, in TAP.
+"""picture.py STATUSSHOW HOST.svg: what Graphviz makes of virt-hostdev list --dot, in TAP.
+
+HOST.svg is the picture in the documentation; VIRT_TEST_REGENERATE=1 draws it again.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import html
+import os
 import re
 import subprocess
 import sys
 
-show = sys.argv[1]
+show, drawing = sys.argv[1:]
 OWNERS = {0: 'vm "one" \\	', 1: "me", 2: "vm2", 3: "vm3"}
 count = bad = 0
 
@@ -25,6 +28,12 @@ def drawn(text):
     """What Graphviz takes, with its complaints."""
     done = subprocess.run(["dot", "-Tplain"], input=text, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr, done.stdout
+
+
+def content(svg):
+    """Words and colours of a drawing, and not where the fonts of this machine have put them."""
+    found = re.findall(r'<text.*?>(.*?)</text>|fill="(#?\w+)"', svg)
+    return [html.unescape(words) or colour for words, colour in found]
 
 
 for vfs in (4, 64, 255):
@@ -44,6 +53,14 @@ for vfs in (4, 64, 255):
     check("what was changed", re.findall(r"<b>(\w+ now [^<]*)</b>, set ([^<]*)", dot), [("spoofcheck now yes", "no"), ("vlan now 99", "42")])
     check("nothing is said of what is not set", re.findall("00:00:00:00:00:00|VLAN none|VLAN 0", dot), [])
     check("the cards from top to bottom", sorted(places, key=places.get, reverse=True), ["0000:01:00.0", "0000:41:00.0"])
+
+dot = subprocess.run([show, "--dot", "6", "web1", "dpdk-app", "web2", "db1"], capture_output=True, check=True).stdout
+fresh = subprocess.run(["dot", "-Tsvg"], input=dot, capture_output=True, check=True).stdout.decode()
+if os.environ.get("VIRT_TEST_REGENERATE"):
+    with open(drawing, "w", encoding="utf-8") as file:
+        file.write(fresh)
+with open(drawing, encoding="utf-8") as file:
+    check("the one in the documentation (VIRT_TEST_REGENERATE=1 draws it again)", content(file.read()), content(fresh))
 
 print(f"1..{count}")
 sys.exit(bad > 0)

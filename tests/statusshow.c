@@ -4,7 +4,7 @@
  *   statusshow [--json]
  *   statusshow --json-list
  *   statusshow new ADDRESS
- *   statusshow --dot VFS       of each of two PFs
+ *   statusshow --dot VFS [OWNER...]       VFS of each of two PFs; the owners' names
  *
  * VF 0 of 0000:01:00.0 is a domain's, as it was set; VF 1 is owner "me"'s, and somebody else has changed two settings
  * of it; VF 2, another domain's, cannot be read; VF 3's domain has gone.
@@ -73,17 +73,20 @@ main(int argc, char **argv)
     char *status[] = {(char *)"status", NULL};
     char *list[] = {(char *)"list", (char *)"--dot", NULL};
     bool isTree = argc > 1 && g_str_equal(argv[1], "--json-list");
+    const char *owners[] = {"vm \"one\" \\\t", "me", "vm2", "vm3"};
     guint vfs = 4;
     bool isNew = argc > 2 && g_str_equal(argv[1], "new");
 
     g_log_set_writer_func(drop, NULL, NULL);
     if (argc > 2 && !isNew)
         vfs = (guint)g_ascii_strtoull(argv[2], NULL, 10);
+    for (int i = 0; i < argc - 3 && i < (int)G_N_ELEMENTS(owners); i++)
+        owners[i] = argv[i + 3];
     fakeHostAddPF(fake, PF, 2, vfs, "dual");
-    give(fake, 0, "vm \"one\" \\\t", "11111111-2222-3333-4444-555555555555", (guint64)getpid());
-    give(fake, 1, "me", NULL, 0);
-    give(fake, 2, "vm2", "21111111-2222-3333-4444-555555555555", (guint64)getpid());
-    give(fake, 3, "vm3", "31111111-2222-3333-4444-555555555555", 0);
+    give(fake, 0, owners[0], "11111111-2222-3333-4444-555555555555", (guint64)getpid());
+    give(fake, 1, owners[1], NULL, 0);
+    give(fake, 2, owners[2], "21111111-2222-3333-4444-555555555555", (guint64)getpid());
+    give(fake, 3, owners[3], "31111111-2222-3333-4444-555555555555", 0);
     fakeHostVF(fake, PF, 2, 1)->vlan = 99;
     fakeHostVF(fake, PF, 1, 1)->spoofchk = 1;
     fakeHostVF(fake, PF, 1, 2)->hidden = true;
