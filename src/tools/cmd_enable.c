@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/virerror.h"
 
@@ -282,13 +283,15 @@ undo(const GPtrArray *written, const GPtrArray *units, bool was, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
-    if (unwrite(written, &local) && reopen(units, was, &local))
+    if (unwrite(written, &local) && reopen(units, was, &local)) {
+        rmdir(STOCK_DIR);
         g_prefix_error(error, "libvirt's sockets were restored after this error: ");
-    else
+    } else {
         g_prefix_error(
             error,
             "libvirt's sockets may be closed, because undoing failed as well (%s). Run 'systemctl daemon-reload', then start libvirt's socket units. The original error: ",
             local->message);
+    }
 }
 
 /* What is written before a failure is taken back at once: systemd has not read it yet. */
@@ -389,6 +392,7 @@ disableDaemon(virtTool *tool, GError **error)
             "The drop-ins were removed, but libvirt's sockets may be closed. Fix the following error, then run 'systemctl daemon-reload' and start libvirt's socket units: ");
         return false;
     }
+    rmdir(STOCK_DIR); /* which stays if anything is in it */
     printf("libvirt listens on its own sockets again\n");
     return true;
 }

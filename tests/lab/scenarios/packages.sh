@@ -10,11 +10,12 @@
 export DEBIAN_FRONTEND=noninteractive
 names=(libvirt-hostdev libvirt-hostdev-daemon)
 hook=/etc/libvirt/hooks/qemu.d/50-virt-hostdev
-# inventory: what a package may leave on a host: files, units, sockets, profiles. Not what dpkg, apt and ldconfig remember,
-# nor what units and libvirt have while they run.
+# inventory: what a package may leave on a host: files, units, sockets, profiles. Not what dpkg, apt and ldconfig remember, nor
+# what units, libvirt and this scenario have. (/etc/apparmor.d/disable: dh_apparmor removes it where it is empty.)
 inventory() {
-  find /etc /opt /root /srv /usr /var /run -xdev \( -path '/var/lib/dpkg/*' -o -path '/var/log/*' -o -path '/var/lib/apt/*' \
-    -o -path '/var/cache/*' -o -path /etc/ld.so.cache -o -path '/run/systemd/*' -o -path '/run/libvirt/*/*' \) -prune -o -print | sort
+  find /etc /opt /srv /usr /var /run -xdev \( -path '/var/lib/dpkg/*' -o -path '/var/log/*' -o -path '/var/lib/apt/*' \
+    -o -path '/var/cache/*' -o -path /etc/ld.so.cache -o -path '/run/systemd/*' -o -path '/run/libvirt/*/*' \
+    -o -path '/etc/apparmor.d/libvirt/*' -o -path /etc/apparmor.d/disable -o -path "$IMAGES/*" \) -prune -o -print | sort
   systemctl list-unit-files --plain --no-legend | awk '{ print "unit", $1, $2 }' | sort
   systemctl show --property Id,Listen,DropInPaths "$LIBVIRTD"{,-ro,-admin}.socket "$LIBVIRTD.service"
   grep -v '^libvirt-[0-9a-f]' /sys/kernel/security/apparmor/profiles | sort
