@@ -145,12 +145,12 @@ expectAnswer(const GError *failure, int code, const char *message)
 static void
 testStats(void)
 {
-    const virtNetdevStats stats = {1, 0, G_MAXUINT64, 4};
+    const virtNetdevStats stats = {{1, 0, G_MAXUINT64, 4}};
     static const char *const not [] = {"stats",           "stats 7",          "stats 7 1 2 3",    "stats 7 1 2 3 4 5",
                                        "stats 0 1 2 3 4", "stats 7 1 2 3 04", "stats 7 1 2 3 -4", "ok 7 1 2 3 4",
                                        "stats 7 1 2 3 ",  "stats 7 1 2 3 4 ", "stats 7 1  2 3 4"};
     g_autofree char *packet = virtBrokerStatsFormat(7, &stats);
-    virtNetdevStats read = {0};
+    virtNetdevStats read = {{0}};
     guint id = 0;
 
     g_assert_cmpstr(packet, ==, "stats 7 1 0 18446744073709551615 4");

@@ -28,7 +28,8 @@ typedef struct {
     guint16 response; /* PORT_VDP_RESPONSE_SUCCESS … of linux/if_link.h */
     guint pending;    /* so many reads yet say PORT_PROFILE_RESPONSE_INPROGRESS */
     virtNetdevStats stats;
-    bool hidden; /* the driver's call fails: left out of every list */
+    virtNetdevStats growth; /* what is added to stats whenever they have been read */
+    bool hidden;            /* the driver's call fails: left out of every list */
 } fakeVF;
 
 typedef struct {

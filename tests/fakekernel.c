@@ -425,24 +425,29 @@ fillVlan(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf
 
 /* Eight counters; their length decides where a list runs over. */
 static void
-fillStats(struct nl_msg *msg, const virtNetdevStats *stats)
+fillStats(struct nl_msg *msg, fakeVF *vf)
 {
+    static const struct {
+        int type;
+        virtNetdevCounter counter;
+    } rows[] = {
+        {IFLA_VF_STATS_RX_PACKETS, VIRT_NETDEV_RX_PACKETS},  {IFLA_VF_STATS_TX_PACKETS, VIRT_NETDEV_TX_PACKETS},
+        {IFLA_VF_STATS_RX_BYTES, VIRT_NETDEV_RX_BYTES},      {IFLA_VF_STATS_TX_BYTES, VIRT_NETDEV_TX_BYTES},
+        {IFLA_VF_STATS_BROADCAST, VIRT_NETDEV_RX_BROADCAST}, {IFLA_VF_STATS_MULTICAST, VIRT_NETDEV_RX_MULTICAST},
+        {IFLA_VF_STATS_RX_DROPPED, VIRT_NETDEV_RX_DROPPED},  {IFLA_VF_STATS_TX_DROPPED, VIRT_NETDEV_TX_DROPPED},
+    };
     struct nlattr *nest = nla_nest_start(msg, IFLA_VF_STATS);
 
-    nla_put_u64(msg, IFLA_VF_STATS_RX_PACKETS, stats->rxPackets);
-    nla_put_u64(msg, IFLA_VF_STATS_TX_PACKETS, stats->txPackets);
-    nla_put_u64(msg, IFLA_VF_STATS_RX_BYTES, stats->rxBytes);
-    nla_put_u64(msg, IFLA_VF_STATS_TX_BYTES, stats->txBytes);
-    nla_put_u64(msg, IFLA_VF_STATS_BROADCAST, 0);
-    nla_put_u64(msg, IFLA_VF_STATS_MULTICAST, 0);
-    nla_put_u64(msg, IFLA_VF_STATS_RX_DROPPED, 0);
-    nla_put_u64(msg, IFLA_VF_STATS_TX_DROPPED, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        nla_put_u64(msg, rows[i].type, vf->stats.of[rows[i].counter]);
+        vf->stats.of[rows[i].counter] += vf->growth.of[rows[i].counter];
+    }
     nla_nest_end(msg, nest);
 }
 
 /* rtnl_fill_vfinfo() */
 static void
-fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf, bool stats)
+fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, fakeVF *vf, bool stats)
 {
     static const char zeros[sizeof(struct ifla_vf_broadcast)];
     struct nlattr *info = nla_nest_start(msg, IFLA_VF_INFO);
@@ -463,7 +468,7 @@ fillVF(struct nl_msg *msg, const fakeHost *fake, guint index, const fakeVF *vf, 
         fillGuid(msg, IFLA_VF_IB_PORT_GUID, index, vf->portGuid);
     }
     if (stats)
-        fillStats(msg, &vf->stats);
+        fillStats(msg, vf);
     nla_nest_end(msg, info);
 }
 
@@ -475,7 +480,7 @@ fillVFInfoList(struct nl_msg *msg, const Target *target, bool stats)
     guint listed = 0;
 
     for (guint i = 0; i < target->pf->vfs && (fake->listed == 0 || listed < fake->listed); i++) {
-        const fakeVF *vf = &target->pf->table[(target->port - 1) * target->pf->vfs + i];
+        fakeVF *vf = &target->pf->table[(target->port - 1) * target->pf->vfs + i];
 
         if (vf->hidden)
             continue;

@@ -78,8 +78,8 @@ testMissing(Fixture *f, gconstpointer data)
 static void
 testStats(Fixture *f, gconstpointer data)
 {
-    const virtNetdevStats counted = {1000, 10, 2000, 20};
-    virtNetdevStats read = {0};
+    const virtNetdevStats counted = {{1000, 10, 2000, 20, 3, 4, 5, 6}};
+    virtNetdevStats read = {{0}};
     g_autoptr(GError) error = NULL;
 
     fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
@@ -95,6 +95,44 @@ testStats(Fixture *f, gconstpointer data)
     g_assert_cmpmem(&read, sizeof(read), &counted, sizeof(counted));
 }
 
+static const virtNetlinkCounts *
+countsOf(const GArray *list, guint vf)
+{
+    for (guint i = 0; i < list->len; i++) {
+        if (g_array_index(list, virtNetlinkCounts, i).vf == vf)
+            return &g_array_index(list, virtNetlinkCounts, i);
+    }
+    return NULL;
+}
+
+/* A 0 is what the kernel says where the driver says nothing. */
+static void
+testListStats(Fixture *f, gconstpointer data)
+{
+    const guint bytes = 1u << VIRT_NETDEV_RX_BYTES, dropped = 1u << VIRT_NETDEV_TX_DROPPED;
+    g_autoptr(GArray) silent = virtNetlinkListStats(f->fake->host, f->port);
+    g_autoptr(GArray) list = NULL;
+    guint gets = f->fake->gets;
+
+    g_assert_cmpuint(silent->len, ==, 8);
+    for (guint vf = 0; vf < 8; vf++)
+        g_assert_cmpuint(countsOf(silent, vf)->known, ==, 0);
+    fakeHostVF(f->fake, PF, 1, 1)->hidden = true;
+    fakeHostVF(f->fake, PF, 1, 3)->stats.of[VIRT_NETDEV_RX_BYTES] = 1000;
+    fakeHostVF(f->fake, PF, 1, 4)->stats.of[VIRT_NETDEV_TX_DROPPED] = 7;
+    list = virtNetlinkListStats(f->fake->host, f->port);
+    g_assert_cmpuint(f->fake->gets, ==, gets + 1);
+    g_assert_cmpuint(list->len, ==, 7);
+    g_assert_null(countsOf(list, 1));
+    g_assert_cmpuint(countsOf(list, 2)->known, ==, 0); /* or its call has failed */
+    g_assert_cmpuint(countsOf(list, 3)->known, ==, bytes | dropped);
+    g_assert_cmpuint(countsOf(list, 3)->stats.of[VIRT_NETDEV_RX_BYTES], ==, 1000);
+    g_assert_cmpuint(countsOf(list, 4)->known, ==, bytes | dropped);
+    g_assert_cmpuint(countsOf(list, 4)->stats.of[VIRT_NETDEV_TX_DROPPED], ==, 7);
+    f->fake->getErrno = ENODEV;
+    g_assert_null(virtNetlinkListStats(f->fake->host, f->port));
+}
+
 /* 240 VFs fit without their statistics; 400 run over 16 bits and leave 65, and what follows reads like anything. */
 static void
 testLongLists(void)
@@ -108,7 +146,7 @@ testLongLists(void)
         g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 64, &read, NULL));
         g_assert_cmpuint(read.vlan.id, ==, 65);
         /* With their statistics both run over. */
-        g_assert_false(virtNetlinkGetVFStats(f.fake->host, f.port, 239, &(virtNetdevStats){0}, NULL));
+        g_assert_false(virtNetlinkGetVFStats(f.fake->host, f.port, 239, &(virtNetdevStats){{0}}, NULL));
         if (vfs == 240)
             g_assert_true(virtNetlinkGetVF(f.fake->host, f.port, 239, &read, NULL));
         else
@@ -647,6 +685,7 @@ main(int argc, char **argv)
 #define ADD(name, func) g_test_add("/netlink/" name, Fixture, GUINT_TO_POINTER(8), setUp, func, tearDown)
     ADD("missing", testMissing);
     ADD("stats", testStats);
+    ADD("stats/list", testListStats);
     ADD("read-once", testReadOnce);
     ADD("garbage", testGarbage);
     ADD("wrong-answer", testWrongAnswer);

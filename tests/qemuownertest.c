@@ -297,19 +297,19 @@ testStats(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
     virtHostdev *hostdev = wanted->pdata[0];
-    virtNetdevStats stats = {0};
+    virtNetdevStats stats = {{0}};
     g_autoptr(GError) error = NULL;
 
     g_ptr_array_remove_index(VIRT_NETDEVS(hostdev), 0); /* port 2 alone */
-    fakeHostVF(f->fake, PF, 1, 0)->stats.rxBytes = 1;
-    fakeHostVF(f->fake, PF, 2, 0)->stats = (virtNetdevStats){1000, 10, 2000, 20};
+    fakeHostVF(f->fake, PF, 1, 0)->stats.of[VIRT_NETDEV_RX_BYTES] = 1;
+    fakeHostVF(f->fake, PF, 2, 0)->stats = (virtNetdevStats){{1000, 10, 2000, 20}};
     g_assert_false(virtProviderNetdevGetStats(f->fake->host, UUID_A, &hostdev->handle, &stats, &error));
     guestsAssertError(error, VIRT_ERROR_NOT_FOUND, "");
     g_clear_error(&error);
     g_assert_true(virtProvisionPrepare(f->fake->host, f->a, wanted, NULL));
     g_assert_true(virtProviderNetdevGetStats(f->fake->host, UUID_A, &hostdev->handle, &stats, &error));
-    g_assert_cmpuint(stats.rxBytes, ==, 1000);
-    g_assert_cmpuint(stats.txPackets, ==, 20);
+    g_assert_cmpuint(stats.of[VIRT_NETDEV_RX_BYTES], ==, 1000);
+    g_assert_cmpuint(stats.of[VIRT_NETDEV_TX_PACKETS], ==, 20);
     g_assert_false(virtProviderNetdevGetStats(f->fake->host, UUID_B, &hostdev->handle, &stats, &error));
     guestsAssertError(error, VIRT_ERROR_INVALID, "has no VF");
 }

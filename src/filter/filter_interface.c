@@ -116,12 +116,12 @@ gotCounters(gpointer opaque, const virtNetdevStats *stats, const GError *failure
         return;
     }
     reply = namedNewReply(named);
-    virtXdrPutHyper(reply, stats->rxBytes);
-    virtXdrPutHyper(reply, stats->rxPackets);
+    virtXdrPutHyper(reply, stats->of[VIRT_NETDEV_RX_BYTES]);
+    virtXdrPutHyper(reply, stats->of[VIRT_NETDEV_RX_PACKETS]);
     virtXdrPutHyper(reply, unknown); /* errors */
     virtXdrPutHyper(reply, unknown); /* drops */
-    virtXdrPutHyper(reply, stats->txBytes);
-    virtXdrPutHyper(reply, stats->txPackets);
+    virtXdrPutHyper(reply, stats->of[VIRT_NETDEV_TX_BYTES]);
+    virtXdrPutHyper(reply, stats->of[VIRT_NETDEV_TX_PACKETS]);
     virtXdrPutHyper(reply, unknown);
     virtXdrPutHyper(reply, unknown);
     finishNamedWith(named, reply);

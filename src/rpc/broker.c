@@ -211,13 +211,20 @@ virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret
     return false;
 }
 
+/* Those of the counters that libvirt has for an interface, in the order of the answer. */
+static const virtNetdevCounter sent[] = {VIRT_NETDEV_RX_BYTES, VIRT_NETDEV_RX_PACKETS, VIRT_NETDEV_TX_BYTES,
+                                         VIRT_NETDEV_TX_PACKETS};
+
 /* The answer to a request for statistics, where there are some; the caller frees it. */
 char *
 virtBrokerStatsFormat(guint id, const virtNetdevStats *stats)
 {
-    return g_strdup_printf("stats %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
-                           " %" G_GUINT64_FORMAT,
-                           id, stats->rxBytes, stats->rxPackets, stats->txBytes, stats->txPackets);
+    GString *packet = g_string_new(NULL);
+
+    g_string_printf(packet, "stats %u", id);
+    for (guint i = 0; i < G_N_ELEMENTS(sent); i++)
+        g_string_append_printf(packet, " %" G_GUINT64_FORMAT, stats->of[sent[i]]);
+    return g_string_free(packet, FALSE);
 }
 
 /* Reads such an answer. False for anything but what virtBrokerStatsFormat() writes; nothing is then returned. */
@@ -226,15 +233,14 @@ virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevSta
 {
     g_autofree char *text = g_strndup(packet, MIN(len, VIRT_BROKER_PACKET_MAX));
     g_auto(GStrv) words = g_strsplit(text, " ", 7);
-    virtNetdevStats stats = {0};
-    guint64 *const numbers[] = {&stats.rxBytes, &stats.rxPackets, &stats.txBytes, &stats.txPackets};
+    virtNetdevStats stats = {{0}};
     g_autofree char *again = NULL;
     guint id;
 
-    if (g_strv_length(words) != 2 + G_N_ELEMENTS(numbers) || !g_str_equal(words[0], "stats") || !parseId(words[1], &id))
+    if (g_strv_length(words) != 2 + G_N_ELEMENTS(sent) || !g_str_equal(words[0], "stats") || !parseId(words[1], &id))
         return false;
-    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        if (!g_ascii_string_to_unsigned(words[2 + i], 10, 0, G_MAXUINT64, numbers[i], NULL))
+    for (guint i = 0; i < G_N_ELEMENTS(sent); i++) {
+        if (!g_ascii_string_to_unsigned(words[2 + i], 10, 0, G_MAXUINT64, &stats.of[sent[i]], NULL))
             return false;
     }
     again = virtBrokerStatsFormat(id, &stats);

@@ -57,10 +57,24 @@ typedef struct {
     char profileid[VIRT_NETDEV_PROFILE_LEN];
 } virtNetdev;
 
-/* What a VF has received and sent, from the guest's side, since its driver began to count. */
+/* What a PF's driver may count of a VF. RX is what the VF has received, TX what it has sent: the drivers that count
+ * fill struct ifla_vf_stats of linux/if_link.h from the VF's side (i40e, ice, ionic, ixgbe, liquidio, mlx5). Broadcast
+ * and multicast are of what was received. */
+typedef enum {
+    VIRT_NETDEV_RX_BYTES,
+    VIRT_NETDEV_RX_PACKETS,
+    VIRT_NETDEV_TX_BYTES,
+    VIRT_NETDEV_TX_PACKETS,
+    VIRT_NETDEV_RX_BROADCAST,
+    VIRT_NETDEV_RX_MULTICAST,
+    VIRT_NETDEV_RX_DROPPED,
+    VIRT_NETDEV_TX_DROPPED,
+    VIRT_NETDEV_COUNTER_LAST
+} virtNetdevCounter;
+
+/* Since the driver began to count. */
 typedef struct {
-    guint64 rxBytes, rxPackets;
-    guint64 txBytes, txPackets;
+    guint64 of[VIRT_NETDEV_COUNTER_LAST];
 } virtNetdevStats;
 
 extern const virtSettingAttr virtNetdevAttrs[VIRT_NETDEV_ATTR_LAST];

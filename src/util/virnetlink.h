@@ -73,6 +73,15 @@ typedef struct {
 
 bool virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret, GError **error);
 bool virtNetlinkGetVFStats(virtHost *host, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error);
+
+/* What was counted of one VF at one port. */
+typedef struct {
+    guint vf;
+    guint known; /* a bit for each virtNetdevCounter whose value can be believed, be it 0 */
+    virtNetdevStats stats;
+} virtNetlinkCounts;
+
+GArray *virtNetlinkListStats(virtHost *host, const virtPort *port);
 int virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, guint attrs,
                      char **ret_reason);
 bool virtNetlinkSetVFs(virtHost *host, const virtNetlinkChange *changes, guint n);

@@ -293,6 +293,15 @@ virtNetlinkGetVF(virtHost *host, const virtPort *port, guint vf, virtNetdev *ret
     return ok;
 }
 
+/* ---- statistics ---- */
+
+static const int counterTypes[VIRT_NETDEV_COUNTER_LAST] = {
+    [VIRT_NETDEV_RX_BYTES] = IFLA_VF_STATS_RX_BYTES,      [VIRT_NETDEV_RX_PACKETS] = IFLA_VF_STATS_RX_PACKETS,
+    [VIRT_NETDEV_TX_BYTES] = IFLA_VF_STATS_TX_BYTES,      [VIRT_NETDEV_TX_PACKETS] = IFLA_VF_STATS_TX_PACKETS,
+    [VIRT_NETDEV_RX_BROADCAST] = IFLA_VF_STATS_BROADCAST, [VIRT_NETDEV_RX_MULTICAST] = IFLA_VF_STATS_MULTICAST,
+    [VIRT_NETDEV_RX_DROPPED] = IFLA_VF_STATS_RX_DROPPED,  [VIRT_NETDEV_TX_DROPPED] = IFLA_VF_STATS_TX_DROPPED,
+};
+
 /* 0 where the driver does not count it. */
 static guint64
 statOf(struct nlattr **tb, int type)
@@ -302,30 +311,34 @@ statOf(struct nlattr **tb, int type)
     return nla_get_u64(tb[type]);
 }
 
+/* False where the VF whose @info this is has no statistics. */
+static bool
+readStats(struct nlattr *info, virtNetdevStats *ret)
+{
+    struct nlattr *stats = nla_find(nla_data(info), nla_len(info), IFLA_VF_STATS);
+    struct nlattr *tb[IFLA_VF_STATS_MAX + 1] = {0};
+
+    if (!stats || nla_parse_nested(tb, IFLA_VF_STATS_MAX, stats, NULL) < 0)
+        return false;
+    for (virtNetdevCounter i = 0; i < VIRT_NETDEV_COUNTER_LAST; i++)
+        ret->of[i] = statOf(tb, counterTypes[i]);
+    return true;
+}
+
 static bool
 parseStats(const Link *link, const virtPort *port, guint vf, virtNetdevStats *ret, GError **error)
 {
     struct nlattr *info = findInfo(link, vf);
-    struct nlattr *stats;
-    struct nlattr *tb[IFLA_VF_STATS_MAX + 1] = {0};
 
     if (!info) {
         setMissing(port, vf, link->entries->len, link->total, error);
         return false;
     }
-    stats = nla_find(nla_data(info), nla_len(info), IFLA_VF_STATS);
-    if (!stats || nla_parse_nested(tb, IFLA_VF_STATS_MAX, stats, NULL) < 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "The kernel has no statistics for VF %u of %s", vf,
-                    port->ifname);
-        return false;
-    }
-    *ret = (virtNetdevStats){
-        .rxBytes = statOf(tb, IFLA_VF_STATS_RX_BYTES),
-        .rxPackets = statOf(tb, IFLA_VF_STATS_RX_PACKETS),
-        .txBytes = statOf(tb, IFLA_VF_STATS_TX_BYTES),
-        .txPackets = statOf(tb, IFLA_VF_STATS_TX_PACKETS),
-    };
-    return true;
+    if (readStats(info, ret))
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "The kernel has no statistics for VF %u of %s", vf,
+                port->ifname);
+    return false;
 }
 
 /* Read what VF @vf has received and sent at one port of its PF, as the PF's driver counts it.
@@ -341,6 +354,64 @@ virtNetlinkGetVFStats(virtHost *host, const virtPort *port, guint vf, virtNetdev
 
     linkFree(link);
     return ok;
+}
+
+/* A bit for each counter that is not 0. */
+static guint
+countedBits(const virtNetdevStats *stats)
+{
+    guint bits = 0;
+
+    for (virtNetdevCounter i = 0; i < VIRT_NETDEV_COUNTER_LAST; i++) {
+        if (stats->of[i] > 0)
+            bits |= 1u << i;
+    }
+    return bits;
+}
+
+/* rtnl_fill_vfinfo() of the kernel zeroes all counters before it asks the driver, and hears no "no": from a driver that
+ * has no ndo_get_vf_stats(), that does not count this or that, or whose call fails for this VF. So a 0 is believed
+ * where something else of the VF was counted, and the same counter of some VF of the port.
+ */
+static void
+setKnown(GArray *list)
+{
+    guint kept = 0;
+
+    for (guint i = 0; i < list->len; i++)
+        kept |= countedBits(&g_array_index(list, virtNetlinkCounts, i).stats);
+    for (guint i = 0; i < list->len; i++) {
+        virtNetlinkCounts *counts = &g_array_index(list, virtNetlinkCounts, i);
+
+        if (countedBits(&counts->stats) != 0)
+            counts->known = kept;
+    }
+}
+
+/* Read what the VFs of a port have received and sent, as the PF's driver counts it, with one request.
+ *
+ * Returns (transfer full): virtNetlinkCounts, a VF each; those that are not in the kernel's list, from which it cuts
+ * those behind some 220, are missing. NULL where the kernel does not answer, or about another netdev.
+ */
+GArray *
+virtNetlinkListStats(virtHost *host, const virtPort *port)
+{
+    Link *link = askLink(host, port->ifindex, VIRT_NETLINK_STATS);
+    GArray *list = NULL;
+
+    if (link->rc == 0 && isSame(host, link->reply, port->ifindex, port->ifname)) {
+        list = g_array_new(FALSE, FALSE, sizeof(virtNetlinkCounts));
+        for (guint i = 0; i < link->entries->len; i++) {
+            const Entry *entry = &g_array_index(link->entries, Entry, i);
+            virtNetlinkCounts counts = {.vf = entry->vf};
+
+            if (readStats(entry->info, &counts.stats))
+                g_array_append_val(list, counts);
+        }
+        setKnown(list);
+    }
+    linkFree(link);
+    return list;
 }
 
 static bool

@@ -71,7 +71,14 @@ static void
 readAll(virtHost *host)
 {
     virtPort port = {.port = 1, .ifname = (char *)"enp1s0f0", .ifindex = 2};
+    g_autoptr(GArray) stats = virtNetlinkListStats(host, &port);
 
+    for (guint i = 0; stats && i < stats->len; i++) {
+        const virtNetlinkCounts *counts = &g_array_index(stats, virtNetlinkCounts, i);
+
+        if (counts->known >> VIRT_NETDEV_COUNTER_LAST)
+            fuzzFail("VF %u: a counter that there is not is known: %x", counts->vf, counts->known);
+    }
     for (guint vf = 0; vf < VFS; vf++) {
         virtNetdev netdev = {.port = 1};
         g_autoptr(GError) error = NULL;
