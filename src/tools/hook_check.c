@@ -476,7 +476,7 @@ virtHookCheckNoticed(virtTool *tool, virtFinding *ret)
         command = g_strconcat("systemctl reload ", daemon.name, NULL);
     else
         command = g_strdup_printf("kill -HUP %" G_GUINT64_FORMAT, daemon.pid);
-    ret->unsure = !known || !wasImpossible(tool->host, MAX(started, reloaded));
+    ret->unsure = !known || started == 0 || !wasImpossible(tool->host, MAX(started, reloaded));
     if (ret->unsure)
         virtFindingSet(ret, g_steal_pointer(&command),
                        "unknown, because %s was started before the hooks were last changed", daemon.name);
