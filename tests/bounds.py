@@ -50,6 +50,8 @@ TABLE = [
     ("filter/filter.c", "LOG_LINES_MAX", "50", None, "the last line that is logged says that it is"),
     ("filter/filter.h", "VIRT_FILTER_HELD_MAX", "64", "filter_held.py", "def too_many_held"),
     ("filter/filter_jobstep.c", "REWRITES_MAX", "20", "filter_held.py", "def stored_with_its_netdevs"),
+    ("tools/cmd_top.c", "INTERVAL_MAX", "3600.0", "top.py", '("--interval", "3601")'),
+    ("tools/cmd_top.c", "EVENTS_MAX", "5", None, "lines on a terminal: those before are dropped"),
     ("rpc/rpc.h", "VIRT_RPC_FDS_MAX", "32u", "channeltest.c", '"count-33"'),
     ("rpc/rpc.h", "VIRT_RPC_MESSAGE_MAX", "(33554432u + 4u)", "rpcwrongtest.c", "/rpcwrong/message-max"),
     ("rpc/rpc.h", "VIRT_RPC_STRING_MAX", "4194304u", "rpcwrongtest.c", "/rpcwrong/string-max"),

@@ -9,9 +9,9 @@ tool=$2 show=$3 n=0 bad=0
 # shellcheck disable=SC2317 # the completion calls them
 # The records are those of a made-up host.
 virt-hostdev() {
-  case $1 in
-    status) "$show" --json ;;
-    list) printf '"name": "%s",\n' 0000:01:00.0 eth0 0000:01:10.0 ;;
+  case $* in
+    "status --json") "$show" --json ;;
+    "list --json") printf '"name": "%s",\n' 0000:01:00.0 eth0 0000:01:10.0 ;;
     *) "$tool" "$@" ;;
   esac
 }
@@ -37,6 +37,9 @@ offers "options before them" "--root" --r
 offers "options of a command" "--force --forget" "recover --fo"
 offers "forms, of which readline replaces what is behind =" "stock" "convert --to=s"
 offers "and as a word" "stock netdev interface" "convert --to "
+offers "a live view" "top" "to"
+offers "its options" "--interval --iterations" "top --i"
+offers "metrics" "--openmetrics" "status --op"
 offers "domains" "vm1 vm2" "dumpxml vm"
 offers "PFs and VFs" "0000:01:00.0 0000:01:10.0" "new 0000"
 offers "of which readline replaces what is behind :" "10.0" "new 0000:01:1"

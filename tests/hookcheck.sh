@@ -43,6 +43,14 @@ expect() {
   if grep -qE -- " : $3" <<< "$said"; then echo "ok $n - $1"; else echo "not ok $n - $1: $said"; bad=1; fi
 }
 
+# metric TEXT NAME VALUE: what status --openmetrics says of NAME; "": it is left out
+metric() {
+  local said
+  n=$((n + 1))
+  said=$("$tool" --root "$root" status --openmetrics | sed -n "s/^libvirt_hostdev_$2 //p")
+  if [ "$said" = "$3" ]; then echo "ok $n - $1"; else echo "not ok $n - $1: $said, expected $3"; bad=1; fi
+}
+
 file="the hook in" policy="libvirt's daemon being allowed" noticed="libvirt's daemon having noticed"
 host 0
 expect "a hook that is there" "$file" 'PASS$'
@@ -90,12 +98,19 @@ expect "no daemon" "$policy" 'WARN .*unknown.*systemctl start libvirtd'
 
 host -60
 expect "a daemon that is younger than the hook" "$noticed" 'PASS$'
+metric "as a metric" hook_noticed 1
+metric "and the hook itself" hook_linked 1
 host 600
 expect "an older one, without systemd" "$noticed" "WARN .*kill -HUP $pid\\)"
 systemd n/a
 born=$(stat -c %W "$hooks")                             # 0 where the file system does not know
 if [ "$born" != 0 ]; then
   expect "with systemd: there was no place for hooks" "$noticed" 'FAIL .*calls none. Run: systemctl reload libvirtd\)'
+  metric "as a metric" hook_noticed 0
+  mv "$root/proc/uptime" "$work/uptime"
+  expect "unless its start cannot be known" "$noticed" 'WARN .*unknown'
+  metric "nor a metric, then" hook_noticed ""
+  mv "$work/uptime" "$root/proc/uptime"
 fi
 systemd "@$(($(date +%s) + 1))"
 expect "and was reloaded since" "$noticed" 'PASS$'

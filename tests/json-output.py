@@ -54,6 +54,7 @@ with open(xml, "w", encoding="utf-8") as file:
 host = ["--root", work, "-c", "qemu+unix:///system?socket=/nowhere", "--json"]
 holds("status", run(show, "--json"), "status", 4)
 holds("status of nothing", run(tool, *host, "status"), "status", 0)
+holds("top", run(show, "top", "--iterations", "1", "--interval", "0.1", "--json"), "top", 6)
 holds("list", run(show, "--json-list"), "list", 1)
 holds("list of nothing", run(tool, *host, "list"), "list", 0)
 holds("overview", run(tool, *host, "overview"), "overview", 5)

@@ -1,17 +1,23 @@
-/* statusshow.c: status, new and list --dot of virt-hostdev on a made-up host, for tests to read
+/* statusshow.c: status, new, top and list --dot of virt-hostdev on a made-up host, for tests to read
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *   statusshow [--json]
  *   statusshow --json-list
+ *   statusshow status OPTION...
  *   statusshow new ADDRESS
- *   statusshow --dot VFS [OWNER...]       VFS of each of two PFs; the owners' names
+ *   statusshow top OPTION...
+ *   statusshow damaged OPTION...   status, and VF 3's record cannot be read
+ *   statusshow changing OPTION...  top; after the first reading, VF 0 is changed, and VF 1 given back
+ *   statusshow --dot VFS [OWNER...]   VFS of each of two PFs; the owners' names
  *
  * VF 0 of 0000:01:00.0 is a domain's, as it was set; VF 1 is owner "me"'s, and somebody else has changed two settings
- * of it; VF 2, another domain's, cannot be read; VF 3's domain has gone.
+ * of it; VF 2, another domain's, cannot be read; VF 3's domain has gone. Port 1 has counters of VFs 0 and 1, which grow
+ * with each reading, VF 1's more; the driver keeps no others.
  */
 #include "fakehost.h"
 #include "tools/tool.h"
 #include "testrecord.h"
+#include "util/virstatefile.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +29,7 @@ const virtCommand virtCommands[] = {
     {"status", "", "show who has which VF", virtCmdStatus},
     {"list", "", "show the PFs", virtCmdList},
     {"new", "ADDRESS", "write a <hostdev>", virtCmdNew},
+    {"top", "", "show what passes", virtCmdTop},
     {NULL},
 };
 
@@ -64,6 +71,66 @@ drop(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
     return G_LOG_WRITER_HANDLED;
 }
 
+#define RECEIVED 1000 /* bytes */
+
+static void
+count(fakeHost *fake)
+{
+    fakeHostVF(fake, PF, 1, 0)->stats = (virtNetdevStats){{RECEIVED, 10, 2000, 20, 1, 2, 7}};
+    fakeHostVF(fake, PF, 1, 0)->growth = (virtNetdevStats){{1000000, 1000, 2000000, 2000, 0, 0, 100}};
+    fakeHostVF(fake, PF, 1, 1)->stats = (virtNetdevStats){{600, 6}};
+    fakeHostVF(fake, PF, 1, 1)->growth = (virtNetdevStats){{50000000, 50000}};
+}
+
+/* Called with each answer of the kernel: once counters have been read, the records before them were, too. */
+static void
+change(void *opaque, struct nl_msg *reply)
+{
+    fakeHost *fake = opaque;
+
+    if (fakeHostVF(fake, PF, 1, 0)->stats.of[VIRT_NETDEV_RX_BYTES] == RECEIVED)
+        return;
+    fakeHostVF(fake, PF, 2, 0)->vlan = 99;
+    virtStateFileRemove(fake->host, fakeHostVFAddress(fake, PF, 1), NULL);
+}
+
+/* A command as it is called, and what of the host is otherwise for it. */
+static const struct {
+    const char *name;
+    bool (*run)(virtTool *tool, int argc, char **argv, GError **error);
+    const char *command;
+    bool isDamaged, isChanging;
+} rows[] = {
+    {"status", virtCmdStatus, "status", false, false}, {"new", virtCmdNew, "new", false, false},
+    {"top", virtCmdTop, "top", false, false},          {"damaged", virtCmdStatus, "status", true, false},
+    {"changing", virtCmdTop, "top", false, true},
+};
+
+/* Returns what main() does; -1: there is none of that name. */
+static int
+runRow(fakeHost *fake, virtTool *tool, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows) && argc > 1; i++) {
+        if (!g_str_equal(rows[i].name, argv[1]))
+            continue;
+        if (rows[i].isDamaged)
+            g_assert_true(virtStateFileWrite(fake->host, fakeHostVFAddress(fake, PF, 3), "<hostdev", NULL));
+        if (rows[i].isChanging) {
+            fake->garble = change;
+            fake->garbleOpaque = fake;
+        }
+        argv[1] = (char *)rows[i].command;
+        tool->json = FALSE;
+        if (rows[i].run(tool, argc - 1, argv + 1, &error))
+            return 0;
+        fprintf(stderr, "%s\n", error->message);
+        return 1;
+    }
+    return -1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -75,12 +142,13 @@ main(int argc, char **argv)
     bool isTree = argc > 1 && g_str_equal(argv[1], "--json-list");
     const char *owners[] = {"vm \"one\" \\\t", "me", "vm2", "vm3"};
     guint vfs = 4;
-    bool isNew = argc > 2 && g_str_equal(argv[1], "new");
+    bool isPicture = argc > 2 && g_str_equal(argv[1], "--dot");
+    int code;
 
     g_log_set_writer_func(drop, NULL, NULL);
-    if (argc > 2 && !isNew)
+    if (isPicture)
         vfs = (guint)g_ascii_strtoull(argv[2], NULL, 10);
-    for (int i = 0; i < argc - 3 && i < (int)G_N_ELEMENTS(owners); i++)
+    for (int i = 0; isPicture && i < argc - 3 && i < (int)G_N_ELEMENTS(owners); i++)
         owners[i] = argv[i + 3];
     fakeHostAddPF(fake, PF, 2, vfs, "dual");
     give(fake, 0, owners[0], "11111111-2222-3333-4444-555555555555", (guint64)getpid());
@@ -91,11 +159,15 @@ main(int argc, char **argv)
     fakeHostVF(fake, PF, 1, 1)->spoofchk = 1;
     fakeHostVF(fake, PF, 1, 2)->hidden = true;
     fakeHostVF(fake, PF, 1, 3)->vlan = 99;
-    if (isNew) {
-        g_assert_true(virtCmdNew(&tool, 2, argv + 1, &error));
-    } else if (isTree) {
+    count(fake);
+    code = runRow(fake, &tool, argc, argv);
+    if (code >= 0) {
+        g_free(tool.file);
+        return code;
+    }
+    if (isTree) {
         g_assert_true(virtCmdList(&tool, 1, list, &error));
-    } else if (argc > 2) {
+    } else if (isPicture) {
         fakeHostAddPF(fake, PF2, 1, vfs, "single");
         fakeHostBindVFIO(fake, fakeHostVFAddress(fake, PF2, 1));
         g_assert_true(virtCmdList(&tool, 2, list, &error));

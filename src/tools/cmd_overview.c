@@ -3,32 +3,46 @@
  */
 #include "tools/tool.h"
 
+#include "util/virerror.h"
 #include "util/virpci.h"
 
 typedef struct {
-    guint pfs, vfs;
-    guint given; /* have a record */
-    guint held;  /* are with vfio-pci without one */
+    guint pfs;
+    virtOverviewVFs vfs; /* of all PFs */
     char firstPF[VIRT_PCI_ADDRESS_LEN];
-    char firstFree[VIRT_PCI_ADDRESS_LEN]; /* a VF; "": there is none */
 } Counts;
 
 static void
-countVF(virtHost *host, const virtPCIAddress *address, Counts *counts)
+countVF(virtHost *host, const virtPCIAddress *address, virtOverviewVFs *counts)
 {
     g_autofree char *driver = virtPCIGetDriver(host, address);
     g_autoptr(virtRecord) record = NULL;
+    g_autoptr(GError) error = NULL;
     virtHandle handle;
 
     virtHandleSetPCI(&handle, address);
-    record = virtProvisionRecordLoad(host, &handle, NULL);
-    counts->vfs++;
-    if (record)
-        counts->given++;
-    else if (g_strcmp0(driver, "vfio-pci") == 0)
-        counts->held++;
-    else if (!counts->firstFree[0])
-        virtPCIAddressFormat(address, counts->firstFree);
+    record = virtProvisionRecordLoad(host, &handle, &error);
+    if (record) {
+        counts->provisioned++;
+    } else if (error && !g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        counts->unknown++;
+    } else if (g_strcmp0(driver, "vfio-pci") == 0) {
+        counts->vfio++;
+    } else {
+        if (counts->free == 0)
+            virtPCIAddressFormat(address, counts->firstFree);
+        counts->free++;
+    }
+}
+
+/* Add the VFs of @pf, by who has them. */
+void
+virtOverviewCountVFs(virtHost *host, const virtPCIAddress *pf, virtOverviewVFs *counts)
+{
+    g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, pf);
+
+    for (guint i = 0; i < vfs->len; i++)
+        countVF(host, vfs->pdata[i], counts);
 }
 
 static Counts
@@ -39,12 +53,9 @@ countVFs(virtHost *host)
     Counts counts = {0};
 
     for (guint i = 0; pfs && i < pfs->len; i++) {
-        g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, pfs->pdata[i]);
-
         if (counts.pfs++ == 0)
             virtPCIAddressFormat(pfs->pdata[i], counts.firstPF);
-        for (guint n = 0; n < vfs->len; n++)
-            countVF(host, vfs->pdata[n], &counts);
+        virtOverviewCountVFs(host, pfs->pdata[i], &counts.vfs);
     }
     return counts;
 }
@@ -71,17 +82,24 @@ listOwners(virtHost *host)
     return g_string_free(names, FALSE);
 }
 
+static guint
+sumOf(const virtOverviewVFs *vfs)
+{
+    return vfs->free + vfs->provisioned + vfs->vfio + vfs->unknown;
+}
+
 static char *
-describeVFs(const Counts *counts)
+describeVFs(const virtOverviewVFs *vfs)
 {
     GString *text = g_string_new(NULL);
 
-    g_string_append_printf(text, "%u", counts->vfs);
-    if (counts->vfs > 0)
-        g_string_append_printf(text, ": %u free, %u provisioned", counts->vfs - counts->given - counts->held,
-                               counts->given);
-    if (counts->held > 0)
-        g_string_append_printf(text, ", %u bound to vfio-pci by others", counts->held);
+    g_string_append_printf(text, "%u", sumOf(vfs));
+    if (sumOf(vfs) > 0)
+        g_string_append_printf(text, ": %u free, %u provisioned", vfs->free, vfs->provisioned);
+    if (vfs->vfio > 0)
+        g_string_append_printf(text, ", %u bound to vfio-pci by others", vfs->vfio);
+    if (vfs->unknown > 0)
+        g_string_append_printf(text, ", %u with a record that cannot be read", vfs->unknown);
     return g_string_free(text, FALSE);
 }
 
@@ -91,14 +109,14 @@ nextStep(const Counts *counts, const char *wrong, bool isInFront)
 {
     if (wrong)
         return g_strdup(wrong);
-    if (counts->vfs == 0)
+    if (sumOf(&counts->vfs) == 0)
         return g_strdup_printf("create VFs: echo 2 > /sys/bus/pci/devices/%s/sriov_numvfs", counts->firstPF);
     if (!isInFront)
         return g_strdup("let every client of libvirt use <netdev>: virt-hostdev enable");
-    if (counts->given == 0 && counts->firstFree[0])
+    if (counts->vfs.provisioned == 0 && counts->vfs.free > 0)
         return g_strdup_printf(
             "give a domain a VF: virt-hostdev new %s > vf.xml; virsh attach-device DOMAIN vf.xml --config",
-            counts->firstFree);
+            counts->vfs.firstFree);
     return g_strdup("virt-hostdev status shows what guests have");
 }
 
@@ -115,7 +133,7 @@ virtCmdOverview(virtTool *tool, int argc, char **argv, GError **error)
         return false;
     counts = countVFs(tool->host);
     pfs = g_strdup_printf("%u", counts.pfs);
-    vfs = describeVFs(&counts);
+    vfs = describeVFs(&counts.vfs);
     owners = listOwners(tool->host);
     if (virtToolIsInFront(tool))
         front = "in front of libvirt";

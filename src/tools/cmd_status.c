@@ -1,7 +1,7 @@
 /* cmd_status.c: virt-hostdev status: who has which device, and what somebody else has changed
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "tools/tool.h"
+#include "tools/cmd_status.h"
 
 #include <string.h>
 
@@ -222,15 +222,14 @@ newTable(virtTool *tool)
     return virtToolTable(tool, "status", shown);
 }
 
-bool
-virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
+static bool
+printStatus(virtTool *tool, GError **error)
 {
-    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(tool->host, error);
     g_autoptr(GString) json = g_string_new(NULL);
     Status status = {.tool = tool, .json = json};
 
-    if (!virtToolOptions(tool, NULL, &argc, &argv, 0, 0, error) ||
-        !(records = virtProvisionRecordList(tool->host, error)))
+    if (!records)
         return false;
     if (!tool->json)
         status.table = newTable(tool);
@@ -240,4 +239,26 @@ virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
     else
         virtToolPrintTable(status.table);
     return true;
+}
+
+bool
+virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
+{
+    gboolean metrics = FALSE;
+    g_autofree char *output = NULL;
+    const GOptionEntry entries[] = {
+        {"openmetrics", 0, 0, G_OPTION_ARG_NONE, &metrics, "print metrics for Prometheus", NULL},
+        {"output", 0, 0, G_OPTION_ARG_FILENAME, &output, "write them to this file, all at once", "FILE"},
+        {NULL},
+    };
+
+    if (!virtToolOptions(tool, entries, &argc, &argv, 0, 0, error))
+        return false;
+    if (metrics && !tool->json)
+        return virtStatusWriteMetrics(tool, output, error);
+    if (!metrics && !output)
+        return printStatus(tool, error);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "--output needs --openmetrics, and --json does not go with it");
+    return false;
 }

@@ -47,12 +47,23 @@ bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdTop(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdUnmanage(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdValidate(virtTool *tool, int argc, char **argv, GError **error);
 
 /* The first of host-validate's checks that fails and must not: what is wrong and what to do, for g_free(). NULL: none
  */
 char *virtHostValidateFirst(virtTool *tool);
+/* The VFs of a PF, or of several, by who has them. */
+typedef struct {
+    guint free;
+    guint provisioned;                    /* they have a record */
+    guint vfio;                           /* bound to vfio-pci without one */
+    guint unknown;                        /* they have a record that cannot be read */
+    char firstFree[VIRT_PCI_ADDRESS_LEN]; /* where some are free */
+} virtOverviewVFs;
+
+void virtOverviewCountVFs(virtHost *host, const virtPCIAddress *pf, virtOverviewVFs *counts);
 /* Whether virt-hostdev enable has put virthostdevd in front of libvirt's sockets. */
 bool virtToolIsInFront(virtTool *tool);
 

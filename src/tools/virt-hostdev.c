@@ -22,6 +22,7 @@ const virtCommand virtCommands[] = {
     {"apply", "FILE", "set VFs without libvirt, for a QEMU or DPDK started by hand", virtCmdApply},
     {"release", "NAME", "restore the VFs that apply has set", virtCmdRelease},
     {"status", "", "show who has which VF, and what others have changed", virtCmdStatus},
+    {"top", "", "show what passes through the VFs of guests, again and again", virtCmdTop},
     {"recover", "[ADDRESS...]", "restore VFs whose owners are gone", virtCmdRecover},
     {"unmanage", "DOMAIN|--all", "rewrite domains so that stock libvirt starts them by itself", virtCmdUnmanage},
     {"enable", "", "put virthostdevd in front of libvirt's sockets", virtCmdEnable},

@@ -54,11 +54,11 @@ g_spawn_sync(const char *dir, char **argv, char **env, GSpawnFlags flags, GSpawn
 
 /* ---- arguments ---- */
 
-/* GLib prints a command's help itself, and exits. */
+/* GLib prints a command's help itself, and exits; and top is made to wait. */
 static bool
-asksForHelp(const char *arg)
+endsOrWaits(const char *arg)
 {
-    return strstr(arg, "help") || (arg[0] == '-' && arg[1] != '-' && strpbrk(arg, "h?"));
+    return g_str_equal(arg, "top") || strstr(arg, "help") || (arg[0] == '-' && arg[1] != '-' && strpbrk(arg, "h?"));
 }
 
 /* No file but vm.xml and no other root, whatever an input says. */
@@ -84,7 +84,7 @@ takeArgs(const guint8 **data, size_t *size)
 
         if (!*arg)
             break;
-        if (asksForHelp(arg) || args->len > ARGS_MAX)
+        if (endsOrWaits(arg) || args->len > ARGS_MAX)
             return NULL;
         g_ptr_array_add(args, tame(arg));
     }
