@@ -22,7 +22,8 @@ domain dual "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)$(netdev_xml 2 52
 
 step "the commands of operations.rst"
 awk '/^   # / { print substr($0, 6) }' /usr/share/doc/libvirt-hostdev/operations.rst > commands
-is "the page has its commands" "$(grep -c . commands)" 15
+is "the page has its commands" "$(grep -c . commands)" 16
+mkdir -p /var/lib/prometheus/node-exporter # node_exporter's package makes it
 ok "every command succeeds" bash -ex commands
 is "and after disable nothing is left" "$(drop_ins)" 0
 
@@ -70,6 +71,22 @@ is "but what is below a PF, and drivers" "$(mounted /sys/devices) $(mounted /sys
 not_ok "systemd cannot be asked for more" "Permission denied|refused|Failed to connect" inside systemctl daemon-reload
 is "it has seven capabilities" "$(awk '/^CapEff:/ { print $2 }' "/proc/$daemon/status")" 00000000000811e4
 is "and a list of system calls" "$(awk '/^Seccomp:/ { print $2 }' "/proc/$daemon/status")" 2
+
+step "metrics, written by a service with a sandbox of its own"
+prom=/var/lib/prometheus/node-exporter/libvirt-hostdev.prom
+says() { grep -qE "^libvirt_hostdev_$1\$" "$prom"; }
+ok "the timer, which the commands have enabled, has it written" waitfor 90 test -e "$prom"
+ip link set "$(netdev "$PF2" 2)" vf 0 mac 52:54:00:aa:00:99
+ok "the service" systemctl start virt-hostdev-metrics.service
+is "everybody may read it" "$(stat -c '%a %U' "$prom")" "644 root"
+is "it is whole" "$(tail -n 1 "$prom")" "# EOF"
+ok "who has the VF" says "vf_info\{domain=\"guest\",pf=\"$PF2\",vf=\"0\",port=\"2\",.*\} 1"
+ok "and that somebody else has changed it" says "vf_drifted\{.*port=\"2\",address=\"$vf\"\} 1"
+ok "systemd says that the hook is known" says 'hook_noticed 1'
+ok "the daemon is in front" says 'daemon_in_front 1'
+is "a driver without counters has none, not 0" "$(grep -c vf_receive "$prom" || true)" 0
+ip link set "$(netdev "$PF2" 2)" vf 0 mac 52:54:00:aa:00:02
+ok "off again" systemctl disable --now virt-hostdev-metrics.timer
 
 step "the daemon dies, libvirt dies"
 ok "the daemon is killed" systemctl kill -s KILL virthostdevd.service

@@ -29,6 +29,9 @@ like "plan then has nothing to do" "$(virt-hostdev plan two.xml 2>&1 || true)" "
 like "status knows the owner" "$(virt-hostdev status)" "$vf +two +by hand +active"
 ip link set "$(netdev "$PF2" 2)" vf 0 vlan 99
 like "status shows the drift" "$(virt-hostdev status)" "2 +vlan +43 +99 +yes"
+like "metrics show it too" "$(virt-hostdev status --openmetrics)" "_vf_drifted\{domain=\"two\",pf=\"$PF2\",vf=\"0\",port=\"2\",address=\"$vf\"\} 1"
+is "a driver without counters has none, not 0" "$(virt-hostdev status --openmetrics | grep -c _vf_receive_ || true)" 0
+like "and top" "$(virt-hostdev top --iterations 1 --interval 0.2)" "two +$vf +0 +2( +-){5} +yes"
 is "the list names the owner" "$(virt-hostdev list --json | jq -r '[.. | .owner? // empty] | unique | join(" ")')" two
 ok "release" virt-hostdev release two
 is "everything as before" "$(snapshot_vfs)" "$before"
