@@ -276,15 +276,33 @@ takeOver(virtTool *tool, const GPtrArray *units, GError **error)
     return conn != NULL;
 }
 
+/* What libvirt's sockets leave behind in the place that they were moved to. Some versions of systemd (252) do not
+ * remove the files, and whoever looks for the stock daemon would take one that nobody listens on for it. */
+static void
+removeMoved(virtTool *tool)
+{
+    g_autofree char *dir = virtHostPath(tool->host, "%s", &STOCK_DIR[1]);
+
+    for (guint stock = 0; stock < G_N_ELEMENTS(stocks); stock++) {
+        for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+            g_autofree char *path = g_strdup_printf("%s/%s%s", dir, stocks[stock].socket, kinds[i]);
+
+            unlink(path);
+        }
+    }
+    rmdir(dir);
+}
+
 /* Leave the host as it was found, also one on which virthostdevd stood in front already.
  * @was: virthostdevd's sockets were enabled */
 static void
-undo(const GPtrArray *written, const GPtrArray *units, bool was, GError **error)
+undo(virtTool *tool, const GPtrArray *written, const GPtrArray *units, bool was, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
     if (unwrite(written, &local) && reopen(units, was, &local)) {
-        rmdir(STOCK_DIR);
+        if (!was)
+            removeMoved(tool);
         g_prefix_error(error, "libvirt's sockets were restored after this error: ");
     } else {
         g_prefix_error(
@@ -361,7 +379,7 @@ enableDaemon(virtTool *tool, GError **error)
     units = activeUnits(stock);
     was = virtToolSystemctl(NULL, NULL, "is-enabled", "--quiet", "virthostdevd.socket", NULL);
     if (!takeOver(tool, units, error)) {
-        undo(written, units, was, error);
+        undo(tool, written, units, was, error);
         return false;
     }
     printf("virthostdevd now proxies %s\n", stocks[stock].name);
@@ -392,7 +410,7 @@ disableDaemon(virtTool *tool, GError **error)
             "The drop-ins were removed, but libvirt's sockets may be closed. Fix the following error, then run 'systemctl daemon-reload' and start libvirt's socket units: ");
         return false;
     }
-    rmdir(STOCK_DIR); /* which stays if anything is in it */
+    removeMoved(tool);
     printf("libvirt listens on its own sockets again\n");
     return true;
 }
