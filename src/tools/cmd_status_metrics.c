@@ -29,8 +29,8 @@ typedef struct {
     guint64 counts[VIRT_COUNT_LAST];
 } Subject;
 
-typedef struct _Metric Metric;
-struct _Metric {
+typedef struct Metric Metric;
+struct Metric {
     const char *name; /* behind PREFIX */
     const char *type;
     const char *unit; /* the end of its name, before _total; NULL: it counts what its name says */
