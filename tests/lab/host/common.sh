@@ -10,6 +10,7 @@
 #   SUITE/root       L1's root file system; trixie's also lends its QEMU to L0
 #   virtqemud/       what modular's root has beside trixie's files
 #   nova/            OpenStack Nova's Python modules, which trixie's L1 may mount
+#   clients/         a Debian 13 with clients of libvirt, which L1 may mount; made for the scenarios that want it
 #   MACHINE/share    /lab inside L1; MACHINE is SUITE, or SUITE-systemd
 #   MACHINE/run      pids, pipes and console of the running L1
 set -euo pipefail

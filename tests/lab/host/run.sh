@@ -9,7 +9,7 @@ header() { local said; said=$(sed -n "s/^# $2: //p" "$HERE/scenarios/$1.sh"); ec
 
 names=("$@") all=no
 [[ ${names[0]} != all ]] || { all=yes; cd "$HERE/scenarios" || exit; names=(*.sh); names=("${names[@]%.sh}"); }
-declare -A todo=()                # INIT: names
+declare -A todo=() trees=()       # INIT: names; host/TREE.sh: wanted by one of them
 for name in "${names[@]}"; do
   [[ -e $HERE/scenarios/$name.sh ]] || die "no such scenario: $HERE/scenarios/$name.sh"
   init=$(header "$name" init plain) suites=$(header "$name" suites "${SUITES[*]}")
@@ -18,9 +18,12 @@ for name in "${names[@]}"; do
     [[ " ${SUITES[*]} none " = *" $suite "* ]] || die "scenario $name says '# suites: $suites'; there are: ${SUITES[*]}"
   done
   [[ $all = no || " $suites " = *" $LAB_SUITE "* ]] || continue
+  tree=$(header "$name" tree '')
+  [[ ! $tree ]] || trees[$tree]=yes
   if [[ ${LAB_INIT:-$init} = "$init" ]]; then todo[$init]+=" $name"
   elif [[ $all = no ]]; then die "scenario $name is for LAB_INIT=$init"; fi
 done
+for tree in "${!trees[@]}"; do ( isolated "$HERE/host/$tree.sh" ) || die "there is no tree of $tree; see $LAB/$tree.log"; done
 
 passed=0 failed=0 skipped=0
 # count WORD LOG: lines that begin with it

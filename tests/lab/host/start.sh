@@ -83,7 +83,9 @@ qemu_binary; computer; serial_ports
 file_share root "$ROOT" readonly=on
 file_share modules "$KERNEL/lib/modules" readonly=on
 file_share share "$SHARE"
-[[ ! -e $LAB/nova.packages ]] || file_share nova "$LAB/nova" readonly=on
+for tree in nova clients; do
+  [[ ! -e $LAB/$tree.packages ]] || file_share "$tree" "$LAB/$tree" readonly=on
+done
 nic 1 dgram,local.type=unix,local.path=nic.sock,remote.type=unix,remote.path=wire.sock
 nic 2 hubport,hubid=2
 nic 3 hubport,hubid=3
