@@ -67,16 +67,17 @@ changed() { has 44; }
 started() { vlans_are 0 "42 $vlan" && macs_are 0 '"52:54:00:01:02:03" "52:54:00:01:02:04"'; }
 plugged() { vlans_are 1 "42 43" && macs_are 1 '"52:54:00:01:02:03" "52:54:00:01:02:04"'; }
 updated() { vlans_are 1 "42 46"; }
-unplugged() { ! virsh -q dumpxml plugs | grep -q "<hostdev " && waitfor 60 as_before; }
+unplugged() { as_before && ! virsh -q dumpxml plugs | grep -q "<hostdev "; }
 as_before() { [[ $(snapshot_vfs) = "$before" ]]; }
 
 # row ROW CONDITION VERB ARGS...: ask the client; OUTCOME is "yes" when the condition holds then. What it said is in $out.
 row() {
-  local row=$1 condition=$2 code=0; shift 2
+  local row=$1 condition=$2 code=0 patience=20; shift 2
+  [[ $1 != detach ]] || patience=90                              # the guest has to let go
   OUTCOME=no
   "${client}_client" "$@" > "$out/$1" 2>&1 || code=$?
   if ((code == CANNOT)); then OUTCOME=–
-  elif ((code == 0)) && waitfor 20 "$condition"; then OUTCOME=yes
+  elif ((code == 0)) && waitfor "$patience" "$condition"; then OUTCOME=yes
   else echo "# $title: $row: exit code $code, $(tail -n 5 "$out/$1")"; fi
   cell "$row" "$title" "$OUTCOME"
 }

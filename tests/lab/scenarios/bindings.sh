@@ -25,13 +25,16 @@ dbus_up() {
   in_tree env "DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus" libvirt-dbus --system > libvirt-dbus.log 2>&1 & libvirt_dbus=$!
 }
 
-go_client() { in_tree asgo go "$@"; }
-go_defined() { is "what goes through the types of libvirt-go-xml loses its netdevs" "$(go_client typed vm | flat)" ""; }
+go_client() { in_tree /usr/local/bin/asgo go "$@"; }
+go_defined() {
+  go_client typed vm > typed.xml
+  is "libvirtxml's types have the device, and no netdevs" "$(grep -c '<hostdev ' typed.xml) $(flat < typed.xml)" "1 "
+}
 
 # Terraform's provider defines what a stylesheet makes of its domain, here that of the documentation.
 terraform_client() {
   [[ $1 != define ]] || { grep -v "<hostdev " "$2" > plain.xml; set -- define plain.xml vf.xsl; }
-  in_tree asgo terraform "$@"
+  in_tree /usr/local/bin/asgo terraform "$@"
 }
 stylesheet() { # ADDR: with this VF
   sed -n 's/^   //; /^<xsl:stylesheet/,/^<\/xsl:stylesheet>/p' /usr/share/doc/libvirt-hostdev/kbase/terraform-ansible.rst |
