@@ -25,7 +25,7 @@ gi.require_version("Atspi", "2.0")
 gi.require_version("Gdk", "3.0")
 from gi.repository import Atspi, Gdk, GLib  # noqa: E402
 
-PATIENCE = 120  # seconds until something has to be there
+PATIENCE = 300  # seconds until something has to be there
 ROLE, STATE, MATCH = Atspi.Role, Atspi.StateType, Atspi.CollectionMatchType
 ANSWERS = ("OK", "Yes", "Close")
 
@@ -75,7 +75,7 @@ def one(top, name, *roles):
 
 
 def press(thing):
-    wait("life in " + thing.get_name(), lambda: thing.get_state_set().contains(STATE.SENSITIVE))
+    wait("life in " + thing.get_name(), lambda: sensitive(thing))
     thing.get_action_iface().do_action(0)
 
 
@@ -130,25 +130,41 @@ def picture(file):
         Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height()).savev(file, "png", [], [])
 
 
-def answers(file, seconds):
-    """What it says in windows of their own, and the usual answer."""
+def answers(file, done):
+    """Wait until it is done, or it has said something in a window of its own, which gets the usual answer."""
+    def dialog():
+        for window_ in windows():
+            if window_.get_role() in (ROLE.ALERT, ROLE.DIALOG):
+                for button in inside(window_, ROLE.PUSH_BUTTON):
+                    if button.get_name().strip() in ANSWERS:
+                        return window_, button
+        return None
+
+    found = wait("end, and no word", lambda: dialog() or done())
+    while found is not True:
+        said = " ".join(label.get_name() for label in inside(found[0], ROLE.LABEL) if label.get_name())
+        print("says:", " ".join(said.split()), flush=True)
+        picture(file and file.replace(".png", "-says.png"))
+        press(found[1])
+        time.sleep(2)
+        found = dialog() or True
+
+
+def after(seconds):
+    """For what may ask whether it is meant, and may not."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for dialog in [w for w in windows() if w.get_role() in (ROLE.ALERT, ROLE.DIALOG)]:
-            buttons = [b for b in inside(dialog, ROLE.PUSH_BUTTON) if b.get_name().strip() in ANSWERS]
-            if buttons:
-                said = " ".join(label.get_name() for label in inside(dialog, ROLE.LABEL) if label.get_name())
-                print("says:", " ".join(said.split()), flush=True)
-                picture(file and file.replace(".png", "-says.png"))
-                press(buttons[0])
-                end = time.monotonic() + seconds
-        time.sleep(0.5)
+    return lambda: time.monotonic() > end
+
+
+def sensitive(thing):
+    return thing.get_state_set().contains(STATE.SENSITIVE)
 
 
 def apply(top, file, name="config-apply"):
     picture(file)
-    press(one(top, name, ROLE.PUSH_BUTTON))
-    answers(file, 4)
+    button = one(top, name, ROLE.PUSH_BUTTON)
+    press(button)
+    answers(file, lambda: not sensitive(button))
 
 
 def hardware(vm, name):
@@ -173,7 +189,7 @@ def edit(file, vm, name, old, new):
     text.get_editable_text_iface().set_text_contents(was.replace(old, new, 1))
     apply(top, file)
     cancel = one(top, "config-cancel", ROLE.PUSH_BUTTON)
-    if cancel.get_state_set().contains(STATE.SENSITIVE):  # it was refused
+    if sensitive(cancel):  # it was refused
         press(cancel)
     tab(top, "Details")
 
@@ -195,19 +211,22 @@ def add(file, vm, address, netdevs):
     select(top, address)
     text = editor(top)
     text.get_editable_text_iface().set_text_contents(content(text).replace("</hostdev>", netdevs + "\n</hostdev>"))
-    apply(top, file, "Finish")
-    wait("end of the dialog", lambda: not [w for w in windows() if "Add New" in w.get_name()])
+    picture(file)
+    press(one(top, "Finish", ROLE.PUSH_BUTTON))
+    answers(file, lambda: not [w for w in windows() if "Add New" in w.get_name()])
 
 
 def remove(file, vm, name):
     top = hardware(vm, name)
-    apply(top, file, "Remove")
+    press(one(top, "config-remove", ROLE.PUSH_BUTTON))
+    answers(file, after(5))
 
 
 def start(file, vm):
     top = window(vm + " on ")
-    press(one(top, "Run", ROLE.PUSH_BUTTON))
-    answers(file, 4)
+    run = one(top, "Run", ROLE.PUSH_BUTTON)
+    press(run)
+    answers(file, lambda: not sensitive(run))
     picture(file)
 
 
@@ -216,7 +235,8 @@ def off(file, vm):
     press(one(top, "Virtual Machine", ROLE.MENU))
     press(one(top, "Shut Down", ROLE.MENU))
     press(one(top, "Force Off", ROLE.MENU_ITEM))
-    answers(file, 4)
+    answers(file, after(5))
+    picture(file)
 
 
 def main(args):

@@ -34,7 +34,6 @@ clients_up() {
   DUAL=$(vfaddr "$PF2" 0) PLUG=$(vfaddr "$PF2" 1)
   before=$(snapshot_vfs)
   hostdevd_up
-  tree_up
   domain vm "$(hostdev "$DUAL" "$(netdevs 43)")" > vm.xml
   hostdev "$PLUG" "$(netdevs 43)" > plug.xml
   hostdev "$PLUG" "$(netdevs 46)" > update.xml

@@ -43,6 +43,12 @@ file_share() { # TAG DIR [OPTION]
     -device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
 }
 
+# shellcheck disable=SC2054
+desk() { # a port that leads to the desk beside L1 (desk.sh)
+  args+=(-device virtio-serial-pci -chardev socket,id=clients,path=clients.sock,server=on,wait=off
+    -device virtserialport,chardev=clients,name=clients)
+}
+
 # nic N NETDEV: the Nth 82576, alone on its root port, so that it comes up as 0000:0N:00.0
 nic() {
   args+=(-netdev "$2,id=net$1" -device "pcie-root-port,id=port$1,chassis=$1,slot=$1"
@@ -86,6 +92,7 @@ file_share share "$SHARE"
 for tree in nova clients; do
   [[ ! -e $LAB/$tree.packages ]] || file_share "$tree" "$LAB/$tree" readonly=on
 done
+[[ ! -e $LAB/clients.packages ]] || desk
 nic 1 dgram,local.type=unix,local.path=nic.sock,remote.type=unix,remote.path=wire.sock
 nic 2 hubport,hubid=2
 nic 3 hubport,hubid=3

@@ -88,9 +88,10 @@ xpath() { # VLAN VLAN: both netdevs
 
 step "two VFs, and a guest that runs"
 clients_up
+tree_up
 stylesheet "$DUAL" > vf.xsl
 dbus_up
-ok "the guest is up" l2_wait plugs '^L2PING'
+ok "the guest is up" l2_wait plugs '^L2PING' 400
 
 column virsh virsh
 column python Python
