@@ -179,7 +179,7 @@ addRow(const Top *top, struct libscols_table *table, const Row *row)
     for (guint i = 0; i < G_N_ELEMENTS(rateColumns); i++)
         cells[FIRST_RATE + i] = formatCell(row, rateColumns[i], top->tool->json);
     if (port->compared)
-        cells[DRIFT] = (char *)virtToolYesNo(port->drifted);
+        cells[DRIFT] = g_strdup(virtToolYesNo(port->drifted));
     cells[UUID] = port->uuid;
     cells[PF] = (char *)port->pf;
     for (guint i = 0; !top->tool->json && i < FOR_PEOPLE; i++) {
@@ -189,7 +189,7 @@ addRow(const Top *top, struct libscols_table *table, const Row *row)
     line = virtToolRow(table, NULL, (const char *const *)cells);
     if (port->drifted)
         virtToolColorRow(line, VIRT_COLOR_WARN);
-    for (guint i = FIRST_RATE; i < DRIFT; i++)
+    for (guint i = FIRST_RATE; i <= DRIFT; i++)
         g_free(cells[i]);
 }
 
