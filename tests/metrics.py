@@ -63,7 +63,7 @@ def documented():
 
 def alarms():
     """The expressions that the documentation offers."""
-    part = re.search(r"With Prometheus::\n\n(.*?)\n\n(?=\S)", pageText, re.S)
+    part = re.search(r"With Prometheus::\n\n(.*?)(?:\n\n(?=\S)|\Z)", pageText, re.S)
     return [line.strip() for line in part.group(1).splitlines()] if part else []
 
 

@@ -20,7 +20,7 @@ WIDE, NARROW = 1400, 400
 # Words that somebody looks for, and pages that must be among those found.
 SEARCHES = {"trust": {"formatdomain.html", "drivers.html"},
             "VLAN": {"formatdomain.html", "kbase/dual-port-vf.html", "drivers.html"},
-            "apparmor": {"operations.html"}}
+            "apparmor": {"kbase/install.html"}}
 # What sticks out of the window to the right without being in something that scrolls by itself.
 OUTSIDE = """[...document.querySelectorAll('[role=main] *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 &&
   !function scrolls(up) { return up && (['auto', 'scroll'].includes(getComputedStyle(up).overflowX) || scrolls(up.parentElement)); }

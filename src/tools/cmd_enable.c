@@ -249,7 +249,7 @@ findStock(guint *ret, GError **error)
     }
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "Neither virtqemud.socket nor libvirtd.socket is active, so there is nothing to proxy. Start one of them; where libvirt creates its sockets itself, see 'Without systemd' in operations.rst");
+        "Neither virtqemud.socket nor libvirtd.socket is active, so there is nothing to proxy. Start one of them; where libvirt creates its sockets itself, see 'Without systemd' in kbase/install.rst");
     return false;
 }
 
@@ -261,7 +261,7 @@ checkSystemd(virtTool *tool, GError **error)
     if (g_file_test(running, G_FILE_TEST_IS_DIR))
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "systemd is not running here. See 'Without systemd' in operations.rst for the manual steps");
+                "systemd is not running here. See 'Without systemd' in kbase/install.rst for the manual steps");
     return false;
 }
 

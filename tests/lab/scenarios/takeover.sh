@@ -20,9 +20,9 @@ pid=$(pidof qemu-system-x86_64)
 was=$(owner) before=$(listens)
 domain dual "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01)$(netdev_xml 2 52:54:00:aa:00:02)")" > dual.xml
 
-step "the commands of operations.rst"
-awk '/^   # / { print substr($0, 6) }' /lab/docs/operations.rst > commands
-is "the page has its commands" "$(grep -c . commands)" 16
+step "the commands of the pages, from the first to the last"
+(cd /lab/docs && awk '/^   # / { print substr($0, 6) }' kbase/{install,drift,troubleshooting}.rst operations.rst kbase/{monitoring,leave}.rst) > commands
+is "they have their commands" "$(grep -c . commands)" 16
 mkdir -p /var/lib/prometheus/node-exporter # node_exporter's package makes it
 ok "every command succeeds" bash -ex commands
 is "and after disable nothing is left" "$(drop_ins)" 0
