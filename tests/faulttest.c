@@ -31,7 +31,8 @@
 #include <unistd.h>
 
 #define UNKNOWN '?'
-#define SHOWN_MAX 30 /* of what went wrong in an unknown way */
+#define STEP_WIDTH 33 /* characters: the first columns of the table, a step and its places */
+#define SHOWN_MAX 30  /* of what went wrong in an unknown way */
 
 static const faultLook nothing[2] = {AS_BEFORE, AS_BEFORE};
 static fakeHost *fake;
@@ -441,6 +442,27 @@ tryCase(const Case *c)
     return UNKNOWN;
 }
 
+/* Of how many cases one is tried: $FAULT_EVERY, or all of them. */
+static guint
+getEvery(void)
+{
+    const char *every = g_getenv("FAULT_EVERY");
+
+    if (!every)
+        return 1;
+    return MAX(1, (guint)g_ascii_strtoull(every, NULL, 10));
+}
+
+/* Try @c, if it is its turn, and enter in the table what came of it. */
+static void
+addCase(const Case *c)
+{
+    static guint cases;
+
+    if (cases++ % getEvery() == 0)
+        faultTableAdd(c->operation, c->kind, c->how, c->error, tryCase(c));
+}
+
 static void
 tryErrors(const Case *base)
 {
@@ -450,11 +472,11 @@ tryErrors(const Case *base)
     for (guint i = 0; i < G_N_ELEMENTS(info->errnos) && info->errnos[i]; i++) {
         c.how = FAULT_ONCE;
         c.error = info->errnos[i];
-        faultTableAdd(c.operation, c.kind, c.how, c.error, tryCase(&c));
+        addCase(&c);
     }
     c.how = FAULT_ALWAYS;
     c.error = info->errnos[0];
-    faultTableAdd(c.operation, c.kind, c.how, c.error, tryCase(&c));
+    addCase(&c);
 }
 
 static void
@@ -468,7 +490,7 @@ tryDeaths(const Case *base)
         c.how = hows[i];
         bool dies = c.how == FAULT_BEFORE || faultCalls[c.kind.call].deadly == FAULT_DIES;
         if (dies && (c.how != FAULT_WITHIN || c.kind.call == FAULT_WRITE))
-            faultTableAdd(c.operation, c.kind, c.how, 0, tryCase(&c));
+            addCase(&c);
     }
 }
 
@@ -491,6 +513,34 @@ testOperation(gconstpointer opaque)
     }
 }
 
+/* A line of the table when only some cases were tried: the same steps, and no other outcomes. */
+static bool
+isPartOf(const char *some, const char *all)
+{
+    if (strncmp(some, all, STEP_WIDTH) != 0)
+        return false;
+    for (some += MIN(STEP_WIDTH, strlen(some)); *some; some++) {
+        if (g_ascii_isupper(*some) && !strchr(all + STEP_WIDTH, *some))
+            return false;
+    }
+    return true;
+}
+
+/* No line of @table has an outcome that the line of docs/tables/faults.rst lacks. */
+static void
+comparePart(const char *table)
+{
+    g_autofree char *path = virtTestPath("../docs/tables/faults.rst");
+    g_autofree char *page = virtTestRead(path);
+    g_auto(GStrv) some = g_strsplit(table, "\n", -1);
+    g_auto(GStrv) all = g_strsplit(strstr(page, "\n::\n") + 1, "\n", -1);
+
+    for (guint i = 0; some[i] && some[i + 1]; i++) {
+        if (!all[i] || !isPartOf(some[i], all[i]))
+            g_error("the table has \"%s\" where this found \"%s\"", all[i], some[i]);
+    }
+}
+
 /* The table is the one in docs/tables/faults.rst. */
 static void
 testTable(void)
@@ -500,7 +550,10 @@ testTable(void)
 
     g_assert_null(strchr(table, UNKNOWN));
     g_assert_true(g_file_set_contents(path, table, -1, NULL)); /* scripts/check prints it */
-    virtTestSection("../docs/tables/faults.rst", "faults", table);
+    if (getEvery() > 1)
+        comparePart(table);
+    else
+        virtTestSection("../docs/tables/faults.rst", "faults", table);
 }
 
 int
