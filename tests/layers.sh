@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 declare -A rank=([util]=1 [conf]=2 [hypervisor]=3 [qemu]=4 [rpc]=5 [filter]=6 [daemon]=6 [hook]=7 [tools]=7)
 bad=0 seen=0
 while IFS=: read -r file line; do
-  from=$(cut -d/ -f2 <<< "$file")
-  to=$(sed -n 's|.*"\([a-z]*\)/.*|\1|p' <<< "$line")
-  [ -n "$to" ] || continue
-  seen=$((seen + 1))
+  [[ $file =~ ^src/([a-z]+)/ ]]
+  from=${BASH_REMATCH[1]}
+  [[ $line =~ \"([a-z]+)/ ]] || continue
+  to=${BASH_REMATCH[1]} seen=$((seen + 1))
   if [ -z "${rank[$to]:-}" ] || [ "${rank[$to]}" -gt "${rank[$from]}" ] ||
     { [ "${rank[$to]}" = "${rank[$from]}" ] && [ "$to" != "$from" ]; }; then
     echo "$file includes $to/"
