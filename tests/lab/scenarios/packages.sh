@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: trixie bookworm sid
+# suites: bookworm
 # The packages on a host with guests: installed and used as the README says, upgraded, removed, purged. Guests run on with
 # what they were given, and of what is purged nothing stays.
 # init: systemd
