@@ -23,6 +23,7 @@ TABLE = [
     ("util/virnetlinkwatch.c", "READ_MAX", "64", "netlinktest.c", "/netlink/watch-max"),
     ("util/virpci.c", "PORT_MAX", "65535", "pcitest.c", "/pci/port-max"),
     ("util/virpcipriv.h", "VFS_MAX", "65535", None, "no PF can have more: the field has 16 bits"),
+    ("util/virpcivpd.c", "VPD_MAX", "32768", "vpdtest.c", "/vpd/endless"),
     ("util/virstatecount.c", "FILE_MAX", "1024", None, "the compiler checks that all lines fit"),
     ("util/virstatefile.c", "LIST_MAX", "65536", "statefiletest.c", "/state/too-many"),
     ("util/virstatefile.h", "VIRT_STATE_MAX", "262144", "statefiletest.c", "/state/sizes"),

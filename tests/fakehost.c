@@ -72,6 +72,7 @@ fakeHostNew(void)
     g_assert_nonnull(g_mkdtemp(root));
     fake->host = virtHostNew(root);
     fake->host->request = fakeKernelRequest;
+    fake->host->requestGeneric = fakeKernelRequestGeneric;
     fake->host->sleep = fakeSleep;
     fake->host->readIPv4 = fakeReadIPv4;
     fake->host->warn = fakeWarn;

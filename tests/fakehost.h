@@ -53,11 +53,12 @@ typedef struct {
     bool vlanNeedsNoRate;      /* no VLAN change while a maximum rate is set (mlx4) */
     bool noMinRate;            /* EPROTONOSUPPORT (mlx4) */
     bool macNeedsNoSpoofcheck; /* no MAC is taken away while spoof check is on: EPERM (mlx4) */
-    guint lacksPort;        /* no VF has this port: what is written for it goes to the next or the one before (mlx4) */
-    bool silent;            /* no list of VFs: the driver has no ndo_get_vf_config (enic) */
-    const char *ipv4Netdev; /* has the address 192.0.2.7 */
-    bool guids;             /* the driver reports GUIDs */
-    bool profiles;          /* the driver knows 802.1Qbh port profiles */
+    guint lacksPort;         /* no VF has this port: what is written for it goes to the next or the one before (mlx4) */
+    bool silent;             /* no list of VFs: the driver has no ndo_get_vf_config (enic) */
+    const char *ipv4Netdev;  /* has the address 192.0.2.7 */
+    bool guids;              /* the driver reports GUIDs */
+    bool profiles;           /* the driver knows 802.1Qbh port profiles */
+    const char *boardSerial; /* of every PCI device, over devlink; NULL: their drivers do not know devlink */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;

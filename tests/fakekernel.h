@@ -17,3 +17,5 @@ typedef struct {
 } fakePF;
 
 int fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
+int fakeKernelRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
+                             char **ret_reason);

@@ -99,7 +99,8 @@ work(const struct nlmsghdr *header)
 }
 
 int __real_nl_connect(struct nl_sock *socket, int protocol);
-int __wrap_nl_connect(struct nl_sock *socket, int protocol);
+/* libnl-genl calls nl_connect() too, and the linker wants one that it can see. */
+int __wrap_nl_connect(struct nl_sock *socket, int protocol) __attribute__((visibility("default")));
 int
 __wrap_nl_connect(struct nl_sock *socket, int protocol)
 {

@@ -1,7 +1,9 @@
-/* cmd_list.c: virt-hostdev list: the host's PFs, their ports, and the VFs behind each port
+/* cmd_list.c: virt-hostdev list: the host's cards, their PFs, their ports, and the VFs behind each port
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/cmd_list.h"
+
+#include <string.h>
 
 /* Settings that were left over and cannot go back yet, because somebody else has the VF. */
 static void
@@ -28,20 +30,96 @@ linkState(const virtPort *port)
 
 /* ---- as a tree ---- */
 
-#define FIRST_ATTR 3 /* columns before the attributes; the owner comes last */
-#define COLUMNS (FIRST_ATTR + VIRT_NETDEV_ATTR_LAST + 1)
+enum {
+    NAME,
+    KIND,
+    DRIVER,
+    FIRST_ATTR,
+    OWNER = FIRST_ATTR + VIRT_NETDEV_ATTR_LAST,
+    CARD,
+    FUNCTION,
+    SERIAL,
+    SERIAL_FROM,
+    PART,
+    PRODUCT,
+    FLAW,
+    COLUMNS
+};
+
+/* Those behind the owner: a card is a row for people, and keys of its PFs for programs. */
+static const char *const forPeople[] = {"CARD", NULL};
+static const char *const forPrograms[] = {"CARD", "FUNCTION", "SERIAL",   "SERIAL_FROM",
+                                          "PART", "PRODUCT",  "VPD_FLAW", NULL};
+
+G_STATIC_ASSERT(G_N_ELEMENTS(forPrograms) == COLUMNS - CARD + 1);
 
 typedef struct {
+    bool json;
     struct libscols_table *table;
-    struct libscols_line *pf, *port;
-    bool used[VIRT_NETDEV_ATTR_LAST]; /* attributes that some VF has */
+    struct libscols_line *card, *pf, *port; /* card: NULL for programs */
+    bool used[VIRT_NETDEV_ATTR_LAST];       /* attributes that some VF has */
 } Tree;
 
-static void
-addToTree(const virtListPlace *place, void *opaque)
+/* Domain, bus and slot, which its functions share. */
+static char *
+nameCard(const virtPCICard *card)
 {
-    Tree *tree = opaque;
-    const char *cells[COLUMNS] = {place->pf, NULL, place->driver};
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    virtPCIAddressFormat(&g_array_index(card->pfs, virtPCIAddress, 0), name);
+    return g_strndup(name, strcspn(name, "."));
+}
+
+static void
+addCard(Tree *tree, const virtPCICard *card)
+{
+    g_autofree char *name = nameCard(card);
+    g_autofree char *text = virtListDescribeCard(card);
+    const char *cells[COLUMNS] = {[NAME] = name, [KIND] = "card", [CARD] = text};
+
+    if (!tree->json)
+        tree->card = virtToolRow(tree->table, NULL, cells);
+}
+
+static void
+addPF(Tree *tree, const virtListPlace *place)
+{
+    const virtPCICard *card = place->card;
+    const char *function = strchr(place->pf, '.') + 1;
+    g_autofree char *name = nameCard(card);
+    g_autofree char *kind = g_strconcat("PF ", function, NULL);
+    const char *cells[COLUMNS] = {[NAME] = place->pf, [KIND] = kind, [DRIVER] = place->driver};
+
+    if (tree->json) {
+        cells[KIND] = "PF";
+        cells[CARD] = name;
+        cells[FUNCTION] = function;
+        cells[SERIAL] = card->serial;
+        cells[SERIAL_FROM] = card->from;
+        cells[PART] = card->part;
+        cells[PRODUCT] = card->product;
+        cells[FLAW] = card->flaw;
+    }
+    tree->pf = virtToolRow(tree->table, tree->card, cells);
+}
+
+static void
+addPort(Tree *tree, const virtPort *port)
+{
+    g_autofree char *kind = g_strdup_printf("port %u (%s)", port->port, linkState(port));
+    const char *cells[COLUMNS] = {[NAME] = port->ifname, [KIND] = kind};
+
+    tree->port = virtToolRow(tree->table, tree->pf, cells);
+    if (!port->up)
+        virtToolColorRow(tree->port, VIRT_COLOR_WARN);
+}
+
+static void
+addVF(Tree *tree, const virtListPlace *place)
+{
+    g_autofree char *kind = g_strdup_printf("VF %u", place->vf->index);
+    const char *cells[COLUMNS] = {
+        [NAME] = place->vf->name, [KIND] = kind, [DRIVER] = place->driver, [OWNER] = place->owner};
     char *values[VIRT_NETDEV_ATTR_LAST] = {NULL};
     struct libscols_line *line;
 
@@ -51,43 +129,42 @@ addToTree(const virtListPlace *place, void *opaque)
         cells[FIRST_ATTR + attr] = values[attr] = virtNetdevAttrs[attr].format(place->netdev);
         tree->used[attr] = true;
     }
-    if (place->vf) {
-        g_autofree char *index = g_strdup_printf("VF %u", place->vf->index);
-
-        cells[0] = place->vf->name;
-        cells[1] = index;
-        cells[COLUMNS - 1] = place->owner;
-        line = virtToolRow(tree->table, tree->port, cells);
-        if (place->owner)
-            virtToolColorRow(line, VIRT_COLOR_GOOD);
-    } else if (place->port) {
-        g_autofree char *number = g_strdup_printf("port %u (%s)", place->port->port, linkState(place->port));
-
-        cells[0] = place->port->ifname;
-        cells[1] = number;
-        tree->port = virtToolRow(tree->table, tree->pf, cells);
-        if (!place->port->up)
-            virtToolColorRow(tree->port, VIRT_COLOR_WARN);
-    } else {
-        cells[1] = "PF";
-        tree->pf = virtToolRow(tree->table, NULL, cells);
-    }
+    line = virtToolRow(tree->table, tree->port, cells);
+    if (place->owner)
+        virtToolColorRow(line, VIRT_COLOR_GOOD);
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++)
         g_free(values[attr]);
 }
 
 static void
+addToTree(const virtListPlace *place, void *opaque)
+{
+    if (place->vf)
+        addVF(opaque, place);
+    else if (place->port)
+        addPort(opaque, place->port);
+    else if (*place->pf)
+        addPF(opaque, place);
+    else
+        addCard(opaque, place->card);
+}
+
+static void
 printTree(virtTool *tool)
 {
-    const char *columns[COLUMNS + 1] = {"NAME", "KIND", "DRIVER"};
+    const char *columns[COLUMNS + 1] = {[NAME] = "NAME", [KIND] = "KIND", [DRIVER] = "DRIVER", [OWNER] = "OWNER"};
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    Tree tree = {NULL};
+    const char *const *last = forPeople;
+    Tree tree = {.json = tool->json};
 
+    if (tool->json)
+        last = forPrograms;
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         g_ptr_array_add(names, g_ascii_strup(virtNetdevAttrs[attr].name, -1));
         columns[FIRST_ATTR + attr] = names->pdata[attr];
     }
-    columns[COLUMNS - 1] = "OWNER";
+    for (guint i = 0; last[i]; i++)
+        columns[CARD + i] = last[i];
     tree.table = virtToolTable(tool, "pfs", columns);
     virtListVisit(tool->host, addToTree, &tree);
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST && !tool->json; attr++) {

@@ -5,9 +5,12 @@
 
 #include "tools/tool.h"
 #include "util/virpci.h"
+#include "util/virpcicard.h"
 
-/* One place in the tree: a PF (port and vf NULL), one of its ports (vf NULL), or a VF at that port. */
+/* One place in the tree: a card (pf ""), one of its PFs (port and vf NULL), one of that's ports (vf NULL), or a VF at
+ * that port. */
 typedef struct {
+    const virtPCICard *card;
     char pf[VIRT_PCI_ADDRESS_LEN];
     const virtPort *port;
     const virtVF *vf;
@@ -18,8 +21,10 @@ typedef struct {
 
 typedef void (*virtListFunc)(const virtListPlace *place, void *opaque);
 
-/* cmd_list_visit.c. A PF, then each of its ports, with all VFs of the PF after it, by index. */
+/* cmd_list_visit.c. A card, then each of its PFs, then each of its ports, with all VFs of the PF after it, by index. */
 void virtListVisit(virtHost *host, virtListFunc func, void *opaque);
+/* What a card says about itself, for g_free(): "ConnectX-6, part MCX62, serial MT2113 (VPD)"; "": nothing. */
+char *virtListDescribeCard(const virtPCICard *card);
 
 /* cmd_list_picture.c */
 void virtListDraw(virtHost *host);

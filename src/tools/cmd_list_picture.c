@@ -276,24 +276,27 @@ printPF(Picture *picture)
 
 /* A card's functions share all of the address but the function. */
 static void
-openCard(Picture *picture, const char *pf)
+openCard(Picture *picture, const virtListPlace *place)
 {
-    g_autofree char *card = g_strndup(pf, strcspn(pf, "."));
+    g_autofree char *card = g_strndup(place->pf, strcspn(place->pf, "."));
+    g_autofree char *told = virtListDescribeCard(place->card);
+    g_autofree char *label = NULL;
 
     if (g_str_equal(card, picture->card))
         return;
     if (picture->card[0])
         printf("  }\n");
     g_strlcpy(picture->card, card, sizeof(picture->card));
-    printf("  subgraph \"cluster %s\" {\n    label=\"card %s\"; labeljust=l; color=\"#a0a0a0\"; style=rounded;\n", card,
-           card);
+    label = g_markup_printf_escaped("card %s   %s", card, told);
+    printf("  subgraph \"cluster %s\" {\n    label=<%s>; labeljust=l; color=\"#a0a0a0\"; style=rounded;\n", card,
+           g_strchomp(label));
 }
 
 static void
 beginPF(Picture *picture, const virtListPlace *place)
 {
     printPF(picture);
-    openCard(picture, place->pf);
+    openCard(picture, place);
     g_strlcpy(picture->pf, place->pf, sizeof(picture->pf));
     picture->title = g_markup_printf_escaped("PF %s   %s", place->pf, driverOf(place->driver));
 }
@@ -398,7 +401,7 @@ addPlace(const virtListPlace *place, void *opaque)
         addVF(opaque, place);
     else if (place->port)
         addPort(opaque, place);
-    else
+    else if (*place->pf)
         beginPF(opaque, place);
 }
 

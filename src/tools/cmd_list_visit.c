@@ -1,9 +1,26 @@
-/* cmd_list_visit.c: virt-hostdev list: PF after PF, port after port, VF after VF
+/* cmd_list_visit.c: virt-hostdev list: card after card, PF after PF, port after port, VF after VF
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/cmd_list.h"
 
 #include "util/virnetdevhostdev.h"
+
+char *
+virtListDescribeCard(const virtPCICard *card)
+{
+    g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
+
+    if (card->product)
+        g_ptr_array_add(parts, g_strdup(card->product));
+    if (card->part)
+        g_ptr_array_add(parts, g_strdup_printf("part %s", card->part));
+    if (card->serial)
+        g_ptr_array_add(parts, g_strdup_printf("serial %s (%s)", card->serial, card->from));
+    if (card->flaw)
+        g_ptr_array_add(parts, g_strdup_printf("libvirt shows no VPD because %s", card->flaw));
+    g_ptr_array_add(parts, NULL);
+    return g_strjoinv(", ", (char **)parts->pdata);
+}
 
 static char *
 ownerOf(virtHost *host, const virtPCIAddress *address)
@@ -68,12 +85,12 @@ visitVFs(virtHost *host, virtListPlace place, const GPtrArray *vfs, virtListFunc
 }
 
 static void
-visitPF(virtHost *host, const virtPCIAddress *address, virtListFunc func, void *opaque)
+visitPF(virtHost *host, const virtPCICard *card, const virtPCIAddress *address, virtListFunc func, void *opaque)
 {
     g_autofree char *driver = virtPCIGetDriver(host, address);
     g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, NULL);
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(host, address);
-    virtListPlace place = {.driver = driver};
+    virtListPlace place = {.card = card, .driver = driver};
 
     virtPCIAddressFormat(address, place.pf);
     func(&place, opaque);
@@ -89,8 +106,13 @@ void
 virtListVisit(virtHost *host, virtListFunc func, void *opaque)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
-    g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
+    g_autoptr(GPtrArray) cards = virtPCICardList(host);
 
-    for (guint i = 0; pfs && i < pfs->len; i++)
-        visitPF(host, pfs->pdata[i], func, opaque);
+    for (guint i = 0; i < cards->len; i++) {
+        virtListPlace place = {.card = cards->pdata[i]};
+
+        func(&place, opaque);
+        for (guint n = 0; n < place.card->pfs->len; n++)
+            visitPF(host, place.card, &g_array_index(place.card->pfs, virtPCIAddress, n), func, opaque);
+    }
 }

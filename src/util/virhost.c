@@ -25,7 +25,7 @@ realSleep(gulong microseconds)
     g_usleep(microseconds);
 }
 
-/* A host whose file system starts at @root: NULL, "" and "/" are the real one. Speaks rtnetlink to the running
+/* A host whose file system starts at @root: NULL, "" and "/" are the real one. Speaks netlink to the running
  * kernel and really sleeps; a test replaces both. Warnings are dropped until the caller sets `warn`.
  *
  * Returns a host to free with virtHostFree().
@@ -41,13 +41,14 @@ virtHostNew(const char *root)
     for (size_t len = strlen(host->root); len > 0 && host->root[len - 1] == '/'; len--)
         host->root[len - 1] = '\0';
     host->request = virtNetlinkRequest;
+    host->requestGeneric = virtNetlinkRequestGeneric;
     host->sleep = realSleep;
     host->readIPv4 = virtNetdevUserReadIPv4;
     host->stateDir = -1;
     return host;
 }
 
-/* Closes the socket too. */
+/* Closes the sockets too. */
 void
 virtHostFree(virtHost *host)
 {

@@ -20,6 +20,11 @@ typedef struct _virtHost virtHost;
  */
 typedef int (*virtHostRequest)(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 
+/* The same, to a family of generic netlink ("devlink"), whose number goes into the request. -ENOENT: the kernel does
+ * not have that family. */
+typedef int (*virtHostRequestGeneric)(virtHost *host, const char *family, struct nl_msg *request,
+                                      struct nl_msg **ret_reply, char **ret_reason);
+
 /* A message for the user or the journal about something that did not stop us. */
 typedef void (*virtHostWarnFunc)(virtHost *host, const char *message);
 
@@ -39,11 +44,12 @@ typedef enum {
 struct _virtHost {
     char *root;              /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
     virtHostRequest request; /* rtnetlink */
+    virtHostRequestGeneric requestGeneric;
     void (*sleep)(gulong microseconds);
     char *(*readIPv4)(virtHost *host, const char *ifname); /* an address of a netdev, or NULL; caller frees */
     virtHostWarnFunc warn;                                 /* may be NULL: warnings are dropped */
     void *opaque;                                          /* for those above */
-    void *socket;                                          /* of the real request, opened on first use */
+    void *socket, *genericSocket;                          /* of the real requests, opened on first use */
 
     guint slept; /* milliseconds for busy devices, since the last lock was taken: see virnetlinkvf.c */
 

@@ -1,4 +1,4 @@
-/* virnetlink.c: the rtnetlink socket: one request, its answer, and the kernel's own words about a refusal
+/* virnetlink.c: the netlink sockets: one request, its answer, and the kernel's own words about a refusal
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Requests go out one at a time. A GET is answered by one message, anything else by an ACK; both are known by
@@ -12,6 +12,8 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -36,7 +38,7 @@
 #define REASON_MAX 200 /* bytes of an extended ACK; those in the kernel are a short sentence */
 
 static struct nl_sock *
-openSocket(void)
+newSocket(int protocol)
 {
     struct nl_sock *socket = nl_socket_alloc();
     struct timeval timeout = {.tv_sec = ANSWER_SECONDS};
@@ -45,7 +47,7 @@ openSocket(void)
 
     if (!socket)
         return NULL;
-    if (nl_connect(socket, NETLINK_ROUTE) < 0) { /* with SOCK_CLOEXEC */
+    if (nl_connect(socket, protocol) < 0) { /* with SOCK_CLOEXEC */
         nl_socket_free(socket);
         return NULL;
     }
@@ -56,13 +58,34 @@ openSocket(void)
     return socket;
 }
 
-/* Close the socket of the real kernel; it opens again when needed. */
+/* Open *socket where it is not open yet. Returns 0 or -errno. */
+static int
+openSocket(void **socket, int protocol)
+{
+    errno = 0;
+    if (!*socket)
+        *socket = newSocket(protocol);
+    if (*socket)
+        return 0;
+    if (errno)
+        return -errno;
+    return -ENOMEM;
+}
+
+static void
+closeSocket(void **socket)
+{
+    if (*socket)
+        nl_socket_free(*socket);
+    *socket = NULL;
+}
+
+/* Close the sockets of the real kernel; they open again when needed. */
 void
 virtNetlinkClose(virtHost *host)
 {
-    if (host->socket)
-        nl_socket_free(host->socket);
-    host->socket = NULL;
+    closeSocket(&host->socket);
+    closeSocket(&host->genericSocket);
 }
 
 static int
@@ -190,26 +213,44 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
     return rc;
 }
 
+static int
+ask(struct nl_sock *socket, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
+{
+    int rc = sendRequest(socket, request, ret_reply != NULL);
+
+    if (rc < 0)
+        return rc;
+    return receiveAnswer(socket, nlmsg_hdr(request)->nlmsg_seq, ret_reply, ret_reason);
+}
+
 /* The virtHostRequest of the running kernel; see virhost.h. The socket opens at the first call and stays. No answer
  * within 60 seconds is -ETIMEDOUT.
  */
 int
 virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
-    int rc;
+    int rc = openSocket(&host->socket, NETLINK_ROUTE);
 
-    if (!host->socket) {
-        errno = 0;
-        host->socket = openSocket();
-        if (!host->socket && errno)
-            return -errno;
-        if (!host->socket)
-            return -ENOMEM;
-    }
-    rc = sendRequest(host->socket, request, ret_reply != NULL);
     if (rc < 0)
         return rc;
-    return receiveAnswer(host->socket, nlmsg_hdr(request)->nlmsg_seq, ret_reply, ret_reason);
+    return ask(host->socket, request, ret_reply, ret_reason);
+}
+
+/* The virtHostRequestGeneric of the running kernel, which loads the module of a family that it does not have yet. */
+int
+virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
+                          char **ret_reason)
+{
+    int rc = openSocket(&host->genericSocket, NETLINK_GENERIC);
+    int type;
+
+    if (rc < 0)
+        return rc;
+    type = genl_ctrl_resolve(host->genericSocket, family);
+    if (type < 0)
+        return -ENOENT;
+    nlmsg_hdr(request)->nlmsg_type = (guint16)type;
+    return ask(host->genericSocket, request, ret_reply, ret_reason);
 }
 
 /* A link message of @type (RTM_GETLINK, RTM_SETLINK) about one netdev. Returns NULL when memory is short; free

@@ -23,6 +23,8 @@ typedef enum {
 
 /* virnetlink.c: the socket, and the start and the attributes of a link message */
 int virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
+int virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
+                              char **ret_reason);
 void virtNetlinkClose(virtHost *host);
 struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
 int virtNetlinkGetLink(virtHost *host, guint ifindex, virtNetlinkScope scope, struct nl_msg **ret_reply,
