@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# kernel.sh: L1's kernel (Debian's own, with the modules Debian leaves out and our dualport), L2's kernel, and both
+# kernel.sh: L1's kernel (Debian's own, with the modules Debian leaves out, and our own), L2's kernel, and both
 # initramfs. All is made with the compilers of Debian 13 in a tree of its own, so L1's root stays small.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 
@@ -52,13 +52,13 @@ build_netdevsim() {
   module netdevsim /usr/src/linux/drivers/net/netdevsim CONFIG_NETDEVSIM=m
   say "netdevsim: $(elapsed "$since") s"
 }
-build_dualport() {
-  [[ -e $HERE/dualport/Makefile ]] || { say "dualport: no source, left out"; return; }
-  ! newer "$UPDATES/dualport.ko" "$HERE"/dualport/{*.[ch],Makefile} || return 0
+# ours NAME: a module that is part of the project, in a folder of its name
+ours() {
+  ! newer "$UPDATES/$1.ko" "$HERE/$1"/*.[ch] "$HERE/$1/Makefile" || return 0
   local since=$EPOCHREALTIME; enter_tree
-  rm -rf "$TREE/usr/src/dualport"; cp -r "$HERE/dualport" "$TREE/usr/src/"
-  module dualport /usr/src/dualport
-  say "dualport: $(elapsed "$since") s"
+  rm -rf "$TREE/usr/src/$1"; cp -r "$HERE/$1" "$TREE/usr/src/"
+  module "$1" "/usr/src/$1"
+  say "$1: $(elapsed "$since") s"
 }
 
 build_l2_kernel() {
@@ -103,6 +103,7 @@ build_tree
 K=$(cat "$KERNEL/release") UPDATES=$KERNEL/lib/modules/$(cat "$KERNEL/release")/updates
 build_l1_initrd
 build_netdevsim
-build_dualport
+ours dualport
+ours labvpd
 build_l2_initrd
 build_l2_kernel
