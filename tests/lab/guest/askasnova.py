@@ -3,6 +3,7 @@
 """A domain as Nova makes it, and reads it, with Nova's own classes, through whatever daemon is at libvirt's socket.
 
 usage: askasnova.py PORT-VF DEVICE-VF        two PCI addresses; prints checks as guest/lib.sh does
+       askasnova.py --serial NODE-DEVICE     prints the serial number of its card
 
 PORT-VF becomes what an instance gets for an SR-IOV port of Neutron (vnic_type direct, virt/libvirt/vif.py),
 DEVICE-VF what it gets for a PCI device that its flavor asks for.
@@ -131,5 +132,15 @@ def main(port_vf, device_vf):
     check("and left the netdevs alone", netdevs(domain), NETDEVS)
 
 
-if sys.argv[1:]:  # else the imports are all that is wanted, by host/nova.sh
+def serial(name):
+    """The serial number of the card that a node device is on, as nova/virt/libvirt/host.py looks for it."""
+    device = config.LibvirtConfigNodeDevice()
+    device.parse_str(libvirt.open().nodeDeviceLookupByName(name).XMLDesc())
+    vpd = device.pci_capability.vpd_capability
+    print(vpd and vpd.card_serial_number)
+
+
+if sys.argv[1:2] == ["--serial"]:
+    serial(sys.argv[2])
+elif sys.argv[1:]:  # else the imports are all that is wanted, by host/nova.sh
     main(*sys.argv[1:])
