@@ -200,11 +200,15 @@ static void
 readName(Reader *reader, virtPCIVPD *vpd, guint at, guint len)
 {
     const guint8 *data = getBytes(reader, at, len);
+    g_autofree char *name = NULL;
 
-    if (data && !vpd->name)
-        vpd->name = makeText(data, len);
-    if (data && !vpd->name)
+    if (!data || vpd->name)
+        return;
+    name = makeText(data, len);
+    if (!name)
         setFlaw(vpd, "its name is not printable ASCII");
+    else if (*name)
+        vpd->name = g_steal_pointer(&name);
 }
 
 /* One that other bytes than these three begin is passed over, if it can be. */

@@ -128,6 +128,6 @@ stop() {
 # place: PID 1 reads its own as it goes.
 share_guest() {
   mkdir -p "$SHARE/guest" "$SHARE/docs"
-  cp -u --remove-destination "$DOCS"/*.rst "$HERE"/../../README.md "$SHARE/docs/"
+  cp -ru --remove-destination "$DOCS"/*.rst "$DOCS"/kbase "$DOCS"/tables "$HERE"/../../README.md "$SHARE/docs/"
   cp -u --remove-destination "$HERE"/guest/* "$HERE/dualport/selftest.sh" "$HERE"/../clients/*.py "$SHARE/guest/"
 }

@@ -33,7 +33,7 @@ in_lspci() {
   local all
   all=$(lspci -vvs "$PF1")
   if [[ $all != *"Vital Product Data"* ]]; then echo "nothing"; return; fi
-  all=$(sed -n 's/.*\[SN\] Serial number: *//p' <<< "$all" | paste -sd, | sed 's/,/, /g; s/[[:space:]]*$//')
+  all=$(sed -n 's/.*\[SN\] Serial number: *//p' <<< "$all" | awk '{ sub(/ +$/, ""); all = all (NR > 1 ? " and " : "") $0 } END { print all }')
   echo "${all:-no serial number}"
 }
 in_ours() {
@@ -41,14 +41,17 @@ in_ours() {
     (.serial // "no serial number") + (if .vpd_flaw then "; libvirt: " + .vpd_flaw else "" end)'
 }
 
+# short TEXT: a long number has a letter, and how often; what is no ASCII is a question mark
+short() { LC_ALL=C tr -c '[:print:]\n' '?' <<< "$1" | sed -E 's/S{255}/255 times S/'; }
+
 libvirt_up
 modprobe igb
 for variant in $few; do
   step "$variant"
   card "$variant"; bind "$PF1" igb; waitfor 10 netdev "$PF1"
-  cell "$variant" libvirt "$(in_libvirt)"
-  cell "$variant" lspci "$(in_lspci)"
-  cell "$variant" virt-hostdev "$(in_ours)"
+  cell "$variant" libvirt "$(short "$(in_libvirt)")"
+  cell "$variant" lspci "$(short "$(in_lspci)")"
+  cell "$variant" virt-hostdev "$(short "$(in_ours)")"
 done
 if [[ ${SIDES:-} = all ]]; then
   table tables/vpd.rst vpd
