@@ -3,6 +3,7 @@
  */
 #include "fakehost.h"
 #include "util/virerror.h"
+#include "util/virpci.h"
 #include "util/virpcicard.h"
 #include "util/virpcivpd.h"
 
@@ -274,6 +275,104 @@ testUnread(void)
     g_assert_nonnull(strstr(fake->warnings->pdata[0], "/vpd: Is a directory"));
 }
 
+/* ---- of a PF or VF ---- */
+
+static virtPCIVPD *
+readCard(fakeHost *fake, const char **ret_from, GError **error)
+{
+    virtPCIAddress address;
+
+    g_assert_true(virtPCIAddressParse(PF, &address, NULL));
+    return virtPCICardReadVPD(fake->host, &address, ret_from, error);
+}
+
+/* Where VPD has a serial number, devlink is not asked; where it has none, its other fields stay. */
+static void
+testBoth(gconstpointer file)
+{
+    static const struct {
+        const char *variant, *board;
+        const char *says, *from;
+    } cases[] = {
+        {"checksum", "B-17", CARD USUAL, "VPD"},
+        {"empty", "B-17", CARD "PN=X1 SN= SN=B-17", "devlink"},
+        {"lower-case", "B-17", CARD "PN=X1 SN=B-17", "devlink"},
+        {"only-end", "B-17", "SN=B-17", "devlink"},
+        {"empty", NULL, CARD "PN=X1 SN=", NULL},
+        {"only-end", NULL, NULL, NULL},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(fakeHost) fake = fakeHostNew();
+        g_autoptr(GByteArray) bytes = readVariant(file, cases[i].variant);
+        g_autoptr(virtPCIVPD) vpd = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *says = NULL;
+        const char *from;
+
+        fakeHostAddPF(fake, PF, 1, 1, "igb");
+        putVPD(fake, bytes->data, bytes->len);
+        fake->boardSerial = cases[i].board;
+        vpd = readCard(fake, &from, &error);
+        g_assert_cmpstr(from, ==, cases[i].from);
+        g_assert_cmpuint(fake->warnings->len, ==, 0);
+        if (!cases[i].says) {
+            g_assert_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
+            continue;
+        }
+        g_assert_no_error(error);
+        says = describe(vpd);
+        g_assert_cmpstr(says, ==, cases[i].says);
+    }
+}
+
+/* Nobody tells anything, and one cannot be asked: that is no absence. */
+static void
+testNobody(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+    g_autofree char *path = virtHostPath(fake->host, "sys/bus/pci/devices/" PF "/vpd");
+    g_autoptr(GError) error = NULL;
+    const char *from;
+
+    fakeHostAddPF(fake, PF, 1, 1, "igb");
+    g_assert_cmpint(g_mkdir(path, 0755), ==, 0); /* EISDIR */
+    g_assert_null(readCard(fake, &from, &error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_HOST);
+    g_assert_null(from);
+    g_assert_cmpuint(fake->warnings->len, ==, 0);
+}
+
+static void
+expectPF(fakeHost *fake, const char *name, const char *pf)
+{
+    virtPCIAddress address, found;
+    char text[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(virtPCIAddressParse(name, &address, NULL));
+    if (!virtPCIFindPF(fake->host, &address, &found, &error)) {
+        g_assert_null(pf);
+        g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+        return;
+    }
+    virtPCIAddressFormat(&found, text);
+    g_assert_cmpstr(text, ==, pf);
+}
+
+static void
+testPF(void)
+{
+    g_autoptr(fakeHost) fake = fakeHostNew();
+
+    fakeHostAddPF(fake, PF, 1, 2, "igb");
+    fakeHostAddDevice(fake, "0000:02:00.0", 1, "e1000e");
+    expectPF(fake, PF, PF);
+    expectPF(fake, fakeHostVFAddress(fake, PF, 1), PF);
+    expectPF(fake, "0000:02:00.0", NULL);
+    expectPF(fake, "0000:03:00.0", NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -287,5 +386,8 @@ main(int argc, char **argv)
     g_test_add_data_func("/card/several", argv[1], testCards);
     g_test_add_data_func("/card/no-serial", argv[1], testNoSerial);
     g_test_add_func("/card/unread", testUnread);
+    g_test_add_data_func("/card/both", argv[1], testBoth);
+    g_test_add_func("/card/nobody", testNobody);
+    g_test_add_func("/card/pf", testPF);
     return g_test_run();
 }

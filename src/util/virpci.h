@@ -47,6 +47,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtVF, virtVFFree)
 const virtPort *virtVFGetPort(const virtVF *vf, guint port, GError **error);
 bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret, GError **error);
 GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);
+bool virtPCIFindPF(virtHost *host, const virtPCIAddress *address, virtPCIAddress *ret, GError **error);
 
 /* virpcivfport.c */
 GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);

@@ -12,7 +12,6 @@
 #include "util/virdevlink.h"
 #include "util/virerror.h"
 #include "util/virpci.h"
-#include "util/virpcivpd.h"
 
 void
 virtPCICardFree(virtPCICard *card)
@@ -38,39 +37,88 @@ isOnCard(const virtPCICard *card, const virtPCIAddress *pf)
 static void
 takeVPD(virtPCICard *card, const virtPCIVPD *vpd)
 {
-    const char *serial = virtPCIVPDGet(vpd, "SN");
-
-    if (serial && *serial) {
-        card->serial = g_strdup(serial);
-        card->from = "VPD";
-    }
+    if (card->from)
+        card->serial = g_strdup(virtPCIVPDGet(vpd, "SN"));
     card->part = g_strdup(virtPCIVPDGet(vpd, "PN"));
     card->product = g_strdup(vpd->name);
     card->flaw = g_strdup(vpd->flaw);
+}
+
+/* Something that could have been there is there, and cannot be read. */
+static bool
+isProblem(const GError *error)
+{
+    return error && !g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
+}
+
+static void
+warnOfProblem(virtHost *host, const GError *error)
+{
+    if (isProblem(error))
+        virtHostWarn(host, "%s", error->message);
+}
+
+static bool
+hasSerial(const virtPCIVPD *vpd)
+{
+    const char *serial = virtPCIVPDGet(vpd, "SN");
+
+    return serial && *serial;
+}
+
+/* What a card says about itself through a PF: its VPD. Where that has no serial number, or cannot be read, the board's
+ * that the driver tells over devlink stands in its field SN.
+ *
+ * @ret_from: who told the serial number, "VPD" or "devlink"; NULL: nobody did
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND where nobody says anything, VIRT_ERROR_HOST where that cannot be told. Where only a part
+ * can be told, there is a warning.
+ */
+virtPCIVPD *
+virtPCICardReadVPD(virtHost *host, const virtPCIAddress *pf, const char **ret_from, GError **error)
+{
+    g_autoptr(GError) unread = NULL, untold = NULL;
+    g_autoptr(virtPCIVPD) vpd = virtPCIVPDRead(host, pf, &unread);
+    g_autofree char *serial = NULL;
+    virtHandle handle;
+
+    *ret_from = NULL;
+    if (vpd && hasSerial(vpd)) {
+        *ret_from = "VPD";
+        return g_steal_pointer(&vpd);
+    }
+    virtHandleSetPCI(&handle, pf);
+    serial = virtDevlinkGetBoardSerial(host, &handle, &untold);
+    if (!vpd && !serial) {
+        if (isProblem(unread))
+            g_propagate_error(error, g_steal_pointer(&unread));
+        else
+            g_propagate_error(error, g_steal_pointer(&untold));
+        return NULL;
+    }
+    warnOfProblem(host, unread);
+    warnOfProblem(host, untold);
+    if (!vpd)
+        vpd = virtPCIVPDNew();
+    if (serial) {
+        virtPCIVPDAdd(vpd, "SN", false, serial);
+        *ret_from = "devlink";
+    }
+    return g_steal_pointer(&vpd);
 }
 
 /* What its first PF says. A card that cannot be asked is one without a serial number, and somebody is told. */
 static void
 identify(virtHost *host, virtPCICard *card)
 {
-    const virtPCIAddress *pf = &g_array_index(card->pfs, virtPCIAddress, 0);
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtPCIVPD) vpd = virtPCIVPDRead(host, pf, &error);
-    virtHandle handle;
+    g_autoptr(virtPCIVPD) vpd =
+        virtPCICardReadVPD(host, &g_array_index(card->pfs, virtPCIAddress, 0), &card->from, &error);
 
     if (vpd)
         takeVPD(card, vpd);
-    else if (!g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
-        virtHostWarn(host, "%s", error->message);
-    g_clear_error(&error);
-    if (card->serial)
-        return;
-    virtHandleSetPCI(&handle, pf);
-    card->serial = virtDevlinkGetBoardSerial(host, &handle, &error);
-    if (card->serial)
-        card->from = "devlink";
-    else if (!g_error_matches(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
-        virtHostWarn(host, "%s", error->message);
+    else
+        warnOfProblem(host, error);
 }
 
 /* The cards of all PFs, in the order of their addresses: an array of virtPCICard for g_ptr_array_unref(). Reading VPD

@@ -5,6 +5,7 @@
 
 #include "util/virhost.h"
 #include "util/virpciaddress.h"
+#include "util/virpcivpd.h"
 
 typedef struct {
     GArray *pfs;      /* virtPCIAddress, sorted; not empty */
@@ -15,6 +16,7 @@ typedef struct {
     char *flaw;       /* why libvirt shows no VPD of it, as in virtPCIVPD; NULL: it does, or there is none */
 } virtPCICard;
 
+virtPCIVPD *virtPCICardReadVPD(virtHost *host, const virtPCIAddress *pf, const char **ret_from, GError **error);
 GPtrArray *virtPCICardList(virtHost *host);
 const virtPCICard *virtPCICardListFind(const GPtrArray *cards, const virtPCIAddress *pf);
 void virtPCICardFree(virtPCICard *card);

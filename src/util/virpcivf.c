@@ -31,6 +31,34 @@ virtPCIListVFs(virtHost *host, const virtPCIAddress *pf)
     return vfs;
 }
 
+/* The PF of a VF; of a PF, itself.
+ *
+ * Errors: VIRT_ERROR_INVALID where the device is neither or does not exist, VIRT_ERROR_HOST where that cannot be told.
+ */
+bool
+virtPCIFindPF(virtHost *host, const virtPCIAddress *address, virtPCIAddress *ret, GError **error)
+{
+    char name[VIRT_PCI_ADDRESS_LEN];
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *physfn = NULL;
+    guint64 total = 0;
+
+    virtPCIAddressFormat(address, name);
+    physfn = virtHostReadLink(host, &problem, PCI_DEVICE "/physfn", name);
+    if (physfn)
+        return virtPCIAddressParse(physfn, ret, error);
+    if (!g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    if (!virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) || total == 0) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "PCI device %s is neither a PF nor a VF", name);
+        return false;
+    }
+    *ret = *address;
+    return true;
+}
+
 /* Why @name is no VF, and what to name instead. */
 static void
 setNotVF(virtHost *host, const char *name, GError **error)

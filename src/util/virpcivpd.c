@@ -114,19 +114,36 @@ fieldFree(gpointer opaque)
     g_free(field);
 }
 
+/* One without a name and without fields. */
+virtPCIVPD *
+virtPCIVPDNew(void)
+{
+    virtPCIVPD *vpd = g_new0(virtPCIVPD, 1);
+
+    vpd->fields = g_ptr_array_new_with_free_func(fieldFree);
+    return vpd;
+}
+
+/* @value: printable ASCII without blanks around it; copied, as is the keyword */
+void
+virtPCIVPDAdd(virtPCIVPD *vpd, const char *keyword, bool writable, const char *value)
+{
+    virtPCIVPDField *field = g_new0(virtPCIVPDField, 1);
+
+    g_strlcpy(field->keyword, keyword, sizeof(field->keyword));
+    field->writable = writable;
+    field->value = g_strdup(value);
+    g_ptr_array_add(vpd->fields, field);
+}
+
 static void
 addField(virtPCIVPD *vpd, const guint8 *header, bool writable, const guint8 *data)
 {
+    const char keyword[] = {(char)header[0], (char)header[1], '\0'};
     g_autofree char *value = makeText(data, header[2]);
-    virtPCIVPDField *field;
 
-    if (!value || !isTextField(header, writable))
-        return;
-    field = g_new0(virtPCIVPDField, 1);
-    memcpy(field->keyword, header, 2);
-    field->writable = writable;
-    field->value = g_steal_pointer(&value);
-    g_ptr_array_add(vpd->fields, field);
+    if (value && isTextField(header, writable))
+        virtPCIVPDAdd(vpd, keyword, writable, value);
 }
 
 /* ---- sections ---- */
@@ -298,9 +315,8 @@ virtPCIVPDRead(virtHost *host, const virtPCIAddress *address, GError **error)
     char name[VIRT_PCI_ADDRESS_LEN];
     g_autofree Reader *reader = g_new0(Reader, 1);
     g_autofree char *path = NULL;
-    g_autoptr(virtPCIVPD) vpd = g_new0(virtPCIVPD, 1);
+    g_autoptr(virtPCIVPD) vpd = virtPCIVPDNew();
 
-    vpd->fields = g_ptr_array_new_with_free_func(fieldFree);
     virtPCIAddressFormat(address, name);
     path = virtHostPath(host, "sys/bus/pci/devices/%s/vpd", name);
     reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -19,6 +19,8 @@ typedef struct {
     char *flaw;        /* why libvirt shows nothing of it: "its checksum is wrong"; NULL: it shows the same */
 } virtPCIVPD;
 
+virtPCIVPD *virtPCIVPDNew(void);
+void virtPCIVPDAdd(virtPCIVPD *vpd, const char *keyword, bool writable, const char *value);
 virtPCIVPD *virtPCIVPDRead(virtHost *host, const virtPCIAddress *address, GError **error);
 const char *virtPCIVPDGet(const virtPCIVPD *vpd, const char *keyword);
 void virtPCIVPDFree(virtPCIVPD *vpd);
