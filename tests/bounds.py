@@ -42,6 +42,7 @@ TABLE = [
     ("conf/xml_tree.h", "VIRT_XML_ATTRS_MAX", "256", "rpcwrongtest.c", "/rpcwrong/reply-max"),
     ("hypervisor/provision_log.c", "FIELDS_MAX", "16", None, "the fields are written out in one function, and are fewer"),
     ("rpc/broker.h", "VIRT_BROKER_PACKET_MAX", "8192", "brokertest.c", "/broker/answer/long"),
+    ("rpc/broker.h", "VIRT_BROKER_VPD_MAX", "(VIRT_BROKER_PACKET_MAX - 15)", "nodedevconftest.c", "/nodedev/room"),
     ("daemon/daemon_broker.c", "OUTSTANDING_MAX", "64", "daemon.py", "def test_many_requests"),
     ("daemon/daemon_job.c", "PATIENT_MAX", "4", None, "threads: other jobs wait in a queue"),
     ("daemon/daemon_job.c", "WORKERS_MAX", "32", None, "threads: other jobs wait in a queue"),

@@ -17,6 +17,7 @@ static const char *const requests[] = {
     "stats 9 " UUID " pci/0000:06:02.0",
     "prepare 7 " UUID " mdev/c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11",
     "prepare 7 " UUID " vdpa/blue_0.1",
+    "vpd 10 pci/0000:06:02.0",
 };
 
 static const char *const notRequests[] = {
@@ -42,6 +43,11 @@ static const char *const notRequests[] = {
     "begin 1 11111111-2222-3333-4444-55555555abcde",
     "begin 1 g1111111-2222-3333-4444-55555555abcd",
     "check 1 " UUID,
+    "vpd 1 " UUID,
+    "vpd 1 " UUID " pci/0000:06:02.0",
+    "vpd 1 pci/0000:06:02.0 ",
+    "vpd 1 0000:06:02.0",
+    "vpd 1",
     "prepare 1 " UUID,
     "prepare 1 " UUID " ",
     "prepare 1 " UUID " 0000:06:02.0",
@@ -74,7 +80,7 @@ testRequests(void)
         g_assert_true(virtBrokerRequestParse(requests[i], strlen(requests[i]), &request, &error));
         g_assert_no_error(error);
         g_assert_true(g_str_has_prefix(requests[i], virtBrokerVerbName(request.verb)));
-        g_assert_cmpstr(request.uuid, ==, UUID);
+        g_assert_cmpstr(request.uuid, ==, strstr(requests[i], UUID) ? UUID : "");
         again = virtBrokerRequestFormat(&request);
         g_assert_cmpstr(again, ==, requests[i]);
     }
@@ -161,6 +167,32 @@ testStats(void)
         g_assert_false(virtBrokerStatsParse(not [i], strlen(not [i]), &id, &read));
 }
 
+/* Of each length up to the longest that a packet has room for. */
+static void
+testVPD(void)
+{
+    static const char *const not [] = {"vpd",         "vpd 7",           "vpd 7 ",         "vpd 0 <a/>",
+                                       "vpd 07 <a/>", "vpd 7 <a>\n</a>", "vpd 7 <a>ü</a>", "ok 7 <a/>"};
+    g_autofree char *longest = g_strnfill(VIRT_BROKER_VPD_MAX, 'x');
+    const char *const texts[] = {"<capability type='vpd'><name>a  b</name></capability>", longest};
+    g_autofree char *tooLong = g_strdup_printf("vpd 7 %sxxxxxxxxxx", longest);
+    g_autofree char *read = NULL;
+    guint id = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autofree char *packet = virtBrokerVPDFormat(G_MAXUINT, texts[i]), *again = NULL;
+
+        g_assert_cmpuint(strlen(packet), <=, VIRT_BROKER_PACKET_MAX);
+        g_assert_true(virtBrokerVPDParse(packet, strlen(packet), &id, &again));
+        g_assert_cmpuint(id, ==, G_MAXUINT);
+        g_assert_cmpstr(again, ==, texts[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(not ); i++)
+        g_assert_false(virtBrokerVPDParse(not [i], strlen(not [i]), &id, &read));
+    g_assert_false(virtBrokerVPDParse("vpd 7 <a/>\0b", 12, &id, &read));
+    g_assert_false(virtBrokerVPDParse(tooLong, strlen(tooLong), &id, &read));
+}
+
 static void
 testAnswers(void)
 {
@@ -240,6 +272,7 @@ main(int argc, char **argv)
     g_test_add_func("/broker/request/every-byte", testEveryByte);
     g_test_add_func("/broker/answer/there-and-back", testAnswers);
     g_test_add_func("/broker/answer/stats", testStats);
+    g_test_add_func("/broker/answer/vpd", testVPD);
     g_test_add_func("/broker/answer/long", testLongAnswer);
     g_test_add_func("/broker/answer/nothing-else", testNotAnswers);
     return g_test_run();

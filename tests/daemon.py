@@ -90,6 +90,71 @@ def test_requests():
     has(client.do("stats", 2, "pci/fffe:01:00.1"), "error")
 
 
+def pci_device(address, vpd=None, **files):
+    path = f"/sys/bus/pci/devices/{address}"
+    os.mkdir(path)
+    for name, text in files.items():
+        write(f"{path}/{name}", text)
+    if vpd:
+        with open(f"{path}/vpd", "wb") as file:
+            file.write(vpd)
+    return path
+
+
+def ask_vpd(client, handle):
+    client.id += 1
+    client.send(f"vpd {client.id} {handle}")
+    return client.id
+
+
+def vpd_of(client, handle):
+    return client.answer(ask_vpd(client, handle))
+
+
+def test_vpd():
+    """Of a PF or VF of this host, which is a folder of ours; read by one thread, which nothing else waits for."""
+    generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
+    made = dict(line.split() for line in run(generator).stdout.splitlines())
+    made = {name: bytes.fromhex(text) for name, text in made.items()}
+    run("mount", "-t", "tmpfs", "none", "/sys/bus/pci/devices")
+    good = pci_device("0000:f0:00.0", made["good"], sriov_totalvfs="7\n")
+    for function in (0, 1):
+        os.symlink("../0000:f0:00.0", pci_device(f"0000:f0:10.{function}") + "/physfn")
+    pci_device("0000:f1:00.0", made["checksum"], sriov_totalvfs="7\n")
+    pci_device("0000:f2:00.0", made["only-end"], sriov_totalvfs="7\n")
+    pci_device("0000:f3:00.0", made["good"], sriov_totalvfs="0\n")
+    os.mkdir(pci_device("0000:f4:00.0", sriov_totalvfs="7\n") + "/vpd")
+    slow = pci_device("0000:f5:00.0", sriov_totalvfs="7\n") + "/vpd"
+    os.mkfifo(slow)
+    client, reader = Client(), Client(SOCK_RO, uid=1234, gid=1234)
+    whole = vpd_of(reader, "pci/0000:f0:10.0")
+    same(whole, "vpd <capability type='vpd'><name>ConnectX-6 Dx EN</name><fields access='readonly'><change_level>A7</change_level>"
+         "<part_number>MCX623106AS-CDAT</part_number><serial_number>MT2113X00001</serial_number>"
+         "<vendor_field index='0'>PCIeGen4 x8</vendor_field></fields><fields access='readwrite'><asset_tag>asset 7</asset_tag>"
+         "<vendor_field index='1'>spare</vendor_field><system_field index='1'>rack</system_field></fields></capability>")
+    has(vpd_of(client, "pci/0000:f1:00.0"), "<serial_number>MT2113X00001</serial_number>")
+    has(vpd_of(client, "pci/0000:f2:00.0"), "error 4 ")
+    has(vpd_of(client, "pci/0000:f3:00.0"), "error 0 PCI device 0000:f3:00.0 is neither a PF nor a VF")
+    has(vpd_of(client, "pci/0000:f9:00.0"), "error 0 PCI device 0000:f9:00.0 is neither a PF nor a VF")
+    has(vpd_of(client, "mdev/" + UUID % 1), "error 0 ")
+    has(vpd_of(client, "pci/0000:f4:00.0"), "error 1 Cannot read /sys/bus/pci/devices/0000:f4:00.0/vpd: Is a directory")
+    # What a card has told is good for its PF and all of its VFs, for a while.
+    with open(good + "/vpd", "wb") as file:
+        file.write(made["twice"])
+    for handle in ("pci/0000:f0:00.0", "pci/0000:f0:10.1"):
+        same(vpd_of(client, handle), whole)
+    waits, behind = ask_vpd(client, "pci/0000:f5:00.0"), ask_vpd(reader, "pci/0000:f1:00.0")
+    other = Client()
+    same(other.do("begin", 1), "ok")
+    same(other.do("end", 1), "ok")
+    has(other.do("check", 1, "pci/0000:f3:00.0"), "ok")
+    same(client.answer(waits, 0.3), None)
+    with open(slow, "wb"):
+        has(client.answer(waits), "error 1 ")
+    has(reader.answer(behind), "<serial_number>MT2113X00001</serial_number>")
+    run("umount", "/sys/bus/pci/devices")
+
+
 def test_nonsense():
     for text in ("nonsense", "begin 0 " + UUID % 1, "begin 1 " + UUID % 1 + " x", "prepare 1 " + UUID % 1, "x" * 9000):
         client = Client()

@@ -20,8 +20,8 @@ from filterlib import * # pylint: disable=wildcard-import,unused-wildcard-import
 @case
 def both_ways():
     with Filter() as f:
-        f.call(1, b"abcd", b"efgh")
-        f.call(1, b"", b"x" * 4, prog=QEMU)
+        f.call(LIB_VERSION, b"abcd", b"efgh")
+        f.call(LIB_VERSION, b"", b"x" * 4, prog=QEMU)
         f.call(9999, b"what we do not know")
         for data in (message(1, MESSAGE, 1, prog=KEEPALIVE), message(500, STREAM, 3, 2, b"bytes"),
                      message(500, STREAM_HOLE, 3)):
@@ -78,7 +78,7 @@ def wrong_define():
         f.client.sendall(message(DEFINE, serial=5, payload=string(text) + bytes(4)))
         reply, code = f.answer()
         assert (reply.proc, reply.kind, reply.serial, code) == (DEFINE, REPLY, 5, 27), (reply.data, code)
-        f.call(1)  # and nothing of it has reached libvirt
+        f.call(LIB_VERSION)  # and nothing of it has reached libvirt
 
 
 @case
@@ -141,7 +141,7 @@ def metadata():
                                       + opt(uri)))
         event = read_message(f.client)
         assert b"http://example.org/" in event.payload
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 @case
@@ -179,7 +179,7 @@ def started():
                 f.libvirt.sendall(message(proc, REPLY, call.serial, payload=reply))
                 verb, number = request(f)
                 assert verb == "verify" and uuid in payload
-                f.call(1, serial=8)  # everything else flows
+                f.call(LIB_VERSION, serial=8)  # everything else flows
                 f.broker.send((answer % int(number)).encode())
                 if code:
                     got, error = f.answer()
@@ -193,7 +193,7 @@ def started():
             f.libvirt.sendall(error_reply(proc, call.serial, 55, "domain is already running"))
             got, error = f.answer()
             assert (got.serial, error) == (7, 55), got.data
-            f.call(1)
+            f.call(LIB_VERSION)
 
 
 # ---- ends ----
@@ -201,9 +201,9 @@ def started():
 @case
 def client_goes():
     with Filter() as f:
-        f.client.sendall(message(1))
+        f.client.sendall(message(LIB_VERSION))
         f.client.close()
-        assert read_message(f.libvirt).proc == 1
+        assert read_message(f.libvirt).proc == LIB_VERSION
         assert f.wait() == 0 and f.text == "", f.text
         f.expect_gone(f.libvirt)
 
@@ -211,7 +211,7 @@ def client_goes():
 @case
 def libvirt_goes():
     with Filter() as f:
-        last = error_reply(66, 1, 45, "authentication failed") + message(1, REPLY, 2, payload=b"x" * 1000000)
+        last = error_reply(66, 1, 45, "authentication failed") + message(LIB_VERSION, REPLY, 2, payload=b"x" * 1000000)
         threading.Thread(target=lambda: (f.libvirt.sendall(last), f.libvirt.close())).start()
         time.sleep(0.3)
         assert read_exact(f.client, len(last)) == last
@@ -261,25 +261,25 @@ def hostile():
     for name, data in {
             "length 0": b"\0" * 28, "length 3": struct.pack(">I", 3) + bytes(24),
             "length 27": struct.pack(">I", 27) + bytes(24), "length 2^31-1": struct.pack(">I", 2**31 - 1) + bytes(24),
-            "length 2^32-1": b"\xff" * 28, "type 7": message(1, 7), "a reply": message(1, REPLY),
-            "a reply with descriptors": message(1, REPLY_WITH_FDS, payload=fds),
-            "no descriptor": message(1, CALL_WITH_FDS, payload=fds) + b"\0",
-            "33 descriptors": message(1, CALL_WITH_FDS, payload=struct.pack(">I", 33)),
-            "no count": message(1, CALL_WITH_FDS)}.items():
+            "length 2^32-1": b"\xff" * 28, "type 7": message(LIB_VERSION, 7), "a reply": message(LIB_VERSION, REPLY),
+            "a reply with descriptors": message(LIB_VERSION, REPLY_WITH_FDS, payload=fds),
+            "no descriptor": message(LIB_VERSION, CALL_WITH_FDS, payload=fds) + b"\0",
+            "33 descriptors": message(LIB_VERSION, CALL_WITH_FDS, payload=struct.pack(">I", 33)),
+            "no count": message(LIB_VERSION, CALL_WITH_FDS)}.items():
         with Filter() as f:
             f.client.sendall(data)
             f.expect_gone(f.client)
             assert f.wait() == 0, (name, f.code)
             assert re.fullmatch(r"virt-hostdev-filter: client of uid \d+: client: [^\n]+\n", f.text), (name, f.text)
     with Filter() as f:
-        f.client.sendall(message(1))
+        f.client.sendall(message(LIB_VERSION))
         send_fd(f.client)
         assert f.wait() == 0 and "no message announced" in f.text, f.text
 
 
 @case
 def hostile_libvirt():
-    for data in (message(1), message(1, CALL_WITH_FDS, payload=bytes(4)), b"\xff" * 28):
+    for data in (message(LIB_VERSION), message(LIB_VERSION, CALL_WITH_FDS, payload=bytes(4)), b"\xff" * 28):
         with Filter() as f:
             f.libvirt.sendall(data)
             f.expect_gone(f.client)
@@ -289,13 +289,13 @@ def hostile_libvirt():
 # What was good before it arrives, however slowly it is read.
 @case
 def good_before_bad():
-    good = message(1, REPLY, 2, payload=b"x" * 300000)
+    good = message(LIB_VERSION, REPLY, 2, payload=b"x" * 300000)
     with Filter() as f:
         threading.Thread(target=f.libvirt.sendall, args=[good + b"\xff" * 28]).start()
         time.sleep(0.3)
         assert read_exact(f.client, len(good)) == good
         f.expect_gone(f.client)
-    good = message(1, payload=b"x" * 300000)
+    good = message(LIB_VERSION, payload=b"x" * 300000)
     with Filter() as f:
         threading.Thread(target=f.client.sendall, args=[good + b"\xff" * 28]).start()
         time.sleep(0.3)
@@ -305,7 +305,7 @@ def good_before_bad():
 
 @case
 def half_a_message():
-    for data in (message(1)[:3], message(1)[:27], message(1, payload=b"x" * 100)[:50],
+    for data in (message(LIB_VERSION)[:3], message(LIB_VERSION)[:27], message(LIB_VERSION, payload=b"x" * 100)[:50],
                  message(DEFINE, payload=string("x" * 5000))[:4000]):
         with Filter() as f:
             f.client.sendall(data)
@@ -345,7 +345,7 @@ def greatest_xml():
         time.sleep(4)
         print("# private memory after it:", f.private(), "KiB")
         assert f.private() < 1024
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 # ---- what it may do, and what it costs ----
@@ -366,7 +366,7 @@ def confined():
 @case
 def idle_memory():
     with Filter() as f:
-        f.call(1)
+        f.call(LIB_VERSION)
         print("# private memory:", f.private(), "KiB; with what others could share:", f.private("Dirty|Clean"), "KiB")
         assert f.private("Dirty|Clean") < 2048
 

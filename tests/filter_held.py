@@ -18,7 +18,7 @@ def held_attach():
         permit(f)
         verb, number = request(f)
         assert verb == "begin"
-        f.call(1, serial=21)  # everything else flows
+        f.call(LIB_VERSION, serial=21)  # everything else flows
         ping = message(1, MESSAGE, 1, prog=KEEPALIVE)
         f.libvirt.sendall(ping)
         assert read_exact(f.client, len(ping)) == ping
@@ -26,7 +26,7 @@ def held_attach():
         seen = play(f)
         assert seen == [DUMPXML, SET_METADATA, "prepare", ATTACH, "end"], seen
         assert read_message(f.client).data == message(ATTACH, REPLY, 20)
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 def play(f, shown=(), ends=b"ok %d", written=None):
@@ -110,7 +110,7 @@ def plain_device_is_looked_at():
                     if refused:
                         reply, code = f.answer()
                         assert (reply.serial, code) == (20, 55) and b"its VFs are in use" in reply.payload, reply.payload
-                        f.call(1) # and libvirt has heard of nothing
+                        f.call(LIB_VERSION) # and libvirt has heard of nothing
                         continue
                     call = read_message(f.libvirt)
                     assert call.payload == domain() + string(device) + struct.pack(">I", flags or 1), call.payload
@@ -143,7 +143,7 @@ def attached_is_verified():
         play(f, ends=b"error %d 2 it has no record")
         reply, code = f.answer()
         assert (reply.serial, code) == (20, 9) and b"it has no record" in reply.payload, reply.payload
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 @case
@@ -208,7 +208,7 @@ def held_without_descriptors():
             send_fd(f.client)
             reply, code = f.answer()
             assert (reply.serial, code) == (20, 27) and b"file descriptors" in reply.payload, (name, reply.payload)
-            f.call(1)
+            f.call(LIB_VERSION)
     with Filter() as f:
         f.client.sendall(message(SAVE_FLAGS, CALL_WITH_FDS, 20, payload=struct.pack(">I", 0) + domain() + string("/x")
                                  + opt(DOMAIN % HOSTDEV % NETDEV) + bytes(4)))
@@ -261,9 +261,9 @@ def every_serial():
     """A client counts to 2^32 and begins again; our own calls take numbers that none under way has."""
     with Filter() as f:
         for serial in (0x7FFFFFFE, 0x7FFFFFFF, OURS, OURS + 1, 0xFFFFFFFF, 0, 1):
-            f.call(1, serial=serial)
+            f.call(LIB_VERSION, serial=serial)
             for kept in (serial, serial ^ OURS): # calls that libvirt has not answered are passed by
-                f.client.sendall(message(1, serial=kept))
+                f.client.sendall(message(LIB_VERSION, serial=kept))
                 assert read_message(f.libvirt).serial == kept
             f.client.sendall(message(ATTACH, serial=serial - 1 & 0xFFFFFFFF, payload=domain() + string(HOSTDEV % NETDEV) + struct.pack(">I", 1)))
             call = read_message(f.libvirt)
@@ -271,13 +271,13 @@ def every_serial():
             f.libvirt.sendall(error_reply(SET_METADATA, call.serial, 88, "access denied"))
             assert f.answer()[0].serial == serial - 1 & 0xFFFFFFFF
             for kept in (serial, serial ^ OURS):
-                back = message(1, REPLY, kept)
+                back = message(LIB_VERSION, REPLY, kept)
                 f.libvirt.sendall(back)
                 assert read_exact(f.client, len(back)) == back
     with Filter() as f:
         attach(f)
         ours = read_message(f.libvirt).serial
-        f.client.sendall(message(1, serial=ours))
+        f.client.sendall(message(LIB_VERSION, serial=ours))
         time.sleep(0.1)
         f.libvirt.sendall(error_reply(SET_METADATA, ours, 88, "access denied"))
         f.expect_gone(f.client)
@@ -289,11 +289,11 @@ def behind_long_calls():
     taken back, and the domain would be locked for as long as they take."""
     def long_calls(f, count):
         for serial in range(100, 100 + count):
-            f.client.sendall(message(1, serial=serial))
+            f.client.sendall(message(LIB_VERSION, serial=serial))
             assert read_message(f.libvirt).serial == serial
 
     def answer_one(f, serial):
-        f.libvirt.sendall(message(1, REPLY, serial))
+        f.libvirt.sendall(message(LIB_VERSION, REPLY, serial))
         assert read_message(f.client).serial == serial
 
     def begin(f):
@@ -326,7 +326,7 @@ def behind_long_calls():
         assert (reply.serial, code) == (20, 55) and b"busy with 5 other calls" in reply.payload, reply.payload
         for serial in range(100, 105): # and the connection is as it was
             answer_one(f, serial)
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 @case
@@ -341,7 +341,7 @@ def held_and_refused():
         f.broker.send(b"ok " + number.encode())
         reply, code = f.answer()
         assert (reply.serial, code) == (20, 55) and b"somebody else has it" in reply.payload
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 @case
@@ -355,7 +355,7 @@ def client_goes_while_held():
         time.sleep(0.5)
         assert os.waitpid(f.pid, os.WNOHANG) == (0, 0)
         assert f.busy() < before + 10  # it waits for the broker, and not in circles
-        f.libvirt.sendall(message(1, MESSAGE, 1))  # for nobody
+        f.libvirt.sendall(message(LIB_VERSION, MESSAGE, 1))  # for nobody
         f.broker.send(b"error " + number.encode() + b" 3 no")
         _, number = request(f)
         f.broker.send(b"ok " + number.encode())
@@ -382,7 +382,7 @@ def client_goes_inside_a_call_while_held():
         attach(f)
         permit(f)
         request(f)
-        f.client.sendall(message(1, payload=b"x" * 100)[:60])
+        f.client.sendall(message(LIB_VERSION, payload=b"x" * 100)[:60])
         assert len(read_exact(f.libvirt, 60)) == 60
         f.client.close()
         assert f.wait() == 0 and f.text == "", f.text
@@ -397,7 +397,7 @@ def too_many_held():
         assert reply.serial == 164
         for _ in range(64):
             permit(f)
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 sys.exit(main())

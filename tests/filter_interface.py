@@ -40,7 +40,7 @@ def detach_interface(kind, reply):
             assert verb == "end", verb
             f.broker.send(b"ok " + number.encode())
         assert read_message(f.client).data == message(DETACH, REPLY, 20)
-        f.call(1)
+        f.call(LIB_VERSION)
         return call.payload, payload
 
 
@@ -151,7 +151,7 @@ def counters():
             assert (reply.serial, reply.status) == (20, OK), reply.data
             none = (1 << 64) - 1
             assert NUMBERS.unpack(reply.payload) == (1000, 10, none, none, 2000, 20, none, none), reply.payload
-            f.call(1)
+            f.call(LIB_VERSION)
 
 
 @case
@@ -198,7 +198,7 @@ def interfaces_that_libvirt_speaks_of():
                 named(f, proc, rest, **more)
                 reply, code = f.answer()
                 assert (reply.serial, code) == (20, more.get("code", 8)) and b"is not a known interface" in reply.payload, more
-                f.call(1)
+                f.call(LIB_VERSION)
     with Filter() as f:  # the same code, and not for the name
         f.client.sendall(message(STATS, serial=20, payload=domain() + string(MAC)))
         call = read_message(f.libvirt)
@@ -229,7 +229,7 @@ def statistics():
         reply = read_message(f.client)
         assert reply.serial == 20
         assert reply.payload == struct.pack(">I", 3) + stopped + record(number("net.count", 1), number("x", 1)) + runs, reply.payload
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 @case
@@ -263,12 +263,12 @@ def too_large_to_be_shown():
         send_fd(f.libvirt)
         reply, code = f.answer()
         assert (reply.proc, reply.serial, code) == (DUMPXML, 6, 27) and b"more than 256 attributes" in reply.payload, reply.data
-        f.call(1)
+        f.call(LIB_VERSION)
     with Filter() as f:
         named(f, STATS, xml=large)
         reply, code = f.answer()
         assert (reply.serial, code) == (20, 27) and b"more than 256 attributes" in reply.payload, reply.data
-        f.call(1)
+        f.call(LIB_VERSION)
 
 
 sys.exit(main())

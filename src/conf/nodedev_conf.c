@@ -298,7 +298,8 @@ virtNodeDevPutVPD(const char *xml, gsize len, const char *capability, GError **e
         return NULL;
     pci = findPlace(doc);
     if (!pci || !virtXmlIs(vpd->root, NULL, "capability") || g_strcmp0(virtXmlGet(vpd->root, "type"), "vpd") != 0) {
-        g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID, "There is no place for it, or it is no VPD");
+        g_set_error_literal(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                            "libvirt's document has no place for a card's VPD, or what is to be put there is not one");
         return NULL;
     }
     indent = virtXmlIndentOf(doc, pci->children->pdata[0]);

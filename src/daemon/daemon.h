@@ -32,6 +32,8 @@ struct _virtDaemon {
     GHashTable *endedStarts;  /* UUID → gint64, when the last start of that domain was ended: daemon_start.c */
     GThreadPool *workers;
     GThreadPool *patient; /* the few that may wait for libvirt */
+    GThreadPool *cards;   /* the one that reads VPD */
+    GHashTable *vpds;     /* its own: virtHandle of a PF → what its card has told: daemon_vpd.c */
     guint jobs;           /* under way in workers */
     bool stopping;        /* SIGTERM: no new work */
     guint connections;    /* to libvirt, so far: tells a stale look from one that counts */
@@ -78,6 +80,8 @@ void virtDaemonJobStop(virtDaemon *daemon);
 void virtDaemonJobStart(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
 /* The same where libvirt is known to be busy with what @run asks for. */
 void virtDaemonJobStartPatient(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
+/* The same where a card is asked for its VPD: in one thread for all. */
+void virtDaemonJobStartCard(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque);
 
 #define VIRT_DAEMON_ITSELF (-1) /* a party, beside all uids */
 /* @granted is called when @opaque holds the lock, perhaps at once. Parties take turns. */
@@ -106,7 +110,7 @@ struct _virtDaemonClient {
     int broker;        /* our end; -1: closed, and the filter is being ended or has ended */
     guint source;      /* of broker */
     guint outstanding; /* requests not yet answered */
-    GQueue looks;      /* virtBrokerRequest: statistics and checks it has asked for; the first is under way */
+    GQueue looks;      /* virtBrokerRequest: statistics, VPD and checks it has asked for; the first is under way */
     GPtrArray *holds;  /* locks that it holds or waits for: daemon_broker.c */
 };
 
@@ -124,6 +128,10 @@ void virtDaemonBrokerInit(virtDaemon *daemon);
 void virtDaemonBrokerDisconnected(virtDaemon *daemon); /* libvirt has gone: who waits for a lock need not wait */
 /* In a worker, with the domain's lock held. */
 bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, bool barrier, GError **error);
+
+/* ---- daemon_vpd.c ---- */
+
+char *virtDaemonVPDGet(virtDaemon *daemon, const virtHandle *handle, GError **error); /* in the thread of cards */
 
 /* ---- daemon_libvirt.c: the connection ---- */
 

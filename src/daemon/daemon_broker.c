@@ -219,13 +219,14 @@ onHoldGranted(virtDaemon *daemon, gpointer opaque)
 }
 
 /* ---- looks ----
- * Statistics and checks change nothing and need no lock. One at a time for a client: the kernel keeps the whole host's
- * network waiting while it asks a driver. */
+ * Statistics, VPD and checks change nothing and need no lock. One at a time for a client: the kernel keeps the whole
+ * host's network waiting while it asks a driver. */
 
 typedef struct {
     virtDaemonClient *client;
     virtBrokerRequest request;
     virtNetdevStats stats;
+    char *vpd;
     GError *error;
 } BrokerLook;
 
@@ -238,8 +239,9 @@ runLook(virtDaemon *daemon, gpointer opaque)
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     BrokerLook *look = opaque;
 
-    (void)daemon;
-    if (look->request.verb == VIRT_BROKER_STATS) {
+    if (look->request.verb == VIRT_BROKER_VPD) {
+        look->vpd = virtDaemonVPDGet(daemon, &look->request.handle, &look->error);
+    } else if (look->request.verb == VIRT_BROKER_STATS) {
         virtProviderNetdevGetStats(host, look->request.uuid, &look->request.handle, &look->stats, &look->error);
     } else {
         g_array_append_val(devices, look->request.handle);
@@ -267,11 +269,14 @@ lookDone(virtDaemon *daemon, gpointer opaque)
     g_autofree char *packet = NULL;
 
     (void)daemon;
-    if (look->request.verb == VIRT_BROKER_STATS && !look->error)
+    if (look->vpd)
+        packet = virtBrokerVPDFormat(look->request.id, look->vpd);
+    else if (look->request.verb == VIRT_BROKER_STATS && !look->error)
         packet = virtBrokerStatsFormat(look->request.id, &look->stats);
     else
         packet = virtBrokerAnswerFormat(look->request.id, look->error);
     logLook(look);
+    g_free(look->vpd);
     g_clear_error(&look->error);
     sendAnswer(client, packet);
     g_free(g_queue_pop_head(&client->looks));
@@ -290,7 +295,10 @@ startLook(virtDaemonClient *client)
 
     look->client = client;
     look->request = *(const virtBrokerRequest *)g_queue_peek_head(&client->looks);
-    virtDaemonJobStart(client->daemon, runLook, lookDone, look);
+    if (look->request.verb == VIRT_BROKER_VPD)
+        virtDaemonJobStartCard(client->daemon, runLook, lookDone, look);
+    else
+        virtDaemonJobStart(client->daemon, runLook, lookDone, look);
 }
 
 static void
@@ -381,13 +389,13 @@ static void
 dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
 {
     bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
-    bool looks = request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_CHECK;
+    bool reads = request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_VPD;
     Hold *hold = findHold(client, request->uuid);
 
     client->outstanding++;
-    if (client->readOnly && request->verb != VIRT_BROKER_STATS)
+    if (client->readOnly && !reads)
         refuseRequest(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
-    else if (looks)
+    else if (reads || request->verb == VIRT_BROKER_CHECK)
         queueLook(client, request);
     else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
         answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */

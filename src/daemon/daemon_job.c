@@ -62,6 +62,7 @@ virtDaemonJobInit(virtDaemon *daemon)
 {
     daemon->workers = g_thread_pool_new(work, NULL, WORKERS_MAX, FALSE, NULL);
     daemon->patient = g_thread_pool_new(work, NULL, PATIENT_MAX, FALSE, NULL);
+    daemon->cards = g_thread_pool_new(work, NULL, 1, FALSE, NULL);
     daemon->locks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, freeQueue);
 }
 
@@ -128,6 +129,13 @@ enqueue(GQueue *queue, Waiter *waiter)
     while (at && at->prev && waiterAt(at)->round > waiter->round)
         at = at->prev;
     g_queue_insert_after(queue, at, waiter);
+}
+
+/* The same for what a card is asked, which may take a second: one at a time, so that nobody else waits behind it. */
+void
+virtDaemonJobStartCard(virtDaemon *daemon, virtDaemonJobFunc run, virtDaemonJobFunc done, gpointer opaque)
+{
+    startJob(daemon, daemon->cards, (Job){daemon, run, done, opaque});
 }
 
 /* Waits for the lock of the domain @uuid without blocking: @granted is called with @opaque once it is held, perhaps

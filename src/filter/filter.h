@@ -23,12 +23,16 @@ void virtFilterCallInTime(virtFilter *filter, GByteArray *call, virtFilterReplyF
 /* virtFilterAnswerFunc for the counters of a VF: @stats is NULL where there is a @failure. */
 typedef void (*virtFilterStatsFunc)(gpointer opaque, const virtNetdevStats *stats, const GError *failure);
 
+/* The same for a card's VPD: @capability is NULL where there is a @failure, and lent. */
+typedef void (*virtFilterVPDFunc)(gpointer opaque, const char *capability, const GError *failure);
+
 /* Asks the broker; @request's id is set here. */
 void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
 /* One call at a time works on a domain: @begin is called when it is @opaque's turn, perhaps at once. */
 void virtFilterTakeTurn(virtFilter *filter, const char *uuid, void (*begin)(gpointer opaque), gpointer opaque);
 void virtFilterEndTurn(virtFilter *filter, const char *uuid); /* the next one's begin is called */
 void virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilterStatsFunc done, gpointer opaque);
+void virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFunc done, gpointer opaque);
 /* Give the client a whole message; taken over. */
 void virtFilterReply(virtFilter *filter, GByteArray *message);
 

@@ -78,7 +78,7 @@ toStock(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header
 
 typedef bool (*HoldFunc)(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 
-/* Who may hold a call, and then has the message. */
+/* Who may hold a call or a reply, and then has the message. */
 static const HoldFunc holders[VIRT_RPC_ACTION_LAST] = {
     [VIRT_RPC_TO_STOCK_ABI] = virtFilterHoldABI,
     [VIRT_RPC_ATTACH] = virtFilterHoldDevice,
@@ -88,6 +88,8 @@ static const HoldFunc holders[VIRT_RPC_ACTION_LAST] = {
     [VIRT_RPC_START] = virtFilterHoldStart,
     [VIRT_RPC_INTERFACE] = virtFilterHoldInterface,
     [VIRT_RPC_STATS] = virtFilterHoldInterface,
+    [VIRT_RPC_STARTED] = virtFilterHoldStarted,
+    [VIRT_RPC_NODE_DEVICE] = virtFilterHoldNodeDev,
 };
 
 /* A virtRpcTakeFunc for what a client sends. */
@@ -98,7 +100,9 @@ virtFilterOnCall(gpointer opaque, const virtRpcHeader *header, GByteArray **mess
     const virtRpcProc *proc = virtRpcProcFind(header);
     HoldFunc hold = holders[proc->action];
 
-    if (proc->action == VIRT_RPC_METADATA_GUARD)
+    if (proc->action == VIRT_RPC_OPEN)
+        filter->elsewhere |= !virtRpcOpensThisHost(proc, (*message)->data, (*message)->len);
+    else if (proc->action == VIRT_RPC_METADATA_GUARD)
         virtFilterGuardMetadata(filter, proc, header, message);
     else if (proc->action == VIRT_RPC_TO_STOCK || proc->action == VIRT_RPC_MIGRATED)
         toStock(filter, proc, header, message);
@@ -148,8 +152,8 @@ virtFilterOnReply(gpointer opaque, const virtRpcHeader *header, GByteArray **mes
     if (isToUs(filter, header)) {
         virtFilterGotReply(filter, header, *message);
         g_clear_pointer(message, g_byte_array_unref);
-    } else if (proc->action == VIRT_RPC_STARTED) {
-        if (virtFilterHoldStarted(filter, proc, header, *message))
+    } else if (holders[proc->action]) {
+        if (holders[proc->action](filter, proc, header, *message))
             *message = NULL;
     } else if (proc->action == VIRT_RPC_METADATA_EVENT) {
         if (virtRpcIsOurMetadata(proc, (*message)->data, (*message)->len))

@@ -23,6 +23,7 @@ typedef struct {
     virtFilterReplyFunc replied;
     virtFilterAnswerFunc answered;
     virtFilterStatsFunc counted;
+    virtFilterVPDFunc described;
     gpointer opaque;
     guint order;
 } Waiting;
@@ -320,39 +321,69 @@ virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilterSta
     ask(filter, request, (Waiting){.counted = done, .opaque = opaque});
 }
 
-/* Whether the one who waits has asked for this: for counters, or for a yes or no. A failure may answer both. */
+/* Ask the broker for the VPD of a card; the same. */
+void
+virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFunc done, gpointer opaque)
+{
+    ask(filter, request, (Waiting){.described = done, .opaque = opaque});
+}
+
+/* An answer of the broker's: one of these, or none for ok. */
+typedef struct {
+    const virtNetdevStats *counted;
+    char *described;
+    GError *failure;
+} Answer;
+
+static void
+answerClear(Answer *answer)
+{
+    g_free(answer->described);
+    g_clear_error(&answer->failure);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Answer, answerClear)
+
+/* Whether the one who waits has asked for this: for counters, for VPD, or for a yes or no. A failure may answer all. */
 static bool
-isAsked(const Waiting *waiting, bool counted, bool failed)
+isAsked(const Waiting *waiting, const Answer *answer)
 {
     if (!waiting)
         return false;
+    if (answer->failure)
+        return true;
+    return !waiting->counted == !answer->counted && !waiting->described == !answer->described;
+}
+
+static void
+handOver(const Waiting *waiting, const Answer *answer)
+{
     if (waiting->counted)
-        return counted || failed;
-    return !counted;
+        waiting->counted(waiting->opaque, answer->counted, answer->failure);
+    else if (waiting->described)
+        waiting->described(waiting->opaque, answer->described, answer->failure);
+    else
+        waiting->answered(waiting->opaque, answer->failure);
 }
 
 static bool
 gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
 {
-    g_autoptr(GError) failure = NULL;
+    g_auto(Answer) answer = {0};
     g_autofree Waiting *waiting = NULL;
     virtNetdevStats stats;
-    const virtNetdevStats *counted = NULL;
     guint id;
 
     if (virtBrokerStatsParse(packet, len, &id, &stats))
-        counted = &stats;
-    else if (!virtBrokerAnswerParse(packet, len, &id, &failure, error))
+        answer.counted = &stats;
+    else if (!virtBrokerVPDParse(packet, len, &id, &answer.described) &&
+             !virtBrokerAnswerParse(packet, len, &id, &answer.failure, error))
         return false;
-    if (!isAsked(g_hash_table_lookup(filter->asks, GUINT_TO_POINTER(id)), counted != NULL, failure != NULL)) {
+    if (!isAsked(g_hash_table_lookup(filter->asks, GUINT_TO_POINTER(id)), &answer)) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "unexpected answer to request %u", id);
         return false;
     }
     waiting = takeWaiting(filter->asks, id);
-    if (waiting->counted)
-        waiting->counted(waiting->opaque, counted, failure);
-    else
-        waiting->answered(waiting->opaque, failure);
+    handOver(waiting, &answer);
     return true;
 }
 

@@ -20,6 +20,8 @@ struct _virtFilter {
     GHashTable *turns; /* UUID -> GQueue of Turn: who has begun with a domain (head), or waits for that */
     guint32 lastAsk, lastCall, lastSerial; /* the latter the client's */
     guint order;                           /* of calls to libvirt */
+    bool elsewhere;                        /* the client may have opened other devices than this host's */
+    bool vpdFailed;                        /* it has been logged that the broker could not tell a card's VPD */
 };
 
 /* ---- filter.c ---- */
@@ -37,6 +39,11 @@ bool virtFilterOnReply(gpointer opaque, const virtRpcHeader *header, GByteArray 
 
 bool virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
+                           GByteArray *message);
+
+/* ---- filter_nodedev.c ---- */
+
+bool virtFilterHoldNodeDev(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                            GByteArray *message);
 
 /* ---- filter_guard.c ---- */

@@ -11,14 +11,14 @@
 /* What follows the ID. */
 typedef struct {
     const char *name;
-    bool handle;
+    bool uuid, handle;
 } Verb;
 
 static const Verb verbs[] = {
-    [VIRT_BROKER_BEGIN] = {"begin", false},   [VIRT_BROKER_PREPARE] = {"prepare", true},
-    [VIRT_BROKER_UPDATE] = {"update", true},  [VIRT_BROKER_END] = {"end", false},
-    [VIRT_BROKER_VERIFY] = {"verify", false}, [VIRT_BROKER_CHECK] = {"check", true},
-    [VIRT_BROKER_STATS] = {"stats", true},
+    [VIRT_BROKER_BEGIN] = {"begin", true, false},   [VIRT_BROKER_PREPARE] = {"prepare", true, true},
+    [VIRT_BROKER_UPDATE] = {"update", true, true},  [VIRT_BROKER_END] = {"end", true, false},
+    [VIRT_BROKER_VERIFY] = {"verify", true, false}, [VIRT_BROKER_CHECK] = {"check", true, true},
+    [VIRT_BROKER_STATS] = {"stats", true, true},    [VIRT_BROKER_VPD] = {"vpd", false, true},
 };
 
 /* The word that stands for @verb in a packet, for messages too. */
@@ -81,24 +81,33 @@ virtBrokerRequestFormat(const virtBrokerRequest *request)
 {
     const Verb *verb = &verbs[request->verb];
     char handle[VIRT_HANDLE_LEN];
+    GString *packet = g_string_new(NULL);
 
-    if (!verb->handle)
-        return g_strdup_printf("%s %u %s", verb->name, request->id, request->uuid);
-    virtHandleFormat(&request->handle, handle);
-    return g_strdup_printf("%s %u %s %s", verb->name, request->id, request->uuid, handle);
+    g_string_printf(packet, "%s %u", verb->name, request->id);
+    if (verb->uuid)
+        g_string_append_printf(packet, " %s", request->uuid);
+    if (verb->handle) {
+        virtHandleFormat(&request->handle, handle);
+        g_string_append_printf(packet, " %s", handle);
+    }
+    return g_string_free(packet, FALSE);
 }
 
 static bool
 readWords(char **words, virtBrokerRequest *ret)
 {
     guint n = g_strv_length(words);
+    const Verb *verb;
 
-    if (n < 3 || !parseVerb(words[0], &ret->verb) || !parseId(words[1], &ret->id) || !isUuid(words[2]))
+    if (n < 3 || !parseVerb(words[0], &ret->verb) || !parseId(words[1], &ret->id))
         return false;
-    g_strlcpy(ret->uuid, words[2], sizeof(ret->uuid));
-    if (!verbs[ret->verb].handle)
-        return n == 3;
-    return n == 4 && virtHandleParse(words[3], &ret->handle, NULL);
+    verb = &verbs[ret->verb];
+    words += 2;
+    if (n != 2u + verb->uuid + verb->handle || (verb->uuid && !isUuid(*words)))
+        return false;
+    if (verb->uuid)
+        g_strlcpy(ret->uuid, *words++, sizeof(ret->uuid));
+    return !verb->handle || virtHandleParse(*words, &ret->handle, NULL);
 }
 
 /* Bytes of a peer in a message: escaped, and not too many. */
@@ -248,5 +257,43 @@ virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevSta
         return false;
     *ret_id = id;
     *ret = stats;
+    return true;
+}
+
+/* The answer to a request for VPD, where there is one; the caller frees it.
+ * @capability: at most VIRT_BROKER_VPD_MAX bytes, all of them printable ASCII
+ */
+char *
+virtBrokerVPDFormat(guint id, const char *capability)
+{
+    return g_strdup_printf("vpd %u %s", id, capability);
+}
+
+static bool
+isPrintable(const char *text)
+{
+    while (g_ascii_isprint(*text))
+        text++;
+    return *text == '\0';
+}
+
+/* Reads such an answer; @ret_capability is for g_free(). False for anything but what virtBrokerVPDFormat() writes;
+ * nothing is then returned. */
+bool
+virtBrokerVPDParse(const char *packet, gsize len, guint *ret_id, char **ret_capability)
+{
+    g_autofree char *text = g_strndup(packet, MIN(len, VIRT_BROKER_PACKET_MAX));
+    g_auto(GStrv) words = g_strsplit(text, " ", 3);
+    g_autofree char *again = NULL;
+    guint id;
+
+    if (g_strv_length(words) != 3 || !g_str_equal(words[0], "vpd") || !parseId(words[1], &id) || !*words[2] ||
+        !isPrintable(words[2]))
+        return false;
+    again = virtBrokerVPDFormat(id, words[2]);
+    if (strlen(again) != len || memcmp(again, packet, len) != 0)
+        return false;
+    *ret_id = id;
+    *ret_capability = g_steal_pointer(&words[2]);
     return true;
 }

@@ -11,10 +11,13 @@
  *   stats ID UUID HANDLE      count what the domain's VF has received and sent; needs no lock
  *   check ID UUID HANDLE      say whether the domain may be given the device, which is none that is set: no PF whose
  *                             VFs are in use; needs no lock
+ *   vpd ID HANDLE             say what the card of a PF or VF tells about itself; needs no lock
  *   verify ID UUID            say whether the devices of a domain that has just started were set; needs no begin
  *
  *   ok ID
  *   stats ID N N N N          to stats: bytes and packets received, bytes and packets sent
+ *   vpd ID XML                to vpd: libvirt's <capability type='vpd'>, on one line and in printable ASCII. An error
+ *                             that it is not found: the card tells nothing
  *   error ID CODE TEXT        CODE: a virtErrorCode
  *
  * ID is the filter's own number, 1 and up; several requests may be under way, about different domains. Reconciling
@@ -38,6 +41,8 @@
 #define VIRT_BROKER_PACKET_MAX 8192 /* bytes, NUL not counted; longer messages are cut */
 #define VIRT_BROKER_LEASE 300       /* seconds; libvirt waits at most 30 for a domain's job, and some NICs are slow */
 
+#define VIRT_BROKER_VPD_MAX (VIRT_BROKER_PACKET_MAX - 15) /* bytes of the XML: "vpd 4294967295 " comes before it */
+
 typedef enum {
     VIRT_BROKER_BEGIN,
     VIRT_BROKER_PREPARE,
@@ -45,14 +50,15 @@ typedef enum {
     VIRT_BROKER_END,
     VIRT_BROKER_VERIFY,
     VIRT_BROKER_CHECK,
-    VIRT_BROKER_STATS
+    VIRT_BROKER_STATS,
+    VIRT_BROKER_VPD
 } virtBrokerVerb;
 
 typedef struct {
     virtBrokerVerb verb;
     guint id;
-    char uuid[37];     /* canonical, with dashes */
-    virtHandle handle; /* prepare, update, check, stats; in the daemon, end: what was prepared, or no device */
+    char uuid[37];     /* canonical, with dashes; vpd: "" */
+    virtHandle handle; /* prepare, update, check, stats, vpd; in the daemon, end: what was prepared, or no device */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);
@@ -63,3 +69,5 @@ char *virtBrokerAnswerFormat(guint id, const GError *failure); /* NULL: ok */
 bool virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret_failure, GError **error);
 char *virtBrokerStatsFormat(guint id, const virtNetdevStats *stats);
 bool virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret);
+char *virtBrokerVPDFormat(guint id, const char *capability);
+bool virtBrokerVPDParse(const char *packet, gsize len, guint *ret_id, char **ret_capability);

@@ -26,7 +26,7 @@
  *   u  number of four bytes                    t  number: virDomainMetadataType
  *   h  number of eight bytes                   n  string that may be left out: namespace of metadata
  *   i  string: MAC address or name of an       f  number: virDomainModificationImpact
- *      interface; I: it may be left out
+ *      interface; I: it may be left out       c  string that may be left out: URI of a connection
  *
  * A layout ends with the last field that anybody here looks at.
  *
@@ -36,6 +36,7 @@
  * the replies to 63, 109, 217 and 307 (migrate finish). Told that these have failed, the other host lets its guest go
  * on, while the one here has run already: see filter_start.c. */
 static const virtRpcProc procs[] = {
+    {VIRT_RPC_PROC_CONNECT_OPEN, VIRT_RPC_CALL, VIRT_RPC_OPEN, "c"},
     {VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dx"},
     {VIRT_RPC_PROC_DOMAIN_CREATE, VIRT_RPC_CALL, VIRT_RPC_START, "d"},
     {VIRT_RPC_PROC_DOMAIN_CREATE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
@@ -45,6 +46,7 @@ static const virtRpcProc procs[] = {
     {VIRT_RPC_PROC_DOMAIN_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
     {VIRT_RPC_PROC_DOMAIN_INTERFACE_STATS, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "di"},
     {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE2, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "ohohx"},
+    {VIRT_RPC_PROC_NODE_DEVICE_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_NODE_DEVICE, "x"},
     {VIRT_RPC_PROC_CONNECT_DOMAIN_XML_TO_NATIVE, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "sx"},
     {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "hohx"},
     {VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_ATTACH, "dxu"},
@@ -130,6 +132,8 @@ typedef struct {
     const char *interface; /* as the call names it; NULL: it names none */
     gsize interfaceLen;
     guint32 flags;
+    const char *uri; /* of a connection; NULL: none is given */
+    gsize uriLen;
     const char *path; /* of a saved image: the first string, or a parameter; NULL: none */
     gsize pathLen;
 } virtRpcFields;
@@ -207,6 +211,9 @@ readField(virtRpcFields *fields, char letter)
         break;
     case 'o':
         virtXdrGetOptString(xdr, NULL);
+        break;
+    case 'c':
+        fields->uri = virtXdrGetOptString(xdr, &fields->uriLen);
         break;
     case 'u':
         virtXdrGetUInt(xdr);
@@ -430,6 +437,26 @@ virtRpcRewriteABI(const virtRpcProc *proc, const guint8 *message, gsize len, con
     if (!readFields(proc, message, len, xmls, &fields))
         return refuseUnread(proc, message, len, error);
     return rewrite(proc, message, len, &context, xmls, ret_message, error);
+}
+
+/* Whether a call opens a hypervisor of this host, with its devices. libvirt's daemon also opens other hosts' for its
+ * client, and the driver "test", whose devices are what somebody has written into a file.
+ */
+bool
+virtRpcOpensThisHost(const virtRpcProc *proc, const guint8 *message, gsize len)
+{
+    static const char *const local[] = {"qemu:///", "lxc:///", "xen:///", "ch:///"};
+    virtRpcFields fields;
+
+    if (!readFields(proc, message, len, NULL, &fields))
+        return false;
+    if (!fields.uri || fields.uriLen == 0)
+        return true; /* libvirt chooses */
+    for (guint i = 0; i < G_N_ELEMENTS(local); i++) {
+        if (fields.uriLen >= strlen(local[i]) && memcmp(fields.uri, local[i], strlen(local[i])) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* The domain that @message, for which virtRpcProcFind() gave @proc, is about; its name lies in @message.

@@ -11,6 +11,7 @@
 
 /* Numbers of libvirt's procedures, named as in its src/remote/remote_protocol.x. They are its ABI and never change. */
 typedef enum {
+    VIRT_RPC_PROC_CONNECT_OPEN = 1,
     VIRT_RPC_PROC_DOMAIN_ATTACH_DEVICE = 8,
     VIRT_RPC_PROC_DOMAIN_CREATE = 9,
     VIRT_RPC_PROC_DOMAIN_CREATE_XML = 10,
@@ -19,6 +20,7 @@ typedef enum {
     VIRT_RPC_PROC_DOMAIN_GET_XML_DESC = 14,
     VIRT_RPC_PROC_DOMAIN_INTERFACE_STATS = 65,
     VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE2 = 108,
+    VIRT_RPC_PROC_NODE_DEVICE_GET_XML_DESC = 114,
     VIRT_RPC_PROC_CONNECT_DOMAIN_XML_TO_NATIVE = 136,
     VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL = 148,
     VIRT_RPC_PROC_DOMAIN_IS_ACTIVE = 150,
@@ -76,6 +78,8 @@ typedef enum {
     VIRT_RPC_STATS,          /* a call for statistics of domains: filter_interface.c */
     VIRT_RPC_START,          /* a call that starts a domain and whose reply is empty */
     VIRT_RPC_STARTED,        /* a reply with the domain that was started: filter_start.c */
+    VIRT_RPC_OPEN,           /* a call: what is opened decides about NODE_DEVICE */
+    VIRT_RPC_NODE_DEVICE,    /* a reply: the XML of a node device: filter_nodedev.c */
     VIRT_RPC_METADATA_EVENT, /* a message: dropped where it is about our namespace */
     VIRT_RPC_ACTION_LAST
 } virtRpcAction;
@@ -106,6 +110,10 @@ bool virtRpcRewriteABI(const virtRpcProc *proc, const guint8 *message, gsize len
 
 /* A document in netdev form; rpc_cache.c. */
 char *virtRpcShow(const char *xml, gsize len, GError **error);
+
+/* ---- VIRT_RPC_OPEN ---- */
+
+bool virtRpcOpensThisHost(const virtRpcProc *proc, const guint8 *message, gsize len);
 
 /* ---- VIRT_RPC_START, VIRT_RPC_STARTED ---- */
 

@@ -47,6 +47,20 @@ checkStats(const char *packet, size_t size)
         fuzzFail("statistics were taken that are none: %s", again);
 }
 
+static void
+checkVPD(const char *packet, size_t size)
+{
+    g_autofree char *capability = NULL;
+    g_autofree char *again = NULL;
+    guint id;
+
+    if (!virtBrokerVPDParse(packet, size, &id, &capability))
+        return;
+    again = virtBrokerVPDFormat(id, capability);
+    if (strlen(again) != size || memcmp(again, packet, size) != 0)
+        fuzzFail("VPD was taken that is none: %s", again);
+}
+
 /* Whatever went wrong, it can be said. */
 static void
 checkFailure(const char *text, guint code)
@@ -69,6 +83,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     checkRequest((const char *)data, size);
     checkAnswer((const char *)data, size);
     checkStats((const char *)data, size);
+    checkVPD((const char *)data, size);
     checkFailure(text, size % (VIRT_ERROR_NOT_FOUND + 1));
     return 0;
 }

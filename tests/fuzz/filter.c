@@ -23,7 +23,7 @@ virtFilterConfine(GError **error)
 
 typedef struct {
     guint id;
-    bool counters;
+    bool told; /* something else than yes or no is wanted: counters, or VPD */
 } Asked;
 
 typedef struct {
@@ -56,7 +56,7 @@ readBroker(World *world)
     while ((n = recv(world->broker, packet, sizeof(packet), MSG_DONTWAIT)) > 0) {
         if (!virtBrokerRequestParse(packet, (gsize)n, &request, NULL))
             fuzzFail("the broker was asked: %.*s", (int)n, packet);
-        asked = (Asked){request.id, request.verb == VIRT_BROKER_STATS};
+        asked = (Asked){request.id, request.verb == VIRT_BROKER_STATS || request.verb == VIRT_BROKER_VPD};
         g_array_append_val(world->asked, asked);
     }
 }
@@ -160,12 +160,12 @@ begin(World *world, guint flags)
     world->filter.upstream = virtRpcChannelNew(upstream[1], virtFilterOnReplyHeader, virtFilterOnReply, &world->filter);
 }
 
-/* Yes to all but a request for counters, which is answered by an error. */
+/* Yes to all but a request for counters or VPD, which is answered by an error. */
 static void
 answer(World *world, const Asked *asked)
 {
     g_autoptr(GError) none = g_error_new(VIRT_ERROR, VIRT_ERROR_HOST, "there are none");
-    g_autofree char *packet = virtBrokerAnswerFormat(asked->id, asked->counters ? none : NULL);
+    g_autofree char *packet = virtBrokerAnswerFormat(asked->id, asked->told ? none : NULL);
 
     say(world->broker, (const guint8 *)packet, strlen(packet));
     virtFilterReadBroker(&world->filter, NULL);
