@@ -67,7 +67,6 @@ for dev in "$PF1" "$(vfaddr "$PF1" 0)"; do
   is "stock libvirt shows no VPD of $dev" "$(stock_virsh nodedev-dumpxml "$(nodedev "$dev")" | grep -c vpd || true)" 0
   like "ours does" "$(virsh nodedev-dumpxml "$(nodedev "$dev")" | tr -d '\n ')" \
     "<capabilitytype='vpd'><name>ConnectX-6DxEN</name><fieldsaccess='readonly'>.*<serial_number>MT2113X00001</serial_number>"
-  like "to those who may only read" "$(virsh -r nodedev-dumpxml "$(nodedev "$dev")")" '<serial_number>MT2113X00001<'
 done
 is "the document is otherwise the same" "$(virsh nodedev-dumpxml "$(nodedev "$PF1")" | sed "/<capability type='vpd'>/,/<\/capability>/d")" \
   "$(stock_virsh nodedev-dumpxml "$(nodedev "$PF1")")"
