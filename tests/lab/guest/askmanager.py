@@ -219,7 +219,7 @@ def add(file, vm, address, netdevs):
 def remove(file, vm, name):
     top = hardware(vm, name)
     press(one(top, "config-remove", ROLE.PUSH_BUTTON))
-    answers(file, after(5))
+    answers(file, after(30))
 
 
 def start(file, vm):
@@ -232,10 +232,11 @@ def start(file, vm):
 
 def off(file, vm):
     top = window(vm + " on ")
+    run = one(top, "Run", ROLE.PUSH_BUTTON)
     press(one(top, "Virtual Machine", ROLE.MENU))
     press(one(top, "Shut Down", ROLE.MENU))
     press(one(top, "Force Off", ROLE.MENU_ITEM))
-    answers(file, after(5))
+    answers(file, lambda: sensitive(run))
     picture(file)
 
 

@@ -38,13 +38,13 @@ script() {
 
 # run_one NAME: run it, count, and say how it went
 run_one() {
-  local log=$LAB/$MACHINE/scenario-$1.log since=$SECONDS said ok bad skip rc=0 desk='' why=
+  local log=$LAB/$MACHINE/scenario-$1.log since=$SECONDS said ok bad skip rc=0 why=
   said=$(stat -c %s "$RUN/console.log")
   if [[ $(header "$1" desk no) = yes ]]; then ( isolated "$HERE/host/desk.sh" ) > "$LAB/desk.log" 2>&1 & desk=$!; fi
   echo "scenario $1"
   job_run "$1" "${LAB_TIMEOUT:-600}" < <(script "$1") > >(tee "$log") || rc=$?
   wait $! || true                 # tee has written all
-  [[ ! $desk ]] || { kill "$desk"; wait "$desk" || true; }
+  leave_desk
   ok=$(count ok "$log") bad=$(count FAIL "$log") skip=$(count skip "$log")
   case $rc in
     124) why="took longer than ${LAB_TIMEOUT:-600} s";;
@@ -67,8 +67,10 @@ console() {
   [[ ! $new ]] || printf -- "--- L1's console (%s)\n%s\n---\n" "$RUN/console.log" "$new"
 }
 
+desk=''
+leave_desk() { [[ ! $desk ]] || { kill "$desk"; wait "$desk" || true; desk=''; }; }
 booted=no
-down() { [[ $booted = no ]] || LAB_INIT=$INIT "$HERE/lab" down; }
+down() { leave_desk; [[ $booted = no ]] || LAB_INIT=$INIT "$HERE/lab" down; }
 trap down EXIT
 for init in "${INITS[@]}"; do
   [[ ${todo[$init]:-} ]] || continue

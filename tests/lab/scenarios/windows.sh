@@ -18,20 +18,21 @@ at_desk() {
 }
 # ask NAME VERB ARGS...: of a person in front of it; NAME.png is what was seen
 ask() { at_desk python3 /lab/guest/askmanager.py --picture "/lab/windows/$1.png" "${@:2}"; }
-# port: what comes from the desk goes to libvirt's socket here, and back. There is one connection, virt-manager's.
+# port: what comes from the desk goes to libvirt's socket here, and back. There is one connection, virt-manager's. The port
+# stays open while nobody is at its other end: what arrives while it is closed, or is not read before that, is lost.
 port() {
   local name
   for name in /sys/class/virtio-ports/*; do
     [[ $(< "$name/name") = clients ]] || continue
-    while sleep 0.2; do socat "OPEN:/dev/${name##*/}" "UNIX-CONNECT:/run/libvirt/$SOCKET"; done
+    socat "OPEN:/dev/${name##*/},ignoreeof" "UNIX-CONNECT:/run/libvirt/$SOCKET"
   done
 }
 # label ADDR: how the list of a domain's hardware calls it; choice ADDR: how the list of the host's devices does
 label() { echo "PCI $1"; }
 choice() { local name=${1^^}; echo "${name%.*}:${name#*.}"; }
 
-# open_window NAME: that of a domain
-open_window() { at_desk virt-manager --connect qemu:///system --show-domain-editor "$1"; }
+# open_window NAME: that of a domain. The first virt-manager stays, and opens all windows.
+open_window() { at_desk sh -c "virt-manager --connect qemu:///system --show-domain-editor $1 > /tmp/virt-manager.$1 2>&1 &"; }
 
 manager_client() {
   case $1 in
