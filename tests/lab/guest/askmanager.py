@@ -16,6 +16,7 @@ printed as "says: TEXT", and answered with "OK", "Yes" or "Close".
 
 Everything is found by what assistive technologies see (AT-SPI), not by where it is.
 """
+import subprocess
 import sys
 import time
 
@@ -150,6 +151,15 @@ def answers(file, done):
         found = dialog() or True
 
 
+def press_remove(file, vm, name):
+    press(one(hardware(vm, name), "config-remove", ROLE.PUSH_BUTTON))
+
+
+def meanwhile(verb, *args):
+    """Has somebody else do that: who presses what asks whether it is meant does not come back before that is answered."""
+    return subprocess.Popen([sys.executable, __file__, verb, *args])
+
+
 def after(seconds):
     """For what may ask whether it is meant, and may not."""
     end = time.monotonic() + seconds
@@ -217,9 +227,9 @@ def add(file, vm, address, netdevs):
 
 
 def remove(file, vm, name):
-    top = hardware(vm, name)
-    press(one(top, "config-remove", ROLE.PUSH_BUTTON))
+    button = meanwhile("press_remove", vm, name)
     answers(file, after(30))
+    button.wait()
 
 
 def start(file, vm):
@@ -231,20 +241,25 @@ def start(file, vm):
 
 
 def off(file, vm):
+    run = one(window(vm + " on "), "Run", ROLE.PUSH_BUTTON)
+    menu = meanwhile("force_off", vm)
+    answers(file, lambda: sensitive(run))
+    menu.wait()
+    picture(file)
+
+
+def force_off(file, vm):
     top = window(vm + " on ")
-    run = one(top, "Run", ROLE.PUSH_BUTTON)
     press(one(top, "Virtual Machine", ROLE.MENU))
     press(one(top, "Shut Down", ROLE.MENU))
     press(one(top, "Force Off", ROLE.MENU_ITEM))
-    answers(file, lambda: sensitive(run))
-    picture(file)
 
 
 def main(args):
     file = None
     if args[0] == "--picture":
         file, args = args[1], args[2:]
-    verbs = {function.__name__: function for function in (show, edit, memory, add, remove, start, off)}
+    verbs = {function.__name__: function for function in (show, edit, memory, add, remove, press_remove, start, off, force_off)}
     verbs[args[0]](file, *args[1:])
 
 

@@ -31,20 +31,20 @@ port() {
 label() { echo "PCI $1"; }
 choice() { local name=${1^^}; echo "${name%.*}:${name#*.}"; }
 
-# open_window NAME: that of a domain. The first virt-manager stays, and opens all windows.
+# open_window NAME: that of a domain. The first virt-manager opens all windows, and ends with the last of them.
 open_window() { at_desk sh -c "virt-manager --connect qemu:///system --show-domain-editor $1 > /tmp/virt-manager.$1 2>&1 &"; }
 
 manager_client() {
   case $1 in
     # A domain is there, and gets a device: the form for new domains asks for none.
-    define) virsh -q define plain.xml; open_window vm; ask defines add vm "$(choice "$DUAL")" "$(netdevs 43)";;
+    define) virsh -q define plain.xml; open_window plugs; open_window vm; ask defines add vm "$(choice "$DUAL")" "$(netdevs 43)";;
     show) ask shows show vm "$(label "$DUAL")";;
     edit)
       if [[ $3 = *Memory* ]]; then ask memory memory vm 80
       else ask edits edit vm "$(label "$DUAL")" "${3//\'/\"}" "${4//\'/\"}"; fi;;
     start) ask starts start vm;;
     destroy) ask ends off vm;;
-    attach) open_window plugs; ask attaches add plugs "$(choice "$PLUG")" "$(netdevs 43)";;
+    attach) ask attaches add plugs "$(choice "$PLUG")" "$(netdevs 43)";;
     update) ask updates edit plugs "$(label "$PLUG")" 'tag id="43"' 'tag id="46"';;
     detach) ask detaches remove plugs "$(label "$PLUG")";;
     *) return "$CANNOT";;
