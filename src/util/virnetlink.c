@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+#include <netlink/errno.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
@@ -247,8 +248,10 @@ virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *req
     if (rc < 0)
         return rc;
     type = genl_ctrl_resolve(host->genericSocket, family);
-    if (type < 0)
+    if (type == -NLE_OBJ_NOTFOUND)
         return -ENOENT;
+    if (type < 0)
+        return -EIO; /* libnl's codes are no errnos */
     nlmsg_hdr(request)->nlmsg_type = (guint16)type;
     return ask(host->genericSocket, request, ret_reply, ret_reason);
 }

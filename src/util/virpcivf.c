@@ -51,12 +51,16 @@ virtPCIFindPF(virtHost *host, const virtPCIAddress *address, virtPCIAddress *ret
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    if (!virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) || total == 0) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "PCI device %s is neither a PF nor a VF", name);
+    g_clear_error(&problem);
+    virtHostReadUInt(host, G_MAXUINT64, &total, &problem, PCI_DEVICE "/sriov_totalvfs", name);
+    if (problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
     *ret = *address;
-    return true;
+    if (total == 0)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "PCI device %s is neither a PF nor a VF", name);
+    return total > 0;
 }
 
 /* Why @name is no VF, and what to name instead. */
