@@ -53,16 +53,6 @@ ask(virtHost *host, guint8 command, const virtHandle *handle, GError **error)
     return NULL;
 }
 
-static bool
-isPrintable(const char *text)
-{
-    for (; *text; text++) {
-        if (!g_ascii_isprint(*text))
-            return false;
-    }
-    return true;
-}
-
 /* Text of an attribute without blanks around it; NULL where it is absent, empty, or no printable ASCII. */
 static char *
 readText(struct nl_msg *reply, int type)
@@ -72,8 +62,8 @@ readText(struct nl_msg *reply, int type)
 
     if (!attr || nla_len(attr) <= 0)
         return NULL;
-    text = g_strndup(nla_data(attr), (gsize)nla_len(attr));
-    if (!isPrintable(text) || !*g_strstrip(text))
+    text = virtHostMakeText(nla_data(attr), (gsize)nla_len(attr));
+    if (!text || !*text)
         return NULL;
     return g_steal_pointer(&text);
 }

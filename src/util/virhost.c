@@ -444,6 +444,22 @@ virtHostListDir(virtHost *host, GError **error, const char *format, ...)
     return g_steal_pointer(&names);
 }
 
+/* Text that a device says of itself: up to a NUL, without blanks around it. Returns a string for g_free(), or NULL
+ * where it is no printable ASCII.
+ */
+char *
+virtHostMakeText(const void *data, gsize len)
+{
+    g_autofree char *text = g_strndup(data, len);
+
+    for (const char *p = text; *p; p++) {
+        if (!g_ascii_isprint(*p))
+            return NULL;
+    }
+    g_strstrip(text);
+    return g_steal_pointer(&text);
+}
+
 /* All that @fd has to give, up to one byte more than @max, so that whoever parses it sees and names the excess.
  *
  * Returns text with a NUL behind it, which the caller frees; or NULL with VIRT_ERROR_HOST and the kernel's reason,

@@ -147,18 +147,3 @@ virtPCICardList(virtHost *host)
         identify(host, cards->pdata[i]);
     return g_steal_pointer(&cards);
 }
-
-/* The card of a PF, or NULL. */
-const virtPCICard *
-virtPCICardListFind(const GPtrArray *cards, const virtPCIAddress *pf)
-{
-    for (guint i = 0; i < cards->len; i++) {
-        const virtPCICard *card = cards->pdata[i];
-
-        for (guint n = 0; n < card->pfs->len; n++) {
-            if (virtPCIAddressCompare(&g_array_index(card->pfs, virtPCIAddress, n), pf) == 0)
-                return card;
-        }
-    }
-    return NULL;
-}

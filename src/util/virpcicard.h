@@ -18,6 +18,5 @@ typedef struct {
 
 virtPCIVPD *virtPCICardReadVPD(virtHost *host, const virtPCIAddress *pf, const char **ret_from, GError **error);
 GPtrArray *virtPCICardList(virtHost *host);
-const virtPCICard *virtPCICardListFind(const GPtrArray *cards, const virtPCIAddress *pf);
 void virtPCICardFree(virtPCICard *card);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtPCICard, virtPCICardFree)

@@ -75,20 +75,6 @@ getBytes(Reader *reader, guint at, guint len)
 
 /* ---- values ---- */
 
-/* Text as it is to be shown: up to a NUL, without blanks around it; NULL where it is no printable ASCII. */
-static char *
-makeText(const guint8 *data, guint len)
-{
-    g_autofree char *text = g_strndup((const char *)data, len);
-
-    for (const char *p = text; *p; p++) {
-        if (!g_ascii_isprint(*p))
-            return NULL;
-    }
-    g_strstrip(text);
-    return g_steal_pointer(&text);
-}
-
 /* Those of the specification, and vendors' own; others are numbers that only programs read. */
 static bool
 isTextField(const guint8 *keyword, bool writable)
@@ -140,7 +126,7 @@ static void
 addField(virtPCIVPD *vpd, const guint8 *header, bool writable, const guint8 *data)
 {
     const char keyword[] = {(char)header[0], (char)header[1], '\0'};
-    g_autofree char *value = makeText(data, header[2]);
+    g_autofree char *value = virtHostMakeText(data, header[2]);
 
     if (value && isTextField(header, writable))
         virtPCIVPDAdd(vpd, keyword, writable, value);
@@ -221,7 +207,7 @@ readName(Reader *reader, virtPCIVPD *vpd, guint at, guint len)
 
     if (!data || vpd->name)
         return;
-    name = makeText(data, len);
+    name = virtHostMakeText(data, len);
     if (!name)
         setFlaw(vpd, "its name is not printable ASCII");
     else if (*name)
