@@ -107,6 +107,12 @@ hostdevd_restart() { hostdevd_stop; hostdevd_start; }
 # hostdevd_pid: of the process that listens
 hostdevd_pid() { cat /run/lab-virthostdevd.pid; }
 
+# as_nova ARGUMENT...: askasnova.py, with Nova's modules (host/nova.sh), which stay mounted until trixie's L1 goes down
+as_nova() {
+  mountpoint -q /mnt || mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,ro,cache=loose nova /mnt
+  PYTHONPATH=/mnt/usr/lib/python3/dist-packages python3 -B /lab/guest/askasnova.py "$@"
+}
+
 # address ADDR [pci]: the PCI address as XML; with "pci", as it must be in an <interface>
 address() {
   echo "<address ${2:+type='$2' }domain='0x${1:0:4}' bus='0x${1:5:2}' slot='0x${1:8:2}' function='0x${1:11:1}'/>"

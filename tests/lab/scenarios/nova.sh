@@ -11,7 +11,6 @@ before=$(snapshot_vfs)
 hostdevd_up
 
 step "Nova"
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,ro,cache=loose nova /mnt
-PYTHONPATH=/mnt/usr/lib/python3/dist-packages python3 -B /lab/guest/askasnova.py "$(vfaddr "$PF1" 0)" "$(vfaddr "$PF2" 0)"
+as_nova "$(vfaddr "$PF1" 0)" "$(vfaddr "$PF2" 0)"
 is "nothing but definitions has changed" "$(snapshot_vfs)" "$before"
 step "done"

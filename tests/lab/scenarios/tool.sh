@@ -11,7 +11,7 @@ domain two "$(hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 
 hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)" > lone.xml
 
 step "list"
-like "the PF and its driver" "$(virt-hostdev list)" "$PF2 +PF +dualport_pf"
+like "the PF and its driver" "$(virt-hostdev list)" "$PF2 +PF 0 +dualport_pf"
 like "its port below it" "$(virt-hostdev list)" "$(netdev "$PF2" 2) +port 2 \(up\)"
 like "the VF below it" "$(virt-hostdev list)" "$vf +VF 0"
 ok "JSON is JSON" bash -c 'virt-hostdev list --json | jq -e ".pfs | length > 0"'
