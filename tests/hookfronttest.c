@@ -81,7 +81,9 @@ testDocuments(void)
         {"reconnect", "begin", HOSTDEV, false}, {"reconnect", "begin", NETDEV, true},
         {"reconnect", "other", METADATA, true}, {"reconnect", "begin", NULL, true},
         {"start", "begin", NETDEV, false},      {"started", "begin", NETDEV, false},
-        {"migrate", "begin", NETDEV, false},    {"restore", "begin", NETDEV, false},
+        {"migrate", "begin", PLAIN, false},     {"restore", "begin", HOSTDEV, false},
+        {"migrate", "begin", METADATA, true},   {"restore", "begin", METADATA, true},
+        {"migrate", "end", METADATA, false},    {"restore", "begin", NULL, true},
         {"stopped", "begin", NETDEV, false},    {"prepared", "begin", NETDEV, false},
     };
 

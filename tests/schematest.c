@@ -29,8 +29,12 @@ static const char *const inexpressible[] = {
     "bad-bandwidth-floor-over-peak",
     "bad-bandwidth-peak-under-average",
     "bad-both-places",
+    "bad-choice-also-stored",
+    "bad-choice-same-device",
+    "bad-choice-unresolved*",
     "bad-interface-also-in-metadata",
     "bad-interface-boot-network-port",
+    "bad-interface-choice-unresolved",
     "bad-interface-encoding", /* the programs write UTF-8 only, libxml2 reads others too */
     "bad-interface-hostdev-same-source",
     "bad-interface-hostdev-with-netdev-same-source",

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "conf/choice_conf.h"
 #include "conf/domain_conf.h"
 #include "testfiles.h"
 
@@ -164,6 +165,8 @@ virtTestSkeleton(const char *text)
 {
     static const char *const ours[] = {
         "<netdev\\b[^>]*/>",
+        "<[pv]f\\b[^>]*/>",
+        "<source\\b[^>]*?\\K\\s+pool='[^']*'",
         "<netdev\\b[^>]*[^/>]>.*?</netdev\\s*>",
         "<([\\w.-]+:)?hostdevs\\b[^>]*>.*?</\\1?hostdevs\\s*>|<([\\w.-]+:)?hostdevs\\b[^>]*/>",
         "\\s+",
@@ -201,6 +204,8 @@ virtTestMeaning(const char *xml)
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
 
         g_string_append_printf(out, "\n%d ", hostdev->managed);
+        virtChoiceFormatAttr(out, &hostdev->choice);
+        virtChoiceFormatXml(out, &hostdev->choice, "", " ");
         virtHandleFormatXml(out, &hostdev->handle, "");
         for (guint j = 0; j < VIRT_NETDEVS(hostdev)->len; j++)
             virtNetdevKind.format(out, VIRT_NETDEVS(hostdev)->pdata[j], VIRT_SETTING_FORMAT_WRITTEN, &layout);

@@ -209,7 +209,7 @@ reportDifference(const Comparison *c, const virtXmlNode *given, const char *what
 static bool
 isUnread(const virtXmlNode *node, const char *attr)
 {
-    return strchr(attr, ' ') ||
+    return strchr(attr, ' ') || (g_str_equal(node->name, "source") && g_str_equal(attr, "pool")) ||
            (g_str_equal(node->name, "address") && node->parent && g_str_equal(node->parent->name, "source"));
 }
 
@@ -270,13 +270,21 @@ compareText(const Comparison *c, const virtXmlNode *given, const virtXmlNode *ha
     return false;
 }
 
+/* Does @node ask for the device, which has led to it already? */
+static bool
+isChoice(const virtXmlNode *node)
+{
+    return (virtXmlIs(node, NULL, "pf") || virtXmlIs(node, NULL, "vf")) && node->parent &&
+           g_str_equal(node->parent->name, "source");
+}
+
 /* Ours, or what libvirt does not read: elements with a prefix, and aliases that it gives itself. */
 static bool
 isFree(const virtXmlNode *node)
 {
     const char *alias = virtXmlGet(node, "name");
 
-    if (node->ns || virtSettingKindFind(node))
+    if (node->ns || virtSettingKindFind(node) || isChoice(node))
         return true;
     return virtXmlIs(node, NULL, "alias") && alias && !g_str_has_prefix(alias, "ua-");
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conf/netdev_conf.h"
+#include "util/virchoice.h"
 #include "util/virhandle.h"
 
 /* What a <hostdev> has that is written and shown as <interface type='hostdev'>, beyond itself and its one netdev. */
@@ -16,10 +17,11 @@ typedef struct {
 } virtInterface;
 
 typedef struct {
-    virtHandle handle;
-    bool managed; /* managed='yes' */
+    virtHandle handle; /* none where it is asked for by @choice and nobody has looked for it yet */
+    virtChoice choice; /* how it is asked for; NONE: by its address */
+    bool managed;      /* managed='yes' */
     guint line;
-    virtSettings settings;    /* not empty */
+    virtSettings settings;    /* may be empty where there is a @choice */
     virtInterface *interface; /* NULL: it is written as a <hostdev> */
 } virtHostdev;
 
@@ -29,7 +31,7 @@ typedef struct {
     char *name;          /* NULL in a document that gives none */
     char *uuid;          /* canonical lower case with dashes, or NULL */
     bool active;         /* has an id='…': the XML of a running domain */
-    GPtrArray *hostdevs; /* virtHostdev: only those that have settings, in document order */
+    GPtrArray *hostdevs; /* virtHostdev: only those that have settings or a choice, in document order */
     GArray *devices;     /* virtHandle of each device of the host, <hostdev> or <interface>, with settings or not */
 } virtDomainConf;
 
@@ -66,6 +68,12 @@ typedef enum {
 char *virtDomainFormat(const char *xml, gsize len, const char *file, virtDomainForm show, GError **error);
 char *virtDomainConvert(const char *xml, gsize len, const char *file, virtDomainForm show, GError **error);
 char *virtDomainRevert(const char *xml, gsize len, GPtrArray **ret_lost, GError **error);
+
+/* ---- domain_choice.c: devices that are not asked for by their address ---- */
+
+GArray *virtDomainListWishes(const char *xml, gsize len, const char *file, guint flags, GError **error);
+char *virtDomainGrantWishes(const char *xml, gsize len, const char *file, guint flags, const GArray *wishes,
+                            GError **error);
 
 /* ---- one device at a time: hot-plug ---- */
 

@@ -30,10 +30,16 @@ checkAsNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **err
 static bool
 checkAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
-    if (VIRT_NETDEVS(hostdev)->len > 1) {
+    guint netdevs = VIRT_NETDEVS(hostdev)->len;
+
+    if (netdevs == 0) {
         virtXmlError(doc, hostdev->node, error,
-                     "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>",
-                     VIRT_NETDEVS(hostdev)->len);
+                     "this <hostdev> has no netdev and an <interface> has one: keep the <hostdev>");
+        return false;
+    }
+    if (netdevs > 1) {
+        virtXmlError(doc, hostdev->node, error,
+                     "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>", netdevs);
         return false;
     }
     return virtHostdevRefFitsInterface(doc, hostdev, error);
@@ -47,8 +53,10 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GE
 
         for (guint j = 0; j < ref->hostdevs->len; j++) {
             const virtHostdevRef *hostdev = ref->hostdevs->pdata[j];
-            bool ok;
+            bool ok = virtHostdevRefCheckFound(doc, hostdev, error);
 
+            if (!ok)
+                return false;
             if (show == VIRT_DOMAIN_FORM_NETDEV)
                 ok = checkAsNetdev(doc, hostdev, error);
             else
@@ -188,12 +196,26 @@ revertNetdev(virtNetdev *netdev, bool fits, const char *device, GPtrArray *lost)
         netdev->port = VIRT_NETDEV_PORT_ANY; /* stock libvirt knows no port= */
 }
 
+/* What it asks for has been found, and stock libvirt keeps the address of that. */
 static void
-revertHostdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GPtrArray *lost)
+revertChoice(virtChoice *choice, const char *device, GPtrArray *lost)
+{
+    g_autofree char *what = NULL;
+
+    if (choice->by == VIRT_CHOICE_NONE)
+        return;
+    what = virtChoiceDescribe(choice);
+    lose(lost, "%s: that it is %s", device, what);
+    choice->by = VIRT_CHOICE_NONE;
+}
+
+static void
+revertHostdev(const virtXmlDoc *doc, virtHostdevRef *hostdev, GPtrArray *lost)
 {
     bool fits = virtHostdevRefFitsStock(doc, hostdev);
     g_autofree char *dropped = NULL;
 
+    revertChoice(&hostdev->choice, hostdev->handle.name, lost);
     if (fits)
         dropped = virtInterfaceDropOpaque(hostdev->interface, "bandwidth");
     else

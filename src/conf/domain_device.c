@@ -6,6 +6,8 @@
  */
 #include "conf/domain_locate.h"
 
+#include <string.h>
+
 /* Whether @node is a domain, wherever it stands. */
 bool
 virtDomainIs(const virtXmlNode *node)
@@ -112,6 +114,13 @@ virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtH
     return address && isAddressOf(node, address) && virtHandleParseXml(doc, address, bus, ret, error);
 }
 
+/* May the <source> of the device @node ask for a VF by something else than its address? */
+bool
+virtDomainDeviceMayChoose(const virtXmlNode *node)
+{
+    return g_strcmp0(getBus(node), "pci") == 0;
+}
+
 /* What must hold for a <hostdev> with the element @child of a setting. */
 static bool
 checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
@@ -132,7 +141,7 @@ checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlN
                      kind->hostdev, mode, type);
         return false;
     }
-    if (!findAddress(node)) {
+    if (!findAddress(node) && !virtChoiceIsWritten(virtXmlChild(node, "source"))) {
         if (virtXmlChild(node, "source"))
             lacks = "<address> in <source>";
         virtXmlError(doc, node, error, "a <hostdev> with <%s> lacks its %s: its %ss are stored by source address",
@@ -154,6 +163,28 @@ checkHostdevSettings(const virtXmlDoc *doc, const virtXmlNode *node, GError **er
     return true;
 }
 
+/* What @node asks for, where that is not just an address, and that, where it is there. */
+static bool
+readSource(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret_handle, virtChoice *ret_choice,
+           GError **error)
+{
+    const virtXmlNode *source = virtXmlChild(node, "source");
+
+    memset(ret_handle, 0, sizeof(*ret_handle));
+    memset(ret_choice, 0, sizeof(*ret_choice));
+    if (!virtChoiceIsWritten(source))
+        return virtDomainDeviceReadHandle(doc, node, ret_handle, error);
+    if (!virtDomainDeviceMayChoose(node)) {
+        virtXmlError(
+            doc, source, error,
+            "only a <hostdev mode='subsystem' type='pci'> and an <interface type='hostdev'> can be asked for by pool or <pf>: give this <%s> an <address>",
+            node->name);
+        return false;
+    }
+    return virtChoiceParseXml(doc, source, ret_choice, error) &&
+           (!findAddress(node) || virtDomainDeviceReadHandle(doc, node, ret_handle, error));
+}
+
 static virtHostdevRef *
 hostdevRefNew(const virtXmlNode *node, const virtHandle *handle)
 {
@@ -165,22 +196,42 @@ hostdevRefNew(const virtXmlNode *node, const virtHandle *handle)
     return ref;
 }
 
-/* A <hostdev> with its settings in it. */
+/* What is written in the device @node is also in our metadata, at @entry. */
+static void
+complainTwice(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev *entry, GError **error)
+{
+    const virtXmlNode *setting = virtSettingKindFindIn(node);
+    const char *what = "netdev";
+
+    if (setting)
+        what = setting->name;
+    if (setting || virtInterfaceIs(node))
+        virtXmlError(doc, node, error, "the %ss of this <%s> are also in <metadata>, line %u; drop one of the two",
+                     what, node->name, entry->line);
+    else
+        virtXmlError(
+            doc, node, error,
+            "this <hostdev> is also in <metadata>, line %u, which says what its <source> asks for; drop one of the two",
+            entry->line);
+}
+
+/* A <hostdev> with its settings, or what it asks for, in it. */
 static bool
 readWritten(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
 {
     const virtHostdev *entry;
     virtHandle handle;
+    virtChoice choice;
 
-    if (!checkHostdevSettings(doc, node, error) || !virtDomainDeviceReadHandle(doc, node, &handle, error))
+    if (!checkHostdevSettings(doc, node, error) || !readSource(doc, node, &handle, &choice, error))
         return false;
     entry = g_hash_table_lookup(entries, &handle);
     if (entry) {
-        virtXmlError(doc, node, error, "the %ss of this <hostdev> are also in <metadata>, line %u; drop one of the two",
-                     virtSettingKindFindIn(node)->name, entry->line);
+        complainTwice(doc, node, entry, error);
         return false;
     }
     *ret = hostdevRefNew(node, &handle);
+    (*ret)->choice = choice;
     (*ret)->written = true;
     return virtSettingsParse(doc, node, VIRT_SETTING_PARSE_USER, &(*ret)->settings, error);
 }
@@ -192,12 +243,13 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     const virtHostdev *entry;
     virtHandle handle;
 
-    if (virtSettingKindFindIn(node))
+    if (virtSettingKindFindIn(node) || virtChoiceIsWritten(virtXmlChild(node, "source")))
         return readWritten(doc, node, entries, ret, error);
     /* A device without settings is left to libvirt. */
     if (!virtDomainDeviceReadHandle(doc, node, &handle, NULL) || !(entry = g_hash_table_lookup(entries, &handle)))
         return true;
     *ret = hostdevRefNew(node, &handle);
+    (*ret)->choice = entry->choice;
     (*ret)->interface = virtInterfaceCopy(entry->interface);
     virtSettingsShare(&(*ret)->settings, &entry->settings);
     return true;
@@ -216,7 +268,7 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
     ref->node = node;
     ref->source = virtXmlChild(node, "source");
     ref->written = true;
-    if (virtHandleParseXml(doc, findAddress(node), "pci", &ref->handle, &local))
+    if (readSource(doc, node, &ref->handle, &ref->choice, &local))
         netdev = virtInterfaceParse(doc, node, &ref->interface, &local);
     if (!netdev) {
         /* What a VF cannot do anyway is libvirt's to refuse, unless it would only drop it. */
@@ -230,9 +282,7 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
     *ret = g_steal_pointer(&ref);
     entry = g_hash_table_lookup(entries, &(*ret)->handle);
     if (entry)
-        virtXmlError(doc, node, error,
-                     "the netdevs of this <interface> are also in <metadata>, line %u; drop one of the two",
-                     entry->line);
+        complainTwice(doc, node, entry, error);
     return !entry;
 }
 
@@ -263,6 +313,6 @@ bool
 virtDomainDeviceMentionsUs(const virtXmlNode *node)
 {
     if (virtDomainDeviceIsHostdev(node))
-        return virtSettingKindFindIn(node) != NULL;
+        return virtSettingKindFindIn(node) || virtChoiceIsWritten(virtXmlChild(node, "source"));
     return virtInterfaceIs(node) && isDevice(node) && virtInterfaceMentionsUs(node);
 }

@@ -24,6 +24,30 @@ insertSettings(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef 
     virtXmlReplace(edits, hostdev->source->end, hostdev->source->end, out->str);
 }
 
+/* Put what a <source> asks for before its address, which is what was found. */
+static void
+insertChoice(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
+{
+    const virtXmlNode *address = virtXmlChild(hostdev->source, "address");
+    g_autofree char *indent = virtXmlIndentOf(doc, address);
+    g_autoptr(GString) attr = g_string_new(NULL), children = g_string_new(NULL);
+    gsize tag = hostdev->source->start + strlen("<source"), before = virtXmlSpaceBefore(doc, address->start);
+
+    virtChoiceFormatAttr(attr, &hostdev->choice);
+    virtChoiceFormatXml(children, &hostdev->choice, "", indent);
+    if (attr->len)
+        virtXmlReplace(edits, tag, tag, attr->str);
+    if (children->len)
+        virtXmlReplace(edits, before, before, children->str);
+}
+
+static void
+insertOurs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
+{
+    insertChoice(edits, doc, hostdev);
+    insertSettings(edits, doc, hostdev);
+}
+
 /* ---- interfaces among interfaces ---- */
 
 /* The interfaces that a <devices> has. */
@@ -246,7 +270,7 @@ showSite(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref, v
         if (isShownAsInterface(doc, hostdev, show))
             g_ptr_array_add(interfaces, hostdev);
         else if (show != VIRT_DOMAIN_FORM_STOCK)
-            insertSettings(edits, doc, hostdev);
+            insertOurs(edits, doc, hostdev);
     }
     moveInterfaces(edits, doc, interfaces);
 }

@@ -24,8 +24,18 @@ virtDomainRefIsLone(const virtDomainRef *ref)
     return g_str_equal(ref->node->name, "hostdev") || g_str_equal(ref->node->name, "interface");
 }
 
-/* Refuse a <netdev> below @node that libvirt would drop without a word because it does not stand where it means
- * something. */
+/* Does @child ask for a VF where nobody would listen? */
+static bool
+isLostChoice(const virtXmlNode *child)
+{
+    const virtXmlNode *source = child->parent;
+
+    return (virtXmlIs(child, NULL, "pf") || virtXmlIs(child, NULL, "vf")) && virtXmlIs(source, NULL, "source") &&
+           source->parent && !virtDomainDeviceMayChoose(source->parent);
+}
+
+/* Refuse a <netdev> below @node, or a <pf> in a <source>, that libvirt would drop without a word because it does not
+ * stand where it means something. */
 bool
 virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
@@ -41,6 +51,15 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
                          "<%s> of the namespace '" VIRT_NS
                          "' belongs in <metadata>; in <hostdev> write <netdev> without a prefix",
                          name);
+            return false;
+        }
+        if (isLostChoice(child)) {
+            g_autofree char *name = virtXmlQuote(node->parent->name);
+
+            virtXmlError(
+                doc, child, error,
+                "<%s> may only be in the <source> of a <hostdev mode='subsystem' type='pci'> or an <interface type='hostdev'>, not of this <%s>",
+                child->name, name);
             return false;
         }
         if (virtSettingKindFind(child) && !virtDomainDeviceIsHostdev(node)) {

@@ -5,18 +5,21 @@
  */
 #pragma once
 
+#include "conf/choice_conf.h"
 #include "conf/domain_conf.h"
 
-/* A <hostdev> that has netdevs, wherever they are written, or an <interface type='hostdev'> that is to become one. */
+/* A <hostdev> that has netdevs or is not asked for by its address alone, wherever that is written, or an <interface
+ * type='hostdev'> that is to become one. */
 typedef struct {
     const virtXmlNode *node;
     const virtXmlNode *source;
     const virtXmlNode *behind; /* an interface: the <hostdev> before which it has to go; NULL: it stands well */
     const virtXmlNode *after;  /* the same, behind which; NULL: see behind */
     virtHandle handle;
-    virtSettings settings;    /* not empty */
+    virtChoice choice;
+    virtSettings settings;    /* may be empty where there is a @choice */
     virtInterface *interface; /* NULL: a <hostdev>, and always was */
-    bool written;             /* the settings are in @node; otherwise in metadata */
+    bool written;             /* settings and choice are in @node; otherwise in metadata */
 } virtHostdevRef;
 
 typedef struct {
@@ -32,6 +35,7 @@ bool virtDomainIs(const virtXmlNode *node);
 void virtHostdevRefFree(gpointer opaque);
 const virtNetdev *virtHostdevRefGetOnlyNetdev(const virtHostdevRef *ref);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
+bool virtDomainDeviceMayChoose(const virtXmlNode *node);
 bool virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error);
 bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries,
                           virtHostdevRef **ret, GError **error);
@@ -50,6 +54,7 @@ GArray *virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref
 const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtHandle *handle);
 
 /* ---- domain_stock.c ---- */
+bool virtHostdevRefCheckFound(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
 bool virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
 char *virtDomainRefsToStock(const virtXmlDoc *doc, const GPtrArray *refs, GError **error);
 bool virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref);

@@ -66,15 +66,23 @@ hidesNames(const char *xml, gsize len)
     return false;
 }
 
+/* Whether the <source> of a device may ask for it by more than its address. A disk's may have a pool, too. */
+static bool
+mayChoose(const char *xml, gsize len)
+{
+    return virtDomainFindWord(xml, len, "<pf", 2) || virtDomainFindWord(xml, len, "<vf", 2) ||
+           (virtDomainFindWord(xml, len, "hostdev", strlen("hostde")) && virtDomainFindWord(xml, len, "pool", 0));
+}
+
 /* Whether a document that a client has written may hold anything of ours and so has to be parsed: as
- * virtDomainMentionsUs(), where it hides names, and where @flags (VIRT_DOMAIN_…) may find an interface to convert: a
- * start tag <interface … that has "hostdev" in it. */
+ * virtDomainMentionsUs(), where it hides names or asks for a device by more than its address, and where @flags
+ * (VIRT_DOMAIN_…) may find an interface to convert: a start tag <interface … that has "hostdev" in it. */
 bool
 virtDomainConcernsUs(const char *xml, gsize len, guint flags)
 {
     const char *end = xml + len;
 
-    if (virtDomainMentionsUs(xml, len) || hidesNames(xml, len))
+    if (virtDomainMentionsUs(xml, len) || hidesNames(xml, len) || mayChoose(xml, len))
         return true;
     while (flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES)) {
         const char *tag = virtDomainFindWord(xml, (gsize)(end - xml), "<interface", strlen("<inter"));

@@ -20,7 +20,7 @@ formatEntries(GString *out, const GPtrArray *hostdevs, bool interfaces, const vi
 {
     for (guint i = 0; i < hostdevs->len; i++) {
         const virtHostdevRef *ref = hostdevs->pdata[i];
-        const virtHostdev entry = {.handle = ref->handle, .settings = ref->settings, .interface = ref->interface};
+        const virtHostdev entry = {ref->handle, ref->choice, .settings = ref->settings, .interface = ref->interface};
 
         if (out->len > VIRT_XML_MAX)
             return; /* virtXmlApply() will refuse it */
@@ -128,15 +128,35 @@ anyWritten(const virtDomainRef *ref)
     return false;
 }
 
-/* Make the <hostdev> that libvirt stores: all settings cut out, each with the white space before it; or an
+/* Whether it is known which device @hostdev is. */
+bool
+virtHostdevRefCheckFound(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
+{
+    g_autofree char *choice = NULL;
+
+    if (!virtHandleIsNone(&hostdev->handle))
+        return true;
+    choice = virtChoiceDescribe(&hostdev->choice);
+    virtXmlError(
+        doc, hostdev->node, error,
+        "<source> asks for %s, and only the host can tell which device that is: define the domain there, with virt-hostdev or through virthostdevd, or add the <address>",
+        choice);
+    return false;
+}
+
+/* Make the <hostdev> that libvirt stores: all settings cut out, each with the white space before it, and what its
+ * <source> asks for; or an
  * <interface> turned into one. */
 bool
 virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
     const virtXmlNode *node = hostdev->node;
 
+    if (!virtHostdevRefCheckFound(doc, hostdev, error))
+        return false;
     if (virtInterfaceIs(node))
         return virtInterfaceToHostdev(edits, doc, hostdev, error);
+    virtChoiceCut(edits, doc, hostdev->source);
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 

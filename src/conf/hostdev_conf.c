@@ -48,6 +48,7 @@ virtHostdevFromRef(const virtHostdevRef *ref)
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
 
     hostdev->handle = ref->handle;
+    hostdev->choice = ref->choice;
     hostdev->managed = g_strcmp0(virtXmlGet(ref->node, "managed"), "yes") == 0;
     hostdev->line = ref->node->line;
     virtSettingsShare(&hostdev->settings, &ref->settings);

@@ -97,7 +97,7 @@ const virtXmlRule virtInterfaceRules[] = {
     {"interface", "type! managed port " VIRT_NETDEV_FLAGS, CHILDREN, NULL, NULL},
     {"mac", "address! type check", "", NULL, checkMac},
     {"driver", "name! model", "", NULL, NULL},
-    {"source", "writeFiltering", "address!", NULL, NULL},
+    {"source", "writeFiltering pool", "pf vf address", NULL, NULL},
     {"bandwidth", "", "inbound outbound", NULL, NULL},
     {"inbound", "average! peak burst", "", NULL, checkRate},
     {"outbound", "average! peak burst floor", "", NULL, checkRate},
@@ -132,11 +132,12 @@ static const virtXmlGrammar interfaceGrammar = {virtInterfaceRules, virtInterfac
 bool
 virtInterfaceIs(const virtXmlNode *node)
 {
-    const virtXmlNode *address;
+    const virtXmlNode *source = virtXmlChild(node, "source"), *address = virtXmlChild(source, "address");
 
     if (!virtXmlIs(node, NULL, "interface") || g_strcmp0(virtXmlGet(node, "type"), "hostdev") != 0)
         return false;
-    address = virtXmlChild(virtXmlChild(node, "source"), "address");
+    if (!address)
+        return virtChoiceIsWritten(source);
     return g_strcmp0(virtXmlGet(address, "type"), "pci") == 0;
 }
 
@@ -259,6 +260,7 @@ convertToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtXmlNode *
     virtXmlReplace(edits, node->endStart, node->end, "</hostdev>");
     if (virtXmlFindAttr(doc, address, "type", &from, &to))
         virtXmlReplace(edits, from, to, NULL);
+    virtChoiceCut(edits, doc, source);
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 
@@ -313,32 +315,48 @@ formatAll(GString *out, const virtXmlNode *parent, const char *name, const virtX
     }
 }
 
-/* A child that both elements have, as it is written; only the source address gets its type, which in a <hostdev> may be
+static void
+copyText(GString *out, const virtXmlDoc *doc, gsize from, gsize to)
+{
+    g_string_append_len(out, doc->text + from, (gssize)(to - from));
+}
+
+/* The <source> as it is written, with what it asks for; its address gets its type, which in a <hostdev> may be
  * anything: libvirt does not read it there. */
 static void
-copyPart(GString *out, const virtXmlDoc *doc, const virtXmlNode *hostdev, const char *name, const char *indent)
+copySource(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
-    const virtXmlNode *child = virtXmlChild(hostdev, name);
-    const virtXmlNode *address = NULL;
-    gsize split, from, to;
+    const virtXmlNode *source = hostdev->source, *address = virtXmlChild(source, "address");
+    g_autofree char *indent = virtXmlIndentOf(doc, address);
+    gsize tag = source->start + strlen("<source"), before = virtXmlSpaceBefore(doc, address->start);
+    gsize split = address->start + strlen("<address"), from = split, to = split;
 
-    if (!child)
-        return;
-    split = child->start;
-    if (g_str_equal(name, "source"))
-        address = virtXmlChild(child, "address");
-    if (address)
-        split = address->start + strlen("<address");
-    from = split;
-    to = split;
-    g_string_append(out, indent);
-    g_string_append_len(out, doc->text + child->start, (gssize)(split - child->start));
-    if (address && g_strcmp0(virtXmlGet(address, "type"), "pci") != 0) {
+    copyText(out, doc, source->start, tag);
+    virtChoiceFormatAttr(out, &hostdev->choice);
+    copyText(out, doc, tag, before);
+    virtChoiceFormatXml(out, &hostdev->choice, "", indent);
+    copyText(out, doc, before, split);
+    if (g_strcmp0(virtXmlGet(address, "type"), "pci") != 0) {
         virtXmlFindAttr(doc, address, "type", &from, &to);
         g_string_append(out, " type='pci'");
     }
-    g_string_append_len(out, doc->text + split, (gssize)(from - split));
-    g_string_append_len(out, doc->text + to, (gssize)(child->end - to));
+    copyText(out, doc, split, from);
+    copyText(out, doc, to, source->end);
+}
+
+/* A child that both elements have. */
+static void
+copyPart(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev, const char *name, const char *indent)
+{
+    const virtXmlNode *child = virtXmlChild(hostdev->node, name);
+
+    if (!child)
+        return;
+    g_string_append(out, indent);
+    if (child == hostdev->source)
+        copySource(out, doc, hostdev);
+    else
+        copyText(out, doc, child->start, child->end);
 }
 
 /* Append the <interface> that stands for @hostdev, whose netdevs are one, with the white space before it. */
@@ -365,7 +383,7 @@ virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *h
         const char *name = parts[i].name;
 
         if (parts[i].place == PART_HOSTDEV)
-            copyPart(out, doc, hostdev->node, name, inner);
+            copyPart(out, doc, hostdev, name, inner);
         else if (kept && virtXmlChild(kept->root, name))
             formatAll(out, kept->root, name, &deeper);
         else if (parts[i].place == PART_NETDEV)

@@ -63,7 +63,7 @@ mentions(const virtXmlNode *node, const virtNetdevRow *row)
 bool
 virtInterfaceMentionsUs(const virtXmlNode *node)
 {
-    if (virtXmlGet(node, "port"))
+    if (virtXmlGet(node, "port") || virtChoiceIsWritten(virtXmlChild(node, "source")))
         return true;
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++) {
         if (mentions(node, &virtNetdevRows[i]))

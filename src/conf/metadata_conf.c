@@ -19,7 +19,7 @@ checkMetadataShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *c
         {"hostdevs", "", "hostdev*", NULL, NULL},
         {"hostdev", "", children, NULL, NULL},
         {"interface", "index", VIRT_INTERFACE_OPAQUE, NULL, NULL},
-        {"source", "", "address!", NULL, NULL},
+        {"source", "pool", "pf vf address!", NULL, NULL},
         {"address", "domain bus slot function uuid", "", NULL, NULL},
         {NULL},
     };
@@ -34,7 +34,7 @@ readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *e
 {
     if (!virtSettingsParse(doc, node, VIRT_SETTING_PARSE_ENTRY, &entry->settings, error))
         return false;
-    if (virtSettingsAreEmpty(&entry->settings)) {
+    if (virtSettingsAreEmpty(&entry->settings) && entry->choice.by == VIRT_CHOICE_NONE) {
         virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
         return false;
     }
@@ -50,7 +50,7 @@ readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *e
 static virtHostdev *
 readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GError **error)
 {
-    const virtXmlNode *address = virtXmlChild(virtXmlChild(node, "source"), "address");
+    const virtXmlNode *source = virtXmlChild(node, "source"), *address = virtXmlChild(source, "address");
     const char *bus = "pci";
     virtHandle handle;
     virtHostdev *entry;
@@ -68,7 +68,8 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GErr
     entry = g_new0(virtHostdev, 1);
     entry->line = node->line;
     entry->handle = handle;
-    if (!readEntrySettings(doc, node, entry, error))
+    if ((virtChoiceIsWritten(source) && !virtChoiceParseXml(doc, source, &entry->choice, error)) ||
+        !readEntrySettings(doc, node, entry, error))
         g_clear_pointer(&entry, virtHostdevFree);
     return entry;
 }
@@ -104,9 +105,14 @@ virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlL
 {
     const char *p = layout->prefix, *indent = layout->indent, *step = layout->step;
     g_autofree char *inner = g_strconcat(indent, step, NULL);
+    g_autofree char *innermost = g_strconcat(inner, step, NULL);
     const virtXmlLayout deeper = {p, inner, step};
 
-    g_string_append_printf(out, "%s<%shostdev>%s<%ssource>%s%s", indent, p, inner, p, inner, step);
+    g_string_append_printf(out, "%s<%shostdev>%s<%ssource", indent, p, inner, p);
+    virtChoiceFormatAttr(out, &hostdev->choice);
+    g_string_append_c(out, '>');
+    virtChoiceFormatXml(out, &hostdev->choice, p, innermost);
+    g_string_append(out, innermost);
     virtHandleFormatXml(out, &hostdev->handle, p);
     g_string_append_printf(out, "%s</%ssource>", inner, p);
     virtSettingsFormat(out, &hostdev->settings, VIRT_SETTING_FORMAT_WRITTEN, &deeper);

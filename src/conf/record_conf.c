@@ -50,6 +50,7 @@ virtRecordFree(virtRecord *record)
         return;
     g_free(record->owner.name);
     g_free(record->owner.uuid);
+    g_free(record->serial);
     g_free(record->driver);
     g_free(record->override);
     virtSettingsClear(&record->before);
@@ -66,6 +67,7 @@ virtRecordCopy(const virtRecord *record)
 
     copy->owner.name = g_strdup(record->owner.name);
     copy->owner.uuid = g_strdup(record->owner.uuid);
+    copy->serial = g_strdup(record->serial);
     copy->driver = g_strdup(record->driver);
     copy->override = g_strdup(record->override);
     virtSettingsCopy(&copy->before, &record->before);
@@ -136,6 +138,7 @@ readTarget(const virtXmlDoc *doc, virtRecord *record, GError **error)
     record->index = -1;
     if (virtXmlGet(target, "index"))
         record->index = (gint)index;
+    record->serial = g_strdup(virtXmlGet(target, "serial"));
     return true;
 }
 
@@ -222,7 +225,7 @@ checkRecordShape(const virtXmlDoc *doc, bool first, GError **error)
     const virtXmlRule rules[] = {
         {"hostdev", "version! phase! began", "owner! source! target! driver before! unknown wanted!", NULL, NULL},
         {"source", "handle!", "", NULL, NULL},
-        {"target", "parent! index", "", NULL, NULL},
+        {"target", "parent! index serial", "", NULL, NULL},
         {NULL},
     };
     virtXmlGrammar grammar = {rules, NULL, shared};
@@ -402,6 +405,8 @@ formatTarget(GString *out, const virtRecord *record)
     addAttribute(out, "parent", handle);
     if (record->index >= 0)
         virtXmlAddNumber(out, "index", (guint64)record->index);
+    if (record->serial)
+        addAttribute(out, "serial", record->serial);
     virtXmlAdd(out, "/>\n");
 }
 

@@ -6,7 +6,7 @@
  *   <hostdev version='2' phase='setting' began='91815320417'>
  *     <owner name='vm1' uuid='…' pid='612' start='81532'/>
  *     <source handle='pci/0000:06:02.0'/>
- *     <target parent='pci/0000:06:00.0' index='3'/>
+ *     <target parent='pci/0000:06:00.0' index='3' serial='MT2113X00001'/>
  *     <driver name='igbvf' override='igbvf'/>
  *     <before><netdev port='1'>…</netdev></before>
  *     <unknown><netdev port='1'><mac address='b2:9e:…'/></netdev></unknown>
@@ -19,11 +19,12 @@
  * The root's phase is that in which the record was written. A later one is a comment behind it, which costs less than
  * writing all of it again; the last that is complete counts. <target> says whose lock serialises changes of the device,
  * and which of that parent's it is: the PF and the VF's index there. A missing index means that the parent does not
- * count. <driver> is missing where the device was with no driver of the host's (bound to vfio-pci beforehand): then
- * none is to come back. <unknown> is what the kernel showed before and may or may not have been set (virnetdevmac.c);
- * most records have none. A missing uuid means an owner without a domain (virt-hostdev apply); a missing pid, that
- * nobody's life decides whether the record is stale. Unknown elements and attributes are refused: the file is ours
- * alone.
+ * count. The serial number is there where the device was asked for by that of its card: with another card in the same
+ * place, it has gone. <driver> is missing where the device was with no driver of the host's (bound to vfio-pci
+ * beforehand): then none is to come back. <unknown> is what the kernel showed before and may or may not have been set
+ * (virnetdevmac.c); most records have none. A missing uuid means an owner without a domain (virt-hostdev apply); a
+ * missing pid, that nobody's life decides whether the record is stale. Unknown elements and attributes are refused: the
+ * file is ours alone.
  *
  * Version 1, which has no such attribute, is still read. It knows VFs alone:
  *
@@ -55,6 +56,7 @@ typedef struct {
     virtHandle handle;
     virtHandle parent;   /* whose lock serialises changes: the PF */
     gint index;          /* of the VF there; -1: the parent does not count */
+    char *serial;        /* of its card; NULL: it was not asked for by that */
     char *driver;        /* of the host, which had the device before; NULL: none, or one for guests */
     char *override;      /* its driver_override then; NULL: none */
     virtSettings before; /* may have unknown values */

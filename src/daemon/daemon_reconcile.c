@@ -246,7 +246,7 @@ warnUnrecorded(const Reconcile *reconcile)
         const virtHostdev *entry = reconcile->live->pdata[i];
         bool first;
 
-        if (hasRecord(reconcile, &entry->handle))
+        if (virtSettingsAreEmpty(&entry->settings) || hasRecord(reconcile, &entry->handle))
             continue;
         g_mutex_lock(&lock);
         if (!told)

@@ -115,6 +115,8 @@ addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wr
         g_string_append(wrong, "the domain's metadata no longer has its netdevs");
         return;
     }
+    if (virtSettingsAreEmpty(&entry->settings))
+        return;
     if (!(record = virtProvisionRecordLoad(host, &request->handle, &error))) {
         g_string_append_printf(wrong, "it has no record and will not be restored: %s", error->message);
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||

@@ -42,9 +42,9 @@ static const struct Step {
     bool withHostdevs; /* each <hostdev> and <interface type='hostdev'> is its concern */
 } steps[] = {
     {"prepare", "begin", ASK_DOCUMENT, true}, /* the PF of VFs that are in use is not given away */
-    {"stopped", "end", ASK_RECORDS, false},
-    {"release", "end", ASK_RECORDS, false},
-    {"reconnect", NULL, ASK_DOCUMENT, false},
+    {"stopped", "end", ASK_RECORDS, false},    {"release", "end", ASK_RECORDS, false},
+    {"reconnect", NULL, ASK_DOCUMENT, false},  {"migrate", "begin", ASK_DOCUMENT, false},
+    {"restore", "begin", ASK_DOCUMENT, false},
 };
 
 static const struct Step *

@@ -9,12 +9,15 @@
  *                   old MAC when it probes.
  *   release end     put back what is still not: also follows a start that failed.
  *   reconnect begin look, and say what is wrong; a failure here would kill the guest.
- *   others          nothing. `migrate` and `restore` would take our stdout for the domain's new XML.
+ *   migrate begin   (on the host that a guest comes to) and
+ *   restore begin   find the VFs that the domain asks for: what is on our stdout is the domain's new XML.
+ *   others          nothing.
  *
  * libvirt waits for us without a time-out and would deadlock if we called it.
  */
 #include "hook/hook.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -53,6 +56,20 @@ warnOnHook(virtHost *host, const char *message)
                      message);
 }
 
+/* Prints the domain's XML where libvirt is to take another. */
+static bool
+chooseDomain(virtHost *host, const virtHookInput *input, GError **error)
+{
+    g_autofree char *xml = NULL;
+
+    if (!documentOf(input, error) || !virtQemuHostdevChooseDomain(host, input->xml, input->len, &xml, error))
+        return false;
+    if (!xml || (fputs(xml, stdout) >= 0 && fflush(stdout) == 0))
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot write the domain XML for libvirt: %s", g_strerror(errno));
+    return false;
+}
+
 /* Does what the operation asks for; false with an error aborts it. */
 static bool
 runOperation(virtHost *host, char **argv, const virtHookInput *input, GError **error)
@@ -66,6 +83,8 @@ runOperation(virtHost *host, char **argv, const virtHookInput *input, GError **e
                virtQemuHostdevPrepareDomain(host, domain, input->xml, input->len, (guint64)getppid(), error);
     if (g_str_equal(sub, "end") && (isRelease || g_str_equal(operation, "stopped")))
         return virtQemuHostdevReleaseDomain(host, domain, input->xml, input->len, isRelease, error);
+    if (g_str_equal(sub, "begin") && (g_str_equal(operation, "migrate") || g_str_equal(operation, "restore")))
+        return chooseDomain(host, input, error);
     if (!g_str_equal(operation, "reconnect"))
         return true;
     if (documentOf(input, &local))

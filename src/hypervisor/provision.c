@@ -170,6 +170,8 @@ claim(virtHost *host, const virtOwner *owner, guint64 began, PrepareStep *step, 
     }
     step->record = virtProvisionRecordNew(owner, began, step->targets);
     rememberDriver(host, step->record);
+    if (step->hostdev->choice.by == VIRT_CHOICE_SERIAL)
+        step->record->serial = g_strdup(step->hostdev->choice.name);
     if (step->old)
         goOnWith(step->record, step->old);
     return true;
@@ -366,9 +368,13 @@ stepsNew(virtHost *host, const GPtrArray *hostdevs, GError **error)
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)stepFree);
 
     for (guint i = 0; i < hostdevs->len; i++) {
-        PrepareStep *step = g_new0(PrepareStep, 1);
+        const virtHostdev *hostdev = hostdevs->pdata[i];
+        PrepareStep *step;
 
-        step->hostdev = hostdevs->pdata[i];
+        if (virtSettingsAreEmpty(&hostdev->settings))
+            continue;
+        step = g_new0(PrepareStep, 1);
+        step->hostdev = hostdev;
         g_ptr_array_add(steps, step);
         if (!(step->place = virtProvisionLocate(host, step->hostdev, error)))
             return NULL;
@@ -429,7 +435,8 @@ takeSteps(virtHost *host, const virtOwner *owner, guint64 began, const GPtrArray
     return apply(host, steps, error);
 }
 
-/* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them.
+/* Gives @owner all of @hostdevs (virtHostdev), set and read back, or none of them. Those without settings are not
+ * touched.
  *
  * Called before a driver takes the devices. Calling it again for the same owner is safe: what the devices were
  * before the first call stays remembered.

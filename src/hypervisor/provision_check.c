@@ -48,7 +48,8 @@ virtProvisionLocate(virtHost *host, const virtHostdev *hostdev, GError **error)
     guint k = 0;
     virtTarget *target;
 
-    while (hostdev->settings.of[k]->len == 0) /* it has some */
+    g_return_val_if_fail(!virtSettingsAreEmpty(&hostdev->settings), NULL);
+    while (hostdev->settings.of[k]->len == 0)
         k++;
     target = virtTargetLocate(host, k, &hostdev->handle, hostdev->settings.of[k], error);
     if (!target)

@@ -309,8 +309,12 @@ virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostd
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
 
-    for (guint i = 0; i < hostdevs->len; i++)
-        planHostdev(host, rows, owner, hostdevs->pdata[i]);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdev *hostdev = hostdevs->pdata[i];
+
+        if (!virtSettingsAreEmpty(&hostdev->settings))
+            planHostdev(host, rows, owner, hostdev);
+    }
     return rows;
 }
 

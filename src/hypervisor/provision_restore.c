@@ -14,6 +14,7 @@
 
 #include "hypervisor/provision_log.h"
 #include "util/virerror.h"
+#include "util/virpcicard.h"
 #include "util/virpci.h"
 #include "util/virstatefile.h"
 
@@ -101,11 +102,34 @@ isForLater(const virtRecord *record, virtRestoreStage stage)
     return later;
 }
 
+/* Whether the card that the device of @record was asked for by has gone, and another is in its place. One without a
+ * serial number is another. */
+static bool
+isOnOtherCard(virtHost *host, const virtRecord *record, bool *ret, GError **error)
+{
+    g_autoptr(virtPCIVPD) vpd = NULL;
+    g_autoptr(GError) problem = NULL;
+    virtPCIAddress pf;
+    const char *from;
+
+    *ret = false;
+    if (!record->serial || !virtHandleGetPCI(&record->parent, &pf))
+        return true;
+    vpd = virtPCICardReadVPD(host, &pf, &from, &problem);
+    if (problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    *ret = !vpd || g_strcmp0(virtPCIVPDGet(vpd, "SN"), record->serial) != 0;
+    return true;
+}
+
 /* Whether the device of @record has gone, and its settings with it. */
 static bool
 checkGone(virtHost *host, const virtRecord *record, virtRestoreStage stage, bool *ret_gone, GError **error)
 {
-    *ret_gone = false;
+    if (!isOnOtherCard(host, record, ret_gone, error))
+        return false;
     for (guint k = 0; virtProviders[k] && !*ret_gone; k++) {
         if (isDue(record, k, stage) && virtProviders[k]->isGone &&
             !virtProviders[k]->isGone(host, record, ret_gone, error))

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "hypervisor/provision_choose.h"
 #include "hypervisor/provision_drift.h"
 #include "util/virerror.h"
 
@@ -56,9 +57,38 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
                     "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
         return false;
     }
+    if (!virtProvisionChooseCheck(host, name, domain->hostdevs, error))
+        return false;
     owner = virtOwnerNew(name, domain->uuid);
     virtOwnerSetStarter(owner, starter);
     return virtProvisionPrepare(host, owner, domain->hostdevs, error);
+}
+
+/* Before a domain comes from another host or from a file: looks for the VFs that it asks for, since their addresses
+ * there, or then, say nothing here and now.
+ *
+ * @ret_xml: the domain's XML with what was found, for g_free(); NULL: it stays as it is
+ */
+bool
+virtQemuHostdevChooseDomain(virtHost *host, const char *xml, gsize len, char **ret_xml, GError **error)
+{
+    static const virtChooseMode mode = {0};
+    g_autoptr(GArray) wishes = NULL;
+    g_autofree char *text = NULL;
+
+    *ret_xml = NULL;
+    if (len > VIRT_XML_WRITTEN_MAX || !virtDomainMentionsUs(xml, len))
+        return true; /* prepare follows, and judges */
+    if (!(wishes = virtDomainListWishes(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
+        return false;
+    if (wishes->len == 0)
+        return true;
+    if (!virtProvisionChoose(host, wishes, &mode, error) ||
+        !(text = virtDomainGrantWishes(xml, len, NULL, VIRT_DOMAIN_WRITTEN, wishes, error)))
+        return false;
+    if (strlen(text) != len || memcmp(text, xml, len) != 0)
+        *ret_xml = g_steal_pointer(&text);
+    return true;
 }
 
 /* The UUID of the domain @name: what its XML says or, where that cannot be read, what a record does. NULL: it is no
@@ -163,6 +193,8 @@ virtQemuHostdevReconnectDomain(virtHost *host, const char *xml, gsize len)
         g_autoptr(GError) local = NULL;
         virtRecord *record;
 
+        if (virtSettingsAreEmpty(&hostdev->settings))
+            continue;
         if ((record = virtProvisionRecordLoad(host, &hostdev->handle, &local)))
             g_ptr_array_add(records, record);
         else

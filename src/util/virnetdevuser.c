@@ -224,3 +224,12 @@ virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error)
     }
     return names != NULL;
 }
+
+/* The same for the VF at @address, of any PF. */
+bool
+virtPCICheckNetdevs(virtHost *host, const virtPCIAddress *address, GError **error)
+{
+    g_autoptr(virtVF) vf = virtVFLocate(host, address, error);
+
+    return vf && virtVFCheckNetdevs(host, vf, error);
+}

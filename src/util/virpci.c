@@ -501,3 +501,43 @@ virtPCIListPFs(virtHost *host)
     g_ptr_array_sort(pfs, compareAddresses);
     return pfs;
 }
+
+/* Whether any port of a PF is up.
+ *
+ * Errors: those of virtPCIGetPorts().
+ */
+bool
+virtPCIIsUp(virtHost *host, const virtPCIAddress *address, bool *ret, GError **error)
+{
+    g_autoptr(GPtrArray) ports = virtPCIGetPorts(host, address, error);
+
+    *ret = false;
+    for (guint i = 0; ports && i < ports->len; i++)
+        *ret |= ((const virtPort *)ports->pdata[i])->up;
+    return ports != NULL;
+}
+
+/* The PF that has the netdev @ifname.
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND.
+ */
+bool
+virtPCIFindByNetdev(virtHost *host, const char *ifname, virtPCIAddress *ret, GError **error)
+{
+    g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
+
+    for (guint i = 0; i < pfs->len; i++) {
+        char name[VIRT_PCI_ADDRESS_LEN];
+        g_autofree char *path = NULL;
+
+        virtPCIAddressFormat(pfs->pdata[i], name);
+        path = virtHostPath(host, PCI_DEVICE "/net/%s", name, ifname);
+        if (!g_file_test(path, G_FILE_TEST_EXISTS))
+            continue;
+        *ret = *(const virtPCIAddress *)pfs->pdata[i];
+        return true;
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+                "This host has no PF with the netdev '%s'. virt-hostdev list shows the PFs and their netdevs", ifname);
+    return false;
+}

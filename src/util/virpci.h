@@ -54,6 +54,7 @@ GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);
 
 /* virnetdevuser.c */
 bool virtVFCheckNetdevs(virtHost *host, const virtVF *vf, GError **error);
+bool virtPCICheckNetdevs(virtHost *host, const virtPCIAddress *address, GError **error);
 char *virtNetdevUserReadIPv4(virtHost *host, const char *ifname);
 
 /* virpci.c */
@@ -67,3 +68,5 @@ bool virtPCIBindBack(virtHost *host, const virtPCIAddress *address, const char *
                      GError **error);
 bool virtPCIProbe(virtHost *host, const virtPCIAddress *address, GError **error);
 GPtrArray *virtPCIListPFs(virtHost *host);
+bool virtPCIFindByNetdev(virtHost *host, const char *ifname, virtPCIAddress *ret, GError **error);
+bool virtPCIIsUp(virtHost *host, const virtPCIAddress *address, bool *ret, GError **error);

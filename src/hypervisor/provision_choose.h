@@ -1,0 +1,29 @@
+/* provision_choose.h: which VF is it that a device of a domain asks for?
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "conf/domain_conf.h"
+#include "conf/pool_conf.h"
+#include "util/virhost.h"
+
+#define VIRT_POOL_DIR "etc/libvirt/hostdev/pools"
+
+/* What is known about whom a VF is for, beside what the host shows. */
+typedef struct {
+    const GArray *taken; /* virtHandle: not to be given out; NULL: none */
+    const GArray *named; /* virtHandle: domains that do not run name them, so they come last; NULL: none */
+    bool given;          /* an address that is there was given by a user, and has to agree; else it may change */
+} virtChooseMode;
+
+bool virtProvisionChoose(virtHost *host, GArray *wishes, const virtChooseMode *mode, GError **error);
+bool virtProvisionChooseCheck(virtHost *host, const char *domain, const GPtrArray *hostdevs, GError **error);
+
+/* One VF of a pool. */
+typedef struct {
+    virtHandle handle;
+    char *user; /* who has it, in words; NULL: nobody */
+} virtPoolVF;
+
+virtPool *virtProvisionPoolLoad(virtHost *host, const char *name, GError **error);
+GPtrArray *virtProvisionPoolListVFs(virtHost *host, const virtPool *pool, GError **error);

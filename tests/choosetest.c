@@ -1,0 +1,517 @@
+/* choosetest.c: VFs by card, by PF and from pools, on a made-up host; and how a choice is written as text
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "conf/address_conf.h"
+#include "fakehost.h"
+#include "hypervisor/provision.h"
+#include "hypervisor/provision_choose.h"
+#include "testrecord.h"
+#include "util/virerror.h"
+
+#include <string.h>
+
+#define PF1 "0000:01:00.0"  /* card A, alone: two ports, four VFs */
+#define PF2 "0000:02:00.0"  /* card B .. */
+#define PF2B "0000:02:00.1" /* .. and its second PF: one port, two VFs */
+
+/* A VPD with this serial number, and nothing else: lenient readers take it. */
+static void
+giveSerial(fakeHost *fake, const char *pf, const char *serial)
+{
+    g_autofree char *path = virtHostPath(fake->host, "sys/bus/pci/devices/%s/vpd", pf);
+    gsize len = strlen(serial);
+    g_autofree char *vpd = g_strdup_printf("\x90%c%cSN%c%s\x78", (int)len + 3, 'z', (int)len, serial);
+
+    vpd[2] = '\0'; /* high byte of the length */
+    g_assert_true(g_file_set_contents(path, vpd, (gssize)len + 7, NULL));
+}
+
+static fakeHost *
+hostNew(void)
+{
+    fakeHost *fake = fakeHostNew();
+
+    fakeHostAddPF(fake, PF1, 2, 4, "mlx4_core");
+    fakeHostAddPF(fake, PF2, 1, 2, "igb");
+    fakeHostAddPF(fake, PF2B, 1, 2, "igb");
+    giveSerial(fake, PF1, "A1");
+    giveSerial(fake, PF2, "B1");
+    giveSerial(fake, PF2B, "B1");
+    return fake;
+}
+
+/* "dev/enp1s0f0/any" and, or, an address */
+static void
+wish(GArray *wishes, const char *choice, const char *address)
+{
+    virtWish one = {0};
+
+    if (choice)
+        g_assert_true(virtChoiceParse(choice, &one.choice));
+    if (address)
+        one.handle = testHandle(address);
+    g_array_append_val(wishes, one);
+}
+
+static GArray *
+wishesNew(const char *choice, const char *address)
+{
+    GArray *wishes = g_array_new(FALSE, FALSE, sizeof(virtWish));
+
+    wish(wishes, choice, address);
+    return wishes;
+}
+
+static const char *
+nameOf(const GArray *wishes, guint i)
+{
+    return g_array_index(wishes, virtWish, i).handle.name;
+}
+
+/* The VF that @choice is; an address was found earlier. */
+static void
+expect(fakeHost *fake, const char *choice, const char *was, const char *is)
+{
+    static const virtChooseMode mode = {0};
+    g_autoptr(GArray) wishes = wishesNew(choice, was);
+    g_autoptr(GError) error = NULL;
+
+    virtProvisionChoose(fake->host, wishes, &mode, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(nameOf(wishes, 0), ==, is);
+}
+
+static void
+expectError(fakeHost *fake, const virtChooseMode *mode, GArray *wishes, int code, const char *part)
+{
+    g_autoptr(GArray) owned = wishes;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(virtProvisionChoose(fake->host, owned, mode, &error));
+    g_assert_error(error, VIRT_ERROR, code);
+    if (!strstr(error->message, part))
+        g_error("\"%s\" has no \"%s\"", error->message, part);
+}
+
+static void
+refuse(fakeHost *fake, const char *choice, int code, const char *part)
+{
+    static const virtChooseMode mode = {0};
+
+    expectError(fake, &mode, wishesNew(choice, NULL), code, part);
+}
+
+static const char *
+vf(fakeHost *fake, const char *pf, guint index)
+{
+    return fakeHostVFAddress(fake, pf, index);
+}
+
+/* ---- which PF, which VF ---- */
+
+static void
+testNamed(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    expect(fake, "serial/A1/0/3", NULL, vf(fake, PF1, 3));
+    expect(fake, "serial/A1/-/3", NULL, vf(fake, PF1, 3));
+    expect(fake, "serial/B1/0/1", NULL, vf(fake, PF2, 1));
+    expect(fake, "serial/B1/1/1", NULL, vf(fake, PF2B, 1));
+    expect(fake, "dev/enp1s0f0/2", NULL, vf(fake, PF1, 2));
+    expect(fake, "dev/enp1s0f0d1/2", NULL, vf(fake, PF1, 2)); /* its other port */
+    refuse(fake, "serial/C1/0/3", VIRT_ERROR_NOT_FOUND, "no card with the serial number 'C1'");
+    refuse(fake, "serial/B1/-/1", VIRT_ERROR_INVALID, "Card 'B1' has several PFs, " PF2 ", " PF2B);
+    refuse(fake, "serial/B1/2/1", VIRT_ERROR_NOT_FOUND, "has no PF that is its function 2. It has: " PF2);
+    refuse(fake, "serial/A1/0/4", VIRT_ERROR_NOT_FOUND, "PF " PF1 " has no VF 4: its VFs are 0 to 3");
+    refuse(fake, "dev/eth7/0", VIRT_ERROR_NOT_FOUND, "no PF with the netdev 'eth7'");
+}
+
+static void
+testNotAPF(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    fakeHostAddDevice(fake, "0000:05:00.0", 1, "e1000e");
+    refuse(fake, "dev/enp5s0f0/0", VIRT_ERROR_NOT_FOUND, "no PF with the netdev 'enp5s0f0'");
+    fakeHostAddPF(fake, "0000:06:00.0", 1, 0, "igb");
+    fakeHostFile(fake, "8\n", "sys/bus/pci/devices/0000:06:00.0/sriov_totalvfs");
+    refuse(fake, "dev/enp6s0f0/0", VIRT_ERROR_NOT_FOUND, "has no VFs");
+}
+
+static void
+testTwins(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    fakeHostAddPF(fake, "0000:07:00.0", 1, 1, "igb");
+    giveSerial(fake, "0000:07:00.0", "A1");
+    refuse(fake, "serial/A1/0/0", VIRT_ERROR_INVALID, "with the PFs " PF1 " and 0000:07:00.0, so it names neither");
+}
+
+/* What was found is another VF by now; and what a user has given has to agree. */
+static void
+testMoved(void)
+{
+    static const virtChooseMode given = {.given = true};
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autoptr(GArray) wishes = wishesNew("serial/A1/0/1", vf(fake, PF1, 1));
+
+    expect(fake, "serial/A1/0/1", vf(fake, PF2, 0), vf(fake, PF1, 1));
+    g_assert_true(virtProvisionChoose(fake->host, wishes, &given, NULL));
+    g_assert_cmpstr(nameOf(wishes, 0), ==, vf(fake, PF1, 1));
+    expectError(fake, &given, wishesNew("serial/A1/0/1", vf(fake, PF1, 2)), VIRT_ERROR_INVALID,
+                "asks for VF 1 of function 0 of card A1, which is 0000:01:10.2: drop the one that is wrong");
+    expectError(fake, &given, wishesNew("serial/A1/0/any", vf(fake, PF2, 0)), VIRT_ERROR_INVALID,
+                "asks for any VF of function 0 of card A1, to which that does not belong");
+}
+
+/* ---- who is free ---- */
+
+static void
+record(fakeHost *fake, const char *name, const char *owner)
+{
+    g_autofree char *xml = NULL;
+    g_autoptr(virtDomainConf) domain = NULL;
+    g_autoptr(virtOwner) who = virtOwnerNew(owner, NULL);
+    g_autoptr(GString) address = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    const virtHandle handle = testHandle(name);
+
+    virtHandleFormatXml(address, &handle, "");
+    xml = g_strdup_printf(
+        "<domain><devices><hostdev mode='subsystem' type='pci'><source>%s</source><netdev port='1'><mac "
+        "address='52:54:00:00:00:01'/></netdev></hostdev></devices></domain>",
+        address->str);
+    domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, &error);
+    g_assert_no_error(error);
+    virtProvisionPrepare(fake->host, who, domain->hostdevs, &error);
+    g_assert_no_error(error);
+}
+
+static void
+testAny(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    expect(fake, "dev/enp1s0f0/any", NULL, vf(fake, PF1, 0));
+    record(fake, vf(fake, PF1, 0), "dpdk");
+    fakeHostBindVFIO(fake, vf(fake, PF1, 1));
+    expect(fake, "dev/enp1s0f0/any", NULL, vf(fake, PF1, 2));
+    /* What it had is kept while it is free, and while it is one of them. */
+    expect(fake, "dev/enp1s0f0/any", vf(fake, PF1, 3), vf(fake, PF1, 3));
+    expect(fake, "dev/enp1s0f0/any", vf(fake, PF1, 0), vf(fake, PF1, 2));
+    expect(fake, "dev/enp1s0f0/any", vf(fake, PF2, 0), vf(fake, PF1, 2));
+    record(fake, vf(fake, PF1, 2), "dpdk");
+    record(fake, vf(fake, PF1, 3), "dpdk");
+    refuse(fake, "dev/enp1s0f0/any", VIRT_ERROR_BUSY, "0000:01:10.0: 'dpdk'; 0000:01:10.2: ");
+    refuse(fake, "dev/enp1s0f0/any", VIRT_ERROR_BUSY, "is bound to vfio-pci, and nobody knows for whom");
+}
+
+static void
+testRunning(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    fakeHostFile(
+        fake,
+        "<domstatus state='running' pid='1'><domain type='kvm' id='1'><name>other</name>"
+        "<uuid>11111111-2222-3333-4444-555555555555</uuid><devices><hostdev mode='subsystem' type='pci'><source>"
+        "<address domain='0x0000' bus='0x01' slot='0x10' function='0x0'/></source></hostdev></devices></domain>"
+        "</domstatus>",
+        "run/libvirt/qemu/other.xml");
+    fakeHostFile(fake, "", "proc/1/exe");
+    expect(fake, "dev/enp1s0f0/any", NULL, vf(fake, PF1, 1));
+}
+
+/* The devices of one domain are different ones, whichever comes first. */
+static void
+testTogether(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autoptr(GArray) wishes = wishesNew("dev/enp1s0f0/any", NULL);
+    g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(virtHandle)), named = NULL;
+    const virtHandle three = testHandle(vf(fake, PF1, 3)), zero = testHandle(vf(fake, PF1, 0));
+    virtChooseMode mode = {.taken = taken};
+    g_autoptr(GError) error = NULL;
+
+    wish(wishes, "dev/enp1s0f0/any", NULL);
+    wish(wishes, "serial/A1/0/1", NULL);
+    wish(wishes, NULL, vf(fake, PF1, 0));
+    g_assert_true(virtProvisionChoose(fake->host, wishes, &mode, &error));
+    g_assert_no_error(error);
+    g_assert_cmpstr(nameOf(wishes, 0), ==, vf(fake, PF1, 2));
+    g_assert_cmpstr(nameOf(wishes, 1), ==, vf(fake, PF1, 3));
+    g_assert_cmpstr(nameOf(wishes, 2), ==, vf(fake, PF1, 1));
+    g_array_append_val(taken, three);
+    expectError(fake, &mode, g_array_copy(wishes), VIRT_ERROR_BUSY, "another device that is being started");
+    /* What other domains name comes last. */
+    named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    g_array_append_val(named, zero);
+    g_array_append_val(named, three);
+    g_array_set_size(taken, 0);
+    mode.named = named;
+    g_array_set_size(wishes, 0);
+    for (guint i = 0; i < 4; i++)
+        wish(wishes, "dev/enp1s0f0/any", NULL);
+    virtProvisionChoose(fake->host, wishes, &mode, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(nameOf(wishes, 0), ==, vf(fake, PF1, 1));
+    g_assert_cmpstr(nameOf(wishes, 1), ==, vf(fake, PF1, 2));
+    g_assert_cmpstr(nameOf(wishes, 2), ==, vf(fake, PF1, 0));
+    g_assert_cmpstr(nameOf(wishes, 3), ==, vf(fake, PF1, 3));
+}
+
+/* ---- pools ---- */
+
+static void
+definePool(fakeHost *fake, const char *name, const char *members)
+{
+    g_autofree char *xml = g_strdup_printf("<pool><name>%s</name>%s</pool>", name, members);
+
+    fakeHostFile(fake, xml, VIRT_POOL_DIR "/%s.xml", name);
+}
+
+/* "1/0 1/3 2/1": PF and index of each VF, "!" behind one that is taken */
+static void
+expectPool(fakeHost *fake, const char *name, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtPool) pool = virtProvisionPoolLoad(fake->host, name, &error);
+    g_autoptr(GPtrArray) vfs = NULL;
+    g_autoptr(GString) found = g_string_new(NULL);
+
+    g_assert_no_error(error);
+    vfs = virtProvisionPoolListVFs(fake->host, pool, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < vfs->len; i++) {
+        const virtPoolVF *its = vfs->pdata[i];
+
+        g_string_append_printf(found, "%s%s%s", i > 0 ? " " : "", its->handle.name + 5, its->user ? "!" : "");
+    }
+    g_assert_cmpstr(found->str, ==, expected);
+}
+
+static void
+testPool(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    definePool(fake, "blue", "<pf dev='enp2s0f0'/><pf serial='A1' vfs='2-3,0'/>");
+    expectPool(fake, "blue", "02:10.0 02:10.2 01:10.0 01:10.4 01:10.6");
+    definePool(
+        fake, "order",
+        "<vf><address domain='0' bus='1' slot='0x10' function='4'/></vf><vf><address domain='0' bus='9' slot='0' "
+        "function='0'/></vf><pf><address domain='0x0' bus='0x1' slot='0' function='0'/></pf>");
+    expectPool(fake, "order", "01:10.4 01:10.0 01:10.2 01:10.6");
+    record(fake, vf(fake, PF2, 0), "dpdk");
+    expectPool(fake, "blue", "02:10.0! 02:10.2 01:10.0 01:10.4 01:10.6");
+    expect(fake, "pool/blue", NULL, vf(fake, PF2, 1));
+    expect(fake, "pool/blue", vf(fake, PF1, 3), vf(fake, PF1, 3));
+    expect(fake, "pool/blue", vf(fake, PF1, 1), vf(fake, PF2, 1)); /* not in it */
+    definePool(fake, "gone", "<pf serial='Z9'/><pf dev='enp2s0f0'/>");
+    expectPool(fake, "gone", "02:10.0! 02:10.2");
+    g_assert_nonnull(
+        strstr(fake->warnings->pdata[fake->warnings->len - 1], "Pool 'gone', line 1: This host has no card"));
+    definePool(fake, "empty", "<pf serial='Z9'/>");
+    refuse(fake, "pool/empty", VIRT_ERROR_BUSY, "any VF of pool 'empty': this host has none of them");
+    refuse(fake, "pool/none", VIRT_ERROR_NOT_FOUND, "This host has no pool 'none'");
+}
+
+static void
+testMatch(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    fakeHostFile(fake, "0x15b3\n", "sys/bus/pci/devices/%s/vendor", vf(fake, PF1, 1));
+    fakeHostFile(fake, "0x101e\n", "sys/bus/pci/devices/%s/device", vf(fake, PF1, 1));
+    fakeHostFile(fake, "1\n", "sys/bus/pci/devices/%s/numa_node", vf(fake, PF2B, 0));
+    definePool(fake, "ids", "<match vendor='0x15b3' product='0x101e'/>");
+    expectPool(fake, "ids", "01:10.2");
+    definePool(fake, "node", "<match node='1'/>");
+    expectPool(fake, "node", "02:10.1");
+    definePool(fake, "driver", "<match driver='igb' link='up'/>");
+    expectPool(fake, "driver", "02:10.0 02:10.2 02:10.1 02:10.3");
+    definePool(fake, "down", "<match link='down'/>");
+    expectPool(fake, "down", "");
+}
+
+static void
+refusePool(fakeHost *fake, const char *members, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+
+    definePool(fake, "bad", members);
+    g_assert_null(virtProvisionPoolLoad(fake->host, "bad", &error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_INVALID);
+    if (!strstr(error->message, part))
+        g_error("\"%s\" has no \"%s\"", error->message, part);
+}
+
+static void
+testBadPools(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autoptr(GError) error = NULL;
+
+    refusePool(fake, "", "<pool> has no VFs");
+    refusePool(fake, "<pf/>", "names no PF");
+    refusePool(fake, "<pf dev='eth0' serial='A'/>", "both 'serial' and 'dev'");
+    refusePool(fake, "<pf dev='eth0'><address bus='1'/></pf>", "an <address> beside its serial number or netdev");
+    refusePool(fake, "<pf dev='eth0' vfs='3-1'/>", "not indexes of VFs like 0-3,7");
+    refusePool(fake, "<pf dev='eth0' vfs='1,'/>", "not indexes of VFs like 0-3,7");
+    refusePool(fake, "<pf dev='eth0' vfs='65536'/>", "each from 0 to 65535");
+    refusePool(fake, "<vf/>", "<vf> lacks its <address>");
+    refusePool(fake, "<match/>", "<match> asks for nothing");
+    refusePool(fake, "<match link='yes'/>", "not 'up' or 'down'");
+    refusePool(fake, "<match vendor='mellanox'/>", "a PCI id");
+    refusePool(fake, "<name>bad</name><pf dev='eth0'/>", "a second <name>");
+    refusePool(fake, "<device/>", "no child <device>");
+    fakeHostFile(fake, "<pool><name>red</name><pf dev='eth0'/></pool>", VIRT_POOL_DIR "/bad.xml");
+    g_assert_null(virtProvisionPoolLoad(fake->host, "bad", &error));
+    g_assert_nonnull(strstr(error->message, "named after the pool 'bad' and has the <name> 'red'"));
+    fakeHostFile(fake, "<network/>", VIRT_POOL_DIR "/bad.xml");
+    g_clear_error(&error);
+    g_assert_null(virtProvisionPoolLoad(fake->host, "bad", &error));
+    g_assert_nonnull(strstr(error->message, "is <pool>, not <network>"));
+}
+
+static void
+testLongPool(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autofree char *blanks = g_strnfill(VIRT_POOL_MAX, ' ');
+    g_autofree char *members = g_strconcat("<pf dev='eth0'/>", blanks, NULL);
+
+    refusePool(fake, members, "has more than 65536 bytes");
+}
+
+/* ---- a start ---- */
+
+static void
+testCheck(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+    virtHostdev *hostdev = g_new0(virtHostdev, 1);
+    g_autoptr(GError) error = NULL;
+
+    virtSettingsInit(&hostdev->settings);
+    g_ptr_array_add(list, hostdev);
+    hostdev->handle = testHandle(vf(fake, PF1, 1));
+    g_assert_true(virtProvisionChooseCheck(fake->host, "vm", list, &error));
+    g_assert_true(virtChoiceParse("serial/A1/0/1", &hostdev->choice));
+    g_assert_true(virtProvisionChooseCheck(fake->host, "vm", list, &error));
+    fakeHostSwapVFs(fake, PF1, 0, 1);
+    g_assert_false(virtProvisionChooseCheck(fake->host, "vm", list, &error));
+    g_assert_cmpstr(
+        error->message, ==,
+        "<hostdev>: It asks for VF 1 of function 0 of card A1, which was 0000:01:10.2 when it was last looked for and is now 0000:01:10.0. Run: virt-hostdev resolve vm");
+    g_clear_error(&error);
+    g_assert_true(virtChoiceParse("dev/enp2s0f0/any", &hostdev->choice));
+    g_assert_false(virtProvisionChooseCheck(fake->host, "vm", list, &error));
+    g_assert_nonnull(strstr(error->message, "any VF of PF enp2s0f0, and 0000:01:10.2"));
+    /* Nothing is to be set of it: it is not touched. */
+    g_assert_true(virtProvisionPrepare(fake->host, &(const virtOwner){.name = (char *)"vm"}, list, NULL));
+    g_assert_cmpuint(fake->sets, ==, 0);
+}
+
+/* A VF that was asked for by its card's serial number has gone when another card is in its place: what it was before is
+ * nothing to that one's. */
+static void
+testOtherCard(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    const char *xml = "<domain><devices><hostdev mode='subsystem' type='pci'><source><pf serial='A1'/><vf index='1'/>"
+                      "<address domain='0' bus='1' slot='0x10' function='2'/></source><netdev port='1'><mac "
+                      "address='52:54:00:00:00:01'/></netdev></hostdev></devices></domain>";
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, NULL);
+    g_autoptr(virtOwner) owner = virtOwnerNew("dpdk", NULL);
+    const virtHandle handle = testHandle("0000:01:10.2");
+    g_autoptr(GError) error = NULL;
+
+    for (guint other = 0; other < 3; other++) {
+        g_autofree char *before = fakeHostDump(fake), *now = NULL, *after = NULL;
+
+        giveSerial(fake, PF1, "A1");
+        g_assert_true(virtProvisionPrepare(fake->host, owner, domain->hostdevs, &error));
+        now = fakeHostDump(fake);
+        g_assert_cmpstr(now, !=, before);
+        if (other == 1)
+            giveSerial(fake, PF1, "Z9");
+        if (other == 2)
+            fakeHostFile(fake, NULL, "sys/bus/pci/devices/" PF1 "/vpd");
+        g_assert_true(testRelease(fake->host, owner, NULL, &error));
+        g_assert_no_error(error);
+        g_assert_false(virtProvisionRecordExists(fake->host, &handle));
+        after = fakeHostDump(fake);
+        g_assert_cmpstr(after, ==, other ? now : before);
+        if (other)
+            g_assert_nonnull(strstr(fake->warnings->pdata[fake->warnings->len - 1], "no longer exists"));
+        fakeHostVF(fake, PF1, 1, 1)->mac[5] = 0x77; /* a new card, new VFs */
+    }
+}
+
+/* ---- as text ---- */
+
+static void
+testText(void)
+{
+    static const char *const good[] = {"serial/A1/0/3",  "serial/A1/-/any", "serial/MT%20%2F%3D1/7/65535",
+                                       "dev/ens1f0/any", "dev/ens1f0/0",    "pool/blue"};
+    static const char *const bad[] = {"",
+                                      "serial",
+                                      "serial/A1",
+                                      "serial/A1/0",
+                                      "serial/A1/8/0",
+                                      "serial/A1/0/65536",
+                                      "serial//0/0",
+                                      "serial/A1/00/0",
+                                      "serial/A1/0/03",
+                                      "serial/A1/any/0",
+                                      "serial/A1/0/0/0",
+                                      "serial/A 1/0/0",
+                                      "serial/%41/0/0",
+                                      "serial/%00/0/0",
+                                      "serial/%c3%a4/0/0",
+                                      "dev/ens1f0",
+                                      "dev/ens1f0/-",
+                                      "pool/",
+                                      "pool/blue/any",
+                                      "card/A1/0/0",
+                                      "SERIAL/A1/0/0"};
+    virtChoice choice;
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autofree char *again = NULL;
+
+        g_assert_true(virtChoiceParse(good[i], &choice));
+        again = virtChoiceFormat(&choice);
+        g_assert_cmpstr(again, ==, good[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        if (virtChoiceParse(bad[i], &choice))
+            g_error("taken: %s", bad[i]);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/choose/named", testNamed);
+    g_test_add_func("/choose/not-a-pf", testNotAPF);
+    g_test_add_func("/choose/twins", testTwins);
+    g_test_add_func("/choose/moved", testMoved);
+    g_test_add_func("/choose/any", testAny);
+    g_test_add_func("/choose/running", testRunning);
+    g_test_add_func("/choose/together", testTogether);
+    g_test_add_func("/choose/pool/vfs", testPool);
+    g_test_add_func("/choose/pool/match", testMatch);
+    g_test_add_func("/choose/pool/bad", testBadPools);
+    g_test_add_func("/choose/pool/too-long", testLongPool);
+    g_test_add_func("/choose/check", testCheck);
+    g_test_add_func("/choose/other-card", testOtherCard);
+    g_test_add_func("/choose/text", testText);
+    return g_test_run();
+}
