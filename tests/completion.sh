@@ -31,8 +31,8 @@ offers() {
   fi
 }
 
-offers "commands" "release recover" re
-offers "also behind options" "release recover" "--root / --json re"
+offers "commands" "release recover resolve" re
+offers "also behind options" "release recover resolve" "--root / --json re"
 offers "options before them" "--root" --r
 offers "options of a command" "--force --forget" "recover --fo"
 offers "forms, of which readline replaces what is behind =" "stock" "convert --to=s"

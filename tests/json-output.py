@@ -63,6 +63,14 @@ holds("plan", run(tool, *host, "plan", xml), "plan", 1)
 holds("host-validate", run(tool, *host, "host-validate"), "hostValidate", 8)
 holds("unmanage", run(tool, "-c", "test:///default", "--json", "unmanage", "test"), "unmanage", 1)
 
+os.makedirs(os.path.join(work, "etc/libvirt/hostdev/pools"))
+for name, text in (("blue", "<pool><name>blue</name><pf dev='eth9'/></pool>"), ("bad", "<pool/>")):
+    with open(os.path.join(work, f"etc/libvirt/hostdev/pools/{name}.xml"), "w", encoding="utf-8") as file:
+        file.write(text)
+holds("pool-list", run(tool, *host, "pool-list"), "pools", 2)
+holds("pool-info of nothing", run(tool, *host, "pool-info", "blue"), "pool", 0)
+holds("resolve of nothing", run(tool, "-c", "test:///default", "--json", "resolve", "test"), "resolve", 0)
+
 # Records of an owner who is there and of one who is not; neither's VF is.
 os.makedirs(os.path.join(work, "run/libvirt-hostdev"), mode=0o700)
 for function, owner in ((0, "name='me'"), (1, "name='gone' uuid='11111111-2222-3333-4444-555555555555'")):

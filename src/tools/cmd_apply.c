@@ -31,6 +31,16 @@ printCount(guint n, const char *done, const char *owner)
         printf("%u VFs %s for '%s'\n", n, done, owner);
 }
 
+static guint
+countSettable(const virtDomainConf *domain)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < domain->hostdevs->len; i++)
+        n += !virtSettingsAreEmpty(&((const virtHostdev *)domain->hostdevs->pdata[i])->settings);
+    return n;
+}
+
 bool
 virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
 {
@@ -42,6 +52,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     };
     g_autoptr(virtDomainConf) domain = NULL;
     g_autoptr(virtOwner) owner = NULL;
+    guint n;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) ||
         /* What an interface says is set or refused: there is no libvirt to leave it to. */
@@ -56,7 +67,8 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     }
     if (!checkName(name, error))
         return false;
-    if (domain->hostdevs->len == 0) {
+    n = countSettable(domain);
+    if (n == 0) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
                     "%s has neither a <hostdev> with a <netdev> nor an <interface type='hostdev'>: nothing to set",
                     argv[1]);
@@ -65,7 +77,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
     owner = virtOwnerNew(name, NULL);
     if (!virtProvisionPrepare(tool->host, owner, domain->hostdevs, error))
         return false;
-    printCount(domain->hostdevs->len, "set", owner->name);
+    printCount(n, "set", owner->name);
     return true;
 }
 

@@ -3,6 +3,8 @@
  */
 #include "tools/tool.h"
 
+#include <string.h>
+
 /* The stock form of @file, each netdev with a MAC of its own. Interfaces are converted whatever virthostdevd.conf says:
  * it speaks of clients that do not know us, and who calls us does. */
 static char *
@@ -10,10 +12,12 @@ readStock(virtTool *tool, const char *file, GError **error)
 {
     gsize len;
     g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
+    g_autofree char *found = NULL;
 
-    if (!xml)
+    if (!xml || !(found = virtToolGrantWishes(tool, xml, len, VIRT_DOMAIN_INTERFACES, error)))
         return NULL;
-    return virtDomainToStock(xml, len, tool->file, VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES, error);
+    return virtDomainToStock(found, strlen(found), tool->file, VIRT_DOMAIN_GENERATE_MAC | VIRT_DOMAIN_INTERFACES,
+                             error);
 }
 
 bool

@@ -77,6 +77,8 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
     name = domain->name;
     if (!name)
         name = argv[1];
+    if (isDomain && !virtProvisionChooseCheck(tool->host, name, domain->hostdevs, error))
+        return false;
     owner = virtOwnerNew(name, domain->uuid);
     rows = virtProvisionPlan(tool->host, owner, domain->hostdevs);
     virtProvisionPlanPFs(tool->host, rows, domain->devices);

@@ -129,18 +129,6 @@ virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **erro
     return text;
 }
 
-/* @flags: VIRT_DOMAIN_… */
-virtDomainConf *
-virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error)
-{
-    gsize len;
-    g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
-
-    if (!xml)
-        return NULL;
-    return virtDomainConfParse(xml, len, tool->file, flags, error);
-}
-
 /* ---- systemd ---- */
 
 /* Runs systemctl with the arguments behind @error, NULL at the end.

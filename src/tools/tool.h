@@ -3,7 +3,9 @@
  */
 #pragma once
 
+#include "conf/choice_conf.h"
 #include "hypervisor/provision.h"
+#include "hypervisor/provision_choose.h"
 #include "hypervisor/provision_plan.h"
 
 #include <libsmartcols/libsmartcols.h>
@@ -44,8 +46,14 @@ bool virtCmdList(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdNew(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdOverview(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdPoolDefine(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdPoolDumpxml(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdPoolInfo(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdPoolList(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdPoolUndefine(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdResolve(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdTop(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdUnmanage(virtTool *tool, int argc, char **argv, GError **error);
@@ -71,7 +79,6 @@ const virtCommand *virtToolFindCommand(const char *name);
 bool virtToolOptions(virtTool *tool, const GOptionEntry *entries, int *argc, char ***argv, int min, int max,
                      GError **error);
 char *virtToolReadFile(virtTool *tool, const char *file, gsize *ret_len, GError **error);
-virtDomainConf *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 
 bool virtToolSystemctl(char **ret_out, GError **error, ...) G_GNUC_NULL_TERMINATED;
 
@@ -81,6 +88,11 @@ virDomainPtr virtToolFindDomain(virConnectPtr conn, const char *text, GError **e
 char *virtToolDomainXml(virDomainPtr domain, guint flags, GError **error);
 char *virtToolGetXml(virConnectPtr conn, const char *name, guint flags, GError **error);
 void virtToolLibvirtError(GError **error, const char *what);
+
+/* tool_choose.c */
+GArray *virtToolListNamed(virConnectPtr conn, const char *except, GError **error);
+char *virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GError **error);
+virtDomainConf *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 
 /* A table for people or, with --json, for programs. @columns: names, NULL at the end; the first holds the tree. */
 struct libscols_table *virtToolTable(virtTool *tool, const char *name, const char *const *columns);

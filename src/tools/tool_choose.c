@@ -1,0 +1,93 @@
+/* tool_choose.c: documents whose devices are asked for by card, PF or pool, with the addresses of what was found
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "tools/tool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+addNamed(GArray *named, virDomainPtr domain)
+{
+    g_autofree char *xml = virtToolDomainXml(domain, VIR_DOMAIN_XML_INACTIVE, NULL);
+    g_autoptr(virtDomainConf) conf = NULL;
+
+    if (xml && (conf = virtDomainConfParseDevices(xml, strlen(xml), NULL)) && conf->devices->len > 0)
+        g_array_append_vals(named, conf->devices->data, conf->devices->len);
+}
+
+/* The host's devices that stored domains name, but for the domain @except (NULL: none): virtHandle, for
+ * g_array_unref(). A domain that cannot be read names none: what it has is found out again when it starts.
+ */
+GArray *
+virtToolListNamed(virConnectPtr conn, const char *except, GError **error)
+{
+    g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    virDomainPtr *domains = NULL;
+    int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_PERSISTENT);
+
+    if (n < 0) {
+        virtToolLibvirtError(error, "libvirt does not list its domains");
+        return NULL;
+    }
+    for (int i = 0; i < n; i++) {
+        if (g_strcmp0(virDomainGetName(domains[i]), except) != 0)
+            addNamed(named, domains[i]);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return g_steal_pointer(&named);
+}
+
+/* Whether somebody has to choose between several VFs. */
+static bool
+mayChoose(const GArray *wishes)
+{
+    for (guint i = 0; i < wishes->len; i++) {
+        const virtChoice *choice = &g_array_index(wishes, virtWish, i).choice;
+
+        if (choice->by != VIRT_CHOICE_NONE && !virtChoiceIsExact(choice))
+            return true;
+    }
+    return false;
+}
+
+/* The document that was read last, with the address of each VF that it asks for; the caller frees it. Where there is a
+ * choice, VFs that other domains name come last; without libvirt nobody knows of any.
+ *
+ * @flags: VIRT_DOMAIN_…
+ */
+char *
+virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GError **error)
+{
+    g_autoptr(GArray) wishes = virtDomainListWishes(xml, len, tool->file, flags, error);
+    g_autoptr(GArray) named = NULL;
+    g_autoptr(virConnect) conn = NULL;
+    virtChooseMode mode = {.given = true};
+
+    if (!wishes)
+        return NULL;
+    if (wishes->len == 0)
+        return g_strndup(xml, len);
+    if (mayChoose(wishes) && (conn = virtToolConnect(tool, true, NULL)))
+        named = virtToolListNamed(conn, NULL, NULL);
+    mode.named = named;
+    if (!virtProvisionChoose(tool->host, wishes, &mode, error))
+        return NULL;
+    return virtDomainGrantWishes(xml, len, tool->file, flags, wishes, error);
+}
+
+/* A domain, or a device alone, with the VFs that it asks for.
+ * @flags: VIRT_DOMAIN_…
+ */
+virtDomainConf *
+virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error)
+{
+    gsize len;
+    g_autofree char *xml = virtToolReadFile(tool, file, &len, error);
+    g_autofree char *found = NULL;
+
+    if (!xml || !(found = virtToolGrantWishes(tool, xml, len, flags, error)))
+        return NULL;
+    return virtDomainConfParse(found, strlen(found), tool->file, flags, error);
+}
