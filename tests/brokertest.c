@@ -18,6 +18,9 @@ static const char *const requests[] = {
     "prepare 7 " UUID " mdev/c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11",
     "prepare 7 " UUID " vdpa/blue_0.1",
     "vpd 10 pci/0000:06:02.0",
+    "forget 11 " UUID,
+    "choose 12 " UUID " define -=pool/blue",
+    "choose 12 " UUID " start pci/0000:06:02.0=serial/A%201/0/3 pci/0000:06:02.1=- -=dev/ens1f0/any",
 };
 
 static const char *const notRequests[] = {
@@ -43,6 +46,17 @@ static const char *const notRequests[] = {
     "begin 1 11111111-2222-3333-4444-55555555abcde",
     "begin 1 g1111111-2222-3333-4444-55555555abcd",
     "check 1 " UUID,
+    "choose 1 " UUID,
+    "choose 1 " UUID " define",
+    "choose 1 " UUID " define ",
+    "choose 1 " UUID " look -=pool/blue",
+    "choose 1 " UUID " define -=pool/blue ",
+    "choose 1 " UUID " define -=pool/blue  -=pool/blue",
+    "choose 1 " UUID " define =pool/blue",
+    "choose 1 " UUID " define pool/blue",
+    "choose 1 " UUID " define -=pool",
+    "choose 1 " UUID " define 0000:06:02.0=pool/blue",
+    "forget 1 " UUID " pci/0000:06:02.0",
     "vpd 1 " UUID,
     "vpd 1 " UUID " pci/0000:06:02.0",
     "vpd 1 pci/0000:06:02.0 ",
@@ -74,7 +88,7 @@ testRequests(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
         g_autoptr(GError) error = NULL;
-        virtBrokerRequest request;
+        g_auto(virtBrokerRequest) request = {0};
         g_autofree char *again = NULL;
 
         g_assert_true(virtBrokerRequestParse(requests[i], strlen(requests[i]), &request, &error));
@@ -194,6 +208,30 @@ testVPD(void)
 }
 
 static void
+testChosen(void)
+{
+    static const char good[] = "chosen 7 pci/0000:06:02.0 pci/0000:06:02.1";
+    static const char *const wrong[] = {"chosen 7",   "chosen 0 pci/0000:06:02.0",  "chosen 7 pci/0000:06:02.0 ",
+                                        "chosen 7 -", "chosen 7  pci/0000:06:02.0", "ok 7"};
+    g_autoptr(GArray) handles = NULL, wishes = g_array_new(FALSE, FALSE, sizeof(virtWish));
+    g_autofree char *again = NULL;
+    guint id = 0;
+
+    g_assert_true(virtBrokerChosenParse(good, strlen(good), &id, &handles));
+    g_assert_cmpuint(id, ==, 7);
+    for (guint i = 0; i < handles->len; i++) {
+        const virtWish wish = {.handle = g_array_index(handles, virtHandle, i)};
+
+        g_array_append_val(wishes, wish);
+    }
+    again = virtBrokerChosenFormat(7, wishes);
+    g_assert_cmpstr(again, ==, good);
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++)
+        g_assert_false(virtBrokerChosenParse(wrong[i], strlen(wrong[i]), &id, &handles));
+    g_assert_false(virtBrokerChosenParse("chosen 7 pci/0000:06:02.0\0", 26, &id, &handles));
+}
+
+static void
 testAnswers(void)
 {
     g_autoptr(GError) busy = g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY, "VF 0000:06:02.0 is in use.\n Two lines, ü");
@@ -273,6 +311,7 @@ main(int argc, char **argv)
     g_test_add_func("/broker/answer/there-and-back", testAnswers);
     g_test_add_func("/broker/answer/stats", testStats);
     g_test_add_func("/broker/answer/vpd", testVPD);
+    g_test_add_func("/broker/answer/chosen", testChosen);
     g_test_add_func("/broker/answer/long", testLongAnswer);
     g_test_add_func("/broker/answer/nothing-else", testNotAnswers);
     return g_test_run();

@@ -155,6 +155,41 @@ def test_vpd():
     run("umount", "/sys/bus/pci/devices")
 
 
+def test_choose():
+    """A VF is one call's until libvirt has answered that; who has it is for the log."""
+    generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
+    made = dict(line.split() for line in run(generator).stdout.splitlines())
+    run("mount", "-t", "tmpfs", "none", "/sys/bus/pci/devices")
+    pf = pci_device("0000:f0:00.0", bytes.fromhex(made["good"]), sriov_totalvfs="7\n")
+    os.makedirs(pf + "/net/eth9")
+    for n in (0, 1):
+        os.symlink("../0000:f0:00.0", pci_device(f"0000:f0:10.{n}") + "/physfn")
+        os.symlink(f"../0000:f0:10.{n}", f"{pf}/virtfn{n}")
+    wish, zero, one = "-=serial/MT2113X00001/-/any", "pci/0000:f0:10.0", "pci/0000:f0:10.1"
+    a, b, reader = Client(), Client(), Client(SOCK_RO, uid=1234, gid=1234)
+    has(reader.do("choose", 1, "define", wish), "error 0 ")
+    same(a.do("choose", 1, "define", "-=serial/MT2113X00001/0/1"), "chosen " + one)
+    same(a.do("forget", 1), "ok")
+    has(a.do("choose", 1, "define", "-=serial/NOBODY/0/1"), "error 4 This host has no card with the serial number 'NOBODY'")
+    has(a.do("choose", 1, "define", f"{zero}=serial/MT2113X00001/0/1"), "error 0 <source> has the <address> 0000:f0:10.0 and asks for")
+    same(a.do("choose", 1, "start", f"{zero}=serial/MT2113X00001/0/1"), "chosen " + one)
+    same(b.do("choose", 2, "start", wish), "chosen " + zero)
+    mark = len(daemon_log())
+    refused = a.do("choose", 3, "start", wish)
+    has(refused, "error 3 No VF is free that the domain could be given")
+    assert "f0:10" not in refused, refused
+    until(lambda: "0000:f0:10.0: another device that is being started" in daemon_log()[mark:])
+    same(b.do("forget", 2), "ok")
+    same(a.do("choose", 3, "start", wish), "chosen " + zero)
+    same(a.do("choose", 3, "start", wish), "chosen " + zero) # again: the same call's
+    has(b.do("choose", 2, "start", wish), "error 3 ")
+    a.sock.close() # what was chosen for it goes with its process
+    until(lambda: b.do("choose", 2, "start", f"{one}=serial/MT2113X00001/0/any") == "chosen " + one)
+    same(b.do("choose", 2, "start", wish + " " + wish), f"chosen {zero} {one}")
+    has(b.do("choose", 2, "detach", wish), "error ")
+    run("umount", "/sys/bus/pci/devices")
+
+
 def test_nonsense():
     for text in ("nonsense", "begin 0 " + UUID % 1, "begin 1 " + UUID % 1 + " x", "prepare 1 " + UUID % 1, "x" * 9000):
         client = Client()

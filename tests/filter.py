@@ -165,6 +165,16 @@ def damaged_metadata():
                 assert (reply.serial, code) == (9, 55) and b"managed by virthostdevd" in reply.payload, reply.payload
 
 
+def after_look(f, proc):
+    """The call that starts a domain; but for a revert, the domain is looked at first, which may ask for VFs."""
+    call = read_message(f.libvirt)
+    if proc != REVERT:
+        assert (call.proc, call.payload) == (DUMPXML, domain() + struct.pack(">I", 2)) and call.serial >= OURS, call.data
+        f.libvirt.sendall(message(DUMPXML, REPLY, call.serial, payload=string(DOMAIN % OTHER)))
+        call = read_message(f.libvirt)
+    return call
+
+
 @case
 def started():
     """A client hears of its start when the broker has seen that the VFs are set; or that they are not."""
@@ -174,8 +184,8 @@ def started():
         for answer, code in (("ok %d", None), ("error %d 2 not set", 9), ("error %d 1 libvirt is away", None)):
             with Filter() as f:
                 f.client.sendall(message(proc, serial=7, payload=payload))
-                call = read_message(f.libvirt)
-                assert (call.proc, call.payload) == (proc, payload) and (call.serial >= OURS) == (proc in (9, REVERT)), call.data
+                call = after_look(f, proc)
+                assert (call.proc, call.payload) == (proc, payload) and call.serial >= OURS, call.data
                 f.libvirt.sendall(message(proc, REPLY, call.serial, payload=reply))
                 verb, number = request(f)
                 assert verb == "verify" and uuid in payload
@@ -189,7 +199,7 @@ def started():
                     assert (got.proc, got.serial, got.status, got.payload) == (proc, 7, OK, reply), got.data
         with Filter() as f:  # libvirt's own refusal
             f.client.sendall(message(proc, serial=7, payload=payload))
-            call = read_message(f.libvirt)
+            call = after_look(f, proc)
             f.libvirt.sendall(error_reply(proc, call.serial, 55, "domain is already running"))
             got, error = f.answer()
             assert (got.serial, error) == (7, 55), got.data

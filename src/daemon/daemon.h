@@ -34,6 +34,7 @@ struct _virtDaemon {
     GThreadPool *patient; /* the few that may wait for libvirt */
     GThreadPool *cards;   /* the one that reads VPD */
     GHashTable *vpds;     /* its own: virtHandle of a PF → what its card has told: daemon_vpd.c */
+    GArray *chosen;       /* VFs that calls under way have been given: daemon_choose.c */
     guint jobs;           /* under way in workers */
     bool stopping;        /* SIGTERM: no new work */
     guint connections;    /* to libvirt, so far: tells a stale look from one that counts */
@@ -132,6 +133,12 @@ bool virtDaemonRequestRun(virtDaemon *daemon, const virtBrokerRequest *request, 
 /* ---- daemon_vpd.c ---- */
 
 char *virtDaemonVPDGet(virtDaemon *daemon, const virtHandle *handle, GError **error); /* in the thread of cards */
+
+/* ---- daemon_choose.c ---- */
+
+/* In a worker. */
+bool virtDaemonChoose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *request, GError **error);
+void virtDaemonChooseForget(virtDaemon *daemon, const virtDaemonClient *client, const char *uuid); /* any thread */
 
 /* ---- daemon_libvirt.c: the connection ---- */
 

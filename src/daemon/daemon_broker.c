@@ -186,6 +186,8 @@ requestDone(virtDaemon *daemon, gpointer opaque)
     virtDaemonLog(VIRT_LOG_REQUEST, level, &about, "%s %s: %s", virtBrokerVerbName(hold->request.verb), hold->uuid,
                   outcome);
     answerHold(hold);
+    if (hold->request.verb == VIRT_BROKER_END)
+        virtDaemonChooseForget(daemon, hold->client, hold->uuid);
     if (hold->request.verb == VIRT_BROKER_END && !g_error_matches(hold->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         virtDaemonReconciled(daemon, hold->uuid, hold->error);
     g_clear_error(&hold->error);
@@ -219,12 +221,12 @@ onHoldGranted(virtDaemon *daemon, gpointer opaque)
 }
 
 /* ---- looks ----
- * Statistics, VPD and checks change nothing and need no lock. One at a time for a client: the kernel keeps the whole
- * host's network waiting while it asks a driver. */
+ * Statistics, VPD, checks and choices change nothing and need no lock. One at a time for a client: the kernel keeps the
+ * whole host's network waiting while it asks a driver. */
 
 typedef struct {
     virtDaemonClient *client;
-    virtBrokerRequest request;
+    virtBrokerRequest request; /* what belongs to it is the queue's */
     virtNetdevStats stats;
     char *vpd;
     GError *error;
@@ -239,7 +241,9 @@ runLook(virtDaemon *daemon, gpointer opaque)
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     BrokerLook *look = opaque;
 
-    if (look->request.verb == VIRT_BROKER_VPD) {
+    if (look->request.verb == VIRT_BROKER_CHOOSE) {
+        virtDaemonChoose(daemon, look->client, &look->request, &look->error);
+    } else if (look->request.verb == VIRT_BROKER_VPD) {
         look->vpd = virtDaemonVPDGet(daemon, &look->request.handle, &look->error);
     } else if (look->request.verb == VIRT_BROKER_STATS) {
         virtProviderNetdevGetStats(host, look->request.uuid, &look->request.handle, &look->stats, &look->error);
@@ -249,6 +253,17 @@ runLook(virtDaemon *daemon, gpointer opaque)
     }
 }
 
+/* Who has the VFs that a client cannot have is for the log: it may not be allowed to know. */
+static GError *
+plainFailure(const BrokerLook *look)
+{
+    if (look->request.verb != VIRT_BROKER_CHOOSE || !g_error_matches(look->error, VIRT_ERROR, VIRT_ERROR_BUSY))
+        return g_error_copy(look->error);
+    return g_error_new_literal(
+        VIRT_ERROR, VIRT_ERROR_BUSY,
+        "No VF is free that the domain could be given: all that its <source> asks for are taken. The log of virthostdevd says by whom, and virt-hostdev pool-info or list shows it");
+}
+
 /* Who reads counters may do so often: only a device that is refused is news. */
 static void
 logLook(const BrokerLook *look)
@@ -256,9 +271,16 @@ logLook(const BrokerLook *look)
     const virtBrokerRequest *request = &look->request;
     const virtDaemonAbout about = {.uuid = request->uuid, .handle = &request->handle, .client = look->client};
 
-    if (request->verb == VIRT_BROKER_CHECK && look->error)
+    if ((request->verb == VIRT_BROKER_CHECK || request->verb == VIRT_BROKER_CHOOSE) && look->error)
         virtDaemonLog(VIRT_LOG_REQUEST, G_LOG_LEVEL_WARNING, &about, "%s %s: %s", virtBrokerVerbName(request->verb),
                       request->uuid, look->error->message);
+}
+
+static void
+freeRequest(gpointer opaque)
+{
+    virtBrokerRequestClear(opaque);
+    g_free(opaque);
 }
 
 static void
@@ -267,25 +289,32 @@ lookDone(virtDaemon *daemon, gpointer opaque)
     g_autofree BrokerLook *look = opaque;
     virtDaemonClient *client = look->client;
     g_autofree char *packet = NULL;
+    g_autoptr(GError) plain = NULL;
 
-    (void)daemon;
     if (look->vpd)
         packet = virtBrokerVPDFormat(look->request.id, look->vpd);
+    else if (look->request.verb == VIRT_BROKER_CHOOSE && !look->error)
+        packet = virtBrokerChosenFormat(look->request.id, look->request.wishes);
     else if (look->request.verb == VIRT_BROKER_STATS && !look->error)
         packet = virtBrokerStatsFormat(look->request.id, &look->stats);
+    else if (look->error)
+        packet = virtBrokerAnswerFormat(look->request.id, plain = plainFailure(look));
     else
-        packet = virtBrokerAnswerFormat(look->request.id, look->error);
+        packet = virtBrokerAnswerFormat(look->request.id, NULL);
     logLook(look);
     g_free(look->vpd);
     g_clear_error(&look->error);
     sendAnswer(client, packet);
-    g_free(g_queue_pop_head(&client->looks));
+    freeRequest(g_queue_pop_head(&client->looks));
     if (client->broker < 0)
-        g_queue_clear_full(&client->looks, g_free);
-    if (g_queue_is_empty(&client->looks))
-        virtDaemonClientUnref(client);
-    else
+        g_queue_clear_full(&client->looks, freeRequest);
+    if (!g_queue_is_empty(&client->looks)) {
         startLook(client);
+        return;
+    }
+    if (client->broker < 0)
+        virtDaemonChooseForget(daemon, client, NULL);
+    virtDaemonClientUnref(client);
 }
 
 static void
@@ -301,10 +330,12 @@ startLook(virtDaemonClient *client)
         virtDaemonJobStart(client->daemon, runLook, lookDone, look);
 }
 
+/* @request: what belongs to it is taken over */
 static void
-queueLook(virtDaemonClient *client, const virtBrokerRequest *request)
+queueLook(virtDaemonClient *client, virtBrokerRequest *request)
 {
     g_queue_push_tail(&client->looks, g_memdup2(request, sizeof(*request)));
+    request->wishes = NULL;
     if (g_queue_get_length(&client->looks) == 1)
         startLook(client);
 }
@@ -329,6 +360,7 @@ gone(virtDaemonClient *client)
     g_autoptr(GPtrArray) holds = g_ptr_array_copy(client->holds, NULL, NULL);
 
     virtDaemonClientClose(client);
+    virtDaemonChooseForget(client->daemon, client, NULL);
     for (guint i = 0; i < holds->len; i++) {
         Hold *hold = holds->pdata[i];
 
@@ -386,7 +418,14 @@ beginHold(virtDaemonClient *client, const virtBrokerRequest *request)
 }
 
 static void
-dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
+forget(virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    virtDaemonChooseForget(client->daemon, client, request->uuid);
+    answer(client, request->id, NULL);
+}
+
+static void
+dispatch(virtDaemonClient *client, virtBrokerRequest *request)
 {
     bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
     bool reads = request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_VPD;
@@ -395,8 +434,10 @@ dispatch(virtDaemonClient *client, const virtBrokerRequest *request)
     client->outstanding++;
     if (client->readOnly && !reads)
         refuseRequest(client, request, VIRT_ERROR_INVALID, "the connection is read-only");
-    else if (reads || request->verb == VIRT_BROKER_CHECK)
+    else if (reads || request->verb == VIRT_BROKER_CHECK || request->verb == VIRT_BROKER_CHOOSE)
         queueLook(client, request);
+    else if (request->verb == VIRT_BROKER_FORGET)
+        forget(client, request);
     else if (request->verb == VIRT_BROKER_VERIFY && !client->daemon->config->destroyUnprovisioned)
         answer(client, request->id, NULL); /* it is only told, in the log: daemon_start.c */
     else if (begins)
@@ -417,7 +458,7 @@ onPacket(gint fd, GIOCondition condition, gpointer opaque)
     const virtDaemonAbout about = {.client = client};
     g_autoptr(GError) error = NULL;
     char packet[VIRT_BROKER_PACKET_MAX + 1];
-    virtBrokerRequest request;
+    g_auto(virtBrokerRequest) request = {0};
     ssize_t len = 0;
 
     if (condition & G_IO_IN)

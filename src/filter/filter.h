@@ -26,6 +26,9 @@ typedef void (*virtFilterStatsFunc)(gpointer opaque, const virtNetdevStats *stat
 /* The same for a card's VPD: @capability is NULL where there is a @failure, and lent. */
 typedef void (*virtFilterVPDFunc)(gpointer opaque, const char *capability, const GError *failure);
 
+/* The same for what was chosen: virtHandle, NULL where there is a @failure, and lent. */
+typedef void (*virtFilterChosenFunc)(gpointer opaque, const GArray *handles, const GError *failure);
+
 /* Asks the broker; @request's id is set here. */
 void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
 /* One call at a time works on a domain: @begin is called when it is @opaque's turn, perhaps at once. */
@@ -33,6 +36,9 @@ void virtFilterTakeTurn(virtFilter *filter, const char *uuid, void (*begin)(gpoi
 void virtFilterEndTurn(virtFilter *filter, const char *uuid); /* the next one's begin is called */
 void virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilterStatsFunc done, gpointer opaque);
 void virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFunc done, gpointer opaque);
+bool virtFilterAskChoose(virtFilter *filter, virtBrokerRequest *request, virtFilterChosenFunc done, gpointer opaque,
+                         GError **error);
+void virtFilterForget(virtFilter *filter, const char *uuid);
 /* Give the client a whole message; taken over. */
 void virtFilterReply(virtFilter *filter, GByteArray *message);
 
@@ -51,7 +57,8 @@ GError *virtFilterDescriptors(const GByteArray *message);
 
 /* Takes a call about a device (ATTACH, DETACH, DETACH_ALIAS, UPDATE), sees it through, and gives the client its one
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
-bool virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
+bool virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
+                          GByteArray *message);
 bool virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                              GByteArray *message);

@@ -230,7 +230,7 @@ understand(virtFilterJob *job, GError **error)
     case VIRT_RPC_UPDATE:
         job->next = updateSteps;
         job->stock = virtHostdevToStock(job->xml, job->xmlLen, VIRT_DOMAIN_INTERFACES, &job->hostdev, error);
-        return job->stock;
+        return job->stock && !virtSettingsAreEmpty(&job->hostdev->settings); /* libvirt's to refuse */
     default:
         return false;
     }

@@ -80,17 +80,21 @@ typedef bool (*HoldFunc)(virtFilter *filter, const virtRpcProc *proc, const virt
 
 /* Who may hold a call or a reply, and then has the message. */
 static const HoldFunc holders[VIRT_RPC_ACTION_LAST] = {
-    [VIRT_RPC_TO_STOCK_ABI] = virtFilterHoldABI,
-    [VIRT_RPC_ATTACH] = virtFilterHoldDevice,
-    [VIRT_RPC_DETACH] = virtFilterHoldDevice,
-    [VIRT_RPC_DETACH_ALIAS] = virtFilterHoldDevice,
-    [VIRT_RPC_UPDATE] = virtFilterHoldDevice,
-    [VIRT_RPC_START] = virtFilterHoldStart,
-    [VIRT_RPC_INTERFACE] = virtFilterHoldInterface,
-    [VIRT_RPC_STATS] = virtFilterHoldInterface,
-    [VIRT_RPC_STARTED] = virtFilterHoldStarted,
-    [VIRT_RPC_NODE_DEVICE] = virtFilterHoldNodeDev,
+    [VIRT_RPC_TO_STOCK_ABI] = virtFilterHoldABI,    [VIRT_RPC_ATTACH] = virtFilterHoldDevice,
+    [VIRT_RPC_DETACH] = virtFilterHoldDevice,       [VIRT_RPC_DETACH_ALIAS] = virtFilterHoldDevice,
+    [VIRT_RPC_UPDATE] = virtFilterHoldDevice,       [VIRT_RPC_START] = virtFilterHoldStart,
+    [VIRT_RPC_INTERFACE] = virtFilterHoldInterface, [VIRT_RPC_STATS] = virtFilterHoldInterface,
+    [VIRT_RPC_STARTED] = virtFilterHoldStarted,     [VIRT_RPC_NODE_DEVICE] = virtFilterHoldNodeDev,
 };
+
+/* May the XML of a call ask for a device by something else than its address? That of another host has an address, and
+ * the hook looks for it anew. */
+static bool
+mayWish(const virtRpcProc *proc)
+{
+    return proc->action == VIRT_RPC_TO_STOCK || proc->action == VIRT_RPC_ATTACH || proc->action == VIRT_RPC_DETACH ||
+           proc->action == VIRT_RPC_UPDATE;
+}
 
 /* A virtRpcTakeFunc for what a client sends. */
 bool
@@ -104,10 +108,11 @@ virtFilterOnCall(gpointer opaque, const virtRpcHeader *header, GByteArray **mess
         filter->elsewhere |= !virtRpcOpensThisHost(proc, (*message)->data, (*message)->len);
     else if (proc->action == VIRT_RPC_METADATA_GUARD)
         virtFilterGuardMetadata(filter, proc, header, message);
+    else if ((mayWish(proc) && virtFilterHoldWishes(filter, proc, header, *message)) ||
+             (hold && hold(filter, proc, header, *message)))
+        *message = NULL;
     else if (proc->action == VIRT_RPC_TO_STOCK || proc->action == VIRT_RPC_MIGRATED)
         toStock(filter, proc, header, message);
-    else if (hold && hold(filter, proc, header, *message))
-        *message = NULL;
     if (*message)
         virtFilterSent(filter, header);
     return true;

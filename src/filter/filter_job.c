@@ -19,6 +19,8 @@ void
 virtFilterJobFree(virtFilterJob *job)
 {
     virtFilterHeldDone(job->filter);
+    if (job->hostdev && job->hostdev->choice.by != VIRT_CHOICE_NONE)
+        virtFilterForget(job->filter, job->uuid);
     if (job->begun)
         virtFilterEndTurn(job->filter, job->uuid);
     g_clear_pointer(&job->message, g_byte_array_unref);

@@ -285,6 +285,8 @@ completed(const virtHostdev *wanted, const virtHostdev *old)
     }
     if (hostdev->interface && old && old->interface)
         hostdev->interface->index = old->interface->index;
+    if (old && hostdev->choice.by == VIRT_CHOICE_NONE) /* it was meant by its address, and is asked for as before */
+        hostdev->choice = old->choice;
     virtHostdevGenerateMacs(hostdev);
     return hostdev;
 }

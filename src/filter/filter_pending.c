@@ -24,6 +24,7 @@ typedef struct {
     virtFilterAnswerFunc answered;
     virtFilterStatsFunc counted;
     virtFilterVPDFunc described;
+    virtFilterChosenFunc chosen;
     gpointer opaque;
     guint order;
 } Waiting;
@@ -328,10 +329,48 @@ virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFu
     ask(filter, request, (Waiting){.described = done, .opaque = opaque});
 }
 
+/* Ask the broker to choose; the same. False, and nothing is asked, where the wishes do not fit a packet. */
+bool
+virtFilterAskChoose(virtFilter *filter, virtBrokerRequest *request, virtFilterChosenFunc done, gpointer opaque,
+                    GError **error)
+{
+    g_autofree char *packet = NULL;
+
+    request->id = G_MAXUINT;
+    packet = virtBrokerRequestFormat(request);
+    if (strlen(packet) > VIRT_BROKER_PACKET_MAX) {
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
+            "the domain has %u host devices, too many for some of them to be asked for by card, PF or pool: give more of them an <address>",
+            request->wishes->len);
+        return false;
+    }
+    ask(filter, request, (Waiting){.chosen = done, .opaque = opaque});
+    return true;
+}
+
+static void
+forgotten(gpointer opaque, const GError *failure)
+{
+    (void)opaque;
+    (void)failure;
+}
+
+/* libvirt has answered the call that VFs were chosen for: others may be given them, if it has said no. */
+void
+virtFilterForget(virtFilter *filter, const char *uuid)
+{
+    virtBrokerRequest request = {.verb = VIRT_BROKER_FORGET};
+
+    g_strlcpy(request.uuid, uuid, sizeof(request.uuid));
+    virtFilterAsk(filter, &request, forgotten, NULL);
+}
+
 /* An answer of the broker's: one of these, or none for ok. */
 typedef struct {
     const virtNetdevStats *counted;
     char *described;
+    GArray *chosen;
     GError *failure;
 } Answer;
 
@@ -339,11 +378,13 @@ static void
 answerClear(Answer *answer)
 {
     g_free(answer->described);
+    g_clear_pointer(&answer->chosen, g_array_unref);
     g_clear_error(&answer->failure);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Answer, answerClear)
 
-/* Whether the one who waits has asked for this: for counters, for VPD, or for a yes or no. A failure may answer all. */
+/* Whether the one who waits has asked for this: for counters, for VPD, for a choice, or for a yes or no. A failure may
+ * answer all. */
 static bool
 isAsked(const Waiting *waiting, const Answer *answer)
 {
@@ -351,7 +392,8 @@ isAsked(const Waiting *waiting, const Answer *answer)
         return false;
     if (answer->failure)
         return true;
-    return !waiting->counted == !answer->counted && !waiting->described == !answer->described;
+    return !waiting->counted == !answer->counted && !waiting->described == !answer->described &&
+           !waiting->chosen == !answer->chosen;
 }
 
 static void
@@ -361,6 +403,8 @@ handOver(const Waiting *waiting, const Answer *answer)
         waiting->counted(waiting->opaque, answer->counted, answer->failure);
     else if (waiting->described)
         waiting->described(waiting->opaque, answer->described, answer->failure);
+    else if (waiting->chosen)
+        waiting->chosen(waiting->opaque, answer->chosen, answer->failure);
     else
         waiting->answered(waiting->opaque, answer->failure);
 }
@@ -376,6 +420,7 @@ gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
     if (virtBrokerStatsParse(packet, len, &id, &stats))
         answer.counted = &stats;
     else if (!virtBrokerVPDParse(packet, len, &id, &answer.described) &&
+             !virtBrokerChosenParse(packet, len, &id, &answer.chosen) &&
              !virtBrokerAnswerParse(packet, len, &id, &answer.failure, error))
         return false;
     if (!isAsked(g_hash_table_lookup(filter->asks, GUINT_TO_POINTER(id)), &answer)) {

@@ -41,6 +41,11 @@ bool virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virt
 bool virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                            GByteArray *message);
 
+/* ---- filter_choose.c ---- */
+
+bool virtFilterHoldWishes(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
+                          GByteArray *message);
+
 /* ---- filter_nodedev.c ---- */
 
 bool virtFilterHoldNodeDev(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,

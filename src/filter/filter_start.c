@@ -1,4 +1,4 @@
-/* filter_start.c: a client hears that its domain has started once that is known to have its VFs set
+/* filter_start.c: before a start, the VFs that the domain asks for; after it, are they set?
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * libvirt first: the broker is asked only when libvirt has said that the client's start succeeded, and does no more
@@ -10,24 +10,36 @@
  * (daemon_start.c). A restore names a file, in which only libvirt may read. An incoming migration has that event when
  * its guest has been made and before any of its memory has come, so it ends then, and the guest goes on where it was.
  * After libvirt's "yes" to its last step the guest runs here, and a "no" in its place would have it run there too.
+ *
+ * A domain that asks for VFs by card, PF or pool has the addresses of what was found last. Before a start they are
+ * looked for again, and where they are others by now, or somebody else has them, the domain is defined anew with what
+ * is found: with the client's own rights, as if it had done so itself. Where it may not, it starts with what is stored,
+ * and the hook judges.
  */
 #include "filter/filter_priv.h"
 #include "util/virerror.h"
+
+#include <libvirt/libvirt.h>
 
 #include <string.h>
 
 typedef struct {
     virtFilter *filter;
     virtRpcHeader header;
+    virtRpcDomain domain; /* its name lies in the call */
     char uuid[VIRT_UUID_LEN];
     GByteArray *message; /* the client's call; then libvirt's reply, as it is to have it */
+    GArray *wishes;      /* virtWish, what was found for them; NULL: there are none */
 } Start;
 
 static void
 startFree(Start *start)
 {
+    if (start->wishes)
+        virtFilterForget(start->filter, start->uuid);
     virtFilterHeldDone(start->filter);
     g_clear_pointer(&start->message, g_byte_array_unref);
+    g_clear_pointer(&start->wishes, g_array_unref);
     g_free(start);
 }
 
@@ -45,6 +57,7 @@ startNew(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *heade
     start->filter = filter;
     start->header = *header;
     start->message = message;
+    start->domain = domain;
     virtRpcUuidFormat(domain.uuid, start->uuid);
     virtFilterHeldAdd(filter);
     return start;
@@ -107,7 +120,133 @@ startGotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *me
         startVerified(start, NULL);
 }
 
-/* Make the client's call to start a domain, whose reply does not say which it was, and hold that reply.
+/* The client's own call. */
+static void
+makeStart(Start *start)
+{
+    GByteArray *call = g_byte_array_sized_new(start->message->len);
+
+    g_byte_array_append(call, start->message->data, start->message->len);
+    virtFilterCall(start->filter, call, startGotReply, start);
+}
+
+/* ---- before it ---- */
+
+/* The document of a reply; NULL: the client may not see it, or there is none. */
+static const char *
+readXml(const virtRpcHeader *header, const GByteArray *message, gsize *ret_len)
+{
+    virtXdr xdr = virtRpcMessageOpen(message->data, message->len);
+
+    if (header->status != VIRT_RPC_OK)
+        return NULL;
+    return virtXdrGetString(&xdr, ret_len);
+}
+
+static void
+startDefined(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    Start *start = opaque;
+
+    (void)message;
+    if (header)
+        makeStart(start);
+    else
+        startFree(start);
+}
+
+/* Define the domain with what was found; what stands in the way of that does not stand in the start's. */
+static void
+startGotSecrets(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    Start *start = opaque;
+    g_autofree char *text = NULL;
+    const char *xml = NULL;
+    GByteArray *call;
+    gsize len = 0;
+
+    if (!header) {
+        startFree(start);
+        return;
+    }
+    if ((xml = readXml(header, message, &len)))
+        text = virtDomainGrantWishes(xml, len, NULL, 0, start->wishes, NULL);
+    if (!text) {
+        makeStart(start);
+        return;
+    }
+    call = virtRpcMessageNew(VIRT_RPC_PROC_DOMAIN_DEFINE_XML, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+    virtXdrPutString(call, text, strlen(text));
+    virtRpcMessageEnd(call, NULL);
+    virtFilterCall(start->filter, call, startDefined, start);
+}
+
+static void
+askForXml(Start *start, guint flags, virtFilterReplyFunc done)
+{
+    GByteArray *call = virtRpcMessageNew(VIRT_RPC_PROC_DOMAIN_GET_XML_DESC, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
+
+    virtXdrPutDomain(call, &start->domain);
+    virtXdrPutUInt(call, VIR_DOMAIN_XML_INACTIVE | flags);
+    virtRpcMessageEnd(call, NULL);
+    virtFilterCall(start->filter, call, done, start);
+}
+
+/* Note what was found; false where all of it was known. */
+static bool
+takeHandles(Start *start, const GArray *handles)
+{
+    bool changed = false;
+
+    for (guint i = 0; i < start->wishes->len && i < handles->len; i++) {
+        virtWish *wish = &g_array_index(start->wishes, virtWish, i);
+        const virtHandle *handle = &g_array_index(handles, virtHandle, i);
+
+        changed |= !virtHandleEqual(&wish->handle, handle);
+        wish->handle = *handle;
+    }
+    return changed;
+}
+
+static void
+startGotChosen(gpointer opaque, const GArray *handles, const GError *failure)
+{
+    Start *start = opaque;
+
+    if (failure && !g_error_matches(failure, VIRT_ERROR, VIRT_ERROR_HOST)) {
+        virtFilterReply(start->filter, virtRpcErrorReply(start->header.proc, start->header.serial, failure));
+        startFree(start);
+    } else if (!failure && takeHandles(start, handles)) {
+        askForXml(start, VIR_DOMAIN_XML_SECURE, startGotSecrets);
+    } else {
+        makeStart(start); /* where it cannot be told, the hook will */
+    }
+}
+
+static void
+startGotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    Start *start = opaque;
+    virtBrokerRequest request = {.verb = VIRT_BROKER_CHOOSE, .mode = VIRT_BROKER_FOR_START};
+    const char *xml = NULL;
+    gsize len = 0;
+
+    if (!header) {
+        startFree(start);
+        return;
+    }
+    xml = readXml(header, message, &len);
+    if (xml && virtDomainMentionsUs(xml, len))
+        start->wishes = virtDomainListWishes(xml, len, NULL, 0, NULL);
+    if (start->wishes && start->wishes->len == 0)
+        g_clear_pointer(&start->wishes, g_array_unref);
+    request.wishes = start->wishes;
+    g_strlcpy(request.uuid, start->uuid, sizeof(request.uuid));
+    if (!start->wishes || !virtFilterAskChoose(start->filter, &request, startGotChosen, start, NULL))
+        makeStart(start);
+}
+
+/* Make the client's call to start a domain, with VFs that are free now, and hold its reply.
  *
  * @message: taken over where this returns true; else it goes to libvirt as it is
  */
@@ -115,15 +254,15 @@ bool
 virtFilterHoldStart(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
     Start *start;
-    GByteArray *call;
 
     if (header->type != VIRT_RPC_CALL)
         return false;
     start = startNew(filter, proc, header, message);
     if (!start)
         return false;
-    call = g_byte_array_sized_new(message->len);
-    g_byte_array_append(call, message->data, message->len);
-    virtFilterCall(filter, call, startGotReply, start);
+    if (proc->proc == VIRT_RPC_PROC_DOMAIN_REVERT_TO_SNAPSHOT) /* what starts is in the snapshot */
+        makeStart(start);
+    else
+        askForXml(start, 0, startGotXml);
     return true;
 }

@@ -11,7 +11,7 @@
 /* What follows the ID. */
 typedef struct {
     const char *name;
-    bool uuid, handle;
+    bool uuid, handle, wishes;
 } Verb;
 
 static const Verb verbs[] = {
@@ -19,6 +19,14 @@ static const Verb verbs[] = {
     [VIRT_BROKER_UPDATE] = {"update", true, true},  [VIRT_BROKER_END] = {"end", true, false},
     [VIRT_BROKER_VERIFY] = {"verify", true, false}, [VIRT_BROKER_CHECK] = {"check", true, true},
     [VIRT_BROKER_STATS] = {"stats", true, true},    [VIRT_BROKER_VPD] = {"vpd", false, true},
+    [VIRT_BROKER_FORGET] = {"forget", true, false}, [VIRT_BROKER_CHOOSE] = {"choose", true, false, true},
+};
+
+static const char *const modes[] = {
+    [VIRT_BROKER_FOR_DEFINE] = "define",
+    [VIRT_BROKER_FOR_ATTACH] = "attach",
+    [VIRT_BROKER_FOR_START] = "start",
+    [VIRT_BROKER_FOR_DETACH] = "detach",
 };
 
 /* The word that stands for @verb in a packet, for messages too. */
@@ -75,6 +83,62 @@ isUuid(const char *word)
     return true;
 }
 
+/* Free what belongs to @request. */
+void
+virtBrokerRequestClear(virtBrokerRequest *request)
+{
+    g_clear_pointer(&request->wishes, g_array_unref);
+}
+
+/* ---- wishes ---- */
+
+/* " pci/0000:06:02.0=pool/blue" */
+static void
+appendWish(GString *packet, const virtWish *wish)
+{
+    g_autofree char *choice = NULL;
+    char handle[VIRT_HANDLE_LEN] = "-";
+
+    if (!virtHandleIsNone(&wish->handle))
+        virtHandleFormat(&wish->handle, handle);
+    if (wish->choice.by != VIRT_CHOICE_NONE)
+        choice = virtChoiceFormat(&wish->choice);
+    g_string_append_printf(packet, " %s=%s", handle, choice ? choice : "-");
+}
+
+static bool
+readWish(const char *word, virtWish *ret)
+{
+    g_auto(GStrv) parts = g_strsplit(word, "=", 2);
+
+    memset(ret, 0, sizeof(*ret));
+    return g_strv_length(parts) == 2 && (g_str_equal(parts[0], "-") || virtHandleParse(parts[0], &ret->handle, NULL)) &&
+           (g_str_equal(parts[1], "-") || virtChoiceParse(parts[1], &ret->choice));
+}
+
+/* The mode, and the wishes behind it. */
+static bool
+readWishes(const char *mode, const char *rest, virtBrokerRequest *ret)
+{
+    g_auto(GStrv) words = g_strsplit(rest, " ", -1);
+
+    while (ret->mode < VIRT_BROKER_FOR_DETACH && !g_str_equal(mode, modes[ret->mode]))
+        ret->mode++;
+    if (!g_str_equal(mode, modes[ret->mode]))
+        return false;
+    ret->wishes = g_array_new(FALSE, FALSE, sizeof(virtWish));
+    for (guint i = 0; words[i]; i++) {
+        virtWish wish;
+
+        if (!readWish(words[i], &wish))
+            return false;
+        g_array_append_val(ret->wishes, wish);
+    }
+    return true;
+}
+
+/* ---- requests ---- */
+
 /* @request as a packet; the caller frees it. Its length is that of the string: no NUL is sent. */
 char *
 virtBrokerRequestFormat(const virtBrokerRequest *request)
@@ -90,6 +154,10 @@ virtBrokerRequestFormat(const virtBrokerRequest *request)
         virtHandleFormat(&request->handle, handle);
         g_string_append_printf(packet, " %s", handle);
     }
+    if (verb->wishes)
+        g_string_append_printf(packet, " %s", modes[request->mode]);
+    for (guint i = 0; verb->wishes && i < request->wishes->len; i++)
+        appendWish(packet, &g_array_index(request->wishes, virtWish, i));
     return g_string_free(packet, FALSE);
 }
 
@@ -103,10 +171,12 @@ readWords(char **words, virtBrokerRequest *ret)
         return false;
     verb = &verbs[ret->verb];
     words += 2;
-    if (n != 2u + verb->uuid + verb->handle || (verb->uuid && !isUuid(*words)))
+    if (n != 2u + verb->uuid + verb->handle + 2u * verb->wishes || (verb->uuid && !isUuid(*words)))
         return false;
     if (verb->uuid)
         g_strlcpy(ret->uuid, *words++, sizeof(ret->uuid));
+    if (verb->wishes)
+        return readWishes(words[0], words[1], ret);
     return !verb->handle || virtHandleParse(*words, &ret->handle, NULL);
 }
 
@@ -120,6 +190,8 @@ quote(const char *packet, gsize len)
 }
 
 /* Reads a request of @len bytes, which need no NUL behind them.
+ *
+ * @ret: for virtBrokerRequestClear()
  *
  * Errors: VIRT_ERROR_INVALID for anything but what virtBrokerRequestFormat() writes; @ret is then untouched.
  */
@@ -141,6 +213,7 @@ virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GE
             return true;
         }
     }
+    virtBrokerRequestClear(&request);
     quoted = quote(packet, len);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "\"%s\" is not a valid broker request", quoted);
     return false;
@@ -257,6 +330,46 @@ virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevSta
         return false;
     *ret_id = id;
     *ret = stats;
+    return true;
+}
+
+/* The answer to choose: the handles of @wishes (virtWish); the caller frees it. */
+char *
+virtBrokerChosenFormat(guint id, const GArray *wishes)
+{
+    GString *packet = g_string_new(NULL);
+
+    g_string_printf(packet, "chosen %u", id);
+    for (guint i = 0; i < wishes->len; i++) {
+        char handle[VIRT_HANDLE_LEN];
+
+        virtHandleFormat(&g_array_index(wishes, virtWish, i).handle, handle);
+        g_string_append_printf(packet, " %s", handle);
+    }
+    return g_string_free(packet, FALSE);
+}
+
+/* Reads such an answer; @ret_handles (virtHandle) is for g_array_unref(). False for anything but what
+ * virtBrokerChosenFormat() writes; nothing is then returned. */
+bool
+virtBrokerChosenParse(const char *packet, gsize len, guint *ret_id, GArray **ret_handles)
+{
+    g_autofree char *text = g_strndup(packet, MIN(len, VIRT_BROKER_PACKET_MAX));
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    g_autoptr(GArray) handles = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    guint id, n = g_strv_length(words);
+
+    if (strlen(text) != len || n < 3 || !g_str_equal(words[0], "chosen") || !parseId(words[1], &id))
+        return false;
+    for (guint i = 2; i < n; i++) {
+        virtHandle handle;
+
+        if (!virtHandleParse(words[i], &handle, NULL))
+            return false;
+        g_array_append_val(handles, handle);
+    }
+    *ret_id = id;
+    *ret_handles = g_steal_pointer(&handles);
     return true;
 }
 

@@ -13,17 +13,23 @@
  *                             VFs are in use; needs no lock
  *   vpd ID HANDLE             say what the card of a PF or VF tells about itself; needs no lock
  *   verify ID UUID            say whether the devices of a domain that has just started were set; needs no begin
+ *   choose ID UUID MODE WISH… find the VFs that a domain asks for by card, PF or pool; needs no lock. Until "forget" or
+ *                             "end" nobody else is given them. MODE: what the call does with them: "define", "attach",
+ *                             "start", or "detach" and the like
+ *   forget ID UUID            libvirt has answered the call that they were chosen for; needs no lock
  *
  *   ok ID
  *   stats ID N N N N          to stats: bytes and packets received, bytes and packets sent
  *   vpd ID XML                to vpd: libvirt's <capability type='vpd'>, on one line and in printable ASCII. An error
  *                             that it is not found: the card tells nothing
+ *   chosen ID HANDLE…         to choose: a handle for each wish
  *   error ID CODE TEXT        CODE: a virtErrorCode
  *
- * ID is the filter's own number, 1 and up; several requests may be under way, about different domains. Reconciling
- * makes records, VFs and metadata agree with the devices that libvirt says the domain has: whatever a step has
- * done is thereby undone where the device did not arrive, or confirmed where it did. A filter that goes away has
- * asked "end" for all that it began, and the daemon first waits until libvirt is through with its calls.
+ * A WISH is HANDLE=CHOICE (virchoice.h), each "-" where there is none: "-=pool/blue". A domain that has no UUID yet is
+ * VIRT_BROKER_NOBODY. ID is the filter's own number, 1 and up; several requests may be under way, about different
+ * domains. Reconciling makes records, VFs and metadata agree with the devices that libvirt says the domain has:
+ * whatever a step has done is thereby undone where the device did not arrive, or confirmed where it did. A filter that
+ * goes away has asked "end" for all that it began, and the daemon first waits until libvirt is through with its calls.
  *
  * The daemon believes none of it: metadata and devices are read by itself, a VF that somebody else has is not
  * touched, and a lock that is held longer than VIRT_BROKER_LEASE is taken away together with the filter. That time runs
@@ -34,6 +40,7 @@
  */
 #pragma once
 
+#include "util/virchoice.h"
 #include "util/virerror.h"
 #include "util/virhandle.h"
 #include "util/virnetdev.h"
@@ -51,17 +58,33 @@ typedef enum {
     VIRT_BROKER_VERIFY,
     VIRT_BROKER_CHECK,
     VIRT_BROKER_STATS,
-    VIRT_BROKER_VPD
+    VIRT_BROKER_VPD,
+    VIRT_BROKER_CHOOSE,
+    VIRT_BROKER_FORGET
 } virtBrokerVerb;
+
+#define VIRT_BROKER_NOBODY "00000000-0000-0000-0000-000000000000"
+
+/* What is done with what is chosen. */
+typedef enum {
+    VIRT_BROKER_FOR_DEFINE, /* a handle was given by the client: it has to be what is asked for */
+    VIRT_BROKER_FOR_ATTACH, /* the same, and what the domain has already is none */
+    VIRT_BROKER_FOR_START,  /* a handle is what was found earlier: it may change */
+    VIRT_BROKER_FOR_DETACH  /* the domain's own device that asks for the same is meant */
+} virtBrokerChooseMode;
 
 typedef struct {
     virtBrokerVerb verb;
     guint id;
     char uuid[37];     /* canonical, with dashes; vpd: "" */
     virtHandle handle; /* prepare, update, check, stats, vpd; in the daemon, end: what was prepared, or no device */
+    virtBrokerChooseMode mode; /* choose */
+    GArray *wishes;            /* choose: virtWish, owned; else NULL */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);
+void virtBrokerRequestClear(virtBrokerRequest *request);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(virtBrokerRequest, virtBrokerRequestClear)
 char *virtBrokerRequestFormat(const virtBrokerRequest *request);
 bool virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GError **error);
 char *virtBrokerAnswerFormat(guint id, const GError *failure); /* NULL: ok */
@@ -69,5 +92,7 @@ char *virtBrokerAnswerFormat(guint id, const GError *failure); /* NULL: ok */
 bool virtBrokerAnswerParse(const char *packet, gsize len, guint *ret_id, GError **ret_failure, GError **error);
 char *virtBrokerStatsFormat(guint id, const virtNetdevStats *stats);
 bool virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret);
+char *virtBrokerChosenFormat(guint id, const GArray *wishes);
+bool virtBrokerChosenParse(const char *packet, gsize len, guint *ret_id, GArray **ret_handles);
 char *virtBrokerVPDFormat(guint id, const char *capability);
 bool virtBrokerVPDParse(const char *packet, gsize len, guint *ret_id, char **ret_capability);

@@ -55,38 +55,49 @@ static const virtRpcProc procs[] = {
     {VIRT_RPC_PROC_DOMAIN_SNAPSHOT_CREATE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},
     {VIRT_RPC_PROC_DOMAIN_SNAPSHOT_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
     {VIRT_RPC_PROC_DOMAIN_REVERT_TO_SNAPSHOT, VIRT_RPC_CALL, VIRT_RPC_START, "sd"}, /* name of the snapshot */
+    {VIRT_RPC_PROC_DOMAIN_CREATE_WITH_FLAGS, VIRT_RPC_CALL, VIRT_RPC_START, "d"},
     {VIRT_RPC_PROC_DOMAIN_CREATE_WITH_FLAGS, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
-    {VIRT_RPC_PROC_DOMAIN_MIGRATE_BEGIN3, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_BEGIN3, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX",
+     VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE3, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "sohohx"},
     {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL3, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "shohx"},
-    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PERFORM3, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PERFORM3, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX",
+     VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_SAVE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dsX", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
-    {VIRT_RPC_PROC_DOMAIN_RESTORE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sX", VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_RESTORE_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sX",
+     VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
-    {VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sx", VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "sx",
+     VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_SET_INTERFACE_PARAMETERS, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dipf"},
     {VIRT_RPC_PROC_DOMAIN_GET_INTERFACE_PARAMETERS, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "diuf"},
     {VIRT_RPC_PROC_DOMAIN_SET_METADATA, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtoon"}, /* metadata, key, uri */
     {VIRT_RPC_PROC_DOMAIN_GET_METADATA, VIRT_RPC_CALL, VIRT_RPC_METADATA_GUARD, "dtn"},
-    {VIRT_RPC_PROC_DOMAIN_MIGRATE_BEGIN3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_BEGIN3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp",
+     VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},
     {VIRT_RPC_PROC_DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_MIGRATED, "p"},
-    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PERFORM3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dop", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MIGRATE_PERFORM3_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dop",
+     VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_CREATE_XML_WITH_FILES, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
     {VIRT_RPC_PROC_DOMAIN_CREATE_XML_WITH_FILES, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
+    {VIRT_RPC_PROC_DOMAIN_CREATE_WITH_FILES, VIRT_RPC_CALL, VIRT_RPC_START, "d"},
     {VIRT_RPC_PROC_DOMAIN_CREATE_WITH_FILES, VIRT_RPC_REPLY, VIRT_RPC_STARTED, "d"},
     {VIRT_RPC_PROC_CONNECT_GET_ALL_DOMAIN_STATS, VIRT_RPC_CALL, VIRT_RPC_STATS, ""},
     {VIRT_RPC_PROC_DOMAIN_DEFINE_XML_FLAGS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "x"},
-    {VIRT_RPC_PROC_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT, "udtn"}, /* callback id */
+    {VIRT_RPC_PROC_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE, VIRT_RPC_MESSAGE, VIRT_RPC_METADATA_EVENT,
+     "udtn"}, /* callback id */
     {VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
-    {VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX", VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_DEFINE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dX",
+     VIRT_RPC_PROC_DOMAIN_MANAGED_SAVE_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE_ALIAS, VIRT_RPC_CALL, VIRT_RPC_DETACH_ALIAS, "dsu"},
     {VIRT_RPC_PROC_DOMAIN_CHECKPOINT_CREATE_XML, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dx"},
     {VIRT_RPC_PROC_DOMAIN_CHECKPOINT_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
     {VIRT_RPC_PROC_DOMAIN_BACKUP_BEGIN, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK, "dxX"}, /* backup, checkpoint */
     {VIRT_RPC_PROC_DOMAIN_BACKUP_GET_XML_DESC, VIRT_RPC_REPLY, VIRT_RPC_TO_NETDEV, "x"},
     {VIRT_RPC_PROC_DOMAIN_SAVE_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "dp", VIRT_RPC_PROC_DOMAIN_GET_XML_DESC},
-    {VIRT_RPC_PROC_DOMAIN_RESTORE_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "p", VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
+    {VIRT_RPC_PROC_DOMAIN_RESTORE_PARAMS, VIRT_RPC_CALL, VIRT_RPC_TO_STOCK_ABI, "p",
+     VIRT_RPC_PROC_DOMAIN_SAVE_IMAGE_GET_XML_DESC},
     {VIRT_RPC_PROC_DOMAIN_ANNOUNCE_INTERFACE, VIRT_RPC_CALL, VIRT_RPC_INTERFACE, "dI"},
 };
 
@@ -145,7 +156,7 @@ readXml(virtRpcFields *fields, bool future)
 
     xml.text = virtXdrGetString(&fields->xdr, &xml.len);
     xml.end = fields->xdr.at;
-    if (xml.text)
+    if (xml.text && fields->xmls)
         g_array_append_val(fields->xmls, xml);
 }
 
@@ -251,7 +262,7 @@ readField(virtRpcFields *fields, char letter)
     }
 }
 
-/* Reads what @proc says that @message has. @xmls gets the XML, and may be NULL where none is in the layout.
+/* Reads what @proc says that @message has. @xmls gets the XML; NULL: nobody wants it.
  *
  * Returns false where the message has something else.
  */
@@ -390,6 +401,68 @@ virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint 
     if (proc->action == VIRT_RPC_TO_NETDEV)
         g_prefix_error(error, "The XML cannot be shown with its netdevs. Shorten it through libvirt's own socket: ");
     return false;
+}
+
+/* ---- wishes ---- */
+
+/* The first XML of @message that has wishes, which @ret_wishes then are; its list is empty where none has. */
+static bool
+findWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, virtRpcXml *ret_xml,
+           GArray **ret_wishes, GError **error)
+{
+    g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
+    virtRpcFields fields;
+
+    *ret_wishes = NULL;
+    if (!readFields(proc, message, len, xmls, &fields))
+        return true;
+    for (guint i = 0; i < xmls->len && (!*ret_wishes || (*ret_wishes)->len == 0); i++) {
+        *ret_xml = g_array_index(xmls, virtRpcXml, i);
+        g_clear_pointer(ret_wishes, g_array_unref);
+        if (!(*ret_wishes = virtDomainListWishes(ret_xml->text, ret_xml->len, NULL, flags, error)))
+            return false;
+    }
+    return true;
+}
+
+/* What the XML of a call, for which virtRpcProcFind() gave @proc, asks for by something else than addresses.
+ *
+ * Returns virtWish, for g_array_unref(). NULL without an error: nothing, or the call cannot be read, which is told when
+ * it is rewritten. NULL with VIRT_ERROR_INVALID: the XML is wrong.
+ */
+GArray *
+virtRpcListWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GError **error)
+{
+    g_autoptr(GArray) wishes = NULL;
+    virtRpcXml xml;
+
+    if (!findWishes(proc, message, len, flags, &xml, &wishes, error) || !wishes || wishes->len == 0)
+        return NULL;
+    return g_steal_pointer(&wishes);
+}
+
+/* The call with the addresses of what was found.
+ *
+ * @wishes: what virtRpcListWishes() has returned for it, by now with a handle each
+ */
+GByteArray *
+virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, const GArray *wishes,
+                   GError **error)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    g_autoptr(GArray) again = NULL;
+    g_autofree char *text = NULL;
+    virtRpcXml xml = {0};
+
+    if (!findWishes(proc, message, len, flags, &xml, &again, error) ||
+        !(text = virtDomainGrantWishes(xml.text, xml.len, NULL, flags, wishes, error)))
+        return NULL;
+    g_byte_array_append(out, message, (guint)xml.start);
+    virtXdrPutString(out, text, strlen(text));
+    g_byte_array_append(out, message + xml.end, (guint)(len - xml.end));
+    if (!virtRpcMessageEnd(out, error))
+        return NULL;
+    return g_steal_pointer(&out);
 }
 
 /* ---- XML that must be like a domain ---- */

@@ -76,7 +76,7 @@ typedef enum {
     VIRT_RPC_METADATA_GUARD, /* get or set: our namespace is answered by us, others pass */
     VIRT_RPC_INTERFACE,      /* a call that names an interface: filter_interface.c */
     VIRT_RPC_STATS,          /* a call for statistics of domains: filter_interface.c */
-    VIRT_RPC_START,          /* a call that starts a domain and whose reply is empty */
+    VIRT_RPC_START,          /* a call that starts a domain: filter_start.c */
     VIRT_RPC_STARTED,        /* a reply with the domain that was started: filter_start.c */
     VIRT_RPC_OPEN,           /* a call: what is opened decides about NODE_DEVICE */
     VIRT_RPC_NODE_DEVICE,    /* a reply: the XML of a node device: filter_nodedev.c */
@@ -100,6 +100,12 @@ const virtRpcProc *virtRpcProcFind(const virtRpcHeader *header);
  * in replies too. A call that libvirt will refuse anyway, and that has nothing of ours, is left to it. */
 bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GByteArray **ret_message,
                     GError **error);
+
+/* ---- devices that are asked for by card, PF or pool ---- */
+
+GArray *virtRpcListWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GError **error);
+GByteArray *virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags,
+                               const GArray *wishes, GError **error);
 
 /* ---- VIRT_RPC_TO_STOCK_ABI ---- */
 

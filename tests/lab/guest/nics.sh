@@ -86,6 +86,27 @@ dualport_up() {
   up "$pf"; vfs "$pf" "$n"
 }
 
+# card VARIANT [VARIANT]: the first card gets such a VPD (vpdgen.py), and the second; the kernel finds them anew
+card() {
+  local pf pfs=("$PF1" "$PF2") slots=() hex=()
+  [[ ! -d /sys/module/labvpd ]] || rmmod labvpd
+  for pf in "${pfs[@]:0:$#}"; do
+    slots+=("$pf") hex+=("$(python3 /lab/guest/vpdgen.py "$1" | cut -d' ' -f2)"); shift
+  done
+  modprobe labvpd slots="$(IFS=,; echo "${slots[*]}")" vpd="$(IFS=,; echo "${hex[*]}")"
+  for pf in "${slots[@]}"; do echo 1 > "$PCI/$pf/remove"; done
+  echo 1 > /sys/bus/pci/rescan
+  for pf in "${slots[@]}"; do waitfor 10 test -e "$PCI/$pf/vpd"; done
+}
+# card_none: no card has one any more. The kernel keeps what it has found of a card until it finds it anew.
+card_none() {
+  local pf
+  rmmod labvpd
+  for pf in "$PF1" "$PF2"; do echo 1 > "$PCI/$pf/remove"; done
+  echo 1 > /sys/bus/pci/rescan
+  for pf in "$PF1" "$PF2"; do waitfor 10 test -e "$PCI/$pf"; done
+}
+
 # netdevsim_up N ROOT: a netdev that has N VFs and no PCI device, for more VFs than a card has. ROOT is made
 # anew, with the sysfs that they lack (guest/pcitree.py), for virt-hostdev --root. Prints the netdev's name.
 netdevsim_up() {

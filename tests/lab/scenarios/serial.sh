@@ -8,18 +8,6 @@
 few='good checksum no-end twice'
 [[ ${SIDES:-} != all ]] || few=$(python3 /lab/guest/vpdgen.py | cut -d' ' -f1 | tr '\n' ' ')
 
-# card VARIANT [VARIANT]: the first card gets such a VPD, and the second; the kernel finds them anew
-card() {
-  local pf pfs=("$PF1" "$PF2") slots=() hex=()
-  [[ ! -d /sys/module/labvpd ]] || rmmod labvpd
-  for pf in "${pfs[@]:0:$#}"; do
-    slots+=("$pf") hex+=("$(python3 /lab/guest/vpdgen.py "$1" | cut -d' ' -f2)"); shift
-  done
-  modprobe labvpd slots="$(IFS=,; echo "${slots[*]}")" vpd="$(IFS=,; echo "${hex[*]}")"
-  for pf in "${slots[@]}"; do echo 1 > "$PCI/$pf/remove"; done
-  echo 1 > /sys/bus/pci/rescan
-  for pf in "${slots[@]}"; do waitfor 10 test -e "$PCI/$pf/vpd"; done
-}
 nodedev() { echo "pci_${1//[:.]/_}"; }
 # in_libvirt: what libvirt's node device of the first card has
 in_libvirt() {
@@ -74,8 +62,4 @@ is "Nova finds the serial number of a VF" "$(as_nova --serial "$(nodedev "$(vfad
 vfs "$PF1" 0; vfs "$PF2" 0
 card good
 is "what stock libvirt shows is left as it is" "$(virsh nodedev-dumpxml "$(nodedev "$PF1")")" "$(stock_virsh nodedev-dumpxml "$(nodedev "$PF1")")"
-# The kernel keeps what it has found of a card: without VPD it is as others expect it once it is found again.
-rmmod labvpd
-for pf in "$PF1" "$PF2"; do echo 1 > "$PCI/$pf/remove"; done
-echo 1 > /sys/bus/pci/rescan
-for pf in "$PF1" "$PF2"; do waitfor 10 test -e "$PCI/$pf"; done
+card_none

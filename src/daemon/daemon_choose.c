@@ -1,0 +1,218 @@
+/* daemon_choose.c: the VFs that a client's domain asks for by card, PF or pool
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What is chosen for a call is kept from others until libvirt has answered that call: by then a record or libvirt's own
+ * files say whose it is, or nobody wants it any more. So of many domains that are started at a time each is given
+ * another VF. One thread chooses at a time.
+ *
+ * A domain that does not run has nothing, but names what it was given last: another is given that only where there is
+ * nothing else. Only who chooses asks libvirt for that.
+ */
+#include "daemon/daemon.h"
+#include "hypervisor/provision_choose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One VF that a call has been given. */
+typedef struct {
+    const virtDaemonClient *client; /* never looked into */
+    char uuid[sizeof(((virtBrokerRequest *)NULL)->uuid)];
+    virtHandle handle;
+} Chosen;
+
+static GMutex choosing; /* held by who chooses, however long that takes */
+static GMutex lock;     /* of daemon->chosen; the main loop takes it, too */
+
+static bool
+isFor(const Chosen *chosen, const virtDaemonClient *client, const char *uuid)
+{
+    return chosen->client == client && (!uuid || g_str_equal(chosen->uuid, uuid));
+}
+
+/* The calls of @client about the domain @uuid (NULL: all of them) have been answered. */
+void
+virtDaemonChooseForget(virtDaemon *daemon, const virtDaemonClient *client, const char *uuid)
+{
+    g_mutex_lock(&lock);
+    for (guint i = daemon->chosen ? daemon->chosen->len : 0; i-- > 0;) {
+        if (isFor(&g_array_index(daemon->chosen, Chosen, i), client, uuid))
+            g_array_remove_index_fast(daemon->chosen, i);
+    }
+    g_mutex_unlock(&lock);
+}
+
+/* What other calls have been given: virtHandle. */
+static GArray *
+listTaken(const virtDaemon *daemon)
+{
+    GArray *taken = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+
+    g_mutex_lock(&lock);
+    for (guint i = 0; daemon->chosen && i < daemon->chosen->len; i++)
+        g_array_append_val(taken, g_array_index(daemon->chosen, Chosen, i).handle);
+    g_mutex_unlock(&lock);
+    return taken;
+}
+
+static void
+keep(virtDaemon *daemon, const virtDaemonClient *client, const virtBrokerRequest *request)
+{
+    g_mutex_lock(&lock);
+    if (!daemon->chosen)
+        daemon->chosen = g_array_new(FALSE, FALSE, sizeof(Chosen));
+    for (guint i = 0; i < request->wishes->len; i++) {
+        const virtWish *wish = &g_array_index(request->wishes, virtWish, i);
+        Chosen chosen = {.client = client, .handle = wish->handle};
+
+        if (wish->choice.by == VIRT_CHOICE_NONE)
+            continue;
+        g_strlcpy(chosen.uuid, request->uuid, sizeof(chosen.uuid));
+        g_array_append_val(daemon->chosen, chosen);
+    }
+    g_mutex_unlock(&lock);
+}
+
+static bool
+mayChoose(const GArray *wishes)
+{
+    for (guint i = 0; i < wishes->len; i++) {
+        const virtChoice *choice = &g_array_index(wishes, virtWish, i).choice;
+
+        if (choice->by != VIRT_CHOICE_NONE && !virtChoiceIsExact(choice))
+            return true;
+    }
+    return false;
+}
+
+static void
+addNamed(GArray *named, virDomainPtr domain)
+{
+    char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
+    g_autoptr(virtDomainConf) conf = NULL;
+
+    if (xml && (conf = virtDomainConfParseDevices(xml, strlen(xml), NULL)) && conf->devices->len > 0)
+        g_array_append_vals(named, conf->devices->data, conf->devices->len);
+    free(xml);
+}
+
+/* What stored domains name, but for @uuid. Where libvirt does not tell, nothing: what a domain names is found out again
+ * when it starts. */
+static GArray *
+listNamed(virConnectPtr conn, const char *uuid)
+{
+    GArray *named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    virDomainPtr *domains = NULL;
+    int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_PERSISTENT);
+
+    for (int i = 0; i < n; i++) {
+        char its[VIR_UUID_STRING_BUFLEN] = "";
+
+        if (virDomainGetUUIDString(domains[i], its) == 0 && strcmp(its, uuid) != 0)
+            addNamed(named, domains[i]);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return named;
+}
+
+/* Adds to @taken what the domain has, and is stored with, where one of its devices is to be attached. */
+static bool
+addOwn(virConnectPtr conn, const char *uuid, GArray *taken, GError **error)
+{
+    g_autoptr(virtDaemonDomain) domain = virtDaemonDomainGet(conn, uuid, error);
+
+    if (!domain)
+        return false;
+    if (domain->live && domain->live->devices->len)
+        g_array_append_vals(taken, domain->live->devices->data, domain->live->devices->len);
+    if (domain->config && domain->config->devices->len)
+        g_array_append_vals(taken, domain->config->devices->data, domain->config->devices->len);
+    return true;
+}
+
+static bool
+choose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *request, virConnectPtr conn,
+       GError **error)
+{
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    g_autoptr(GArray) named = NULL, taken = NULL;
+    virtChooseMode mode = {.given = request->mode != VIRT_BROKER_FOR_START};
+
+    virtDaemonChooseForget(daemon, client, request->uuid); /* an earlier try */
+    taken = listTaken(daemon);
+    if (mayChoose(request->wishes))
+        named = listNamed(conn, request->uuid);
+    if (request->mode == VIRT_BROKER_FOR_ATTACH && !addOwn(conn, request->uuid, taken, error))
+        return false;
+    mode.taken = taken;
+    mode.named = named;
+    if (!virtProvisionChoose(host, request->wishes, &mode, error))
+        return false;
+    keep(daemon, client, request);
+    return true;
+}
+
+/* ---- what a domain has ---- */
+
+/* The device among @hostdevs (NULL: none) that asks for @choice. */
+static bool
+findAsked(const GPtrArray *hostdevs, const virtChoice *choice, virtHandle *ret, GError **error)
+{
+    for (guint i = 0; hostdevs && i < hostdevs->len; i++) {
+        const virtHostdev *hostdev = hostdevs->pdata[i];
+        g_autofree char *what = NULL;
+
+        if (!virtChoiceEqual(&hostdev->choice, choice))
+            continue;
+        if (virtHandleIsNone(ret) || virtHandleEqual(ret, &hostdev->handle)) {
+            *ret = hostdev->handle;
+            continue;
+        }
+        what = virtChoiceDescribe(choice);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "The domain has several devices that ask for %s: say which one is meant with its <address>", what);
+        return false;
+    }
+    return true;
+}
+
+/* Which of the domain's devices asks for the same as the one wish of @request. */
+static bool
+findAttached(virConnectPtr conn, const virtBrokerRequest *request, GError **error)
+{
+    g_autoptr(virtDaemonDomain) domain = virtDaemonDomainGet(conn, request->uuid, error);
+    virtWish *wish = &g_array_index(request->wishes, virtWish, 0);
+    g_autoptr(GPtrArray) live = NULL, config = NULL;
+    g_autofree char *what = virtChoiceDescribe(&wish->choice);
+
+    if (!domain)
+        return false;
+    if ((domain->live && !(live = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error))) ||
+        (domain->config && !(config = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_CONFIG, error))))
+        return false;
+    memset(&wish->handle, 0, sizeof(wish->handle));
+    if (!findAsked(live, &wish->choice, &wish->handle, error) ||
+        (virtHandleIsNone(&wish->handle) && !findAsked(config, &wish->choice, &wish->handle, error)))
+        return false;
+    if (virtHandleIsNone(&wish->handle))
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "The domain has no device that asks for %s", what);
+    return !virtHandleIsNone(&wish->handle);
+}
+
+/* Finds what the wishes of @request ask for, whose handles are filled in. */
+bool
+virtDaemonChoose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *request, GError **error)
+{
+    g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
+    bool ok;
+
+    if (!conn)
+        return false;
+    if (request->mode == VIRT_BROKER_FOR_DETACH)
+        return findAttached(conn, request, error);
+    g_mutex_lock(&choosing);
+    ok = choose(daemon, client, request, conn, error);
+    g_mutex_unlock(&choosing);
+    return ok;
+}

@@ -1,0 +1,178 @@
+/* filter_choose.c: calls whose XML asks for a device by card, PF or pool: held until the broker has found it
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Only the host knows which VF that is, and only root may read all that says so. So the broker is asked, and what it
+ * has found is written into the client's document, which then goes the way of any other. The reply to a definition is
+ * waited for, too: until then the broker gives nobody else what it has found.
+ *
+ * Looking is all that is done for a client before libvirt has said yes, and who has the VFs that are not free is for
+ * the log.
+ */
+#include "filter/filter_priv.h"
+#include "util/virerror.h"
+
+#include <string.h>
+
+typedef struct {
+    virtFilter *filter;
+    const virtRpcProc *proc;
+    virtRpcHeader header;
+    GByteArray *message; /* the client's call */
+    virtBrokerRequest request;
+} Pending;
+
+static void
+pendingFree(Pending *pending)
+{
+    virtFilterHeldDone(pending->filter);
+    g_clear_pointer(&pending->message, g_byte_array_unref);
+    virtBrokerRequestClear(&pending->request);
+    g_free(pending);
+}
+
+static void
+refusePending(Pending *pending, const GError *error)
+{
+    virtFilterReply(pending->filter, virtRpcErrorReply(pending->header.proc, pending->header.serial, error));
+    pendingFree(pending);
+}
+
+/* Whether a reply of libvirt's has the domain that was started, and is held for that. */
+static bool
+holdStarted(virtFilter *filter, GByteArray *reply)
+{
+    virtRpcHeader header;
+    const virtRpcProc *proc = NULL;
+
+    if (virtRpcHeaderParse(reply->data, &header, NULL))
+        proc = virtRpcProcFind(&header);
+    return proc && proc->action == VIRT_RPC_STARTED && virtFilterHoldStarted(filter, proc, &header, reply);
+}
+
+static void
+gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
+{
+    Pending *pending = opaque;
+    GByteArray *reply;
+
+    if (header) {
+        virtFilterForget(pending->filter, pending->request.uuid);
+        reply = virtFilterRelay(&pending->header, message);
+        if (!holdStarted(pending->filter, reply))
+            virtFilterReply(pending->filter, reply);
+    }
+    pendingFree(pending); /* without a header libvirt is gone, and the client's connection with it */
+}
+
+/* The call as it has come, but for the addresses: in stock form to libvirt. */
+static void
+callWith(Pending *pending, GByteArray *granted)
+{
+    g_autoptr(GError) error = NULL;
+    GByteArray *stock = NULL;
+
+    if (!virtRpcRewrite(pending->proc, granted->data, granted->len, virtFilterFlags(pending->filter), &stock, &error)) {
+        refusePending(pending, error);
+        return;
+    }
+    if (!stock)
+        stock = g_byte_array_ref(granted);
+    virtFilterCall(pending->filter, stock, gotReply, pending);
+}
+
+/* The same about a device: its steps follow. */
+static void
+holdWith(Pending *pending, GByteArray *granted)
+{
+    virtFilter *filter = pending->filter;
+    const virtRpcProc *proc = pending->proc;
+    const virtRpcHeader header = pending->header;
+
+    pendingFree(pending);
+    if (!virtFilterHoldDevice(filter, proc, &header, granted))
+        virtFilterForward(filter, granted);
+}
+
+static void
+gotChosen(gpointer opaque, const GArray *handles, const GError *failure)
+{
+    Pending *pending = opaque;
+    GArray *wishes = pending->request.wishes;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) granted = NULL;
+
+    if (failure) {
+        refusePending(pending, failure);
+        return;
+    }
+    for (guint i = 0; i < wishes->len && i < handles->len; i++)
+        g_array_index(wishes, virtWish, i).handle = g_array_index(handles, virtHandle, i);
+    granted = virtRpcGrantWishes(pending->proc, pending->message->data, pending->message->len,
+                                 virtFilterFlags(pending->filter), wishes, &error);
+    if (!granted)
+        refusePending(pending, error);
+    else if (pending->proc->action == VIRT_RPC_TO_STOCK)
+        callWith(pending, granted);
+    else
+        holdWith(pending, g_steal_pointer(&granted));
+}
+
+/* What the call does with its wishes. False: they do not matter, for it means a device by its address. */
+static bool
+readMode(const virtRpcProc *proc, const GArray *wishes, virtBrokerChooseMode *ret)
+{
+    switch (proc->action) {
+    case VIRT_RPC_TO_STOCK:
+        *ret = VIRT_BROKER_FOR_DEFINE;
+        return true;
+    case VIRT_RPC_ATTACH:
+        *ret = VIRT_BROKER_FOR_ATTACH;
+        return true;
+    default:
+        *ret = VIRT_BROKER_FOR_DETACH;
+        return virtHandleIsNone(&g_array_index(wishes, virtWish, 0).handle);
+    }
+}
+
+/* The domain that a call about a device names; a document may name any, and that says nothing. */
+static void
+readUuid(const virtRpcProc *proc, const GByteArray *message, char ret[VIRT_UUID_LEN])
+{
+    virtRpcDomain domain;
+
+    g_strlcpy(ret, VIRT_BROKER_NOBODY, VIRT_UUID_LEN);
+    if (proc->action != VIRT_RPC_TO_STOCK && virtRpcReadDomain(proc, message->data, message->len, &domain))
+        virtRpcUuidFormat(domain.uuid, ret);
+}
+
+/* Hold a call whose XML has wishes, until the broker has found what they ask for.
+ *
+ * @message: taken over where this returns true
+ *
+ * False where it has none, or is wrong, which is told when it goes on.
+ */
+bool
+virtFilterHoldWishes(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+{
+    g_autoptr(GArray) wishes = virtRpcListWishes(proc, message->data, message->len, virtFilterFlags(filter), NULL);
+    virtBrokerChooseMode mode;
+    g_autoptr(GError) error = NULL;
+    Pending *pending;
+
+    if (!wishes || !readMode(proc, wishes, &mode))
+        return false;
+    pending = g_new0(Pending, 1);
+    *pending = (Pending){filter, proc, *header, message, {.verb = VIRT_BROKER_CHOOSE, .mode = mode}};
+    pending->request.wishes = g_steal_pointer(&wishes);
+    readUuid(proc, message, pending->request.uuid);
+    virtFilterHeldAdd(filter);
+    if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
+        error = virtFilterTooMany();
+    else
+        error = virtFilterDescriptors(message);
+    if (!error)
+        virtFilterAskChoose(filter, &pending->request, gotChosen, pending, &error);
+    if (error)
+        refusePending(pending, error);
+    return true;
+}
