@@ -5,6 +5,7 @@
 #include "fakehost.h"
 #include "hypervisor/provision.h"
 #include "hypervisor/provision_choose.h"
+#include "qemu/qemu_hostdev.h"
 #include "testrecord.h"
 #include "util/virerror.h"
 
@@ -452,6 +453,39 @@ testOtherCard(void)
     }
 }
 
+/* ---- a guest that comes from another host, or from a file ---- */
+
+/* As libvirt has it, with a VF of pool "blue". */
+static char *
+coming(const char *bus, const char *function)
+{
+    return g_strdup_printf(
+        "<domain type='kvm'><name>vm</name><metadata><lh:hostdevs xmlns:lh='" VIRT_NS "'><lh:hostdev><lh:source "
+        "pool='blue'><lh:address domain='0x0000' bus='0x%s' slot='0x10' function='0x%s'/></lh:source></lh:hostdev>"
+        "</lh:hostdevs></metadata><devices><hostdev mode='subsystem' type='pci'><source><address domain='0x0000' "
+        "bus='0x%s' slot='0x10' function='0x%s'/></source></hostdev></devices></domain>",
+        bus, function, bus, function);
+}
+
+static void
+testComing(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autofree char *there = coming("77", "1"), *here = coming("02", "0");
+    g_autofree char *text = NULL, *again = NULL;
+    g_autoptr(GError) error = NULL;
+
+    definePool(fake, "blue", "<pf dev='enp2s0f0'/>");
+    g_assert_true(virtQemuHostdevChooseDomain(fake->host, there, strlen(there), &text, &error));
+    g_assert_cmpstr(text, ==, here);
+    g_assert_true(virtQemuHostdevChooseDomain(fake->host, here, strlen(here), &again, &error));
+    g_assert_null(again);
+    record(fake, vf(fake, PF2, 0), "dpdk");
+    record(fake, vf(fake, PF2, 1), "dpdk");
+    g_assert_false(virtQemuHostdevChooseDomain(fake->host, there, strlen(there), &again, &error));
+    g_assert_error(error, VIRT_ERROR, VIRT_ERROR_BUSY);
+}
+
 /* ---- as text ---- */
 
 static void
@@ -512,6 +546,7 @@ main(int argc, char **argv)
     g_test_add_func("/choose/pool/too-long", testLongPool);
     g_test_add_func("/choose/check", testCheck);
     g_test_add_func("/choose/other-card", testOtherCard);
+    g_test_add_func("/choose/coming", testComing);
     g_test_add_func("/choose/text", testText);
     return g_test_run();
 }

@@ -139,6 +139,19 @@ def detached():
             assert (reply.serial, code) == (5, 88), reply.data
 
 
+@case
+def beside_others():
+    """An interface is looked for among devices that have no netdevs, too."""
+    with Filter() as f:
+        call = message(DETACH, serial=5, payload=domain() + string("<interface type='hostdev'><mac address='52:54:00:01:02:03'/></interface>") + flags(1))
+        f.client.sendall(call)
+        asked = read_message(f.libvirt)
+        assert asked.proc == DUMPXML, asked.data
+        f.libvirt.sendall(message(DUMPXML, REPLY, asked.serial, payload=string(STORED)))
+        passed = read_message(f.libvirt)
+        assert (passed.proc, passed.payload) == (DETACH, call[28:]), passed.data
+
+
 STORED = DOMAIN.replace("<memory>", f"""<metadata><lh:hostdevs xmlns:lh='{NS}'><lh:hostdev><lh:source pool='blue'>{ADDRESS.replace('<', '<lh:')}
 </lh:source></lh:hostdev></lh:hostdevs></metadata><memory>""") % ((6, 3) + (WISH % (ADDRESS % (6, 3)),))
 STORED = STORED.replace("<netdev port='1'><mac address='52:54:00:01:02:03'/></netdev>", "")

@@ -31,6 +31,7 @@ static const char *const inexpressible[] = {
     "bad-both-places",
     "bad-choice-also-stored",
     "bad-choice-same-device",
+    "bad-choice-stored-interface",
     "bad-choice-unresolved*",
     "bad-interface-also-in-metadata",
     "bad-interface-boot-network-port",

@@ -91,10 +91,11 @@ readSign(const virtXmlDoc *doc)
 static bool
 matchesSign(const Sign *sign, const virtDomainRef *domain, const virtHostdevRef *ref)
 {
-    const virtNetdev *netdev = VIRT_NETDEVS(ref)->pdata[0];
+    const virtNetdev *netdev;
 
     if (!ref->interface || (!sign->hasMac && !sign->hasSource))
         return false;
+    netdev = VIRT_NETDEVS(ref)->pdata[0];
     return (!sign->hasMac || memcmp(sign->mac, netdev->mac, sizeof(sign->mac)) == 0) &&
            (!sign->hasSource || virtHandleEqual(&sign->source, &ref->handle)) &&
            (sign->isHostdev || !virtDomainRefHasMac(domain, netdev));

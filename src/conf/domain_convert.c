@@ -205,7 +205,7 @@ revertChoice(virtChoice *choice, const char *device, GPtrArray *lost)
     if (choice->by == VIRT_CHOICE_NONE)
         return;
     what = virtChoiceDescribe(choice);
-    lose(lost, "%s: that it is %s", device, what);
+    lose(lost, "%s: <source> that asks for %s", device, what);
     choice->by = VIRT_CHOICE_NONE;
 }
 

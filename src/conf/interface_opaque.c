@@ -141,7 +141,7 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
         return true;
     if (!(interface = readOpaque(doc, entry, error)))
         return false;
-    if (netdevs->len > 1) {
+    if (netdevs->len != 1) {
         virtXmlError(doc, node, error, "the metadata's <hostdev> is an <interface>, which has one netdev, and has %u",
                      netdevs->len);
         return false;

@@ -48,10 +48,12 @@ findInterface(const GPtrArray *entries, const virtHostdev *wanted)
 
     for (guint i = 0; i < entries->len && !found; i++) {
         const virtHostdev *entry = entries->pdata[i];
-        const virtNetdev *has = VIRT_NETDEVS(entry)->pdata[0];
+        const virtNetdev *has;
 
-        if (entry->interface && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
-            memcmp(netdev->mac, has->mac, sizeof(has->mac)) == 0)
+        if (!entry->interface || !virtNetdevHas(netdev, VIRT_NETDEV_MAC))
+            continue;
+        has = VIRT_NETDEVS(entry)->pdata[0];
+        if (memcmp(netdev->mac, has->mac, sizeof(has->mac)) == 0)
             found = entry;
     }
     if (!found)

@@ -155,7 +155,7 @@ ok "the guest ends" virsh -q destroy plugs
 step "stock libvirt alone, afterwards"
 doc last "$(by_serial $ONE 0)" > last.xml
 ok "defined" virsh -q define last.xml
-like "unmanage says what is lost" "$(virt-hostdev unmanage last)" "loses $(vfaddr "$PF1" 0): that it is VF 0 of card $ONE"
+like "unmanage says what is lost" "$(virt-hostdev unmanage last)" "loses $(vfaddr "$PF1" 0): <source> that asks for VF 0 of card $ONE"
 is "nothing of it is left" "$(stock_virsh dumpxml last | grep -c 'urn:libvirt-hostdev' || true)" 0
 ok "pool-undefine" virt-hostdev pool-undefine blue
 vfs "$PF1" 0; vfs "$PF2" 0
