@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # docs-examples.py VIRT-HOSTDEV SCHEMAS DOCUMENT...: every XML example of the documentation goes through
-# "virt-hostdev validate"; one that is only a part is put where it belongs first. Every message that is quoted, as
+# "virt-hostdev validate"; one that is only a part is put where it belongs first. A pool is defined. Every message that is quoted, as
 # "vm.xml:9: ...", is one of genericxml2xmlin's, but for the name and the line.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='yes'>
   <source><address domain='0x0000' bus='0x06' slot='0x02' function='0x0'/></source>
@@ -18,7 +20,7 @@ DOMAIN = """<domain type='kvm'><name>vm</name><memory>1</memory><os><type>hvm</t
 
 
 def wrap(root, text):
-    if root == "domain":
+    if root in ("domain", "pool"):
         return text
     if root in ("hostdev", "interface"):
         return DOMAIN % text
@@ -65,6 +67,7 @@ def check_messages(document, text, known):
 
 def main(tool, schemas, *documents):
     bad = seen = 0
+    work = tempfile.mkdtemp()
     known = set(golden())
     for document in documents:
         with open(document, encoding="utf-8") as f:
@@ -77,10 +80,12 @@ def main(tool, schemas, *documents):
             if whole is None:
                 continue
             seen += 1
-            run = subprocess.run([tool, "validate", "--schemas", schemas, "-"], input=whole.encode(), capture_output=True, check=False)
+            command = ["validate", "--schemas", schemas, "-"] if root != "pool" else ["--root", work, "pool-define", "-"]
+            run = subprocess.run([tool, *command], input=whole.encode(), capture_output=True, check=False)
             if run.returncode:
                 bad += 1
                 print("%s: %s\n%s" % (document, run.stderr.decode(), whole))
+    shutil.rmtree(work)
     print("%d examples, %d bad" % (seen, bad))
     return bad != 0 or seen < 10
 

@@ -73,18 +73,6 @@ keep(virtDaemon *daemon, const virtDaemonClient *client, const virtBrokerRequest
     g_mutex_unlock(&lock);
 }
 
-static bool
-mayChoose(const GArray *wishes)
-{
-    for (guint i = 0; i < wishes->len; i++) {
-        const virtChoice *choice = &g_array_index(wishes, virtWish, i).choice;
-
-        if (choice->by != VIRT_CHOICE_NONE && !virtChoiceIsExact(choice))
-            return true;
-    }
-    return false;
-}
-
 static void
 addNamed(GArray *named, virDomainPtr domain)
 {
@@ -141,7 +129,7 @@ choose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *re
 
     virtDaemonChooseForget(daemon, client, request->uuid); /* an earlier try */
     taken = listTaken(daemon);
-    if (mayChoose(request->wishes))
+    if (virtWishListIsOpen(request->wishes))
         named = listNamed(conn, request->uuid);
     if (request->mode == VIRT_BROKER_FOR_ATTACH && !addOwn(conn, request->uuid, taken, error))
         return false;

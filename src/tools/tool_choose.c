@@ -39,17 +39,15 @@ virtToolListNamed(virConnectPtr conn, const char *except, GError **error)
     return g_steal_pointer(&named);
 }
 
-/* Whether somebody has to choose between several VFs. */
-static bool
-mayChoose(const GArray *wishes)
+/* The name of the domain in a document, for g_free(); NULL: it has none. */
+static char *
+readName(const char *xml, gsize len, guint flags)
 {
-    for (guint i = 0; i < wishes->len; i++) {
-        const virtChoice *choice = &g_array_index(wishes, virtWish, i).choice;
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(xml, len, NULL, flags, NULL);
 
-        if (choice->by != VIRT_CHOICE_NONE && !virtChoiceIsExact(choice))
-            return true;
-    }
-    return false;
+    if (!domain)
+        return NULL;
+    return g_strdup(domain->name);
 }
 
 /* The document that was read last, with the address of each VF that it asks for; the caller frees it. Where there is a
@@ -63,14 +61,17 @@ virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GEr
     g_autoptr(GArray) wishes = virtDomainListWishes(xml, len, tool->file, flags, error);
     g_autoptr(GArray) named = NULL;
     g_autoptr(virConnect) conn = NULL;
+    g_autofree char *name = NULL;
     virtChooseMode mode = {.given = true};
 
     if (!wishes)
         return NULL;
     if (wishes->len == 0)
         return g_strndup(xml, len);
-    if (mayChoose(wishes) && (conn = virtToolConnect(tool, true, NULL)))
-        named = virtToolListNamed(conn, NULL, NULL);
+    if (virtWishListIsOpen(wishes) && (conn = virtToolConnect(tool, true, NULL))) {
+        name = readName(xml, len, flags);
+        named = virtToolListNamed(conn, name, NULL);
+    }
     mode.named = named;
     if (!virtProvisionChoose(tool->host, wishes, &mode, error))
         return NULL;

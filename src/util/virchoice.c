@@ -44,6 +44,19 @@ virtChoiceIsExact(const virtChoice *choice)
     return choice->by != VIRT_CHOICE_NONE && choice->vf != VIRT_CHOICE_ANY;
 }
 
+/* Whether somebody has to choose between several VFs for one of @wishes (virtWish). */
+bool
+virtWishListIsOpen(const GArray *wishes)
+{
+    for (guint i = 0; i < wishes->len; i++) {
+        const virtChoice *choice = &g_array_index(wishes, virtWish, i).choice;
+
+        if (choice->by != VIRT_CHOICE_NONE && !virtChoiceIsExact(choice))
+            return true;
+    }
+    return false;
+}
+
 /* "3", or @any. */
 static void
 appendNumber(GString *out, gint number, const char *any)

@@ -37,6 +37,7 @@ typedef struct {
 bool virtChoiceSet(virtChoice *choice, virtChoiceBy by, const char *name, gint function, gint vf);
 bool virtChoiceEqual(const virtChoice *a, const virtChoice *b);
 bool virtChoiceIsExact(const virtChoice *choice);
+bool virtWishListIsOpen(const GArray *wishes);
 char *virtChoiceFormat(const virtChoice *choice);
 bool virtChoiceParse(const char *text, virtChoice *ret);
 char *virtChoiceDescribe(const virtChoice *choice);
