@@ -218,12 +218,13 @@ addMember(Chooser *chooser, const virtPool *pool, const virtPoolMember *member, 
         addVFs(chooser->host, &pf, member->ranges, list);
         return true;
     }
-    if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
-        virtHostWarn(chooser->host, "Pool '%s', line %u: %s", pool->name, member->line, problem->message);
-        return true;
+    if (problem && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&problem), "Pool '%s', line %u: ", pool->name, member->line);
+        return false;
     }
-    g_propagate_prefixed_error(error, g_steal_pointer(&problem), "Pool '%s', line %u: ", pool->name, member->line);
-    return false;
+    if (problem)
+        virtHostWarn(chooser->host, "Pool '%s', line %u: %s", pool->name, member->line, problem->message);
+    return true;
 }
 
 /* The VFs of @pool that the host has, in its order: virtHandle. */

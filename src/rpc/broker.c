@@ -156,7 +156,7 @@ virtBrokerRequestFormat(const virtBrokerRequest *request)
     }
     if (verb->wishes)
         g_string_append_printf(packet, " %s", modes[request->mode]);
-    for (guint i = 0; verb->wishes && i < request->wishes->len; i++)
+    for (guint i = 0; verb->wishes && request->wishes && i < request->wishes->len; i++)
         appendWish(packet, &g_array_index(request->wishes, virtWish, i));
     return g_string_free(packet, FALSE);
 }

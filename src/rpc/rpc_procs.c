@@ -294,6 +294,15 @@ convertText(const virtRpcProc *proc, const virtRpcXml *xml, const Context *conte
     return virtDomainToStock(xml->text, xml->len, NULL, VIRT_DOMAIN_GENERATE_MAC | context->flags, error);
 }
 
+/* May anything of it be ours? What libvirt has written hides no names. */
+static bool
+concernsUs(const virtRpcProc *proc, const virtRpcXml *xml, const Context *context)
+{
+    if (proc->action == VIRT_RPC_TO_NETDEV)
+        return virtDomainMentionsUs(xml->text, xml->len);
+    return context->domain || virtDomainConcernsUs(xml->text, xml->len, context->flags);
+}
+
 /* Converts one XML. *ret_text: NULL where every byte stays. Returns false with VIRT_ERROR_INVALID. */
 static bool
 convert(const virtRpcProc *proc, const virtRpcXml *xml, const Context *context, char **ret_text, GError **error)
@@ -302,7 +311,7 @@ convert(const virtRpcProc *proc, const virtRpcXml *xml, const Context *context, 
 
     G_STATIC_ASSERT(VIRT_XML_MAX <= VIRT_RPC_STRING_MAX); /* which conf therefore looks after */
     *ret_text = NULL;
-    if (!context->domain && !virtDomainConcernsUs(xml->text, xml->len, context->flags))
+    if (!concernsUs(proc, xml, context))
         return true;
     text = convertText(proc, xml, context, error);
     if (!text)

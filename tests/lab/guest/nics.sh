@@ -98,7 +98,7 @@ card() {
   echo 1 > /sys/bus/pci/rescan
   for pf in "${slots[@]}"; do waitfor 10 test -e "$PCI/$pf/vpd"; done
 }
-# card_none: no card has one any more. The kernel keeps what it has found of a card until it finds it anew.
+# card_none: no card has one any more; so it is after each scenario. The kernel keeps what it has found of a card until it finds it anew.
 card_none() {
   local pf
   rmmod labvpd
@@ -169,5 +169,6 @@ cleanup_nics() {
   for file in "$PCI"/*/sriov_numvfs; do
     [[ $(cat "$file") = 0 ]] || echo 0 > "$file"
   done
+  [[ ! -d /sys/module/labvpd ]] || card_none
   netdevsim_down
 }

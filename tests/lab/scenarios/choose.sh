@@ -114,11 +114,11 @@ like "one is told so" "$(cat out?)" "No VF is free that the domain could be give
 is "and each has a VF of its own" "$(for n in $(virsh -q list --name); do has "$n"; done | sort -u | wc -l)" 4
 is "nothing is free" "$(virt-hostdev --json pool-list | jq -r '.pools[] | "\(.name) \(.vfs) \(.free)"')" "blue 4 0"
 like "info says who has what" "$(virt-hostdev pool-info blue)" "$(vfaddr "$PF1" 0) +no +domain 'p"
-left=$(comm -13 <(virsh -q list --name | sort) <(printf 'p%d\n' 1 2 3 4 5) | head -n 1)
-some=$(virsh -q list --name | head -n 1)
-ok "one ends" virsh -q destroy "$some"
-ok "then the fifth starts" start "$left"
-ok "more VFs" bash -c "virsh -q destroy $left && for n in 1 2 3 4 5; do virsh -q destroy p\$n 2> /dev/null || true; done"
+mapfile -t running < <(virsh -q list --name | grep . | sort)
+mapfile -t left < <(printf 'p%d\n' 1 2 3 4 5 | grep -vxf <(printf '%s\n' "${running[@]}"))
+ok "one ends" virsh -q destroy "${running[0]}"
+ok "then the fifth starts" start "${left[0]}"
+for n in 1 2 3 4 5; do virsh -q destroy p$n 2> /dev/null || true; done
 is "everything as before" "$(vfs_now)" "$before"
 
 step "the pool grows and shrinks"
@@ -157,5 +157,3 @@ ok "defined" virsh -q define last.xml
 like "unmanage says what is lost" "$(virt-hostdev unmanage last)" "loses $(vfaddr "$PF1" 0): <source> that asks for VF 0 of card $ONE"
 is "nothing of it is left" "$(stock_virsh dumpxml last | grep -c 'urn:libvirt-hostdev' || true)" 0
 ok "pool-undefine" virt-hostdev pool-undefine blue
-vfs "$PF1" 0; vfs "$PF2" 0
-card_none

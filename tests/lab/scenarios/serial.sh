@@ -62,4 +62,3 @@ is "Nova finds the serial number of a VF" "$(as_nova --serial "$(nodedev "$(vfad
 vfs "$PF1" 0; vfs "$PF2" 0
 card good
 is "what stock libvirt shows is left as it is" "$(virsh nodedev-dumpxml "$(nodedev "$PF1")")" "$(stock_virsh nodedev-dumpxml "$(nodedev "$PF1")")"
-card_none
