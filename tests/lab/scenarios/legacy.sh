@@ -359,8 +359,8 @@ bothports() {
 }
 
 lines() {
-  boots
   [[ " $SIDES " = *" $THROUGH "* ]] || return 0
+  boots
   byhands
   bothports
   line "A second domain names the VF" inuse

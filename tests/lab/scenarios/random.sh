@@ -17,7 +17,7 @@ ip link set "$(netdev "$PF2" 2)" vf 0 mac 52:54:00:00:02:00 vlan 7 qos 5 trust o
 ip link set "$(netdev "$PF3" 1)" vf 1 mac 52:54:00:00:03:00 spoofchk on state disable
 virt-hostdev recover 2> /dev/null || true             # nothing; but the programs are in memory from here on
 seed=${SEED:-$RANDOM$RANDOM}
-if python3 /lab/guest/chance.py "${RUNS:-40}" "$seed" "$sim" /run/made-up > chance.log; then
+if python3 /lab/guest/chance.py "${RUNS:-25}" "$seed" "$sim" /run/made-up > chance.log; then
   pass "the model and the host agree: $(cat chance.log)"
 else
   cat chance.log; fail "the model and the host agree" "$(tail -n 1 chance.log)"
@@ -37,7 +37,7 @@ X
 virsh -q net-define pool.xml; virsh -q net-start restarted
 domain pooled "<interface type='network'><mac address='52:54:00:00:00:77'/><source network='restarted'/></interface>" > pooled.xml
 ok "a third has a VF of a network's" virsh -q create pooled.xml --paused
-if python3 /lab/guest/domains.py "${GUESTS:-5}" "$seed" "$PF3" > domains.log; then
+if python3 /lab/guest/domains.py "${GUESTS:-4}" "$seed" "$PF3" > domains.log; then
   pass "the model and libvirt agree: $(cat domains.log)"
 else
   cat domains.log; fail "the model and libvirt agree" "$(tail -n 1 domains.log)"
