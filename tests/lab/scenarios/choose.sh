@@ -133,6 +133,7 @@ is "on the other card" "$(has p5)" "$(vfaddr "$PF2" 0)"
 ok "both end" bash -c "virsh -q destroy p4 && virsh -q destroy p5"
 
 step "attached and detached as it was asked for"
+for n in 1 2 3 4 5; do virsh -q undefine p$n; done
 vfs "$PF2" 0; vfs "$PF2" 2
 before=$(vfs_now)
 L2_PORTS=2 domain plugs "" > plugs.xml

@@ -359,8 +359,8 @@ bothports() {
 }
 
 lines() {
-  [[ " $SIDES " = *" $THROUGH "* ]] || return 0
   boots
+  [[ " $SIDES " = *" $THROUGH "* ]] || return 0
   byhands
   bothports
   line "A second domain names the VF" inuse
