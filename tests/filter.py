@@ -169,7 +169,7 @@ def after_look(f, proc):
     """The call that starts a domain; but for a revert, the domain is looked at first, which may ask for VFs."""
     call = read_message(f.libvirt)
     if proc != REVERT:
-        assert (call.proc, call.payload) == (DUMPXML, domain() + struct.pack(">I", 2)) and call.serial >= OURS, call.data
+        assert (call.proc, call.payload) == (DUMPXML, domain() + struct.pack(">I", 0)) and call.serial >= OURS, call.data
         f.libvirt.sendall(message(DUMPXML, REPLY, call.serial, payload=string(DOMAIN % OTHER)))
         call = read_message(f.libvirt)
     return call

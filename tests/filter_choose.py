@@ -160,7 +160,7 @@ STORED = STORED.replace("<netdev port='1'><mac address='52:54:00:01:02:03'/></ne
 def start(f, proc=196):
     f.client.sendall(message(proc, serial=5, payload=domain() + flags()))
     call = read_message(f.libvirt)
-    assert (call.proc, call.payload) == (DUMPXML, domain() + flags(2)), call.data
+    assert (call.proc, call.payload) == (DUMPXML, domain() + flags()), call.data
     f.libvirt.sendall(message(DUMPXML, REPLY, call.serial, payload=string(STORED)))
     return ask(f, "start", UUID, ["pci/0000:06:02.3=pool/blue"])
 
@@ -182,6 +182,20 @@ def started_same():
     with Filter() as f:
         tell(f, start(f), "pci/0000:06:02.3")
         end_start(f)
+
+
+@case
+def started_twice():
+    """A domain that runs has its VF itself: libvirt refuses, and nobody chooses another."""
+    with Filter() as f:
+        f.client.sendall(message(196, serial=5, payload=domain() + flags()))
+        call = read_message(f.libvirt)
+        f.libvirt.sendall(message(DUMPXML, REPLY, call.serial, payload=string(STORED.replace("<domain ", "<domain id='7' "))))
+        call = read_message(f.libvirt)
+        assert call.proc == 196, call.data
+        f.libvirt.sendall(error_reply(196, call.serial, 55, "domain is already running"))
+        reply, code = f.answer()
+        assert (reply.serial, code) == (5, 55), reply.data
 
 
 @case

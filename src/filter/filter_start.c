@@ -187,7 +187,7 @@ askForXml(Start *start, guint flags, virtFilterReplyFunc done)
     GByteArray *call = virtRpcMessageNew(VIRT_RPC_PROC_DOMAIN_GET_XML_DESC, VIRT_RPC_CALL, 0, VIRT_RPC_OK);
 
     virtXdrPutDomain(call, &start->domain);
-    virtXdrPutUInt(call, VIR_DOMAIN_XML_INACTIVE | flags);
+    virtXdrPutUInt(call, flags);
     virtRpcMessageEnd(call, NULL);
     virtFilterCall(start->filter, call, done, start);
 }
@@ -217,10 +217,19 @@ startGotChosen(gpointer opaque, const GArray *handles, const GError *failure)
         virtFilterReply(start->filter, virtRpcErrorReply(start->header.proc, start->header.serial, failure));
         startFree(start);
     } else if (!failure && takeHandles(start, handles)) {
-        askForXml(start, VIR_DOMAIN_XML_SECURE, startGotSecrets);
+        askForXml(start, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE, startGotSecrets);
     } else {
         makeStart(start); /* where it cannot be told, the hook will */
     }
+}
+
+/* libvirt refuses to start a domain that runs, and what that has is taken by itself. */
+static bool
+isRunning(const char *xml, gsize len)
+{
+    g_autoptr(virtDomainConf) domain = virtDomainConfParseDevices(xml, len, NULL);
+
+    return !domain || domain->active;
 }
 
 static void
@@ -236,7 +245,7 @@ startGotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
         return;
     }
     xml = readXml(header, message, &len);
-    if (xml && virtDomainMentionsUs(xml, len))
+    if (xml && virtDomainMentionsUs(xml, len) && !isRunning(xml, len))
         start->wishes = virtDomainListWishes(xml, len, NULL, 0, NULL);
     if (start->wishes && start->wishes->len == 0)
         g_clear_pointer(&start->wishes, g_array_unref);
