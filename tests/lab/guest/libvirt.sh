@@ -72,6 +72,8 @@ ended() { [[ ! -e /proc/$1 ]]; }
 # Our daemon, for the plain flavour: it listens where clients look for the stock daemon, which stands behind it.
 STOCK=/run/libvirt/stock                         # sockets and configuration of a stock daemon that stands behind
 HOSTDEVD_LOG=/var/log/libvirt/virthostdevd.log
+mkdir -p "${HOSTDEVD_LOG%/*}"
+: > "$HOSTDEVD_LOG"                              # what an earlier scenario's daemon said is none of this one's
 
 # hostdevd_up [LINE...]: the stock daemon behind virthostdevd, and wait until virsh gets through. LINEs are added to
 # virthostdevd.conf. Guests go on when the stock daemon ran already.
