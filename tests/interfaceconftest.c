@@ -72,7 +72,9 @@ testLoneOthers(void)
     } wrong[] = {
         {LONE(" port='2'", "<mtu size='1400'/>"), "a VF's MTU is the guest's own choice"},
         {LONE(" port='129'", ""), "port='129' in <interface>: not a number from 1 to 128"},
-        {LONE("", "<netdev port='1'/>"), "<netdev> may only be a child of <hostdev"},
+        {LONE("", "<netdev port='1'/>"),
+         "the <interface> itself is port 1, and its <netdev> elements are the ports after"},
+        {LONE(" port='2'", "<netdev port='2'/>"), "the <interface> itself is port 2"},
     };
     virtHostdev *hostdev = NULL;
     g_autoptr(GError) error = NULL;
@@ -329,6 +331,8 @@ testRevert(void)
          "/></source><address type='unassigned'/></hostdev>"},
         {STORED("<netdev port='1'/>", "<interface/>", ""), "",
          "<hostdev type='pci' managed='yes'><source><address " ADDRESS "/></source></hostdev>"},
+        {STORED(NETDEV "<netdev port='2'><vlan><tag id='7'/></vlan></netdev>", "<interface/>", ""),
+         "0000:06:02.0 port 2: VLAN 7", "<interface type='hostdev' managed='yes'>" MAC SOURCE "</interface>"},
         {STORED(NETDEV "<netdev port='2'/>", "", ""), "0000:06:02.0 port 1: MAC address 52:54:00:01:02:03",
          "<hostdev type='pci' managed='yes'><source><address " ADDRESS "/></source></hostdev>"},
     };

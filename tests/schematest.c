@@ -39,6 +39,8 @@ static const char *const inexpressible[] = {
     "bad-interface-encoding", /* the programs write UTF-8 only, libxml2 reads others too */
     "bad-interface-hostdev-same-source",
     "bad-interface-hostdev-with-netdev-same-source",
+    "bad-interface-netdev-lower",
+    "bad-interface-netdev-port-1",
     "bad-interface-stock-*",
     "bad-interface-twice",
     "bad-metadata-*",

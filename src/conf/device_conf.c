@@ -33,7 +33,7 @@ virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_ho
         return NULL;
     if (refs->len == 0) {
         /* On another device a <netdev> is a mistake: it is told, not forwarded and lost. */
-        virtDomainCheckPlaces(doc, doc->root, error);
+        virtDomainCheckPlaces(doc, doc->root, virtDomainToStockFlags(flags), error);
         return NULL;
     }
     ref = refs->pdata[0];

@@ -48,6 +48,26 @@ complainCount(const virtXmlDoc *doc, const char *what, guint given, guint has, G
     return false;
 }
 
+/* Has @ref the netdevs of @has, with their MAC addresses? It gets those that it does not give. */
+static bool
+matchNetdevs(const Comparison *c, const virtHostdevRef *ref, const virtHostdevRef *has, GError **error)
+{
+    if (VIRT_NETDEVS(ref)->len != VIRT_NETDEVS(has)->len)
+        return complainCount(c->doc, "netdev", VIRT_NETDEVS(ref)->len, VIRT_NETDEVS(has)->len, error);
+    for (guint i = 0; i < VIRT_NETDEVS(ref)->len; i++) {
+        virtNetdev *given = VIRT_NETDEVS(ref)->pdata[i];
+        const virtNetdev *old = virtNetdevListMatch(VIRT_NETDEVS(has), given->port);
+
+        if (!old)
+            return complainMac(c->doc, ref->node, given, VIRT_NETDEVS(has)->pdata[i], error);
+        if (!virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
+            virtNetdevCopyAttr(given, old, VIRT_NETDEV_MAC);
+        if (!haveOneMac(given, old))
+            return complainMac(c->doc, ref->node, given, old, error);
+    }
+    return true;
+}
+
 /* ---- interfaces ---- */
 
 /* One that is missing may be there and not be understood. */
@@ -162,9 +182,11 @@ matchInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
     const virtHostdevRef *has = takeInterface(c->interfaces, netdev);
 
     *ret_convert = has != NULL;
-    if (has)
+    if (has) {
         placeHostdev(domain, has, given, ref);
-    if (has || c->interfaces->len == 0 || virtDomainRefHasMac(domain, netdev))
+        return matchNetdevs(c, ref, has, error);
+    }
+    if (c->interfaces->len == 0 || virtDomainRefHasMac(domain, netdev))
         return true;
     return complainMac(c->doc, ref->node, netdev, VIRT_NETDEVS((virtHostdevRef *)c->interfaces->pdata[0])->pdata[0],
                        error);
@@ -175,25 +197,9 @@ matchInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
 static bool
 matchHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
 {
-    const virtHostdevRef *has;
-
     if (c->hostdevsSeen >= c->hostdevs->len)
         return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen + 1, c->hostdevs->len, error);
-    has = c->hostdevs->pdata[c->hostdevsSeen++];
-    if (VIRT_NETDEVS(ref)->len != VIRT_NETDEVS(has)->len)
-        return complainCount(c->doc, "netdev", VIRT_NETDEVS(ref)->len, VIRT_NETDEVS(has)->len, error);
-    for (guint i = 0; i < VIRT_NETDEVS(ref)->len; i++) {
-        virtNetdev *given = VIRT_NETDEVS(ref)->pdata[i];
-        const virtNetdev *old = virtNetdevListFind(VIRT_NETDEVS(has), given->port);
-
-        if (!old)
-            return complainMac(c->doc, ref->node, given, VIRT_NETDEVS(has)->pdata[i], error);
-        if (!virtNetdevHas(given, VIRT_NETDEV_MAC) && virtNetdevHas(old, VIRT_NETDEV_MAC))
-            virtNetdevCopyAttr(given, old, VIRT_NETDEV_MAC);
-        if (!haveOneMac(given, old))
-            return complainMac(c->doc, ref->node, given, old, error);
-    }
-    return true;
+    return matchNetdevs(c, ref, c->hostdevs->pdata[c->hostdevsSeen++], error);
 }
 
 /* ---- the whole ---- */

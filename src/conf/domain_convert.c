@@ -37,7 +37,7 @@ checkAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **
                      "this <hostdev> has no netdev and an <interface> has one: keep the <hostdev>");
         return false;
     }
-    if (netdevs > 1) {
+    if (netdevs > 1 && !hostdev->interface) {
         virtXmlError(doc, hostdev->node, error,
                      "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>", netdevs);
         return false;
@@ -73,12 +73,13 @@ static char *
 convertDomains(const char *xml, gsize len, virtDomainForm show, GError **error)
 {
     guint flags = VIRT_DOMAIN_INTERFACES;
+    g_autoptr(virtXmlDoc) doc = virtXmlParse(xml, len, NULL, error);
+    g_autoptr(GPtrArray) refs = NULL;
     g_autofree char *stock = NULL;
 
     if (show == VIRT_DOMAIN_FORM_INTERFACE)
         flags = 0;
-    stock = virtDomainToStock(xml, len, NULL, flags, error);
-    if (!stock)
+    if (!doc || !(refs = virtDomainRefsFind(doc, flags, error)) || !(stock = virtDomainRefsToStock(doc, refs, error)))
         return NULL;
     return virtDomainFormat(stock, strlen(stock), NULL, show, error);
 }
@@ -222,7 +223,9 @@ revertHostdev(const virtXmlDoc *doc, virtHostdevRef *hostdev, GPtrArray *lost)
         dropped = virtInterfaceDropOpaque(hostdev->interface, NULL);
 
     for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++)
-        revertNetdev(VIRT_NETDEVS(hostdev)->pdata[i], fits, hostdev->handle.name, lost);
+        revertNetdev(VIRT_NETDEVS(hostdev)->pdata[i], fits && i == 0, hostdev->handle.name, lost);
+    if (fits)
+        g_ptr_array_set_size(VIRT_NETDEVS(hostdev), 1);
     for (guint k = 0; virtSettingKinds[k]; k++) {
         if (k != VIRT_SETTING_NETDEV && hostdev->settings.of[k]->len > 0)
             lose(lost, "%s: <%s>", hostdev->handle.name, virtSettingKinds[k]->info->name);

@@ -26,15 +26,20 @@ virtHostdevRefFree(gpointer opaque)
     g_free(ref);
 }
 
-/* The one setting of @ref, where that is a netdev, as that of an <interface> is; or NULL. */
+/* The netdev of @ref that an <interface> for it has as its own: the first of one, the only one of a <hostdev>. NULL
+ * where there is none, or a setting of another kind. */
 const virtNetdev *
-virtHostdevRefGetOnlyNetdev(const virtHostdevRef *ref)
+virtHostdevRefGetOwnNetdev(const virtHostdevRef *ref)
 {
+    const GPtrArray *netdevs = VIRT_NETDEVS(ref);
+
     for (guint k = 0; virtSettingKinds[k]; k++) {
-        if (ref->settings.of[k]->len != (k == VIRT_SETTING_NETDEV))
+        if (k != VIRT_SETTING_NETDEV && ref->settings.of[k]->len > 0)
             return NULL;
     }
-    return VIRT_NETDEVS(ref)->pdata[0];
+    if (netdevs->len == 0 || (netdevs->len > 1 && !ref->interface))
+        return NULL;
+    return netdevs->pdata[0];
 }
 
 /* Whether @node stands where a device of a domain does, or is a document of its own. */
@@ -51,6 +56,16 @@ bool
 virtDomainDeviceIsHostdev(const virtXmlNode *node)
 {
     return virtXmlIs(node, NULL, "hostdev") && isDevice(node);
+}
+
+/* May a setting of @kind be a child of @node? Of an interface a netdev may, beside its own, where that is not lost. */
+bool
+virtDomainDeviceMayHave(const virtXmlNode *node, const virtSettingKind *kind, guint flags)
+{
+    if (virtDomainDeviceIsHostdev(node))
+        return true;
+    return kind == virtSettingKinds[VIRT_SETTING_NETDEV] && !(flags & VIRT_DOMAIN_LEAVE_INTERFACES) &&
+           virtInterfaceIs(node) && isDevice(node);
 }
 
 /* The devices of the host that libvirt gives to guests, each named by the <address> of its <source>. */
@@ -263,14 +278,14 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
     g_autoptr(GError) local = NULL;
     g_autofree virtHostdevRef *ref = g_new0(virtHostdevRef, 1);
     const virtHostdev *entry;
-    virtNetdev *netdev = NULL;
+    GPtrArray *netdevs = NULL;
 
     ref->node = node;
     ref->source = virtXmlChild(node, "source");
     ref->written = true;
     if (readSource(doc, node, &ref->handle, &ref->choice, &local))
-        netdev = virtInterfaceParse(doc, node, &ref->interface, &local);
-    if (!netdev) {
+        netdevs = virtInterfaceParse(doc, node, &ref->interface, &local);
+    if (!netdevs) {
         /* What a VF cannot do anyway is libvirt's to refuse, unless it would only drop it. */
         if (!(flags & VIRT_DOMAIN_ALL_INTERFACES) && !virtInterfaceMentionsUs(node))
             return true;
@@ -278,7 +293,8 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
         return false;
     }
     virtSettingsInit(&ref->settings);
-    g_ptr_array_add(VIRT_NETDEVS(ref), netdev);
+    g_ptr_array_unref(VIRT_NETDEVS(ref));
+    VIRT_NETDEVS(ref) = netdevs;
     *ret = g_steal_pointer(&ref);
     entry = g_hash_table_lookup(entries, &(*ret)->handle);
     if (entry)

@@ -179,13 +179,13 @@ moveInterfaces(virtXmlEdits *edits, const virtXmlDoc *doc, GPtrArray *hostdevs)
 bool
 virtHostdevRefFitsStock(const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
-    const virtNetdev *netdev = virtHostdevRefGetOnlyNetdev(hostdev);
+    const virtNetdev *netdev = virtHostdevRefGetOwnNetdev(hostdev);
 
     return netdev && netdev->port <= 1 && virtNetdevHas(netdev, VIRT_NETDEV_MAC) &&
            !virtInterfaceHasNoAddress(hostdev->node) && virtInterfaceHasRoom(doc, hostdev->node, NULL);
 }
 
-/* Is @said, of the <interface> that stands for @hostdev, what its netdev says? */
+/* Is @said, of the <interface> that stands for @hostdev, what its first netdev says? */
 static bool
 saysAll(const virtXmlDoc *doc, const virtHostdevRef *hostdev, const virtNetdev *said, GError **error)
 {
@@ -216,7 +216,7 @@ virtHostdevRefFitsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(virtXmlDoc) becomes = NULL;
     g_autoptr(virtInterface) interface = NULL;
-    g_autofree virtNetdev *netdev = NULL;
+    g_autoptr(GPtrArray) netdevs = NULL;
     g_autoptr(GError) why = NULL;
 
     if (!virtInterfaceHasRoom(doc, hostdev->node, error))
@@ -225,13 +225,13 @@ virtHostdevRefFitsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev
         return true;
     virtInterfaceFormat(text, doc, hostdev);
     if (!(becomes = virtXmlParse(text->str, text->len, NULL, &why)) ||
-        !(netdev = virtInterfaceParse(becomes, becomes->root, &interface, &why))) {
+        !(netdevs = virtInterfaceParse(becomes, becomes->root, &interface, &why))) {
         virtXmlError(doc, hostdev->node, error,
                      "this <hostdev> cannot be expressed as an <interface>: %s; or keep the <hostdev>",
                      virtXmlErrorSentence(why));
         return false;
     }
-    return saysAll(doc, hostdev, netdev, error);
+    return saysAll(doc, hostdev, netdevs->pdata[0], error);
 }
 
 /* What was written as an interface is shown as one unless somebody has since made more of the <hostdev>. */
@@ -242,7 +242,7 @@ isShownAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, virtDom
     case VIRT_DOMAIN_FORM_WRITTEN:
         return hostdev->interface && virtHostdevRefFitsInterface(doc, hostdev, NULL);
     case VIRT_DOMAIN_FORM_INTERFACE:
-        return virtHostdevRefGetOnlyNetdev(hostdev) != NULL;
+        return virtHostdevRefGetOwnNetdev(hostdev) != NULL;
     case VIRT_DOMAIN_FORM_STOCK:
         return virtHostdevRefFitsStock(doc, hostdev);
     case VIRT_DOMAIN_FORM_NETDEV:

@@ -34,10 +34,20 @@ isLostChoice(const virtXmlNode *child)
            source->parent && !virtDomainDeviceMayChoose(source->parent);
 }
 
+/* @child is a setting, and libvirt would drop it of @node. */
+static void
+complainPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
+{
+    g_autofree char *name = virtXmlQuote(node->name);
+
+    virtXmlError(doc, child, error, "<%s> may only be a child of <hostdev mode='subsystem' type='%s'>, not of <%s>",
+                 child->name, virtSettingKindFind(child)->hostdev, name);
+}
+
 /* Refuse a <netdev> below @node, or a <pf> in a <source>, that libvirt would drop without a word because it does not
  * stand where it means something. */
 bool
-virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GError **error)
 {
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
@@ -62,15 +72,11 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **e
                 child->name, name);
             return false;
         }
-        if (virtSettingKindFind(child) && !virtDomainDeviceIsHostdev(node)) {
-            g_autofree char *name = virtXmlQuote(node->name);
-
-            virtXmlError(doc, child, error,
-                         "<%s> may only be a child of <hostdev mode='subsystem' type='%s'>, not of <%s>", child->name,
-                         virtSettingKindFind(child)->hostdev, name);
+        if (virtSettingKindFind(child) && !virtDomainDeviceMayHave(node, virtSettingKindFind(child), flags)) {
+            complainPlace(doc, node, child, error);
             return false;
         }
-        if (!virtSettingKindFind(child) && !virtDomainCheckPlaces(doc, child, error))
+        if (!virtSettingKindFind(child) && !virtDomainCheckPlaces(doc, child, flags, error))
             return false;
     }
     return true;
@@ -307,7 +313,7 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
     ref->flags = flags;
     ref->hostdevs = g_ptr_array_new_with_free_func(virtHostdevRefFree);
     g_ptr_array_add(refs, ref);
-    if (!virtDomainCheckPlaces(doc, node, error))
+    if (!virtDomainCheckPlaces(doc, node, flags, error))
         return false;
     if (!isOfQemu(node, flags))
         return readForeign(doc, node, node, error);

@@ -30,11 +30,15 @@ typedef struct {
     guint flags;                 /* VIRT_DOMAIN_… */
 } virtDomainRef;
 
+/* Beside VIRT_DOMAIN_…: the document goes to libvirt with its interfaces as they are. */
+#define VIRT_DOMAIN_LEAVE_INTERFACES (1u << 16)
+
 /* ---- domain_device.c ---- */
 bool virtDomainIs(const virtXmlNode *node);
 void virtHostdevRefFree(gpointer opaque);
-const virtNetdev *virtHostdevRefGetOnlyNetdev(const virtHostdevRef *ref);
+const virtNetdev *virtHostdevRefGetOwnNetdev(const virtHostdevRef *ref);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
+bool virtDomainDeviceMayHave(const virtXmlNode *node, const virtSettingKind *kind, guint flags);
 bool virtDomainDeviceMayChoose(const virtXmlNode *node);
 bool virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error);
 bool virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries,
@@ -47,9 +51,17 @@ virtDomainWantsInterfaces(guint flags)
 {
     return flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES);
 }
+/* @flags of a document that goes to libvirt. */
+static inline guint
+virtDomainToStockFlags(guint flags)
+{
+    if (virtDomainWantsInterfaces(flags))
+        return flags;
+    return flags | VIRT_DOMAIN_LEAVE_INTERFACES;
+}
 bool virtDomainRefIsLone(const virtDomainRef *ref);
 GPtrArray *virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error);
-bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
+bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GError **error);
 GArray *virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref);
 const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtHandle *handle);
 
@@ -63,8 +75,8 @@ bool virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref);
 extern const virtXmlRule virtInterfaceRules[];
 extern const virtXmlRefusal virtInterfaceRefusals[];
 bool virtInterfaceIs(const virtXmlNode *node);
-virtNetdev *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
-                               GError **error);
+GPtrArray *virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface,
+                              GError **error);
 bool virtInterfaceToHostdev(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *ref, GError **error);
 void virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev);
 bool virtInterfaceHasNoAddress(const virtXmlNode *node);

@@ -258,7 +258,8 @@ virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GEr
 
     if (!virtDomainConcernsUs(xml, len, flags))
         return g_strndup(xml, len);
-    if (!(doc = virtXmlParse(xml, len, file, error)) || !(refs = virtDomainRefsFind(doc, flags, error)))
+    if (!(doc = virtXmlParse(xml, len, file, error)) ||
+        !(refs = virtDomainRefsFind(doc, virtDomainToStockFlags(flags), error)))
         return NULL;
     if (flags & VIRT_DOMAIN_GENERATE_MAC)
         generateMacs(doc, refs);

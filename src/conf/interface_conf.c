@@ -1,5 +1,8 @@
-/* interface_conf.c: <interface type='hostdev'>: a <hostdev> and its one netdev folded into one element
+/* interface_conf.c: <interface type='hostdev'>: a <hostdev> and a netdev of its folded into one element
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The other netdevs of the device, where it has more ports, are <netdev> children of the interface; its own is the one
+ * of the lowest port, and so the first of the list.
  *
  * Theory of operation: every child that such an element may have is a row of one table, which says where it goes when
  * the element becomes a <hostdev>: it stays there, it becomes a setting of the netdev, or it means nothing to a VF and
@@ -16,7 +19,8 @@
 
 typedef enum {
     PART_HOSTDEV, /* a child of <hostdev> too, the same in both */
-    PART_NETDEV,  /* a setting of the netdev */
+    PART_NETDEV,  /* a setting of the interface's own netdev */
+    PART_OTHERS,  /* another netdev */
     PART_KEPT,    /* nothing that a VF could be told */
     PART_DROPPED, /* libvirt drops it from interfaces of this type */
 } Place;
@@ -30,12 +34,12 @@ static const struct {
     {"backenddomain", PART_KEPT}, {"target", PART_KEPT},       {"guest", PART_KEPT},      {"model", PART_KEPT},
     {"backend", PART_KEPT},       {"filterref", PART_DROPPED}, {"tune", PART_KEPT},       {"teaming", PART_HOSTDEV},
     {"link", PART_NETDEV},        {"guid", PART_NETDEV},       {"boot", PART_HOSTDEV},    {"alias", PART_HOSTDEV},
-    {"rom", PART_HOSTDEV},        {"acpi", PART_HOSTDEV},      {"address", PART_HOSTDEV},
+    {"rom", PART_HOSTDEV},        {"acpi", PART_HOSTDEV},      {"address", PART_HOSTDEV}, {"netdev", PART_OTHERS},
 };
 
 #define CHILDREN                                                                                                       \
     "mac driver source! vlan virtualport bandwidth script downscript backenddomain target guest model backend "        \
-    "filterref tune teaming link guid boot alias rom acpi address"
+    "filterref tune teaming link guid boot alias rom acpi address netdev*"
 
 /* ---- what libvirt would refuse ----
  * What is kept never gets to libvirt's parser, until "revert" gives it back. */
@@ -190,26 +194,48 @@ virtInterfaceHasNoAddress(const virtXmlNode *node)
     return address && g_strcmp0(virtXmlGet(address, "type"), "unassigned") == 0;
 }
 
-/* Read an interface for which virtInterfaceIs() holds: its one netdev, and what is left.
+/* The netdevs of an interface, its own first. Where it has others, it is that of port 1 unless it says another. */
+static GPtrArray *
+parseNetdevs(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
+{
+    g_autoptr(GPtrArray) list = virtNetdevListParse(doc, node, VIRT_SETTING_PARSE_USER, error);
+    virtNetdev *own = NULL;
+
+    if (!list || !(own = virtInterfaceParseNetdev(doc, node, error)))
+        return NULL;
+    if (list->len > 0 && own->port == VIRT_NETDEV_PORT_ANY)
+        own->port = 1;
+    g_ptr_array_insert(list, 0, own);
+    if (list->len > 1 && ((const virtNetdev *)list->pdata[1])->port <= own->port) {
+        virtXmlError(doc, virtXmlChild(node, "netdev"), error,
+                     "the <interface> itself is port %u, and its <netdev> elements are the ports after that: give the "
+                     "lowest port to the <interface>, by its attribute 'port'",
+                     own->port);
+        return NULL;
+    }
+    return g_steal_pointer(&list);
+}
+
+/* Read an interface for which virtInterfaceIs() holds: its netdevs, its own first, and what is left.
  *
- * Returns what the caller frees with g_free(), and *ret_interface for virtInterfaceFree(); or NULL with
- * VIRT_ERROR_INVALID where it says something that a <hostdev> with a netdev cannot, or that is wrong.
+ * Returns virtNetdev, for g_ptr_array_unref(), and *ret_interface for virtInterfaceFree(); or NULL with
+ * VIRT_ERROR_INVALID where it says something that a <hostdev> with netdevs cannot, or that is wrong.
  */
-virtNetdev *
+GPtrArray *
 virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface **ret_interface, GError **error)
 {
-    g_autofree virtNetdev *netdev = NULL;
+    g_autoptr(GPtrArray) netdevs = NULL;
     g_autofree char *kept = NULL;
 
-    if (!virtXmlCheck(doc, node, &interfaceGrammar, error) || !(netdev = virtInterfaceParseNetdev(doc, node, error)))
+    if (!virtXmlCheck(doc, node, &interfaceGrammar, error) || !(netdevs = parseNetdevs(doc, node, error)))
         return NULL;
     if (virtInterfaceHasNoAddress(node)) {
         virtXmlError(doc, virtXmlChild(node, "address"), error,
                      "libvirt takes type='unassigned' of a <hostdev> alone: drop the <address>, or write a <hostdev>");
         return NULL;
     }
-    virtInterfaceSetUntagged(netdev);
-    kept = keepChildren(node, netdev);
+    virtInterfaceSetUntagged(netdevs->pdata[0]);
+    kept = keepChildren(node, netdevs->pdata[0]);
     if (strlen(kept) > VIRT_INTERFACE_OPAQUE_MAX) {
         virtXmlError(doc, node, error, "what would be stored of this <interface> has more than %d bytes",
                      VIRT_INTERFACE_OPAQUE_MAX);
@@ -218,7 +244,7 @@ virtInterfaceParse(const virtXmlDoc *doc, const virtXmlNode *node, virtInterface
     *ret_interface = g_new0(virtInterface, 1);
     (*ret_interface)->index = -1;
     (*ret_interface)->opaque = g_steal_pointer(&kept);
-    return g_steal_pointer(&netdev);
+    return g_steal_pointer(&netdevs);
 }
 
 /* ---- from one to the other ---- */
@@ -359,7 +385,7 @@ copyPart(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev, con
         copyText(out, doc, child->start, child->end);
 }
 
-/* Append the <interface> that stands for @hostdev, whose netdevs are one, with the white space before it. */
+/* Append the <interface> that stands for @hostdev, which has a netdev, with the white space before it. */
 void
 virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
@@ -389,6 +415,8 @@ virtInterfaceFormat(GString *out, const virtXmlDoc *doc, const virtHostdevRef *h
         else if (parts[i].place == PART_NETDEV)
             virtNetdevFormatPart(out, netdev, name, &layout);
     }
+    for (guint i = 1; i < VIRT_NETDEVS(hostdev)->len; i++)
+        virtNetdevFormat(out, VIRT_NETDEVS(hostdev)->pdata[i], &deeper);
     g_string_append_printf(out, "%s</interface>", indent);
 }
 

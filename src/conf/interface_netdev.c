@@ -63,7 +63,7 @@ mentions(const virtXmlNode *node, const virtNetdevRow *row)
 bool
 virtInterfaceMentionsUs(const virtXmlNode *node)
 {
-    if (virtXmlGet(node, "port") || virtChoiceIsWritten(virtXmlChild(node, "source")))
+    if (virtXmlGet(node, "port") || virtSettingKindFindIn(node) || virtChoiceIsWritten(virtXmlChild(node, "source")))
         return true;
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++) {
         if (mentions(node, &virtNetdevRows[i]))
@@ -95,13 +95,14 @@ addWords(GPtrArray *words, const virtNetdevRow *row)
         addWord(words, g_strdup(dropped[i]));
 }
 
-/* "port, spoofCheck, <guid>": what virtInterfaceMentionsUs() looks for; for g_free(). */
+/* "port, <netdev>, spoofCheck": what virtInterfaceMentionsUs() looks for; for g_free(). */
 char *
 virtInterfaceListWords(void)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
 
     addWord(words, g_strdup("port"));
+    addWord(words, g_strdup("<netdev>"));
     for (guint i = 0; i < VIRT_NETDEV_ATTR_LAST; i++)
         addWords(words, &virtNetdevRows[i]);
     g_ptr_array_add(words, NULL);

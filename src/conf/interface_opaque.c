@@ -141,9 +141,8 @@ virtInterfaceParseEntry(const virtXmlDoc *doc, const virtXmlNode *node, const GP
         return true;
     if (!(interface = readOpaque(doc, entry, error)))
         return false;
-    if (netdevs->len != 1) {
-        virtXmlError(doc, node, error, "the metadata's <hostdev> is an <interface>, which has one netdev, and has %u",
-                     netdevs->len);
+    if (netdevs->len == 0) {
+        virtXmlError(doc, node, error, "the metadata's <hostdev> is an <interface>, which has a netdev, and has none");
         return false;
     }
     if (!checkOpaque(interface, netdevs->pdata[0], &why)) {

@@ -28,6 +28,15 @@ checkMetadataShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *c
     return virtXmlCheck(doc, ours, &grammar, error);
 }
 
+/* The one that leaves it to the device is the first, for a list is sorted by port. */
+static bool
+leavesPort(const virtHostdev *entry)
+{
+    const GPtrArray *netdevs = VIRT_NETDEVS(entry);
+
+    return netdevs->len > 0 && ((const virtNetdev *)netdevs->pdata[0])->port == VIRT_NETDEV_PORT_ANY;
+}
+
 /* Read the settings of the entry @node into @entry, and the interface that it is shown as. */
 static bool
 readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *entry, GError **error)
@@ -40,8 +49,13 @@ readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *e
     }
     if (!virtInterfaceParseEntry(doc, node, VIRT_NETDEVS(entry), &entry->interface, error))
         return false;
-    if (!entry->interface && virtNetdevListLeavesPort(VIRT_NETDEVS(entry))) {
+    if (leavesPort(entry) && !entry->interface) {
         virtXmlError(doc, node, error, "the metadata's <netdev> lacks its attribute 'port'; only an <interface> may");
+        return false;
+    }
+    if (leavesPort(entry) && VIRT_NETDEVS(entry)->len > 1) {
+        virtXmlError(doc, node, error,
+                     "the metadata's <interface> has several <netdev>, and the first lacks its attribute 'port'");
         return false;
     }
     return true;
