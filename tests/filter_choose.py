@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import select
 import struct
 
 from filterlib import (ATTACH, CALL, DEFINE, DEFINE_XML, DETACH, DOMAIN, DUMPXML, LIB_VERSION, NS, OK, OTHER, OURS, REPLY,
@@ -31,6 +32,10 @@ def ask(f, mode, uuid, wishes):
 
 def tell(f, number, *handles):
     f.broker.send(f"chosen {number} {' '.join(handles)}".encode())
+
+
+def nothing_more(f):
+    assert not select.select([f.broker.sock], [], [], 0.3)[0], f.broker.recv(9000)
 
 
 def forget(f, uuid):
@@ -137,6 +142,32 @@ def detached():
             f.libvirt.sendall(error_reply(call.proc, call.serial, 88, "access denied"))
             reply, code = f.answer()
             assert (reply.serial, code) == (5, 88), reply.data
+
+
+@case
+def updated():
+    """Nothing is chosen for an update, by what was asked for or by address, and so nothing is forgotten after it."""
+    for address, asked in (("", True), (ADDRESS % (6, 3), False)):
+        with Filter() as f:
+            f.client.sendall(message(UPDATE, serial=5, payload=domain() + string(POOL % address) + flags(1)))
+            if asked:
+                tell(f, ask(f, "detach", UUID, ["-=pool/blue"]), "pci/0000:06:02.3")
+            call = read_message(f.libvirt)
+            f.libvirt.sendall(error_reply(call.proc, call.serial, 88, "access denied"))
+            reply, code = f.answer()
+            assert (reply.serial, code) == (5, 88), reply.data
+            nothing_more(f)
+
+
+@case
+def unsuitable():
+    """What was chosen and cannot be used is forgotten, too."""
+    with Filter() as f:
+        f.client.sendall(message(DEFINE_XML, serial=5, payload=string(DOMAIN % (POOL % "" + POOL % ""))))
+        tell(f, ask(f, "define", NOBODY, ["-=pool/blue", "-=pool/blue"]), "pci/0000:06:02.3", "pci/0000:06:02.3")
+        reply, _ = f.answer()
+        assert reply.serial == 5, reply.data
+        forget(f, NOBODY)
 
 
 @case

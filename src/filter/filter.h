@@ -59,6 +59,9 @@ GError *virtFilterDescriptors(const GByteArray *message);
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
 bool virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                           GByteArray *message);
+/* The same of an attach that the broker has chosen a VF for: he is told when it has ended, unless this returns false. */
+bool virtFilterHoldChosen(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
+                          GByteArray *message);
 bool virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);
 bool virtFilterHoldInterface(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                              GByteArray *message);

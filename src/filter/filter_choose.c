@@ -19,11 +19,21 @@ typedef struct {
     virtRpcHeader header;
     GByteArray *message; /* the client's call */
     virtBrokerRequest request;
+    bool chosen; /* the broker gives nobody else what it has found */
 } Pending;
+
+static void
+forget(Pending *pending)
+{
+    if (pending->chosen)
+        virtFilterForget(pending->filter, pending->request.uuid);
+    pending->chosen = false;
+}
 
 static void
 pendingFree(Pending *pending)
 {
+    forget(pending);
     virtFilterHeldDone(pending->filter);
     g_clear_pointer(&pending->message, g_byte_array_unref);
     virtBrokerRequestClear(&pending->request);
@@ -56,7 +66,7 @@ gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message
     GByteArray *reply;
 
     if (header) {
-        virtFilterForget(pending->filter, pending->request.uuid);
+        forget(pending);
         reply = virtFilterRelay(&pending->header, message);
         if (!holdStarted(pending->filter, reply))
             virtFilterReply(pending->filter, reply);
@@ -80,17 +90,26 @@ callWith(Pending *pending, GByteArray *granted)
     virtFilterCall(pending->filter, stock, gotReply, pending);
 }
 
-/* The same about a device: its steps follow. */
+/* The same about a device: its steps follow, and the last of them tells the broker. */
 static void
 holdWith(Pending *pending, GByteArray *granted)
 {
-    virtFilter *filter = pending->filter;
-    const virtRpcProc *proc = pending->proc;
-    const virtRpcHeader header = pending->header;
+    const Pending was = *pending;
+    bool held;
+    char uuid[VIRT_UUID_LEN];
 
+    g_strlcpy(uuid, pending->request.uuid, sizeof(uuid));
+    pending->chosen = false;
     pendingFree(pending);
-    if (!virtFilterHoldDevice(filter, proc, &header, granted))
-        virtFilterForward(filter, granted);
+    if (was.chosen)
+        held = virtFilterHoldChosen(was.filter, was.proc, &was.header, granted);
+    else
+        held = virtFilterHoldDevice(was.filter, was.proc, &was.header, granted);
+    if (held)
+        return;
+    if (was.chosen)
+        virtFilterForget(was.filter, uuid);
+    virtFilterForward(was.filter, granted);
 }
 
 static void
@@ -105,6 +124,7 @@ gotChosen(gpointer opaque, const GArray *handles, const GError *failure)
         refusePending(pending, failure);
         return;
     }
+    pending->chosen = pending->request.mode != VIRT_BROKER_FOR_DETACH;
     for (guint i = 0; i < wishes->len && i < handles->len; i++)
         g_array_index(wishes, virtWish, i).handle = g_array_index(handles, virtHandle, i);
     granted = virtRpcGrantWishes(pending->proc, pending->message->data, pending->message->len,

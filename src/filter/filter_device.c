@@ -238,22 +238,12 @@ understand(virtFilterJob *job, GError **error)
     }
 }
 
-/* Take a call about a device, see it through, and give the client its one reply.
- *
- * @message: taken over where this returns true
- *
- * Returns false where the call is none of ours (a disk, a <hostdev> that is only stored without <netdev>) and is to be
- * forwarded. A call whose document is wrong is answered at once.
- */
-bool
-virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+static bool
+hold(virtFilter *filter, virtFilterJob *job, GByteArray *message)
 {
     g_autoptr(GError) error = NULL;
-    virtFilterJob *job = jobNew(filter, proc, header, message);
     bool ours = false;
 
-    if (!job)
-        return false; /* libvirt will say what is wrong with it */
     virtFilterHeldAdd(filter);
     if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX) {
         error = virtFilterTooMany();
@@ -268,8 +258,35 @@ virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcH
         virtFilterJobNext(job);
     } else {
         job->message = NULL;
+        job->chosen = false; /* who forwards it tells the broker */
         virtFilterJobFree(job);
         return false;
     }
     return true;
+}
+
+/* Take a call about a device, see it through, and give the client its one reply.
+ *
+ * @message: taken over where this returns true
+ *
+ * Returns false where the call is none of ours (a disk, a <hostdev> that is only stored without <netdev>) and is to be
+ * forwarded. A call whose document is wrong is answered at once.
+ */
+bool
+virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+{
+    virtFilterJob *job = jobNew(filter, proc, header, message);
+
+    return job && hold(filter, job, message); /* without a job libvirt will say what is wrong with the call */
+}
+
+bool
+virtFilterHoldChosen(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
+{
+    virtFilterJob *job = jobNew(filter, proc, header, message);
+
+    if (!job)
+        return false;
+    job->chosen = true;
+    return hold(filter, job, message);
 }

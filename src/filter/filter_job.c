@@ -19,7 +19,7 @@ void
 virtFilterJobFree(virtFilterJob *job)
 {
     virtFilterHeldDone(job->filter);
-    if (job->hostdev && job->hostdev->choice.by != VIRT_CHOICE_NONE)
+    if (job->chosen)
         virtFilterForget(job->filter, job->uuid);
     if (job->begun)
         virtFilterEndTurn(job->filter, job->uuid);

@@ -54,6 +54,7 @@ struct _virtFilterJob {
 
     const virtFilterStep *next;
     bool begun, failed;
+    bool chosen;             /* attach: the broker gives nobody else the VF that it has found for this */
     virtFilterTarget target; /* of the request under way */
     GByteArray *reply;
 };
