@@ -4,6 +4,7 @@
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -101,6 +102,16 @@ def pci_device(address, vpd=None, **files):
     return path
 
 
+def card(pf, vpd, vfs):
+    """A PF with a netdev, and its VFs, which are in slot 10 of its bus."""
+    path = pci_device(pf, bytes.fromhex(vpd), sriov_totalvfs="7\n")
+    os.makedirs(path + "/net/eth" + pf[5:7])
+    for n in range(vfs):
+        vf = f"{pf[:8]}10.{n}"
+        os.symlink("../" + pf, pci_device(vf) + "/physfn")
+        os.symlink("../" + vf, f"{path}/virtfn{n}")
+
+
 def ask_vpd(client, handle):
     client.id += 1
     client.send(f"vpd {client.id} {handle}")
@@ -160,11 +171,7 @@ def test_choose():
     generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
     made = dict(line.split() for line in run(generator).stdout.splitlines())
     run("mount", "-t", "tmpfs", "none", "/sys/bus/pci/devices")
-    pf = pci_device("0000:f0:00.0", bytes.fromhex(made["good"]), sriov_totalvfs="7\n")
-    os.makedirs(pf + "/net/eth9")
-    for n in (0, 1):
-        os.symlink("../0000:f0:00.0", pci_device(f"0000:f0:10.{n}") + "/physfn")
-        os.symlink(f"../0000:f0:10.{n}", f"{pf}/virtfn{n}")
+    card("0000:f0:00.0", made["good"], 2)
     wish, zero, one = "-=serial/MT2113X00001/-/any", "pci/0000:f0:10.0", "pci/0000:f0:10.1"
     a, b, reader = Client(), Client(), Client(SOCK_RO, uid=1234, gid=1234)
     has(reader.do("choose", 1, "define", wish), "error 0 ")
@@ -187,6 +194,56 @@ def test_choose():
     until(lambda: b.do("choose", 2, "start", f"{one}=serial/MT2113X00001/0/any") == "chosen " + one)
     same(b.do("choose", 2, "start", wish + " " + wish), f"chosen {zero} {one}")
     has(b.do("choose", 2, "detach", wish), "error ")
+    run("umount", "/sys/bus/pci/devices")
+
+
+ASKS = """<lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:hostdev><lh:source><lh:pf serial='%s'/><lh:vf index='%s'/>%s</lh:source></lh:hostdev></lh:hostdevs>"""
+
+
+def define_asking(n, serial, index, address):
+    """As stock libvirt stores a domain whose device asks for a VF, and was given the one at @address."""
+    bus, slot, function = address[5:7], address[8:10], address[11:]
+    source = f"<address domain='0x0000' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/>"
+    text = domain_xml(n).replace("<metadata>", "<metadata>" + ASKS % (serial, index, source.replace("<", "<lh:")))
+    device = DEVICE[:DEVICE.index("<source>")] + f"<source>{source}</source></hostdev>"
+    write(f"/run/vm{n}.xml", text.replace("</devices>", device + "</devices>"))
+    virsh("define", f"/run/vm{n}.xml")
+
+
+def address_of(n):
+    """Of its only device, which its metadata names, too."""
+    xml = virsh("dumpxml", "--inactive", f"vm{n}").replace('"', "'")
+    found = set(re.findall("bus='0x(..)' slot='0x(..)' function='0x(.)'/>(?=\\s*</(?:lh:)?source>)", xml))
+    same(len(found), 1)
+    return "0000:%s:%s.%s" % found.pop()
+
+
+def test_stored():
+    """What stored domains ask for is looked for again when the daemon starts: where their address has gone, or is
+    another card's, and nowhere else."""
+    generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
+    made = dict(line.split() for line in run(generator).stdout.splitlines())
+    run("mount", "-t", "tmpfs", "none", "/sys/bus/pci/devices")
+    card("0000:f0:00.0", made["good"], 2)
+    card("0000:f1:00.0", made["blanks"], 2)
+    os.symlink("/nowhere/vfio-pci", "/sys/bus/pci/devices/0000:f0:10.0/driver")
+    define_asking(40, "MT2113X00001", 0, "0000:f1:10.0") # another card's
+    define_asking(41, "MT2113X00001", "any", "0000:f0:10.0") # somebody has it, and it is what was asked for
+    define_asking(42, "MT2113X00001", "any", "0000:77:10.0") # gone
+    define_asking(43, "NOBODY", "any", "0000:f0:10.1")
+    define_asking(5, "MT2113X00001", 1, "0000:77:10.0") # it runs
+    stop_daemon()
+    mark = len(daemon_log())
+    start_daemon()
+    until(lambda: address_of(40) == "0000:f0:10.0" and address_of(42) == "0000:f0:10.1")
+    until(lambda: f"warning: The VFs that domain {UUID % 43} asks for cannot be found: This host has no card" in daemon_log()[mark:])
+    time.sleep(0.5)
+    same([address_of(n) for n in (41, 43, 5)], ["0000:f0:10.0", "0000:f0:10.1", "0000:77:10.0"])
+    has(daemon_log()[mark:], "Domain 'vm40': VF 0 of card MT2113X00001 is now 0000:f0:10.0, no longer 0000:f1:10.0")
+    same(daemon_log()[mark:].count(" is now 0000:"), 2)
+    for n in range(40, 44):
+        virsh("undefine", f"vm{n}")
+    define(5)
     run("umount", "/sys/bus/pci/devices")
 
 

@@ -138,6 +138,7 @@ char *virtDaemonVPDGet(virtDaemon *daemon, const virtHandle *handle, GError **er
 
 /* In a worker. */
 bool virtDaemonChoose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *request, GError **error);
+bool virtDaemonChooseStored(virtDaemon *daemon, const char *uuid, GError **error);
 void virtDaemonChooseForget(virtDaemon *daemon, const virtDaemonClient *client, const char *uuid); /* any thread */
 
 /* ---- daemon_libvirt.c: the connection ---- */
@@ -190,6 +191,10 @@ void virtDaemonReconcileHeld(virtDaemon *daemon, const char *uuid);             
 /* What came of reconciling a domain, whoever asked for it: a failure is tried again. */
 void virtDaemonReconciled(virtDaemon *daemon, const char *uuid, const GError *failure);
 void virtDaemonReconcileWaiting(virtDaemon *daemon); /* try all of those now */
+
+/* ---- daemon_resolve.c: stored domains whose VFs have other addresses by now; main loop ---- */
+
+void virtDaemonResolveSoon(virtDaemon *daemon, const char *uuid); /* takes the lock itself */
 
 /* ---- daemon_events.c: what libvirt says by itself; main loop ---- */
 

@@ -141,6 +141,127 @@ choose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *re
     return true;
 }
 
+/* ---- stored domains, again ---- */
+
+static bool
+areSame(const GArray *a, const GArray *b)
+{
+    for (guint i = 0; i < a->len; i++) {
+        if (!virtHandleEqual(&g_array_index(a, virtWish, i).handle, &g_array_index(b, virtWish, i).handle))
+            return false;
+    }
+    return true;
+}
+
+/* Look for those of @wishes that are no longer at their addresses. What other domains name is asked for only then. */
+static bool
+chooseAgain(virtDaemon *daemon, virConnectPtr conn, const char *uuid, GArray *wishes, GError **error)
+{
+    g_autoptr(virtHost) host = virtDaemonHostNew();
+    g_autoptr(GArray) taken = listTaken(daemon), tried = g_array_copy(wishes), named = NULL;
+    virtChooseMode mode = {.taken = taken, .keep = true};
+
+    if (!virtProvisionChoose(host, tried, &mode, error))
+        return false;
+    if (areSame(tried, wishes))
+        return true;
+    named = listNamed(conn, uuid);
+    mode.named = named;
+    return virtProvisionChoose(host, wishes, &mode, error);
+}
+
+/* What is stored of @dom, for g_free(). */
+static char *
+getStored(virDomainPtr dom, guint flags, GError **error)
+{
+    char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE | flags);
+    char *copy = g_strdup(xml);
+
+    if (!xml)
+        virtDaemonLibvirtError(error, "Cannot read", "its XML");
+    free(xml); /* libvirt's is malloc's, ours is GLib's */
+    return copy;
+}
+
+/* Between reading and defining nothing else is done: who defines the domain meanwhile loses what he has changed. */
+static bool
+defineWith(virDomainPtr dom, const GArray *wishes, GError **error)
+{
+    g_autofree char *stored = getStored(dom, VIR_DOMAIN_XML_SECURE, error), *text = NULL;
+    g_autoptr(virDomain) defined = NULL;
+
+    if (!stored || !(text = virtDomainGrantWishes(stored, strlen(stored), NULL, 0, wishes, error)))
+        return false;
+    defined = virDomainDefineXML(virDomainGetConnect(dom), text);
+    if (!defined)
+        virtDaemonLibvirtError(error, "Cannot define", "it with what was found");
+    return defined != NULL;
+}
+
+static void
+tellMoved(virDomainPtr dom, const char *uuid, const GArray *wishes, const GArray *were)
+{
+    const char *name = virDomainGetName(dom);
+
+    for (guint i = 0; i < wishes->len; i++) {
+        const virtWish *wish = &g_array_index(wishes, virtWish, i);
+        const virtHandle *was = &g_array_index(were, virtWish, i).handle;
+        const virtDaemonAbout about = {.uuid = uuid, .name = name, .handle = &wish->handle};
+        g_autofree char *what = NULL;
+
+        if (virtHandleEqual(&wish->handle, was))
+            continue;
+        what = virtChoiceDescribe(&wish->choice);
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, &about, "Domain '%s': %s is now %s, no longer %s", name,
+                      what, wish->handle.name, was->name);
+    }
+}
+
+static bool
+resolve(virtDaemon *daemon, virDomainPtr dom, const char *uuid, GError **error)
+{
+    g_autofree char *xml = getStored(dom, 0, error);
+    g_autoptr(GArray) wishes = NULL, were = NULL;
+
+    if (!xml || !(wishes = virtDomainListWishes(xml, strlen(xml), NULL, 0, error)))
+        return false;
+    were = g_array_copy(wishes);
+    if (wishes->len == 0)
+        return true;
+    if (!chooseAgain(daemon, virDomainGetConnect(dom), uuid, wishes, error))
+        return false;
+    if (areSame(wishes, were) || virDomainIsActive(dom) != 0)
+        return true;
+    if (!defineWith(dom, wishes, error))
+        return false;
+    tellMoved(dom, uuid, wishes, were);
+    return true;
+}
+
+/* Look again for what the domain @uuid asks for, and define it with what is found where its addresses are gone or
+ * another card's. A domain that runs, or that nobody has stored, is left alone. The caller holds the domain's lock.
+ *
+ * Errors: those of virtProvisionChoose(); VIRT_ERROR_HOST where libvirt does not tell, or refuses.
+ */
+bool
+virtDaemonChooseStored(virtDaemon *daemon, const char *uuid, GError **error)
+{
+    virConnectPtr conn = virtDaemonLibvirtBorrow(daemon, error);
+    g_autoptr(virDomain) dom = NULL;
+    bool ok = conn != NULL;
+
+    if (conn)
+        dom = virDomainLookupByUUIDString(conn, uuid);
+    if (dom && virDomainIsPersistent(dom) == 1 && virDomainIsActive(dom) == 0) {
+        g_mutex_lock(&choosing);
+        ok = resolve(daemon, dom, uuid, error);
+        g_mutex_unlock(&choosing);
+    }
+    g_clear_pointer(&dom, virDomainFree);
+    virtDaemonLibvirtReturn(daemon, conn);
+    return ok;
+}
+
 /* ---- what a domain has ---- */
 
 /* The device among @hostdevs (NULL: none) that asks for @choice. */

@@ -60,8 +60,10 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
 {
     DomainsLook *look = opaque;
 
-    for (guint i = 0; look->uuids && i < look->uuids->len; i++)
+    for (guint i = 0; look->uuids && i < look->uuids->len; i++) {
         virtDaemonReconcileSoon(daemon, look->uuids->pdata[i], true);
+        virtDaemonResolveSoon(daemon, look->uuids->pdata[i]);
+    }
     if (look->error) {
         virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_WARNING, NULL, "Cannot reconcile all domains: %s",
                       look->error->message);

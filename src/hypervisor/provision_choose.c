@@ -131,6 +131,13 @@ findPF(Chooser *chooser, const virtChoice *choice, virtPCIAddress *ret, GError *
 /* ---- candidates ---- */
 
 static void
+candidatesFree(gpointer candidates)
+{
+    if (candidates)
+        g_array_unref(candidates);
+}
+
+static void
 addVF(GArray *list, const virtPCIAddress *vf)
 {
     virtHandle handle;
@@ -397,31 +404,82 @@ checkGiven(const virtWish *wish, const GArray *candidates, GError **error)
     return false;
 }
 
-/* Find the VF of one wish; @taken gets it. */
-static bool
-choose(Chooser *chooser, virtWish *wish, const virtChooseMode *mode, GArray *taken, GError **error)
+/* What each of @wishes may be: an array of GArray, NULL where it is named by its address. */
+static GPtrArray *
+listAllCandidates(Chooser *chooser, const GArray *wishes, const virtChooseMode *mode, GError **error)
 {
-    g_autoptr(GArray) candidates = listCandidates(chooser, &wish->choice, error);
-    bool has = !virtHandleIsNone(&wish->handle);
-    const virtHandle *found = NULL;
+    g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func(candidatesFree);
 
-    if (!candidates)
-        return false;
-    if (has && mode->given && !checkGiven(wish, candidates, error))
-        return false;
-    if (has && virtHandleIsIn(candidates, &wish->handle) &&
-        (mode->given || virtChoiceIsExact(&wish->choice) || mayHave(chooser->host, &wish->handle, taken)))
-        found = &wish->handle;
-    else if (virtChoiceIsExact(&wish->choice))
-        found = &g_array_index(candidates, virtHandle, 0);
-    else
-        found = findFree(chooser->host, candidates, taken, mode->named);
-    if (!found) {
-        complainTaken(chooser->host, wish, candidates, taken, error);
-        return false;
+    for (guint i = 0; i < wishes->len; i++) {
+        const virtWish *wish = &g_array_index(wishes, virtWish, i);
+        GArray *candidates = NULL;
+
+        if (wish->choice.by != VIRT_CHOICE_NONE && !(candidates = listCandidates(chooser, &wish->choice, error)))
+            return NULL;
+        g_ptr_array_add(lists, candidates);
+        if (candidates && mode->given && !virtHandleIsNone(&wish->handle) && !checkGiven(wish, candidates, error))
+            return NULL;
     }
-    wish->handle = *found;
-    g_array_append_val(taken, wish->handle);
+    return g_steal_pointer(&lists);
+}
+
+/* Does a device that may have several VFs keep the one that it has? */
+static bool
+stays(virtHost *host, const virtWish *wish, const GArray *candidates, const virtChooseMode *mode, const GArray *taken)
+{
+    if (virtHandleIsNone(&wish->handle) || !virtHandleIsIn(candidates, &wish->handle))
+        return false;
+    if (mode->given)
+        return true;
+    if (mode->keep)
+        return !virtHandleIsIn(taken, &wish->handle);
+    return mayHave(host, &wish->handle, taken);
+}
+
+typedef enum {
+    PASS_EXACT, /* who can have one VF alone comes before who can have any .. */
+    PASS_STAYS, /* .. and who keeps what he has, before who looks for another */
+    PASS_FREE,
+    PASSES
+} Pass;
+
+/* The VF of @wish, if this is the pass in which it gets one. */
+static const virtHandle *
+findInPass(virtHost *host, Pass pass, const virtWish *wish, const GArray *candidates, const virtChooseMode *mode,
+           const GArray *taken)
+{
+    if (virtChoiceIsExact(&wish->choice) != (pass == PASS_EXACT))
+        return NULL;
+    if (pass == PASS_EXACT)
+        return &g_array_index(candidates, virtHandle, 0);
+    if (pass == PASS_FREE)
+        return findFree(host, candidates, taken, mode->named);
+    if (stays(host, wish, candidates, mode, taken))
+        return &wish->handle;
+    return NULL;
+}
+
+/* @taken gets what is found; of @lists what is through is dropped. */
+static bool
+chooseInPass(virtHost *host, Pass pass, GArray *wishes, GPtrArray *lists, const virtChooseMode *mode, GArray *taken,
+             GError **error)
+{
+    for (guint i = 0; i < wishes->len; i++) {
+        virtWish *wish = &g_array_index(wishes, virtWish, i);
+        const virtHandle *found = NULL;
+
+        if (lists->pdata[i])
+            found = findInPass(host, pass, wish, lists->pdata[i], mode, taken);
+        if (lists->pdata[i] && !found && pass == PASS_FREE) {
+            complainTaken(host, wish, lists->pdata[i], taken, error);
+            return false;
+        }
+        if (!found)
+            continue;
+        wish->handle = *found;
+        g_array_append_val(taken, wish->handle);
+        candidatesFree(g_steal_pointer(&lists->pdata[i]));
+    }
     return true;
 }
 
@@ -437,24 +495,19 @@ virtProvisionChoose(virtHost *host, GArray *wishes, const virtChooseMode *mode, 
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     g_auto(Chooser) chooser = {host, NULL};
+    g_autoptr(GPtrArray) lists = listAllCandidates(&chooser, wishes, mode, error);
 
+    if (!lists)
+        return false;
     if (mode->taken)
         g_array_append_vals(taken, mode->taken->data, mode->taken->len);
     for (guint i = 0; i < wishes->len; i++) {
-        const virtWish *wish = &g_array_index(wishes, virtWish, i);
-
-        if (wish->choice.by == VIRT_CHOICE_NONE)
-            g_array_append_val(taken, wish->handle);
+        if (!lists->pdata[i])
+            g_array_append_val(taken, g_array_index(wishes, virtWish, i).handle);
     }
-    /* Who can have one VF alone comes before who can have any. */
-    for (guint pass = 0; pass < 2; pass++) {
-        for (guint i = 0; i < wishes->len; i++) {
-            virtWish *wish = &g_array_index(wishes, virtWish, i);
-
-            if (wish->choice.by != VIRT_CHOICE_NONE && virtChoiceIsExact(&wish->choice) == (pass == 0) &&
-                !choose(&chooser, wish, mode, taken, error))
-                return false;
-        }
+    for (Pass pass = PASS_EXACT; pass < PASSES; pass++) {
+        if (!chooseInPass(host, pass, wishes, lists, mode, taken, error))
+            return false;
     }
     return true;
 }

@@ -14,6 +14,7 @@ typedef struct {
     const GArray *taken; /* virtHandle: not to be given out; NULL: none */
     const GArray *named; /* virtHandle: domains that do not run name them, so they come last; NULL: none */
     bool given;          /* an address that is there was given by a user, and has to agree; else it may change */
+    bool keep;           /* .. but only where it is no longer what is asked for, not where somebody else has it now */
 } virtChooseMode;
 
 bool virtProvisionChoose(virtHost *host, GArray *wishes, const virtChooseMode *mode, GError **error);

@@ -13,6 +13,7 @@ has() { virsh dumpxml "$@" | python3 -c '
 import sys, xml.etree.ElementTree as t
 a = t.parse(sys.stdin).find("devices/hostdev/source/address")
 print("%s:%s:%s.%s" % tuple(a.get(k)[2:] for k in ("domain", "bus", "slot", "function")))'; }
+is_at() { [[ $(has "$1") = "$2" ]]; }
 start() { virsh -q start "$1" --paused; }
 # vfs_now: all but the MAC addresses, which igbvf makes up anew
 vfs_now() { snapshot_vfs | sed -E 's/"address":"[^"]*"//; s/ mac [0-9a-f:]+//'; }
@@ -63,6 +64,18 @@ $(vfaddr "$PF1" 1)"
 
 ok "destroy" virsh -q destroy vm
 is "everything as before" "$(vfs_now)" "$before"
+
+step "the card is in another slot when the daemon starts: stored domains follow it"
+vfs "$PF1" 0; vfs "$PF2" 0
+card blanks good; igb_up "$PF1" 3; igb_up "$PF2" 3
+hostdevd_restart
+ok "it is defined anew" waitfor 30 is_at vm "$(vfaddr "$PF2" 1)"
+like "the log says so" "$(cat "$HOSTDEVD_LOG")" "Domain 'vm': VF 1 of card $ONE is now $(vfaddr "$PF2" 1), no longer $(vfaddr "$PF1" 1)"
+
+vfs "$PF1" 0; vfs "$PF2" 0
+card good blanks; igb_up "$PF1" 3; igb_up "$PF2" 3
+hostdevd_restart
+ok "and back" waitfor 30 is_at vm "$(vfaddr "$PF1" 1)"
 
 step "the card moves between start and restore: what is in its place is not touched"
 virt-hostdev apply --owner me <(doc me "$(by_serial $ONE 1)" "$(netdev_xml 1 52:54:00:00:00:12 43)") > applied
