@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""daemon.py VIRTHOSTDEVD FILTERSCRIPT: clients, the broker and reconciling, in TAP: see daemonlib.py.
+"""daemon.py VIRTHOSTDEVD FILTERSCRIPT VIRT-HOSTDEV: clients, the broker and reconciling, in TAP: see daemonlib.py.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import daemonlib as lib
@@ -245,6 +246,56 @@ def test_stored():
         virsh("undefine", f"vm{n}")
     define(5)
     run("umount", "/sys/bus/pci/devices")
+
+
+def stored_file(n):
+    path = f"/etc/libvirt/qemu/vm{n}.xml"
+    info = os.stat(path)
+    with open(path, encoding="utf-8") as file:
+        return file.read(), (info.st_uid, info.st_gid, info.st_mode & 0o7777), info.st_ino
+
+
+def test_offline():
+    """Before libvirt's daemon starts: the address in its own files, and nothing else in them."""
+    generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
+    made = dict(line.split() for line in run(generator).stdout.splitlines())
+    resolve = [sys.argv[3], "resolve", "--offline", "--all"]
+    stop_daemon()
+    run("mount", "-t", "tmpfs", "none", "/sys/bus/pci/devices")
+    card("0000:f0:00.0", made["good"], 2)
+    define_asking(40, "MT2113X00001", 0, "0000:f1:10.0")
+    define_asking(41, "MT2113X00001", "any", "0000:f0:10.1")
+    define_asking(42, "NOBODY", "any", "0000:f0:10.1")
+    define_asking(5, "MT2113X00001", 1, "0000:f1:10.0") # it runs on, without the daemon
+    os.chown("/etc/libvirt/qemu/vm40.xml", 1234, 2345)
+    os.chmod("/etc/libvirt/qemu/vm40.xml", 0o640)
+    write("/etc/libvirt/qemu/broken.xml", "<domain>")
+    before = {n: stored_file(n) for n in (5, 40, 41, 42)}
+    has(run(*resolve, check=False).stderr, "libvirtd runs, as the lock of /run/libvirtd.pid says, and would overwrite")
+    lib.libvirtd.terminate()
+    lib.libvirtd.wait(20)
+    has(run(*resolve, "--dry-run", check=False).stdout, "Domain 'vm40': VF 0 of card MT2113X00001 would now be 0000:f0:10.0, no longer 0000:f1:10.0\n")
+    same({n: stored_file(n) for n in before}, before)
+    done = run(*resolve, check=False)
+    same(done.returncode, 1)
+    has(done.stderr, "A stored domain is left out: ")
+    has(done.stderr, "Domain 'vm42': This host has no card with the serial number 'NOBODY'")
+    same(done.stdout, "Domain 'vm40': VF 0 of card MT2113X00001 is now 0000:f0:10.0, no longer 0000:f1:10.0\n"
+         "Domain 'vm41': any VF of card MT2113X00001 is still 0000:f0:10.1\n")
+    text, owner, _ = stored_file(40)
+    same(text.replace('"', "'"), before[40][0].replace('"', "'").replace("bus='0xf1'", "bus='0xf0'"))
+    same(owner, (1234, 2345, 0o640))
+    same({n: stored_file(n) for n in (5, 41, 42)}, {n: before[n] for n in (5, 41, 42)})
+    has(run(sys.argv[3], "resolve", "--offline", "nobody", check=False).stderr, "libvirt has stored no domain 'nobody'")
+    same([name for name in os.listdir("/etc/libvirt/qemu") if name.endswith(".new")], [])
+    os.unlink("/etc/libvirt/qemu/broken.xml")
+    start_libvirtd()
+    same(address_of(40), "0000:f0:10.0")
+    for n in (40, 41, 42):
+        virsh("undefine", f"vm{n}")
+    define(5)
+    run("umount", "/sys/bus/pci/devices")
+    start_daemon()
 
 
 def test_nonsense():

@@ -59,7 +59,8 @@ GError *virtFilterDescriptors(const GByteArray *message);
  * reply. Returns false where the call is none of ours and is to be forwarded as it is; then @message is not taken. */
 bool virtFilterHoldDevice(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                           GByteArray *message);
-/* The same of an attach that the broker has chosen a VF for: he is told when it has ended, unless this returns false. */
+/* The same of an attach that the broker has chosen a VF for, who is told when it has ended; where this returns false,
+ * by the caller. */
 bool virtFilterHoldChosen(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                           GByteArray *message);
 bool virtFilterHoldABI(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message);

@@ -4,8 +4,11 @@
  * A domain keeps the address of what was found for it. Cards move, and VFs get other addresses when they are made anew:
  * then the domain does not start, since what is at the address now may be anybody's. Here it is looked for again, and
  * the domain defined with what is found. A guest that runs keeps what it has.
+ *
+ * Before libvirt's daemon starts, and with it guests that are autostarted, there is nobody to define a domain: then the
+ * address is put into libvirt's own file.
  */
-#include "tools/tool.h"
+#include "tools/stored_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,15 @@ typedef struct {
     struct libscols_table *table; /* with --json; otherwise NULL */
     GString *failures;            /* one a line */
 } Resolve;
+
+static void
+beginTable(Resolve *resolve)
+{
+    static const char *const columns[] = {"DOMAIN", "ASKS", "WAS", "IS", "CHANGED", NULL};
+
+    if (resolve->tool->json)
+        resolve->table = virtToolTable(resolve->tool, "resolve", columns);
+}
 
 static void
 tell(Resolve *resolve, const char *domain, const virtWish *wish, const virtHandle *was)
@@ -48,6 +60,15 @@ tellAll(Resolve *resolve, const char *domain, const GArray *wishes, const GArray
     }
 }
 
+/* @xml with what is found for @wishes, those of its devices; for g_free(). */
+static char *
+resolveXml(Resolve *resolve, const char *xml, const virtChooseMode *mode, GArray *wishes, GError **error)
+{
+    if (!virtProvisionChoose(resolve->tool->host, wishes, mode, error))
+        return NULL;
+    return virtDomainGrantWishes(xml, strlen(xml), NULL, 0, wishes, error);
+}
+
 /* Look for what the domain asks for, and define it with that. */
 static bool
 resolveConfig(Resolve *resolve, virDomainPtr domain, GError **error)
@@ -57,7 +78,7 @@ resolveConfig(Resolve *resolve, virDomainPtr domain, GError **error)
     g_autofree char *text = NULL;
     g_autoptr(GArray) wishes = NULL, were = NULL, named = NULL;
     g_autoptr(virDomain) defined = NULL;
-    virtChooseMode mode = {0};
+    virtChooseMode mode = {.keep = virDomainIsActive(domain) == 1};
 
     if (!xml || !(wishes = virtDomainListWishes(xml, strlen(xml), NULL, 0, error)))
         return false;
@@ -67,8 +88,7 @@ resolveConfig(Resolve *resolve, virDomainPtr domain, GError **error)
     if (!(named = virtToolListNamed(resolve->conn, name, error)))
         return false;
     mode.named = named;
-    if (!virtProvisionChoose(resolve->tool->host, wishes, &mode, error) ||
-        !(text = virtDomainGrantWishes(xml, strlen(xml), NULL, 0, wishes, error)))
+    if (!(text = resolveXml(resolve, xml, &mode, wishes, error)))
         return false;
     if (!resolve->dryRun && !g_str_equal(text, xml) && !(defined = virDomainDefineXML(resolve->conn, text))) {
         virtToolLibvirtError(error, "libvirt refused it");
@@ -76,6 +96,14 @@ resolveConfig(Resolve *resolve, virDomainPtr domain, GError **error)
     }
     tellAll(resolve, name, wishes, were);
     return true;
+}
+
+static void
+addFailure(Resolve *resolve, const char *name, const GError *error)
+{
+    if (resolve->failures->len)
+        g_string_append_c(resolve->failures, '\n');
+    g_string_append_printf(resolve->failures, "Domain '%s': %s", name, error->message);
 }
 
 /* Takes the domain. */
@@ -87,9 +115,7 @@ resolveOne(Resolve *resolve, virDomainPtr domain)
 
     if (virDomainIsPersistent(owned) == 0 || resolveConfig(resolve, owned, &local))
         return;
-    if (resolve->failures->len)
-        g_string_append_c(resolve->failures, '\n');
-    g_string_append_printf(resolve->failures, "Domain '%s': %s", virDomainGetName(owned), local->message);
+    addFailure(resolve, virDomainGetName(owned), local);
 }
 
 static bool
@@ -124,19 +150,104 @@ resolveNamed(Resolve *resolve, char *const *names, GError **error)
     return true;
 }
 
+/* ---- without libvirt's daemon ---- */
+
+static bool
+resolveFile(Resolve *resolve, const GPtrArray *files, virtStoredFile *file, GError **error)
+{
+    g_autoptr(GArray) wishes = virtDomainListWishes(file->text, strlen(file->text), file->path, 0, error);
+    g_autoptr(GArray) were = NULL, named = NULL;
+    g_autofree char *text = NULL;
+    virtChooseMode mode = {.keep = true};
+
+    if (!wishes)
+        return false;
+    if (wishes->len == 0)
+        return true;
+    were = g_array_copy(wishes);
+    named = virtStoredFileListNamed(files, file);
+    mode.named = named;
+    if (!(text = resolveXml(resolve, file->text, &mode, wishes, error)))
+        return false;
+    if (!resolve->dryRun && !g_str_equal(text, file->text) &&
+        (!virtStoredFileCheckStopped(resolve->tool->host, error) || !virtStoredFileReplace(file, text, error)))
+        return false;
+    tellAll(resolve, file->domain->name, wishes, were);
+    return true;
+}
+
+/* A guest that runs without the daemon keeps what it has. */
+static void
+resolveStored(Resolve *resolve, const GPtrArray *files, virtStoredFile *file)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (!file->runs && !resolveFile(resolve, files, file, &local))
+        addFailure(resolve, file->domain->name, local);
+}
+
+static virtStoredFile *
+findFile(const GPtrArray *files, const char *name, GError **error)
+{
+    for (guint i = 0; i < files->len; i++) {
+        virtStoredFile *file = files->pdata[i];
+
+        if (g_str_equal(file->domain->name, name))
+            return file;
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "libvirt has stored no domain '%s'", name);
+    return NULL;
+}
+
+/* @names: none for all */
+static bool
+resolveOffline(Resolve *resolve, char *const *names, GError **error)
+{
+    g_autoptr(GPtrArray) files = NULL;
+    virtStoredFile *file;
+
+    if (!virtStoredFileCheckStopped(resolve->tool->host, error) ||
+        !(files = virtStoredFileList(resolve->tool->host, error)))
+        return false;
+    beginTable(resolve);
+    for (guint i = 0; !*names && i < files->len; i++)
+        resolveStored(resolve, files, files->pdata[i]);
+    for (; *names; names++) {
+        if (!(file = findFile(files, *names, error)))
+            return false;
+        resolveStored(resolve, files, file);
+    }
+    return true;
+}
+
+/* ---- the command ---- */
+
+static bool
+resolveOnline(Resolve *resolve, char *const *names, GError **error)
+{
+    g_autoptr(virConnect) conn = virtToolConnectStock(resolve->tool, false, error);
+
+    if (!conn)
+        return false;
+    resolve->conn = conn;
+    beginTable(resolve);
+    if (*names)
+        return resolveNamed(resolve, names, error);
+    return resolveAll(resolve, error);
+}
+
 bool
 virtCmdResolve(virtTool *tool, int argc, char **argv, GError **error)
 {
-    static const char *const columns[] = {"DOMAIN", "ASKS", "WAS", "IS", "CHANGED", NULL};
     g_autoptr(GString) failures = g_string_new(NULL);
     Resolve resolve = {.tool = tool, .failures = failures};
-    gboolean all = FALSE;
+    gboolean all = FALSE, offline = FALSE;
     const GOptionEntry entries[] = {
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, "every domain of this host", NULL},
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &resolve.dryRun, "show what is found, without changing anything", NULL},
+        {"offline", 0, 0, G_OPTION_ARG_NONE, &offline, "in libvirt's own files, while its daemon does not run", NULL},
         {NULL},
     };
-    g_autoptr(virConnect) conn = NULL;
     bool ok;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, -1, error))
@@ -146,15 +257,10 @@ virtCmdResolve(virtTool *tool, int argc, char **argv, GError **error)
                     "give the names of domains, or --all (see virt-hostdev resolve --help)");
         return false;
     }
-    if (!(conn = virtToolConnectStock(tool, false, error)))
-        return false;
-    resolve.conn = conn;
-    if (tool->json)
-        resolve.table = virtToolTable(tool, argv[0], columns);
-    if (all)
-        ok = resolveAll(&resolve, error);
+    if (offline)
+        ok = resolveOffline(&resolve, argv + 1, error);
     else
-        ok = resolveNamed(&resolve, argv + 1, error);
+        ok = resolveOnline(&resolve, argv + 1, error);
     if (resolve.table)
         virtToolPrintTable(resolve.table);
     if (ok && failures->len > 0)

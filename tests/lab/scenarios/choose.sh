@@ -72,10 +72,24 @@ hostdevd_restart
 ok "it is defined anew" waitfor 30 is_at vm "$(vfaddr "$PF2" 1)"
 like "the log says so" "$(cat "$HOSTDEVD_LOG")" "Domain 'vm': VF 1 of card $ONE is now $(vfaddr "$PF2" 1), no longer $(vfaddr "$PF1" 1)"
 
+step "it comes back while libvirt's daemon is off: followed before a guest is autostarted"
+ok "autostart" virsh -q autostart vm
+hostdevd_stop
+not_ok "not while the daemon runs" "$LIBVIRTD runs .* and would overwrite" virt-hostdev resolve --offline --all
+libvirt_stop
 vfs "$PF1" 0; vfs "$PF2" 0
 card good blanks; igb_up "$PF1" 3; igb_up "$PF2" 3
-hostdevd_restart
-ok "and back" waitfor 30 is_at vm "$(vfaddr "$PF1" 1)"
+before=$(vfs_now)
+is "resolve, in libvirt's own files" "$(virt-hostdev resolve --offline --all)" \
+  "Domain 'vm': VF 1 of card $ONE is now $(vfaddr "$PF1" 1), no longer $(vfaddr "$PF2" 1)"
+rm -f /run/libvirt/qemu/autostarted              # as after a boot
+stock_up
+is "the guest is autostarted" "$(stock_virsh domstate vm)" running
+is "the VF is set" "$(vfget "$PF1" 1 'vlan_list[0].vlan')" 42
+ok "no more autostart" stock_virsh -q autostart --disable vm
+ok "destroy" stock_virsh -q destroy vm
+is "everything as before" "$(vfs_now)" "$before"
+hostdevd_start
 
 step "the card moves between start and restore: what is in its place is not touched"
 virt-hostdev apply --owner me <(doc me "$(by_serial $ONE 1)" "$(netdev_xml 1 52:54:00:00:00:12 43)") > applied

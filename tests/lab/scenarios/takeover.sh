@@ -88,6 +88,20 @@ is "a driver without counters has none, not 0" "$(grep -c vf_receive "$prom" || 
 ip link set "$(netdev "$PF2" 2)" vf 0 mac 52:54:00:aa:00:02
 ok "off again" systemctl disable --now virt-hostdev-metrics.timer
 
+step "addresses, resolved by a service each time before libvirt's daemon starts"
+domain moved "<hostdev mode='subsystem' type='pci' managed='yes'><source><pf dev='$(netdev "$PF2")'/><vf index='0'/></source></hostdev>" > moved.xml
+ok "define" virsh -q define moved.xml
+stored=/etc/libvirt/qemu/moved.xml
+cp "$stored" was.xml
+sed -i "/<source>/,/<address/s/bus='[^']*'/bus='0x77'/" "$stored"
+ok "the service is enabled" systemctl enable virt-hostdev-resolve.service
+ok "libvirt's daemon starts again" systemctl restart "$LIBVIRTD.service"
+like "the journal says what has changed" "$(journalctl -q -u virt-hostdev-resolve.service)" "Domain 'moved': VF 0 of PF $(netdev "$PF2") is now $vf, no longer 0000:77:"
+is "in the file, and nothing else" "$(tr '"' "'" < "$stored")" "$(tr '"' "'" < was.xml)"
+is "whose mode and owner are as libvirt made them" "$(stat -c '%a %U' "$stored")" "600 root"
+ok "off again" systemctl disable virt-hostdev-resolve.service
+ok "undefine" virsh -q undefine moved
+
 step "the daemon dies, libvirt dies"
 ok "the daemon is killed" systemctl kill -s KILL virthostdevd.service
 ok "and comes again" waitfor 30 virsh -q dumpxml dual
