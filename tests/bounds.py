@@ -42,6 +42,7 @@ TABLE = [
     ("conf/xml_tree.h", "VIRT_XML_ATTRS_MAX", "256", "rpcwrongtest.c", "/rpcwrong/reply-max"),
     ("conf/pool_conf.h", "VIRT_POOL_MAX", "65536", "choosetest.c", "/choose/pool/too-long"),
     ("util/virchoice.h", "VIRT_CHOICE_NAME_MAX", "255", "genericxml2xmlin/choice/bad-choice-serial-long.err", "1 to 255"),
+    ("util/viraffinity.h", "VIRT_AFFINITY_MAX", "4096", "choosetest.c", "cpuset='4095,4096'"),
     ("hypervisor/provision_log.c", "FIELDS_MAX", "16", None, "the fields are written out in one function, and are fewer"),
     ("rpc/broker.h", "VIRT_BROKER_PACKET_MAX", "8192", "brokertest.c", "/broker/answer/long"),
     ("rpc/broker.h", "VIRT_BROKER_VPD_MAX", "(VIRT_BROKER_PACKET_MAX - 15)", "nodedevconftest.c", "/nodedev/room"),

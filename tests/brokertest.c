@@ -20,6 +20,7 @@ static const char *const requests[] = {
     "vpd 10 pci/0000:06:02.0",
     "forget 11 " UUID,
     "choose 12 " UUID " define -=pool/blue",
+    "choose 12 " UUID " define cpus/f0 -=pool/blue",
     "choose 12 " UUID " start pci/0000:06:02.0=serial/A%201/0/3 pci/0000:06:02.1=- -=dev/ens1f0/any",
 };
 
@@ -50,6 +51,9 @@ static const char *const notRequests[] = {
     "choose 1 " UUID " define",
     "choose 1 " UUID " define ",
     "choose 1 " UUID " look -=pool/blue",
+    "choose 1 " UUID " define cpus/f0",
+    "choose 1 " UUID " define cpus/0f0 -=pool/blue",
+    "choose 1 " UUID " define -=pool/blue cpus/f0",
     "choose 1 " UUID " define -=pool/blue ",
     "choose 1 " UUID " define -=pool/blue  -=pool/blue",
     "choose 1 " UUID " define =pool/blue",

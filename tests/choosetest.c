@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/address_conf.h"
+#include "conf/affinity_conf.h"
 #include "fakehost.h"
 #include "hypervisor/provision.h"
 #include "hypervisor/provision_choose.h"
@@ -170,7 +171,7 @@ testMoved(void)
 /* ---- who is free ---- */
 
 static void
-record(fakeHost *fake, const char *name, const char *owner)
+recordWith(fakeHost *fake, const char *name, const char *owner, const char *attrs)
 {
     g_autofree char *xml = NULL;
     g_autoptr(virtDomainConf) domain = NULL;
@@ -181,13 +182,19 @@ record(fakeHost *fake, const char *name, const char *owner)
 
     virtHandleFormatXml(address, &handle, "");
     xml = g_strdup_printf(
-        "<domain><devices><hostdev mode='subsystem' type='pci'><source>%s</source><netdev port='1'><mac "
+        "<domain><devices><hostdev mode='subsystem' type='pci'><source>%s</source><netdev port='1' %s><mac "
         "address='52:54:00:00:00:01'/></netdev></hostdev></devices></domain>",
-        address->str);
+        address->str, attrs);
     domain = virtDomainConfParse(xml, strlen(xml), NULL, 0, &error);
     g_assert_no_error(error);
     virtProvisionPrepare(fake->host, who, domain->hostdevs, &error);
     g_assert_no_error(error);
+}
+
+static void
+record(fakeHost *fake, const char *name, const char *owner)
+{
+    recordWith(fake, name, owner, "");
 }
 
 static void
@@ -314,6 +321,14 @@ testPool(void)
     expectPool(fake, "gone", "02:10.0! 02:10.2");
     g_assert_nonnull(
         strstr(fake->warnings->pdata[fake->warnings->len - 1], "Pool 'gone', line 1: This host has no card"));
+    fakeHostAddPF(fake, "0000:08:00.0", 0, 1, "qat_4xxx"); /* no netdevs: by its address alone */
+    giveSerial(fake, "0000:08:00.0", "Q1");
+    definePool(fake, "bare", "<match driver='qat_4xxx'/><pf serial='Q1'/>");
+    expectPool(fake, "bare", "");
+    definePool(fake, "bare", "<pf><address domain='0x0' bus='0x8' slot='0' function='0x0'/></pf>");
+    expectPool(fake, "bare", "08:10.0!"); /* its netdev may be where nobody sees it */
+    fakeHostSetDriver(fake, vf(fake, "0000:08:00.0", 0), NULL);
+    expectPool(fake, "bare", "08:10.0");
     definePool(fake, "empty", "<pf serial='Z9'/>");
     refuse(fake, "pool/empty", VIRT_ERROR_BUSY, "any VF of pool 'empty': this host has none of them");
     refuse(fake, "pool/none", VIRT_ERROR_NOT_FOUND, "This host has no pool 'none'");
@@ -335,6 +350,145 @@ testMatch(void)
     expectPool(fake, "driver", "02:10.0 02:10.2 02:10.1 02:10.3");
     definePool(fake, "down", "<match link='down'/>");
     expectPool(fake, "down", "");
+}
+
+/* ---- near to the guest ---- */
+
+static void
+giveNode(fakeHost *fake, const char *pf, guint vfs, guint node)
+{
+    g_autofree char *text = g_strdup_printf("%u\n", node);
+
+    for (guint i = 0; i < vfs; i++)
+        fakeHostFile(fake, text, "sys/bus/pci/devices/%s/numa_node", vf(fake, pf, i));
+}
+
+/* The VF of pool "blue" for a guest that is at @where: "cpus/f0"; NULL: nobody knows */
+static void
+expectNear(fakeHost *fake, const char *where, const GArray *named, const char *is)
+{
+    g_autoptr(GArray) wishes = wishesNew("pool/blue", NULL);
+    virtAffinity affinity = {0};
+    const virtChooseMode mode = {.named = named, .affinity = &affinity};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(!where || virtAffinityParse(where, &affinity));
+    virtProvisionChoose(fake->host, wishes, &mode, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(nameOf(wishes, 0), ==, is);
+}
+
+static fakeHost *
+hostWithNodesNew(void)
+{
+    fakeHost *fake = hostNew();
+
+    fakeHostFile(fake, "0-3,8\n", "sys/devices/system/node/node0/cpulist");
+    fakeHostFile(fake, "4-7\n", "sys/devices/system/node/node1/cpulist");
+    fakeHostFile(fake, "\n", "sys/devices/system/node/node2/cpulist"); /* memory alone */
+    fakeHostFile(fake, "0-2\n", "sys/devices/system/node/online");
+    giveNode(fake, PF1, 4, 0);
+    giveNode(fake, PF2, 2, 1);
+    return fake;
+}
+
+static void
+testNear(void)
+{
+    g_autoptr(fakeHost) fake = hostWithNodesNew();
+    g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    const virtHandle near = testHandle(vf(fake, PF2, 1));
+
+    definePool(fake, "blue", "<pf dev='enp2s0f1'/><pf dev='enp1s0f0'/><pf dev='enp2s0f0'/>");
+    expectNear(fake, NULL, NULL, vf(fake, PF2B, 0));
+    expectNear(fake, "cpus/20", NULL, vf(fake, PF2, 0));
+    expectNear(fake, "nodes/2", NULL, vf(fake, PF2, 0));
+    expectNear(fake, "cpus/100", NULL, vf(fake, PF1, 0));
+    expectNear(fake, "cpus/101", NULL, vf(fake, PF1, 0));
+    expectNear(fake, "cpus/110", NULL, vf(fake, PF1, 0));  /* on both nodes: in the pool's order */
+    expectNear(fake, "cpus/200", NULL, vf(fake, PF2B, 0)); /* there is no such processor */
+    expectNear(fake, "nodes/4", NULL, vf(fake, PF2B, 0));
+    record(fake, vf(fake, PF2, 0), "dpdk");
+    expectNear(fake, "cpus/20", NULL, vf(fake, PF2, 1));
+    g_array_append_val(named, near);
+    expectNear(fake, "cpus/20", named, vf(fake, PF2B, 0)); /* rather far than another domain's */
+    record(fake, vf(fake, PF2, 1), "dpdk");
+    expectNear(fake, "cpus/20", NULL, vf(fake, PF2B, 0)); /* preferred, not required */
+}
+
+static void
+testListed(void)
+{
+    g_autoptr(fakeHost) fake = hostWithNodesNew();
+    g_autoptr(GError) error = NULL;
+
+    fakeHostFile(fake, "<pool order='listed'><name>blue</name><pf dev='enp1s0f0'/><pf dev='enp2s0f0'/></pool>",
+                 VIRT_POOL_DIR "/blue.xml");
+    expectNear(fake, "cpus/20", NULL, vf(fake, PF1, 0));
+    fakeHostFile(fake, "<pool order='near'><name>blue</name><pf dev='enp1s0f0'/><pf dev='enp2s0f0'/></pool>",
+                 VIRT_POOL_DIR "/blue.xml");
+    expectNear(fake, "cpus/20", NULL, vf(fake, PF2, 0));
+    fakeHostFile(fake, "<pool order='random'><name>blue</name><pf dev='enp1s0f0'/></pool>", VIRT_POOL_DIR "/blue.xml");
+    g_assert_null(virtProvisionPoolLoad(fake->host, "blue", &error));
+    g_assert_nonnull(strstr(error->message, "not 'near' or 'listed'"));
+}
+
+/* What is read of a domain: the first of three that is there. */
+static void
+testAffinityXml(void)
+{
+    static const struct {
+        const char *xml, *is;
+    } cases[] = {
+        {"<vcpu>2</vcpu>", NULL},
+        {"<vcpu cpuset='0-3,^1'>2</vcpu>", "cpus/d"},
+        {"<vcpu placement='static' cpuset=' 4 - 7 '>2</vcpu>", NULL},
+        {"<vcpu cpuset='4, 6'>2</vcpu><numatune><memory nodeset='0'/></numatune>", "cpus/50"},
+        {"<vcpu cpuset='0'>2</vcpu><cputune><vcpupin vcpu='0' cpuset='4'/><shares>1</shares><vcpupin vcpu='1' "
+         "cpuset='8'/><emulatorpin cpuset='1'/></cputune>",
+         "cpus/110"},
+        {"<vcpu placement='auto'>2</vcpu><numatune><memory mode='strict' placement='auto'/></numatune>", NULL},
+        {"<numatune><memory mode='strict' nodeset='1,3'/><memnode cellid='0' nodeset='0'/></numatune>", "nodes/a"},
+        {"<vcpu cpuset='3-1'>2</vcpu>", NULL},
+        {"<vcpu cpuset='4095,4096'>2</vcpu>", "cpus/"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml = g_strdup_printf("<domain type='kvm'><name>vm</name>%s</domain>", cases[i].xml);
+        g_autofree char *text = NULL;
+        virtAffinity affinity;
+
+        virtAffinityReadXml(xml, strlen(xml), &affinity);
+        g_assert_true(virtAffinityIsNone(&affinity) == !cases[i].is);
+        if (!cases[i].is)
+            continue;
+        text = virtAffinityFormat(&affinity);
+        if (!g_str_has_suffix(cases[i].is, "/"))
+            g_assert_cmpstr(text, ==, cases[i].is);
+        else
+            g_assert_cmpuint(strlen(text), ==, strlen(cases[i].is) + VIRT_AFFINITY_MAX / 4);
+    }
+}
+
+static void
+testAffinityText(void)
+{
+    static const char *const bad[] = {"",        "cpus",      "cpus/",   "cpus/0", "cpus/01", "cpus/F",
+                                      "cpus/f ", "cpus/0x1f", "nodes/0", "cpu/1",  "cpus/1/1"};
+    g_autofree char *digits = g_strnfill(VIRT_AFFINITY_MAX / 4, 'f');
+    g_autofree char *most = g_strconcat("cpus/", digits, NULL), *more = g_strconcat("cpus/1", digits, NULL);
+    virtAffinity affinity;
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        if (virtAffinityParse(bad[i], &affinity))
+            g_error("taken: %s", bad[i]);
+    }
+    g_assert_false(virtAffinityParse(more, &affinity));
+    g_assert_true(virtAffinityParse(most, &affinity));
+    g_assert_true(virtAffinityHas(&affinity, VIRT_AFFINITY_MAX - 1));
+    g_assert_false(virtAffinityHas(&affinity, VIRT_AFFINITY_MAX));
+    g_assert_true(virtAffinityParse("nodes/a", &affinity) && affinity.nodes);
+    g_assert_true(virtAffinityHas(&affinity, 1) && !virtAffinityHas(&affinity, 2) && virtAffinityHas(&affinity, 3));
 }
 
 static void
@@ -544,6 +698,10 @@ main(int argc, char **argv)
     g_test_add_func("/choose/pool/match", testMatch);
     g_test_add_func("/choose/pool/bad", testBadPools);
     g_test_add_func("/choose/pool/too-long", testLongPool);
+    g_test_add_func("/choose/near", testNear);
+    g_test_add_func("/choose/listed", testListed);
+    g_test_add_func("/choose/affinity/xml", testAffinityXml);
+    g_test_add_func("/choose/affinity/text", testAffinityText);
     g_test_add_func("/choose/check", testCheck);
     g_test_add_func("/choose/other-card", testOtherCard);
     g_test_add_func("/choose/coming", testComing);

@@ -194,7 +194,19 @@ def test_choose():
     a.sock.close() # what was chosen for it goes with its process
     until(lambda: b.do("choose", 2, "start", f"{one}=serial/MT2113X00001/0/any") == "chosen " + one)
     same(b.do("choose", 2, "start", wish + " " + wish), f"chosen {zero} {one}")
+    same(b.do("forget", 2), "ok")
+    a2 = Client()
     has(b.do("choose", 2, "detach", wish), "error ")
+    write("/sys/bus/pci/devices/0000:f0:10.1/numa_node", "0\n") # where all of this host's processors are, or the first of them
+    write("/run/nodes.xml", domain_xml(8).replace("<metadata>", "<numatune><memory mode='preferred' nodeset='0'/></numatune><metadata>"))
+    virsh("define", "/run/nodes.xml")
+    os.makedirs("/etc/libvirt/hostdev/pools")
+    write("/etc/libvirt/hostdev/pools/blue.xml", "<pool><name>blue</name><pf serial='MT2113X00001'/></pool>")
+    same(a2.do("choose", 9, "define", "-=pool/blue"), "chosen " + zero)
+    same(a2.do("choose", 9, "define", "nodes/1", "-=pool/blue"), "chosen " + one)
+    same(a2.do("forget", 9), "ok")
+    same(a2.do("choose", 8, "attach", "-=pool/blue"), "chosen " + one) # the broker looks for itself
+    virsh("undefine", "vm8")
     run("umount", "/sys/bus/pci/devices")
 
 

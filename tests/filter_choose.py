@@ -64,6 +64,18 @@ def define():
 
 
 @case
+def where_the_guest_is():
+    """A VF that anybody may have is asked for with where the guest is, one alone without."""
+    pinned = DOMAIN.replace("<memory>", "<vcpu cpuset='4-7'>2</vcpu><memory>")
+    for device, wish, words in ((POOL % "", "-=pool/blue", ["cpus/f0"]), (PF % "", "-=serial/MT%201/0/3", [])):
+        with Filter() as f:
+            f.client.sendall(message(DEFINE_XML, serial=5, payload=string(pinned % device)))
+            number = ask(f, "define", NOBODY, words + [wish])
+            f.broker.send(f"error {number} 4 no".encode())
+            f.answer()
+
+
+@case
 def refused():
     """What cannot be found is the client's to hear, and libvirt never sees the call."""
     with Filter() as f:
@@ -188,12 +200,12 @@ STORED = DOMAIN.replace("<memory>", f"""<metadata><lh:hostdevs xmlns:lh='{NS}'><
 STORED = STORED.replace("<netdev port='1'><mac address='52:54:00:01:02:03'/></netdev>", "")
 
 
-def start(f, proc=196):
+def start(f, proc=196, stored=None, words=()):
     f.client.sendall(message(proc, serial=5, payload=domain() + flags()))
     call = read_message(f.libvirt)
     assert (call.proc, call.payload) == (DUMPXML, domain() + flags()), call.data
-    f.libvirt.sendall(message(DUMPXML, REPLY, call.serial, payload=string(STORED)))
-    return ask(f, "start", UUID, ["pci/0000:06:02.3=pool/blue"])
+    f.libvirt.sendall(message(DUMPXML, REPLY, call.serial, payload=string(stored or STORED)))
+    return ask(f, "start", UUID, [*words, "pci/0000:06:02.3=pool/blue"])
 
 
 def end_start(f):
@@ -212,6 +224,10 @@ def end_start(f):
 def started_same():
     with Filter() as f:
         tell(f, start(f), "pci/0000:06:02.3")
+        end_start(f)
+    with Filter() as f:
+        pinned = STORED.replace("<memory>", "<numatune><memory nodeset='1'/></numatune><memory>")
+        tell(f, start(f, stored=pinned, words=["nodes/2"]), "pci/0000:06:02.3")
         end_start(f)
 
 

@@ -9,7 +9,7 @@
 #include "conf/choice_conf.h"
 
 static const virtXmlRule rules[] = {
-    {"pool", "", "name! description pf* vf* match*", NULL, NULL},
+    {"pool", "order", "name! description pf* vf* match*", NULL, NULL},
     {"pf", "serial function dev vfs", "address", NULL, NULL},
     {"vf", "", "address!", NULL, NULL},
     {"address", "domain bus slot function", "", NULL, NULL},
@@ -153,6 +153,18 @@ parseMember(const virtXmlDoc *doc, const virtXmlNode *node, virtPoolMember *memb
 }
 
 static bool
+parseOrder(const virtXmlDoc *doc, virtPool *pool, GError **error)
+{
+    const char *order = virtXmlGet(doc->root, "order");
+
+    pool->listed = g_strcmp0(order, "listed") == 0;
+    if (!order || pool->listed || g_str_equal(order, "near"))
+        return true;
+    virtXmlBadValue(doc, doc->root, "order", error, "not 'near' or 'listed'");
+    return false;
+}
+
+static bool
 parseMembers(const virtXmlDoc *doc, virtPool *pool, GError **error)
 {
     for (guint i = 0; i < doc->root->children->len; i++) {
@@ -208,7 +220,7 @@ virtPoolParse(const char *xml, gsize len, const char *file, GError **error)
     description = virtXmlText(virtXmlChild(doc->root, "description"));
     if (*description)
         pool->description = g_strdup(description);
-    if (!parseMembers(doc, pool, error))
+    if (!parseOrder(doc, pool, error) || !parseMembers(doc, pool, error))
         return NULL;
     return g_steal_pointer(&pool);
 }

@@ -11,7 +11,8 @@
  *       <match vendor='0x15b3' product='0x101e' driver='mlx5_core' node='0' link='up'/>
  *     </pool>
  *
- * VFs are given out in this order, those of a PF by their indexes.
+ * VFs are given out in this order, those of a PF by their indexes; but unless it has order='listed', those near to the
+ * guest come first.
  */
 #pragma once
 
@@ -51,6 +52,7 @@ typedef struct {
 typedef struct {
     char *name;
     char *description;  /* NULL: none */
+    bool listed;        /* nothing comes before their order, not what is near to a guest */
     GPtrArray *members; /* virtPoolMember; not empty */
 } virtPool;
 

@@ -119,20 +119,37 @@ addOwn(virConnectPtr conn, const char *uuid, GArray *taken, GError **error)
     return true;
 }
 
+/* Where the guest is that a device is to be attached to. */
+static void
+readAffinity(virConnectPtr conn, const char *uuid, virtAffinity *ret)
+{
+    g_autoptr(virDomain) dom = virDomainLookupByUUIDString(conn, uuid);
+    char *xml = NULL;
+
+    if (dom)
+        xml = virDomainGetXMLDesc(dom, 0);
+    if (xml)
+        virtAffinityReadXml(xml, strlen(xml), ret);
+    free(xml);
+}
+
 static bool
 choose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *request, virConnectPtr conn,
        GError **error)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(GArray) named = NULL, taken = NULL;
-    virtChooseMode mode = {.given = request->mode != VIRT_BROKER_FOR_START};
+    virtChooseMode mode = {.given = request->mode != VIRT_BROKER_FOR_START, .affinity = &request->affinity};
 
     virtDaemonChooseForget(daemon, client, request->uuid); /* an earlier try */
     taken = listTaken(daemon);
     if (virtWishListIsOpen(request->wishes))
         named = listNamed(conn, request->uuid);
-    if (request->mode == VIRT_BROKER_FOR_ATTACH && !addOwn(conn, request->uuid, taken, error))
-        return false;
+    if (request->mode == VIRT_BROKER_FOR_ATTACH) {
+        if (!addOwn(conn, request->uuid, taken, error))
+            return false;
+        readAffinity(conn, request->uuid, &request->affinity);
+    }
     mode.taken = taken;
     mode.named = named;
     if (!virtProvisionChoose(host, request->wishes, &mode, error))
@@ -155,11 +172,12 @@ areSame(const GArray *a, const GArray *b)
 
 /* Look for those of @wishes that are no longer at their addresses. What other domains name is asked for only then. */
 static bool
-chooseAgain(virtDaemon *daemon, virConnectPtr conn, const char *uuid, GArray *wishes, GError **error)
+chooseAgain(virtDaemon *daemon, virConnectPtr conn, const char *uuid, const virtAffinity *affinity, GArray *wishes,
+            GError **error)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(GArray) taken = listTaken(daemon), tried = g_array_copy(wishes), named = NULL;
-    virtChooseMode mode = {.taken = taken, .keep = true};
+    virtChooseMode mode = {.taken = taken, .affinity = affinity, .keep = true};
 
     if (!virtProvisionChoose(host, tried, &mode, error))
         return false;
@@ -222,13 +240,15 @@ resolve(virtDaemon *daemon, virDomainPtr dom, const char *uuid, GError **error)
 {
     g_autofree char *xml = getStored(dom, 0, error);
     g_autoptr(GArray) wishes = NULL, were = NULL;
+    virtAffinity affinity;
 
     if (!xml || !(wishes = virtDomainListWishes(xml, strlen(xml), NULL, 0, error)))
         return false;
     were = g_array_copy(wishes);
     if (wishes->len == 0)
         return true;
-    if (!chooseAgain(daemon, virDomainGetConnect(dom), uuid, wishes, error))
+    virtAffinityReadXml(xml, strlen(xml), &affinity);
+    if (!chooseAgain(daemon, virDomainGetConnect(dom), uuid, &affinity, wishes, error))
         return false;
     if (areSame(wishes, were) || virDomainIsActive(dom) != 0)
         return true;

@@ -183,6 +183,8 @@ virtFilterHoldWishes(virtFilter *filter, const virtRpcProc *proc, const virtRpcH
         return false;
     pending = g_new0(Pending, 1);
     *pending = (Pending){filter, proc, *header, message, {.verb = VIRT_BROKER_CHOOSE, .mode = mode}};
+    if (virtWishListIsOpen(wishes))
+        virtRpcReadAffinity(proc, message->data, message->len, &pending->request.affinity);
     pending->request.wishes = g_steal_pointer(&wishes);
     readUuid(proc, message, pending->request.uuid);
     virtFilterHeldAdd(filter);

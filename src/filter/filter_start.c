@@ -249,6 +249,8 @@ startGotXml(gpointer opaque, const virtRpcHeader *header, const GByteArray *mess
         start->wishes = virtDomainListWishes(xml, len, NULL, 0, NULL);
     if (start->wishes && start->wishes->len == 0)
         g_clear_pointer(&start->wishes, g_array_unref);
+    if (start->wishes && virtWishListIsOpen(start->wishes))
+        virtAffinityReadXml(xml, len, &request.affinity);
     request.wishes = start->wishes;
     g_strlcpy(request.uuid, start->uuid, sizeof(request.uuid));
     if (!start->wishes || !virtFilterAskChoose(start->filter, &request, startGotChosen, start, NULL))

@@ -15,6 +15,7 @@
 
 #include "hypervisor/provision.h"
 #include "util/virerror.h"
+#include "util/virnuma.h"
 #include "util/virpci.h"
 #include "util/virpcicard.h"
 
@@ -23,7 +24,8 @@
 /* What is looked up once for all wishes of a domain. */
 typedef struct {
     virtHost *host;
-    GPtrArray *cards; /* virtPCICard; NULL: not yet */
+    const virtAffinity *affinity; /* of the guest; NULL: nobody knows */
+    GPtrArray *cards;             /* virtPCICard; NULL: not yet */
 } Chooser;
 
 static void
@@ -247,6 +249,31 @@ listPool(Chooser *chooser, const virtPool *pool, GError **error)
     return g_steal_pointer(&list);
 }
 
+/* Put those that are near to the guest first; both parts stay in order. */
+static void
+preferNear(Chooser *chooser, GArray *list)
+{
+    g_autoptr(GArray) far = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    virtAffinity nodes;
+    guint near = 0;
+
+    if (!chooser->affinity || virtAffinityIsNone(chooser->affinity))
+        return;
+    virtNumaFindNodes(chooser->host, chooser->affinity, &nodes);
+    for (guint i = 0; i < list->len; i++) {
+        const virtHandle handle = g_array_index(list, virtHandle, i);
+        virtPCIAddress address;
+
+        virtHandleGetPCI(&handle, &address);
+        if (virtNumaIsNear(chooser->host, &nodes, &address))
+            g_array_index(list, virtHandle, near++) = handle;
+        else
+            g_array_append_val(far, handle);
+    }
+    g_array_set_size(list, near);
+    g_array_append_vals(list, far->data, far->len);
+}
+
 /* The VF with the index @index of @pf. */
 static bool
 addIndex(virtHost *host, const virtPCIAddress *pf, gint index, GArray *list, GError **error)
@@ -278,7 +305,11 @@ listCandidates(Chooser *chooser, const virtChoice *choice, GError **error)
     if (choice->by == VIRT_CHOICE_POOL) {
         if (!(pool = virtProvisionPoolLoad(chooser->host, choice->name, error)))
             return NULL;
-        return listPool(chooser, pool, error);
+        g_array_unref(list);
+        list = listPool(chooser, pool, error);
+        if (list && !pool->listed)
+            preferNear(chooser, list);
+        return g_steal_pointer(&list);
     }
     if (!findPF(chooser, choice, &pf, error))
         return NULL;
@@ -494,7 +525,7 @@ virtProvisionChoose(virtHost *host, GArray *wishes, const virtChooseMode *mode, 
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
     g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(virtHandle));
-    g_auto(Chooser) chooser = {host, NULL};
+    g_auto(Chooser) chooser = {host, mode->affinity, NULL};
     g_autoptr(GPtrArray) lists = listAllCandidates(&chooser, wishes, mode, error);
 
     if (!lists)
@@ -545,7 +576,8 @@ checkOne(Chooser *chooser, const char *domain, const virtHostdev *hostdev, GErro
 bool
 virtProvisionChooseCheck(virtHost *host, const char *domain, const GPtrArray *hostdevs, GError **error)
 {
-    g_auto(Chooser) chooser = {host, NULL};
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
+    g_auto(Chooser) chooser = {host, NULL, NULL};
 
     for (guint i = 0; i < hostdevs->len; i++) {
         const virtHostdev *hostdev = hostdevs->pdata[i];
@@ -612,7 +644,7 @@ GPtrArray *
 virtProvisionPoolListVFs(virtHost *host, const virtPool *pool, GError **error)
 {
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
-    g_auto(Chooser) chooser = {host, NULL};
+    g_auto(Chooser) chooser = {host, NULL, NULL};
     g_autoptr(GArray) list = listPool(&chooser, pool, error);
     GPtrArray *vfs;
 

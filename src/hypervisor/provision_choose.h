@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "conf/affinity_conf.h"
 #include "conf/domain_conf.h"
 #include "conf/pool_conf.h"
 #include "util/virhost.h"
@@ -11,10 +12,11 @@
 
 /* What is known about whom a VF is for, beside what the host shows. */
 typedef struct {
-    const GArray *taken; /* virtHandle: not to be given out; NULL: none */
-    const GArray *named; /* virtHandle: domains that do not run name them, so they come last; NULL: none */
-    bool given;          /* an address that is there was given by a user, and has to agree; else it may change */
-    bool keep;           /* .. but only where it is no longer what is asked for, not where somebody else has it now */
+    const GArray *taken;          /* virtHandle: not to be given out; NULL: none */
+    const GArray *named;          /* virtHandle: domains that do not run name them, so they come last; NULL: none */
+    const virtAffinity *affinity; /* of the guest: a pool's VFs near to it come first; NULL: nobody knows */
+    bool given; /* an address that is there was given by a user, and has to agree; else it may change */
+    bool keep;  /* .. but only where it is no longer what is asked for, not where somebody else has it now */
 } virtChooseMode;
 
 bool virtProvisionChoose(virtHost *host, GArray *wishes, const virtChooseMode *mode, GError **error);

@@ -72,7 +72,8 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
 bool
 virtQemuHostdevChooseDomain(virtHost *host, const char *xml, gsize len, char **ret_xml, GError **error)
 {
-    static const virtChooseMode mode = {0};
+    virtAffinity affinity;
+    const virtChooseMode mode = {.affinity = &affinity};
     g_autoptr(GArray) wishes = NULL;
     g_autofree char *text = NULL;
 
@@ -83,6 +84,7 @@ virtQemuHostdevChooseDomain(virtHost *host, const char *xml, gsize len, char **r
         return false;
     if (wishes->len == 0)
         return true;
+    virtAffinityReadXml(xml, len, &affinity);
     if (!virtProvisionChoose(host, wishes, &mode, error) ||
         !(text = virtDomainGrantWishes(xml, len, NULL, VIRT_DOMAIN_WRITTEN, wishes, error)))
         return false;

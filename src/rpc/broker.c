@@ -106,6 +106,18 @@ appendWish(GString *packet, const virtWish *wish)
     g_string_append_printf(packet, " %s=%s", handle, choice ? choice : "-");
 }
 
+static void
+appendMode(GString *packet, const virtBrokerRequest *request)
+{
+    g_autofree char *affinity = NULL;
+
+    g_string_append_printf(packet, " %s", modes[request->mode]);
+    if (virtAffinityIsNone(&request->affinity))
+        return;
+    affinity = virtAffinityFormat(&request->affinity);
+    g_string_append_printf(packet, " %s", affinity);
+}
+
 static bool
 readWish(const char *word, virtWish *ret)
 {
@@ -116,7 +128,7 @@ readWish(const char *word, virtWish *ret)
            (g_str_equal(parts[1], "-") || virtChoiceParse(parts[1], &ret->choice));
 }
 
-/* The mode, and the wishes behind it. */
+/* The mode, and behind it the affinity, which has no "=", and the wishes. */
 static bool
 readWishes(const char *mode, const char *rest, virtBrokerRequest *ret)
 {
@@ -127,14 +139,14 @@ readWishes(const char *mode, const char *rest, virtBrokerRequest *ret)
     if (!g_str_equal(mode, modes[ret->mode]))
         return false;
     ret->wishes = g_array_new(FALSE, FALSE, sizeof(virtWish));
-    for (guint i = 0; words[i]; i++) {
+    for (guint i = words[0] && virtAffinityParse(words[0], &ret->affinity); words[i]; i++) {
         virtWish wish;
 
         if (!readWish(words[i], &wish))
             return false;
         g_array_append_val(ret->wishes, wish);
     }
-    return true;
+    return ret->wishes->len > 0;
 }
 
 /* ---- requests ---- */
@@ -155,7 +167,7 @@ virtBrokerRequestFormat(const virtBrokerRequest *request)
         g_string_append_printf(packet, " %s", handle);
     }
     if (verb->wishes)
-        g_string_append_printf(packet, " %s", modes[request->mode]);
+        appendMode(packet, request);
     for (guint i = 0; verb->wishes && request->wishes && i < request->wishes->len; i++)
         appendWish(packet, &g_array_index(request->wishes, virtWish, i));
     return g_string_free(packet, FALSE);

@@ -13,7 +13,8 @@
  *                             VFs are in use; needs no lock
  *   vpd ID HANDLE             say what the card of a PF or VF tells about itself; needs no lock
  *   verify ID UUID            say whether the devices of a domain that has just started were set; needs no begin
- *   choose ID UUID MODE WISH… find the VFs that a domain asks for by card, PF or pool; needs no lock. Until "forget" or
+ *   choose ID UUID MODE [AFFINITY] WISH…
+ *                             find the VFs that a domain asks for by card, PF or pool; needs no lock. Until "forget" or
  *                             "end" nobody else is given them. MODE: what the call does with them: "define", "attach",
  *                             "start", or "detach" and the like
  *   forget ID UUID            libvirt has answered the call that they were chosen for; needs no lock
@@ -25,8 +26,9 @@
  *   chosen ID HANDLE…         to choose: a handle for each wish
  *   error ID CODE TEXT        CODE: a virtErrorCode
  *
- * A WISH is HANDLE=CHOICE (virchoice.h), each "-" where there is none: "-=pool/blue". A domain that has no UUID yet is
- * VIRT_BROKER_NOBODY. ID is the filter's own number, 1 and up; several requests may be under way, about different
+ * A WISH is HANDLE=CHOICE (virchoice.h), each "-" where there is none: "-=pool/blue". AFFINITY is where the guest is
+ * (viraffinity.h), if that is known: "cpus/f0"; of an attach the broker reads it itself. A domain that has no UUID yet
+ * is VIRT_BROKER_NOBODY. ID is the filter's own number, 1 and up; several requests may be under way, about different
  * domains. Reconciling makes records, VFs and metadata agree with the devices that libvirt says the domain has:
  * whatever a step has done is thereby undone where the device did not arrive, or confirmed where it did. A filter that
  * goes away has asked "end" for all that it began, and the daemon first waits until libvirt is through with its calls.
@@ -40,6 +42,7 @@
  */
 #pragma once
 
+#include "util/viraffinity.h"
 #include "util/virchoice.h"
 #include "util/virerror.h"
 #include "util/virhandle.h"
@@ -79,6 +82,7 @@ typedef struct {
     char uuid[37];     /* canonical, with dashes; vpd: "" */
     virtHandle handle; /* prepare, update, check, stats, vpd; in the daemon, end: what was prepared, or no device */
     virtBrokerChooseMode mode; /* choose */
+    virtAffinity affinity;     /* choose */
     GArray *wishes;            /* choose: virtWish, owned; else NULL */
 } virtBrokerRequest;
 

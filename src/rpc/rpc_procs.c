@@ -450,6 +450,21 @@ virtRpcListWishes(const virtRpcProc *proc, const guint8 *message, gsize len, gui
     return g_steal_pointer(&wishes);
 }
 
+/* Where the guest of the first XML of the call is, if that is a domain. */
+void
+virtRpcReadAffinity(const virtRpcProc *proc, const guint8 *message, gsize len, virtAffinity *ret)
+{
+    g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
+    virtRpcFields fields;
+    const virtRpcXml *xml;
+
+    *ret = (virtAffinity){0};
+    if (!readFields(proc, message, len, xmls, &fields) || xmls->len == 0)
+        return;
+    xml = &g_array_index(xmls, virtRpcXml, 0);
+    virtAffinityReadXml(xml->text, xml->len, ret);
+}
+
 /* The call with the addresses of what was found.
  *
  * @wishes: what virtRpcListWishes() has returned for it, by now with a handle each

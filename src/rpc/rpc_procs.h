@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "conf/affinity_conf.h"
 #include "conf/domain_conf.h"
 #include "rpc/rpc.h"
 
@@ -104,6 +105,7 @@ bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, g
 /* ---- devices that are asked for by card, PF or pool ---- */
 
 GArray *virtRpcListWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GError **error);
+void virtRpcReadAffinity(const virtRpcProc *proc, const guint8 *message, gsize len, virtAffinity *ret);
 GByteArray *virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags,
                                const GArray *wishes, GError **error);
 

@@ -60,11 +60,17 @@ tellAll(Resolve *resolve, const char *domain, const GArray *wishes, const GArray
     }
 }
 
-/* @xml with what is found for @wishes, those of its devices; for g_free(). */
+/* @xml with what is found for @wishes, those of its devices; for g_free().
+ * @keep: an address that is still one of what is asked for stays, whoever has it
+ */
 static char *
-resolveXml(Resolve *resolve, const char *xml, const virtChooseMode *mode, GArray *wishes, GError **error)
+resolveXml(Resolve *resolve, const char *xml, const GArray *named, bool keep, GArray *wishes, GError **error)
 {
-    if (!virtProvisionChoose(resolve->tool->host, wishes, mode, error))
+    virtAffinity affinity;
+    const virtChooseMode mode = {.named = named, .affinity = &affinity, .keep = keep};
+
+    virtAffinityReadXml(xml, strlen(xml), &affinity);
+    if (!virtProvisionChoose(resolve->tool->host, wishes, &mode, error))
         return NULL;
     return virtDomainGrantWishes(xml, strlen(xml), NULL, 0, wishes, error);
 }
@@ -78,7 +84,7 @@ resolveConfig(Resolve *resolve, virDomainPtr domain, GError **error)
     g_autofree char *text = NULL;
     g_autoptr(GArray) wishes = NULL, were = NULL, named = NULL;
     g_autoptr(virDomain) defined = NULL;
-    virtChooseMode mode = {.keep = virDomainIsActive(domain) == 1};
+    bool keep = virDomainIsActive(domain) == 1;
 
     if (!xml || !(wishes = virtDomainListWishes(xml, strlen(xml), NULL, 0, error)))
         return false;
@@ -87,8 +93,7 @@ resolveConfig(Resolve *resolve, virDomainPtr domain, GError **error)
     were = g_array_copy(wishes);
     if (!(named = virtToolListNamed(resolve->conn, name, error)))
         return false;
-    mode.named = named;
-    if (!(text = resolveXml(resolve, xml, &mode, wishes, error)))
+    if (!(text = resolveXml(resolve, xml, named, keep, wishes, error)))
         return false;
     if (!resolve->dryRun && !g_str_equal(text, xml) && !(defined = virDomainDefineXML(resolve->conn, text))) {
         virtToolLibvirtError(error, "libvirt refused it");
@@ -158,7 +163,6 @@ resolveFile(Resolve *resolve, const GPtrArray *files, virtStoredFile *file, GErr
     g_autoptr(GArray) wishes = virtDomainListWishes(file->text, strlen(file->text), file->path, 0, error);
     g_autoptr(GArray) were = NULL, named = NULL;
     g_autofree char *text = NULL;
-    virtChooseMode mode = {.keep = true};
 
     if (!wishes)
         return false;
@@ -166,8 +170,7 @@ resolveFile(Resolve *resolve, const GPtrArray *files, virtStoredFile *file, GErr
         return true;
     were = g_array_copy(wishes);
     named = virtStoredFileListNamed(files, file);
-    mode.named = named;
-    if (!(text = resolveXml(resolve, file->text, &mode, wishes, error)))
+    if (!(text = resolveXml(resolve, file->text, named, true, wishes, error)))
         return false;
     if (!resolve->dryRun && !g_str_equal(text, file->text) &&
         (!virtStoredFileCheckStopped(resolve->tool->host, error) || !virtStoredFileReplace(file, text, error)))

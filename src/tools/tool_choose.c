@@ -62,12 +62,14 @@ virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GEr
     g_autoptr(GArray) named = NULL;
     g_autoptr(virConnect) conn = NULL;
     g_autofree char *name = NULL;
-    virtChooseMode mode = {.given = true};
+    virtAffinity affinity;
+    virtChooseMode mode = {.given = true, .affinity = &affinity};
 
     if (!wishes)
         return NULL;
     if (wishes->len == 0)
         return g_strndup(xml, len);
+    virtAffinityReadXml(xml, len, &affinity);
     if (virtWishListIsOpen(wishes) && (conn = virtToolConnect(tool, true, NULL))) {
         name = readName(xml, len, flags);
         named = virtToolListNamed(conn, name, NULL);

@@ -75,7 +75,7 @@ like "the log says so" "$(cat "$HOSTDEVD_LOG")" "Domain 'vm': VF 1 of card $ONE 
 step "it comes back while libvirt's daemon is off: followed before a guest is autostarted"
 ok "autostart" virsh -q autostart vm
 hostdevd_stop
-not_ok "not while the daemon runs" "$LIBVIRTD runs .* and would overwrite" virt-hostdev resolve --offline --all
+not_ok "not while the daemon runs" "$LIBVIRTD runs, .* and would overwrite" virt-hostdev resolve --offline --all
 libvirt_stop
 vfs "$PF1" 0; vfs "$PF2" 0
 card good blanks; igb_up "$PF1" 3; igb_up "$PF2" 3
