@@ -352,6 +352,26 @@ testMatch(void)
     expectPool(fake, "down", "");
 }
 
+/* A guest's settings are not the VF's: what it was before them counts while the guest has it. */
+static void
+testTrusted(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    fakeHostVF(fake, PF2, 1, 0)->trust = 1;
+    fakeHostVF(fake, PF2B, 1, 0)->trust = G_MAXUINT32; /* the driver does not tell */
+    fakeHostVF(fake, PF1, 1, 0)->trust = fakeHostVF(fake, PF1, 2, 0)->trust = 1;
+    fakeHostVF(fake, PF1, 2, 1)->trust = 1; /* at one of two ports */
+    definePool(fake, "yes", "<match trusted='yes'/>");
+    expectPool(fake, "yes", "01:10.0 02:10.0");
+    definePool(fake, "no", "<match trusted='no'/>");
+    expectPool(fake, "no", "01:10.4 01:10.6 02:10.2 02:10.3");
+    recordWith(fake, vf(fake, PF1, 3), "dpdk", "trustGuestRxFilters='yes'");
+    g_assert_cmpuint(fakeHostVF(fake, PF1, 1, 3)->trust, ==, 1);
+    expectPool(fake, "no", "01:10.4 01:10.6! 02:10.2 02:10.3");
+    expectPool(fake, "yes", "01:10.0 02:10.0");
+}
+
 /* ---- near to the guest ---- */
 
 static void
@@ -519,6 +539,7 @@ testBadPools(void)
     refusePool(fake, "<vf/>", "<vf> lacks its <address>");
     refusePool(fake, "<match/>", "<match> asks for nothing");
     refusePool(fake, "<match link='yes'/>", "not 'up' or 'down'");
+    refusePool(fake, "<match trusted='1'/>", "not 'yes' or 'no'");
     refusePool(fake, "<match vendor='mellanox'/>", "a PCI id");
     refusePool(fake, "<name>bad</name><pf dev='eth0'/>", "a second <name>");
     refusePool(fake, "<device/>", "no child <device>");
@@ -696,6 +717,7 @@ main(int argc, char **argv)
     g_test_add_func("/choose/together", testTogether);
     g_test_add_func("/choose/pool/vfs", testPool);
     g_test_add_func("/choose/pool/match", testMatch);
+    g_test_add_func("/choose/pool/trusted", testTrusted);
     g_test_add_func("/choose/pool/bad", testBadPools);
     g_test_add_func("/choose/pool/too-long", testLongPool);
     g_test_add_func("/choose/near", testNear);

@@ -13,7 +13,7 @@ static const virtXmlRule rules[] = {
     {"pf", "serial function dev vfs", "address", NULL, NULL},
     {"vf", "", "address!", NULL, NULL},
     {"address", "domain bus slot function", "", NULL, NULL},
-    {"match", "vendor product driver node link", "", NULL, NULL},
+    {"match", "vendor product driver node link trusted", "", NULL, NULL},
     {NULL},
 };
 static const virtXmlGrammar grammar = {rules, NULL, NULL};
@@ -108,30 +108,44 @@ parsePF(const virtXmlDoc *doc, const virtXmlNode *node, virtPoolMember *member, 
     return virtPCIAddressParseXml(doc, address, &member->address, error);
 }
 
+/* 0 or 1 for the first or the second of @words; -1 where the attribute is not there. */
+static bool
+parseEither(const virtXmlDoc *doc, const virtXmlNode *node, const char *name, const char *const *words, gint *ret,
+            GError **error)
+{
+    const char *value = virtXmlGet(node, name);
+
+    *ret = -1;
+    if (!value)
+        return true;
+    *ret = g_str_equal(value, words[1]);
+    if (*ret == 1 || g_str_equal(value, words[0]))
+        return true;
+    virtXmlBadValue(doc, node, name, error, "not '%s' or '%s'", words[1], words[0]);
+    return false;
+}
+
 static bool
 parseMatch(const virtXmlDoc *doc, const virtXmlNode *node, virtPoolMatch *ret, GError **error)
 {
     static const virtXmlRange id = {0, 0, G_MAXUINT16, "a PCI id"}, number = {10, 0, G_MAXUINT16, "a NUMA node"};
+    static const char *const up[] = {"down", "up"}, *const yes[] = {"no", "yes"};
     guint64 vendor = G_MAXUINT64, product = G_MAXUINT64, node_ = G_MAXUINT64;
-    const char *link = virtXmlGet(node, "link");
 
     if (node->attrCount == 0) {
         virtXmlError(doc, node, error,
                      "<match> asks for nothing, and every VF of the host would do: give an attribute");
         return false;
     }
-    if (link && !g_str_equal(link, "up") && !g_str_equal(link, "down")) {
-        virtXmlBadValue(doc, node, "link", error, "not 'up' or 'down'");
-        return false;
-    }
-    if (!virtXmlGetUInt(doc, node, "vendor", &id, &vendor, error) ||
+    if (!parseEither(doc, node, "link", up, &ret->linkUp, error) ||
+        !parseEither(doc, node, "trusted", yes, &ret->trusted, error) ||
+        !virtXmlGetUInt(doc, node, "vendor", &id, &vendor, error) ||
         !virtXmlGetUInt(doc, node, "product", &id, &product, error) ||
         !virtXmlGetUInt(doc, node, "node", &number, &node_, error))
         return false;
     ret->vendor = vendor == G_MAXUINT64 ? -1 : (gint)vendor;
     ret->product = product == G_MAXUINT64 ? -1 : (gint)product;
     ret->node = node_ == G_MAXUINT64 ? -1 : (gint)node_;
-    ret->linkUp = link ? g_str_equal(link, "up") : -1;
     ret->driver = g_strdup(virtXmlGet(node, "driver"));
     return true;
 }

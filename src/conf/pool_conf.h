@@ -8,7 +8,7 @@
  *       <pf dev='ens2f0'/>
  *       <pf><address domain='0x0000' bus='0x41' slot='0x00' function='0x0'/></pf>
  *       <vf><address domain='0x0000' bus='0x06' slot='0x02' function='0x3'/></vf>
- *       <match vendor='0x15b3' product='0x101e' driver='mlx5_core' node='0' link='up'/>
+ *       <match vendor='0x15b3' product='0x101e' driver='mlx5_core' node='0' link='up' trusted='no'/>
  *     </pool>
  *
  * VFs are given out in this order, those of a PF by their indexes; but unless it has order='listed', those near to the
@@ -38,6 +38,7 @@ typedef struct {
     gint node;            /* of the VF: NUMA node */
     char *driver;         /* of the PF */
     gint linkUp;          /* of any port of the PF: 1 up, 0 down */
+    gint trusted;         /* of the VF, at each port of the PF: 1 yes, 0 no */
 } virtPoolMatch;
 
 typedef struct {

@@ -479,3 +479,33 @@ virtProviderNetdevGetStats(virtHost *host, const char *uuid, const virtHandle *h
     port = virtVFGetPort(vfOf(target), ((const virtNetdev *)wanted->pdata[0])->port, error);
     return port && virtNetlinkGetVFStats(host, port, vfOf(target)->index, ret, error);
 }
+
+/* Whether a VF is trusted at each port of its PF where the driver reports that, or, with @wanted false, at none. False,
+ * too, where it reports it nowhere, or the VF cannot be read.
+ *
+ * @before: what is in the place of that, where it says; NULL: nothing is
+ */
+bool
+virtProviderNetdevAreTrusted(virtHost *host, const virtPCIAddress *address, const virtSettings *before, bool wanted)
+{
+    g_autoptr(virtVF) vf = virtVFLookup(host, address, NULL);
+    g_autoptr(GPtrArray) present = NULL;
+    bool reported = false;
+
+    if (vf)
+        present = virtNetDevHostdevRead(host, vf, NULL, NULL);
+    for (guint i = 0; present && i < present->len; i++) {
+        const virtNetdev *netdev = present->pdata[i], *was = NULL;
+
+        if (before)
+            was = virtNetdevListFind(before->of[VIRT_SETTING_NETDEV], netdev->port);
+        if (was && virtNetdevHas(was, VIRT_NETDEV_TRUST))
+            netdev = was;
+        if (!virtNetdevHas(netdev, VIRT_NETDEV_TRUST))
+            continue;
+        if (netdev->trust != wanted)
+            return false;
+        reported = true;
+    }
+    return reported;
+}

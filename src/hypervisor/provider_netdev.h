@@ -5,8 +5,11 @@
 
 #include "hypervisor/provider.h"
 #include "util/virnetdev.h"
+#include "util/virpciaddress.h"
 
 extern const virtProvider virtProviderNetdev;
 
+bool virtProviderNetdevAreTrusted(virtHost *host, const virtPCIAddress *address, const virtSettings *before,
+                                  bool wanted);
 bool virtProviderNetdevGetStats(virtHost *host, const char *uuid, const virtHandle *handle, virtNetdevStats *ret,
                                 GError **error);

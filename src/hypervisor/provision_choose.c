@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "hypervisor/provider_netdev.h"
 #include "hypervisor/provision.h"
 #include "util/virerror.h"
 #include "util/virnuma.h"
@@ -182,6 +183,22 @@ hasLink(virtHost *host, const virtPCIAddress *pf, gint wanted)
     return wanted < 0 || (virtPCIIsUp(host, pf, &up, NULL) && up == (wanted == 1));
 }
 
+/* While a guest has the VF, the guest's settings do not count: what they were before is what it is without one. */
+static bool
+hasTrust(virtHost *host, const virtPCIAddress *vf, gint wanted)
+{
+    g_autoptr(virtRecord) record = NULL;
+    const virtSettings *before = NULL;
+    virtHandle handle;
+
+    if (wanted < 0)
+        return true;
+    virtHandleSetPCI(&handle, vf);
+    if (virtProvisionRecordExists(host, &handle) && (record = virtProvisionRecordLoad(host, &handle, NULL)))
+        before = &record->before;
+    return virtProviderNetdevAreTrusted(host, vf, before, wanted == 1);
+}
+
 static void
 addMatchingVFs(virtHost *host, const virtPCIAddress *pf, const virtPoolMatch *match, GArray *list)
 {
@@ -196,7 +213,7 @@ addMatchingVFs(virtHost *host, const virtPCIAddress *pf, const virtPoolMatch *ma
 
         virtPCIAddressFormat(vfs->pdata[i], name);
         if (hasNumber(host, name, "vendor", match->vendor) && hasNumber(host, name, "device", match->product) &&
-            hasNumber(host, name, "numa_node", match->node))
+            hasNumber(host, name, "numa_node", match->node) && hasTrust(host, vfs->pdata[i], match->trusted))
             addVF(list, vfs->pdata[i]);
     }
 }
