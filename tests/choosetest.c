@@ -141,6 +141,20 @@ testNotAPF(void)
     refuse(fake, "dev/enp6s0f0/0", VIRT_ERROR_NOT_FOUND, "has no VFs");
 }
 
+/* To ask cards takes long: once for all that is done together. */
+static void
+testAskedOnce(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    virtHostReads *reads = virtHostReadOnce(fake->host);
+
+    expect(fake, "serial/A1/0/3", NULL, vf(fake, PF1, 3));
+    giveSerial(fake, PF1, "Z9");
+    expect(fake, "serial/A1/0/3", NULL, vf(fake, PF1, 3));
+    virtHostReadsEnd(reads);
+    refuse(fake, "serial/A1/0/3", VIRT_ERROR_NOT_FOUND, "no card with the serial number 'A1'");
+}
+
 static void
 testTwins(void)
 {
@@ -710,6 +724,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/choose/named", testNamed);
     g_test_add_func("/choose/not-a-pf", testNotAPF);
+    g_test_add_func("/choose/asked-once", testAskedOnce);
     g_test_add_func("/choose/twins", testTwins);
     g_test_add_func("/choose/moved", testMoved);
     g_test_add_func("/choose/any", testAny);

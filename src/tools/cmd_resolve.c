@@ -202,10 +202,14 @@ findFile(const GPtrArray *files, const char *name, GError **error)
     return NULL;
 }
 
-/* @names: none for all */
+/* Nobody starts a guest meanwhile, so what cards and guests there are is read once.
+ *
+ * @names: none for all
+ */
 static bool
 resolveOffline(Resolve *resolve, char *const *names, GError **error)
 {
+    g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(resolve->tool->host);
     g_autoptr(GPtrArray) files = NULL;
     virtStoredFile *file;
 

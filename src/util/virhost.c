@@ -60,9 +60,9 @@ virtHostFree(virtHost *host)
 }
 
 /* From here to virtHostReadsEnd(), the state directory is opened and verified once, the ports of a PF are looked up
- * once, who has VFs is found out once, and a netdev's list of VFs is read once and then again after each RTM_SETLINK,
- * to whichever netdev it went: some drivers write one port through another. So many VFs of a port cost one request
- * instead of one each, and no read-back can be older than what it is to confirm.
+ * once, who has VFs is found out once, cards are asked once, and a netdev's list of VFs is read once and then again
+ * after each RTM_SETLINK, to whichever netdev it went: some drivers write one port through another. So many VFs of a
+ * port cost one request instead of one each, and no read-back can be older than what it is to confirm.
  *
  * It is for one transaction: what others change meanwhile goes unseen. May be nested; the outermost counts.
  */
@@ -83,6 +83,7 @@ virtHostReadsEnd(virtHostReads *reads)
     g_clear_pointer(&reads->links, g_hash_table_unref);
     g_clear_pointer(&reads->opened, g_hash_table_unref);
     g_clear_pointer(&reads->guests, g_ptr_array_unref);
+    g_clear_pointer(&reads->cards, g_ptr_array_unref);
     if (reads->stateDir >= 0)
         close(reads->stateDir);
     reads->stateDir = -1;

@@ -62,6 +62,7 @@ struct _virtHost {
     int stateDir;       /* virstatefile.c: the directory, verified; -1: not opened */
     GHashTable *opened; /* virvfio.c: files below /dev/vfio that processes have open */
     GPtrArray *guests;  /* provision_users.c: the domains that run */
+    GPtrArray *cards;   /* virpcicard.c: the cards, as they were asked once */
 
     guint passes; /* through /proc, since the host was made: what a test counts */
 };

@@ -121,11 +121,8 @@ identify(virtHost *host, virtPCICard *card)
         warnOfProblem(host, error);
 }
 
-/* The cards of all PFs, in the order of their addresses: an array of virtPCICard for g_ptr_array_unref(). Reading VPD
- * takes a card some milliseconds.
- */
-GPtrArray *
-virtPCICardList(virtHost *host)
+static GPtrArray *
+readCards(virtHost *host)
 {
     g_autoptr(GPtrArray) pfs = virtPCIListPFs(host);
     g_autoptr(GPtrArray) cards = g_ptr_array_new_with_free_func((GDestroyNotify)virtPCICardFree);
@@ -146,4 +143,20 @@ virtPCICardList(virtHost *host)
     for (guint i = 0; i < cards->len; i++)
         identify(host, cards->pdata[i]);
     return g_steal_pointer(&cards);
+}
+
+/* The cards of all PFs, in the order of their addresses: an array of virtPCICard for g_ptr_array_unref(). Reading VPD
+ * takes a card some milliseconds, and is done once while a virtHostReads is open.
+ */
+GPtrArray *
+virtPCICardList(virtHost *host)
+{
+    GPtrArray *cards;
+
+    if (host->cards)
+        return g_ptr_array_ref(host->cards);
+    cards = readCards(host);
+    if (host->reads > 0)
+        host->cards = g_ptr_array_ref(cards);
+    return cards;
 }
