@@ -93,7 +93,7 @@ domain moved "<hostdev mode='subsystem' type='pci' managed='yes'><source><pf dev
 ok "define" virsh -q define moved.xml
 stored=/etc/libvirt/qemu/moved.xml
 cp "$stored" was.xml
-sed -i "/<source>/,/<address/s/bus='[^']*'/bus='0x77'/" "$stored"
+sed -i -E "/<(lh:)?source>/,/<(lh:)?address/s/bus=[\"'][^\"']*[\"']/bus='0x77'/" "$stored" # in metadata, too
 ok "the service is enabled" systemctl enable virt-hostdev-resolve.service
 ok "libvirt's daemon starts again" systemctl restart "$LIBVIRTD.service"
 like "the journal says what has changed" "$(journalctl -q -u virt-hostdev-resolve.service)" "Domain 'moved': VF 0 of PF $(netdev "$PF2") is now $vf, no longer 0000:77:"
