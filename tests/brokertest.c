@@ -21,6 +21,8 @@ static const char *const requests[] = {
     "forget 11 " UUID,
     "choose 12 " UUID " define -=pool/blue",
     "choose 12 " UUID " define cpus/f0 -=pool/blue",
+    "profile 13 - pci/0000:06:02.0=-",
+    "profile 13 second-port pci/0000:06:02.0=- pci/0000:06:02.1=-",
     "choose 12 " UUID " start pci/0000:06:02.0=serial/A%201/0/3 pci/0000:06:02.1=- -=dev/ens1f0/any",
 };
 
@@ -48,6 +50,12 @@ static const char *const notRequests[] = {
     "begin 1 g1111111-2222-3333-4444-55555555abcd",
     "check 1 " UUID,
     "choose 1 " UUID,
+    "profile 1 -",
+    "profile 1 - ",
+    "profile 1  pci/0000:06:02.0=-",
+    "profile 1 - pci/0000:06:02.0",
+    "profile 1 a23456789012345678901234567890123456789012345678901234567890abcd pci/0000:06:02.0=-",
+    "profile 1 " UUID " - pci/0000:06:02.0=-",
     "choose 1 " UUID " define",
     "choose 1 " UUID " define ",
     "choose 1 " UUID " look -=pool/blue",
@@ -236,6 +244,27 @@ testChosen(void)
 }
 
 static void
+testProfile(void)
+{
+    static const char good[] = "profile 7 0,2 <profile>\n  <name>a b</name>\n</profile>\n";
+    static const char *const wrong[] = {
+        "profile 7 0",      "profile 7 0 ",      "profile 7 ,0 <p/>", "profile 7 0,,2 <p/>", "profile 7  <p/>",
+        "profile 0 0 <p/>", "profile 7 00 <p/>", "profile 7 -1 <p/>", "profile 7 9999 ",     "chosen 7 0 <p/>"};
+    g_autoptr(GArray) fits = NULL;
+    g_autofree char *xml = NULL, *again = NULL;
+    guint id = 0;
+
+    g_assert_true(virtBrokerProfileParse(good, strlen(good), &id, &fits, &xml));
+    g_assert_cmpuint(id, ==, 7);
+    g_assert_cmpuint(fits->len, ==, 2);
+    g_assert_cmpuint(g_array_index(fits, guint, 1), ==, 2);
+    again = virtBrokerProfileFormat(7, fits, xml);
+    g_assert_cmpstr(again, ==, good);
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++)
+        g_assert_false(virtBrokerProfileParse(wrong[i], strlen(wrong[i]), &id, &fits, &xml));
+}
+
+static void
 testAnswers(void)
 {
     g_autoptr(GError) busy = g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY, "VF 0000:06:02.0 is in use.\n Two lines, ü");
@@ -316,6 +345,7 @@ main(int argc, char **argv)
     g_test_add_func("/broker/answer/stats", testStats);
     g_test_add_func("/broker/answer/vpd", testVPD);
     g_test_add_func("/broker/answer/chosen", testChosen);
+    g_test_add_func("/broker/answer/profile", testProfile);
     g_test_add_func("/broker/answer/long", testLongAnswer);
     g_test_add_func("/broker/answer/nothing-else", testNotAnswers);
     return g_test_run();

@@ -5,6 +5,7 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -167,6 +168,28 @@ def test_vpd():
     run("umount", "/sys/bus/pci/devices")
 
 
+def profiles(client, zero, one):
+    """Those that are for these VFs, one after the other, for whoever may define a domain or not."""
+    folder, xml = "/etc/libvirt/hostdev/profiles", "<profile><name>%s</name>%s<netdev port='2'/></profile>"
+
+    def next_one(after):
+        client.id += 1
+        client.send(f"profile {client.id} {after} {zero}=- {one}=-")
+        return client.answer(client.id)
+    same(next_one("-"), "error 4 No other profile is for these devices")
+    os.makedirs(folder)
+    for name, device in (("c", ""), ("a", "<device><pf serial='NOBODY'/></device>"), ("b", "<device><pf dev='ethf0'/></device>")):
+        with open(f"{folder}/{name}.xml", "w") as file:
+            file.write(xml % (name, device))
+    same(next_one("-"), "profile 0,1 " + xml % ("b", "<device><pf dev='ethf0'/></device>"))
+    same(next_one("b"), "profile 0,1 " + xml % ("c", ""))
+    same(next_one("c"), "error 4 No other profile is for these devices")
+    with open(f"{folder}/bad.xml", "w") as file:
+        file.write("<profile/>")
+    has(next_one("b"), f"error 0 {folder}/bad.xml:1: <profile> lacks its <name>")
+    shutil.rmtree(folder)
+
+
 def test_choose():
     """A VF is one call's until libvirt has answered that; who has it is for the log."""
     generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
@@ -196,6 +219,7 @@ def test_choose():
     same(b.do("choose", 2, "start", wish + " " + wish), f"chosen {zero} {one}")
     same(b.do("forget", 2), "ok")
     a2 = Client()
+    profiles(reader, zero, one)
     has(b.do("choose", 2, "detach", wish), "error ")
     write("/sys/bus/pci/devices/0000:f0:10.1/numa_node", "0\n") # where all of this host's processors are, or the first of them
     write("/run/nodes.xml", domain_xml(8).replace("<metadata>", "<numatune><memory mode='preferred' nodeset='0'/></numatune><metadata>"))

@@ -20,7 +20,7 @@ DOMAIN = """<domain type='kvm'><name>vm</name><memory>1</memory><os><type>hvm</t
 
 
 def wrap(root, text):
-    if root in ("domain", "pool"):
+    if root in ("domain", "pool", "profile"):
         return text
     if root in ("hostdev", "interface"):
         return DOMAIN % text
@@ -80,7 +80,9 @@ def main(tool, schemas, *documents):
             if whole is None:
                 continue
             seen += 1
-            command = ["validate", "--schemas", schemas, "-"] if root != "pool" else ["--root", work, "pool-define", "-"]
+            command = ["validate", "--schemas", schemas, "-"]
+            if root in ("pool", "profile"):
+                command = ["--root", work, root + "-define", "-"]
             run = subprocess.run([tool, *command], input=whole.encode(), capture_output=True, check=False)
             if run.returncode:
                 bad += 1

@@ -4,12 +4,14 @@
 import array
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -154,6 +156,41 @@ class End:
         self.sock.close()
 
 
+class NoProfiles(threading.Thread):
+    """Between a filter and the broker of a test that knows no profiles: says so whenever one is asked for."""
+
+    def __init__(self, outer, inner, record):
+        super().__init__(daemon=True)
+        self.outer, self.inner, self.record = outer, inner, record  # sockets towards the filter and the test
+
+    def pass_on(self, packet):
+        words = packet.split(b" ")
+        if words[0] != b"profile":
+            self.inner.send(packet)
+            return
+        answer = b"error %s 4 No other profile is for these devices" % words[1]
+        self.record.add(BROKER, answer)
+        self.outer.send(answer)
+
+    def run(self):
+        try:
+            while True:
+                ready = select.select([self.outer, self.inner], [], [])[0]
+                for sock in ready:
+                    packet = sock.recv(65536)
+                    if not packet:
+                        return
+                    if sock is self.outer:
+                        self.pass_on(packet)
+                    else:
+                        self.outer.send(packet)
+        except OSError:
+            pass  # one of them has gone, and so does the other
+        finally:
+            self.outer.close()
+            self.inner.close()
+
+
 # ---- a filter ----
 
 def spawn(client, broker, path, log, *more):
@@ -170,7 +207,7 @@ def spawn(client, broker, path, log, *more):
 class Filter:
     """self.client, self.libvirt and self.broker are the other ends."""
 
-    def __init__(self, listening=True, keep_interfaces=False):
+    def __init__(self, listening=True, keep_interfaces=False, profiles=False):
         self.path = os.path.join(WORK, "libvirt-sock")
         if os.path.exists(self.path):
             os.unlink(self.path)
@@ -188,6 +225,11 @@ class Filter:
         for sock in (self.client, self.broker, listener):
             sock.settimeout(60)
         self.record = Record(keep_interfaces)
+        if not profiles:
+            outer, (self.broker, inner) = self.broker, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.broker.settimeout(60)
+            outer.settimeout(None)
+            NoProfiles(outer, inner, self.record).start()
         self.client, self.broker = End(self.client, CLIENT, self.record), End(self.broker, BROKER, self.record)
         if listening:
             self.libvirt = End(listener.accept()[0], LIBVIRT, self.record)

@@ -8,6 +8,7 @@
  * which also says whether it is one of those that are stored as a <hostdev>.
  */
 #include "conf/domain_locate.h"
+#include "conf/profile_conf.h"
 
 #include <string.h>
 
@@ -50,8 +51,9 @@ complainCount(const virtXmlDoc *doc, const char *what, guint given, guint has, G
 
 /* Has @ref the netdevs of @has, with their MAC addresses? It gets those that it does not give. */
 static bool
-matchNetdevs(const Comparison *c, const virtHostdevRef *ref, const virtHostdevRef *has, GError **error)
+matchNetdevs(const Comparison *c, virtHostdevRef *ref, const virtHostdevRef *has, GError **error)
 {
+    virtSettingsKeepProfiled(&ref->settings, &has->settings);
     if (VIRT_NETDEVS(ref)->len != VIRT_NETDEVS(has)->len)
         return complainCount(c->doc, "netdev", VIRT_NETDEVS(ref)->len, VIRT_NETDEVS(has)->len, error);
     for (guint i = 0; i < VIRT_NETDEVS(ref)->len; i++) {
@@ -195,7 +197,7 @@ matchInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
 /* ---- hostdevs ---- */
 
 static bool
-matchHostdev(Comparison *c, const virtHostdevRef *ref, GError **error)
+matchHostdev(Comparison *c, virtHostdevRef *ref, GError **error)
 {
     if (c->hostdevsSeen >= c->hostdevs->len)
         return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen + 1, c->hostdevs->len, error);

@@ -33,23 +33,10 @@ readingOpen(Reading *reading, const char *xml, gsize len, const char *file, guin
     return reading->doc && (reading->refs = virtDomainRefsFind(reading->doc, flags, error));
 }
 
-/* The device of ours at @node, or NULL. */
-static const virtHostdevRef *
-findRef(const virtDomainRef *domain, const virtXmlNode *node)
-{
-    for (guint i = 0; i < domain->hostdevs->len; i++) {
-        const virtHostdevRef *ref = domain->hostdevs->pdata[i];
-
-        if (ref->node == node)
-            return ref;
-    }
-    return NULL;
-}
-
 static void
 addWish(const virtXmlDoc *doc, const virtDomainRef *domain, const virtXmlNode *node, GArray *wishes)
 {
-    const virtHostdevRef *ref = findRef(domain, node);
+    const virtHostdevRef *ref = virtDomainRefFindDevice(domain, node);
     virtWish wish = {0};
 
     if (ref) {

@@ -402,3 +402,16 @@ virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const 
     }
     return NULL;
 }
+
+/* The device of ours at @node, or NULL. */
+const virtHostdevRef *
+virtDomainRefFindDevice(const virtDomainRef *domain, const virtXmlNode *node)
+{
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        const virtHostdevRef *ref = domain->hostdevs->pdata[i];
+
+        if (ref->node == node)
+            return ref;
+    }
+    return NULL;
+}

@@ -63,12 +63,14 @@ bool virtDomainRefIsLone(const virtDomainRef *ref);
 GPtrArray *virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error);
 bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GError **error);
 GArray *virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref);
+const virtHostdevRef *virtDomainRefFindDevice(const virtDomainRef *domain, const virtXmlNode *node);
 const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtHandle *handle);
 
 /* ---- domain_stock.c ---- */
 bool virtHostdevRefCheckFound(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
 bool virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
 char *virtDomainRefsToStock(const virtXmlDoc *doc, const GPtrArray *refs, GError **error);
+void virtDomainCollectMacs(const virtXmlNode *node, GHashTable *macs);
 bool virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref);
 
 /* ---- interface_conf.c ---- */
@@ -118,3 +120,4 @@ void virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const vir
 /* ---- hostdev_conf.c ---- */
 virtHostdev *virtHostdevFromRef(const virtHostdevRef *ref);
 void virtNetdevGiveMac(virtNetdev *netdev, GHashTable *macs);
+void virtNetdevDeriveMac(virtNetdev *netdev, const char *key, GHashTable *macs);

@@ -194,9 +194,9 @@ siteToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtDomainRef *ref
     return true;
 }
 
-/* Note every MAC address that stands in the document, a netdev's or an interface's. */
-static void
-collectMacs(const virtXmlNode *node, GHashTable *macs)
+/* Add to the set @macs (text) every MAC address below @node, a netdev's or an interface's. */
+void
+virtDomainCollectMacs(const virtXmlNode *node, GHashTable *macs)
 {
     const char *address = virtXmlGet(node, "address");
     guint8 mac[6];
@@ -207,7 +207,7 @@ collectMacs(const virtXmlNode *node, GHashTable *macs)
         g_hash_table_add(macs, g_strdup(text));
     }
     for (guint i = 0; i < node->children->len; i++)
-        collectMacs(node->children->pdata[i], macs);
+        virtDomainCollectMacs(node->children->pdata[i], macs);
 }
 
 /* Generate what @refs lack. An InfiniBand netdev has GUIDs instead of a MAC address. */
@@ -216,7 +216,7 @@ generateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
 {
     g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-    collectMacs(doc->root, macs);
+    virtDomainCollectMacs(doc->root, macs);
     for (guint i = 0; i < refs->len; i++) {
         const virtDomainRef *ref = refs->pdata[i];
 

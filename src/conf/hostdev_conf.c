@@ -75,6 +75,24 @@ virtNetdevGiveMac(virtNetdev *netdev, GHashTable *macs)
     netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
 }
 
+/* The same, where @netdev has none, but one that belongs to @key and its port: the same each time, unless another has
+ * it.
+ */
+void
+virtNetdevDeriveMac(virtNetdev *netdev, const char *key, GHashTable *macs)
+{
+    char text[18];
+    guint tries = 0;
+
+    do {
+        g_autofree char *whole = g_strdup_printf("%s/%u/%u", key, netdev->port, tries++);
+
+        virtMacDerive(whole, netdev->mac);
+        virtMacFormat(netdev->mac, text);
+    } while (!g_hash_table_add(macs, g_strdup(text)));
+    netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+}
+
 /* Give a MAC address to each netdev that has neither that nor a GUID; it differs from the device's others. */
 void
 virtHostdevGenerateMacs(virtHostdev *hostdev)

@@ -30,7 +30,7 @@ checkGuid(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 }
 
 static const virtXmlRule netdevRules[] = {
-    {"netdev", "port " VIRT_NETDEV_FLAGS, NETDEV_CHILDREN, NULL, NULL},
+    {"netdev", "port profile " VIRT_NETDEV_FLAGS, NETDEV_CHILDREN, NULL, NULL},
     {NULL},
 };
 
@@ -131,7 +131,8 @@ virtNetdevParse(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode 
 {
     g_autofree virtNetdev *netdev = virtNetdevNew(VIRT_NETDEV_PORT_ANY);
 
-    if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtNetdevParseParts(doc, node, mode, netdev, error))
+    if (!virtXmlCheck(doc, node, &netdevGrammar, error) || !virtNetdevParseParts(doc, node, mode, netdev, error) ||
+        !virtSettingParseProfile(doc, node, &netdev->setting, error))
         return NULL;
     if (mode != VIRT_SETTING_PARSE_ENTRY && !checkHasPort(doc, node, netdev, error))
         return NULL;
@@ -241,6 +242,8 @@ virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayout *la
     addTag(out, layout, 0, "<", "netdev");
     if (netdev->port != VIRT_NETDEV_PORT_ANY)
         virtXmlAddNumber(out, "port", netdev->port);
+    if (*netdev->profile)
+        virtXmlAddText(out, "profile", netdev->profile);
     virtNetdevFormatAttrs(out, netdev);
     start = out->len;
     virtXmlAdd(out, ">");

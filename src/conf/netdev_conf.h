@@ -20,7 +20,8 @@ void virtNetdevFormat(GString *out, const virtNetdev *netdev, const virtXmlLayou
 extern const virtSettingKind virtNetdevKind;
 
 /* The netdevs of a virtHostdev, or a virtHostdevRef: a list of virtNetdev, perhaps empty. */
-#define VIRT_NETDEVS(device) ((device)->settings.of[VIRT_SETTING_NETDEV])
+#define VIRT_NETDEVS(device) VIRT_NETDEVS_OF(&(device)->settings)
+#define VIRT_NETDEVS_OF(virtsettings) ((virtsettings)->of[VIRT_SETTING_NETDEV])
 
 /* What <netdev> shares with <interface type='hostdev'> (interface_conf.c): the shape of their children, and how the
  * two are read and written. */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "conf/choice_conf.h"
+
 /* An empty list for each kind. */
 void
 virtSettingsInit(virtSettings *settings)
@@ -82,6 +84,22 @@ virtSettingsFormat(GString *out, const virtSettings *settings, virtSettingForm f
         for (guint i = 0; i < settings->of[k]->len; i++)
             virtSettingKinds[k]->format(out, settings->of[k]->pdata[i], form, layout);
     }
+}
+
+/* Read which profile has given @setting, the element @node; nothing where a user has written it. */
+bool
+virtSettingParseProfile(const virtXmlDoc *doc, const virtXmlNode *node, virtSetting *setting, GError **error)
+{
+    const char *name = virtXmlGet(node, "profile");
+
+    if (!name)
+        return true;
+    if (virtChoiceIsPool(name)) {
+        g_strlcpy(setting->profile, name, sizeof(setting->profile));
+        return true;
+    }
+    virtXmlBadValue(doc, node, "profile", error, "not the name of a profile: " VIRT_CHOICE_POOL_NAMES);
+    return false;
 }
 
 /* The kind whose element @node is, as a user writes it; or NULL. */

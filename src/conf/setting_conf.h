@@ -62,6 +62,8 @@ bool virtSettingsParse(const virtXmlDoc *doc, const virtXmlNode *parent, virtSet
 void virtSettingsFormat(GString *out, const virtSettings *settings, virtSettingForm form, const virtXmlLayout *layout);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(virtSettings, virtSettingsClear)
 
+bool virtSettingParseProfile(const virtXmlDoc *doc, const virtXmlNode *node, virtSetting *setting, GError **error);
+
 const virtSettingKind *virtSettingKindFind(const virtXmlNode *node);
 const virtXmlNode *virtSettingKindFindIn(const virtXmlNode *parent);
 char *virtSettingKindListChildren(void);

@@ -14,6 +14,7 @@
  */
 #include "daemon/daemon.h"
 #include "hypervisor/provider_netdev.h"
+#include "hypervisor/provision_profile.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -229,10 +230,21 @@ typedef struct {
     virtBrokerRequest request; /* what belongs to it is the queue's */
     virtNetdevStats stats;
     char *vpd;
+    virtProfileUse *use; /* profile */
     GError *error;
 } BrokerLook;
 
 static void startLook(virtDaemonClient *client);
+
+/* That there is no other is an answer like any other. */
+static void
+findProfile(virtHost *host, BrokerLook *look)
+{
+    const virtBrokerRequest *request = &look->request;
+
+    if (virtProvisionProfileNext(host, request->after, request->wishes, &look->use, &look->error) && !look->use)
+        g_set_error(&look->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "No other profile is for these devices");
+}
 
 static void
 runLook(virtDaemon *daemon, gpointer opaque)
@@ -241,7 +253,9 @@ runLook(virtDaemon *daemon, gpointer opaque)
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
     BrokerLook *look = opaque;
 
-    if (look->request.verb == VIRT_BROKER_CHOOSE) {
+    if (look->request.verb == VIRT_BROKER_PROFILE) {
+        findProfile(host, look);
+    } else if (look->request.verb == VIRT_BROKER_CHOOSE) {
         virtDaemonChoose(daemon, look->client, &look->request, &look->error);
     } else if (look->request.verb == VIRT_BROKER_VPD) {
         look->vpd = virtDaemonVPDGet(daemon, &look->request.handle, &look->error);
@@ -293,6 +307,8 @@ lookDone(virtDaemon *daemon, gpointer opaque)
 
     if (look->vpd)
         packet = virtBrokerVPDFormat(look->request.id, look->vpd);
+    else if (look->use)
+        packet = virtBrokerProfileFormat(look->request.id, look->use->fits, look->use->xml);
     else if (look->request.verb == VIRT_BROKER_CHOOSE && !look->error)
         packet = virtBrokerChosenFormat(look->request.id, look->request.wishes);
     else if (look->request.verb == VIRT_BROKER_STATS && !look->error)
@@ -303,6 +319,7 @@ lookDone(virtDaemon *daemon, gpointer opaque)
         packet = virtBrokerAnswerFormat(look->request.id, NULL);
     logLook(look);
     g_free(look->vpd);
+    virtProfileUseFree(look->use);
     g_clear_error(&look->error);
     sendAnswer(client, packet);
     freeRequest(g_queue_pop_head(&client->looks));
@@ -428,7 +445,8 @@ static void
 dispatch(virtDaemonClient *client, virtBrokerRequest *request)
 {
     bool begins = request->verb == VIRT_BROKER_BEGIN || request->verb == VIRT_BROKER_VERIFY;
-    bool reads = request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_VPD;
+    bool reads =
+        request->verb == VIRT_BROKER_STATS || request->verb == VIRT_BROKER_VPD || request->verb == VIRT_BROKER_PROFILE;
     Hold *hold = findHold(client, request->uuid);
 
     client->outstanding++;

@@ -29,6 +29,9 @@ typedef void (*virtFilterVPDFunc)(gpointer opaque, const char *capability, const
 /* The same for what was chosen: virtHandle, NULL where there is a @failure, and lent. */
 typedef void (*virtFilterChosenFunc)(gpointer opaque, const GArray *handles, const GError *failure);
 
+/* The same for a profile: its text and the devices that it is for (guint), NULL where there is a @failure, and lent. */
+typedef void (*virtFilterProfileFunc)(gpointer opaque, GArray *fits, const char *xml, const GError *failure);
+
 /* Asks the broker; @request's id is set here. */
 void virtFilterAsk(virtFilter *filter, virtBrokerRequest *request, virtFilterAnswerFunc done, gpointer opaque);
 /* One call at a time works on a domain: @begin is called when it is @opaque's turn, perhaps at once. */
@@ -38,6 +41,7 @@ void virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilt
 void virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFunc done, gpointer opaque);
 bool virtFilterAskChoose(virtFilter *filter, virtBrokerRequest *request, virtFilterChosenFunc done, gpointer opaque,
                          GError **error);
+void virtFilterAskProfile(virtFilter *filter, virtBrokerRequest *request, virtFilterProfileFunc done, gpointer opaque);
 void virtFilterForget(virtFilter *filter, const char *uuid);
 /* Give the client a whole message; taken over. */
 void virtFilterReply(virtFilter *filter, GByteArray *message);

@@ -74,27 +74,42 @@ gotReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message
     pendingFree(pending); /* without a header libvirt is gone, and the client's connection with it */
 }
 
-/* The call as it has come, but for the addresses: in stock form to libvirt. */
+/* Nothing has to be done when libvirt has answered: the call goes its way as if it had never been held. */
 static void
-callWith(Pending *pending, GByteArray *granted)
+passOn(Pending *pending, GByteArray *stock)
 {
+    virtFilter *filter = pending->filter;
+
+    pendingFree(pending);
+    virtFilterForward(filter, stock);
+}
+
+/* The call as it has come, but for what was found: in stock form to libvirt. */
+static void
+makeCall(Pending *pending)
+{
+    const GByteArray *message = pending->message;
     g_autoptr(GError) error = NULL;
     GByteArray *stock = NULL;
 
-    if (!virtRpcRewrite(pending->proc, granted->data, granted->len, virtFilterFlags(pending->filter), &stock, &error)) {
+    if (!virtRpcRewrite(pending->proc, message->data, message->len, virtFilterFlags(pending->filter), &stock, &error)) {
         refusePending(pending, error);
         return;
     }
     if (!stock)
-        stock = g_byte_array_ref(granted);
-    virtFilterCall(pending->filter, stock, gotReply, pending);
+        stock = g_byte_array_ref(pending->message);
+    if (pending->chosen)
+        virtFilterCall(pending->filter, stock, gotReply, pending);
+    else
+        passOn(pending, stock);
 }
 
 /* The same about a device: its steps follow, and the last of them tells the broker. */
 static void
-holdWith(Pending *pending, GByteArray *granted)
+holdDevice(Pending *pending)
 {
     const Pending was = *pending;
+    GByteArray *message = g_steal_pointer(&pending->message);
     bool held;
     char uuid[VIRT_UUID_LEN];
 
@@ -102,14 +117,45 @@ holdWith(Pending *pending, GByteArray *granted)
     pending->chosen = false;
     pendingFree(pending);
     if (was.chosen)
-        held = virtFilterHoldChosen(was.filter, was.proc, &was.header, granted);
+        held = virtFilterHoldChosen(was.filter, was.proc, &was.header, message);
     else
-        held = virtFilterHoldDevice(was.filter, was.proc, &was.header, granted);
+        held = virtFilterHoldDevice(was.filter, was.proc, &was.header, message);
     if (held)
         return;
     if (was.chosen)
         virtFilterForget(was.filter, uuid);
-    virtFilterForward(was.filter, granted);
+    virtFilterForward(was.filter, message);
+}
+
+static void
+goOn(Pending *pending)
+{
+    if (pending->proc->action == VIRT_RPC_TO_STOCK)
+        makeCall(pending);
+    else
+        holdDevice(pending);
+}
+
+static void
+gotProfiled(gpointer opaque, GByteArray *message, const GError *failure)
+{
+    Pending *pending = opaque;
+
+    if (failure) {
+        refusePending(pending, failure);
+        return;
+    }
+    g_byte_array_unref(pending->message);
+    pending->message = g_byte_array_ref(message);
+    goOn(pending);
+}
+
+/* All devices have an address: profiles are next. */
+static void
+askProfiles(Pending *pending)
+{
+    if (!virtFilterAskProfiles(pending->filter, pending->proc, pending->message, gotProfiled, pending))
+        goOn(pending);
 }
 
 static void
@@ -118,7 +164,7 @@ gotChosen(gpointer opaque, const GArray *handles, const GError *failure)
     Pending *pending = opaque;
     GArray *wishes = pending->request.wishes;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GByteArray) granted = NULL;
+    GByteArray *granted;
 
     if (failure) {
         refusePending(pending, failure);
@@ -129,12 +175,13 @@ gotChosen(gpointer opaque, const GArray *handles, const GError *failure)
         g_array_index(wishes, virtWish, i).handle = g_array_index(handles, virtHandle, i);
     granted = virtRpcGrantWishes(pending->proc, pending->message->data, pending->message->len,
                                  virtFilterFlags(pending->filter), wishes, &error);
-    if (!granted)
+    if (!granted) {
         refusePending(pending, error);
-    else if (pending->proc->action == VIRT_RPC_TO_STOCK)
-        callWith(pending, granted);
-    else
-        holdWith(pending, g_steal_pointer(&granted));
+        return;
+    }
+    g_byte_array_unref(pending->message);
+    pending->message = granted;
+    askProfiles(pending);
 }
 
 /* What the call does with its wishes. False: they do not matter, for it means a device by its address. */
@@ -165,7 +212,23 @@ readUuid(const virtRpcProc *proc, const GByteArray *message, char ret[VIRT_UUID_
         virtRpcUuidFormat(domain.uuid, ret);
 }
 
-/* Hold a call whose XML has wishes, until the broker has found what they ask for.
+/* Whether a call is one to hold, and for what. */
+static bool
+takeWishes(virtFilter *filter, const virtRpcProc *proc, const GByteArray *message, virtBrokerRequest *ret)
+{
+    g_autoptr(GArray) wishes = virtRpcListWishes(proc, message->data, message->len, virtFilterFlags(filter), NULL);
+
+    ret->verb = VIRT_BROKER_CHOOSE;
+    if (!wishes || !readMode(proc, wishes, &ret->mode))
+        return false;
+    if (virtWishListIsOpen(wishes))
+        virtRpcReadAffinity(proc, message->data, message->len, &ret->affinity);
+    ret->wishes = g_steal_pointer(&wishes);
+    return true;
+}
+
+/* Hold a call whose XML has wishes, or VFs that profiles may be for, until the broker has found what they ask for and
+ * which profiles there are.
  *
  * @message: taken over where this returns true
  *
@@ -174,25 +237,24 @@ readUuid(const virtRpcProc *proc, const GByteArray *message, char ret[VIRT_UUID_
 bool
 virtFilterHoldWishes(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header, GByteArray *message)
 {
-    g_autoptr(GArray) wishes = virtRpcListWishes(proc, message->data, message->len, virtFilterFlags(filter), NULL);
-    virtBrokerChooseMode mode;
     g_autoptr(GError) error = NULL;
-    Pending *pending;
+    Pending *pending = g_new0(Pending, 1);
+    bool wishes;
 
-    if (!wishes || !readMode(proc, wishes, &mode))
-        return false;
-    pending = g_new0(Pending, 1);
-    *pending = (Pending){filter, proc, *header, message, {.verb = VIRT_BROKER_CHOOSE, .mode = mode}};
-    if (virtWishListIsOpen(wishes))
-        virtRpcReadAffinity(proc, message->data, message->len, &pending->request.affinity);
-    pending->request.wishes = g_steal_pointer(&wishes);
+    *pending = (Pending){filter, proc, *header, message};
+    wishes = takeWishes(filter, proc, message, &pending->request);
     readUuid(proc, message, pending->request.uuid);
+    error = virtFilterDescriptors(message);
+    if (!wishes && (error || !virtFilterHasProfiled(filter, proc, message))) {
+        g_free(pending);
+        return false;
+    }
     virtFilterHeldAdd(filter);
-    if (virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
+    if (!error && virtFilterHeld(filter) > VIRT_FILTER_HELD_MAX)
         error = virtFilterTooMany();
-    else
-        error = virtFilterDescriptors(message);
-    if (!error)
+    if (!error && !wishes)
+        askProfiles(pending);
+    else if (!error)
         virtFilterAskChoose(filter, &pending->request, gotChosen, pending, &error);
     if (error)
         refusePending(pending, error);

@@ -3,6 +3,8 @@
  */
 #include "filter/filter_job.h"
 
+#include "conf/profile_conf.h"
+
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <string.h>
@@ -276,6 +278,8 @@ completed(const virtHostdev *wanted, const virtHostdev *old)
 {
     virtHostdev *hostdev = virtHostdevCopy(wanted);
 
+    if (old)
+        virtSettingsKeepProfiled(&hostdev->settings, &old->settings);
     for (guint i = 0; old && i < VIRT_NETDEVS(hostdev)->len; i++) {
         virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[i];
         const virtNetdev *present = virtNetdevListMatch(VIRT_NETDEVS(old), netdev->port);

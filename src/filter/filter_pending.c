@@ -25,6 +25,7 @@ typedef struct {
     virtFilterStatsFunc counted;
     virtFilterVPDFunc described;
     virtFilterChosenFunc chosen;
+    virtFilterProfileFunc profiled;
     gpointer opaque;
     guint order;
 } Waiting;
@@ -329,6 +330,13 @@ virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFu
     ask(filter, request, (Waiting){.described = done, .opaque = opaque});
 }
 
+/* Ask the broker for the next profile; the same. */
+void
+virtFilterAskProfile(virtFilter *filter, virtBrokerRequest *request, virtFilterProfileFunc done, gpointer opaque)
+{
+    ask(filter, request, (Waiting){.profiled = done, .opaque = opaque});
+}
+
 /* Ask the broker to choose; the same. False, and nothing is asked, where the wishes do not fit a packet. */
 bool
 virtFilterAskChoose(virtFilter *filter, virtBrokerRequest *request, virtFilterChosenFunc done, gpointer opaque,
@@ -371,6 +379,8 @@ typedef struct {
     const virtNetdevStats *counted;
     char *described;
     GArray *chosen;
+    GArray *fits; /* with profile */
+    char *profile;
     GError *failure;
 } Answer;
 
@@ -379,12 +389,14 @@ answerClear(Answer *answer)
 {
     g_free(answer->described);
     g_clear_pointer(&answer->chosen, g_array_unref);
+    g_clear_pointer(&answer->fits, g_array_unref);
+    g_free(answer->profile);
     g_clear_error(&answer->failure);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Answer, answerClear)
 
-/* Whether the one who waits has asked for this: for counters, for VPD, for a choice, or for a yes or no. A failure may
- * answer all. */
+/* Whether the one who waits has asked for this: for counters, for VPD, for a choice, for a profile, or for a yes or no.
+ * A failure may answer all. */
 static bool
 isAsked(const Waiting *waiting, const Answer *answer)
 {
@@ -393,7 +405,7 @@ isAsked(const Waiting *waiting, const Answer *answer)
     if (answer->failure)
         return true;
     return !waiting->counted == !answer->counted && !waiting->described == !answer->described &&
-           !waiting->chosen == !answer->chosen;
+           !waiting->chosen == !answer->chosen && !waiting->profiled == !answer->profile;
 }
 
 static void
@@ -405,6 +417,8 @@ handOver(const Waiting *waiting, const Answer *answer)
         waiting->described(waiting->opaque, answer->described, answer->failure);
     else if (waiting->chosen)
         waiting->chosen(waiting->opaque, answer->chosen, answer->failure);
+    else if (waiting->profiled)
+        waiting->profiled(waiting->opaque, answer->fits, answer->profile, answer->failure);
     else
         waiting->answered(waiting->opaque, answer->failure);
 }
@@ -421,6 +435,7 @@ gotAnswer(virtFilter *filter, const char *packet, gsize len, GError **error)
         answer.counted = &stats;
     else if (!virtBrokerVPDParse(packet, len, &id, &answer.described) &&
              !virtBrokerChosenParse(packet, len, &id, &answer.chosen) &&
+             !virtBrokerProfileParse(packet, len, &id, &answer.fits, &answer.profile) &&
              !virtBrokerAnswerParse(packet, len, &id, &answer.failure, error))
         return false;
     if (!isAsked(g_hash_table_lookup(filter->asks, GUINT_TO_POINTER(id)), &answer)) {

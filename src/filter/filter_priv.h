@@ -46,6 +46,13 @@ bool virtFilterHoldStarted(virtFilter *filter, const virtRpcProc *proc, const vi
 bool virtFilterHoldWishes(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,
                           GByteArray *message);
 
+/* ---- filter_profile.c ---- */
+
+typedef void (*virtFilterProfiledFunc)(gpointer opaque, GByteArray *message, const GError *failure);
+bool virtFilterHasProfiled(const virtFilter *filter, const virtRpcProc *proc, const GByteArray *message);
+bool virtFilterAskProfiles(virtFilter *filter, const virtRpcProc *proc, GByteArray *message,
+                           virtFilterProfiledFunc done, gpointer opaque);
+
 /* ---- filter_nodedev.c ---- */
 
 bool virtFilterHoldNodeDev(virtFilter *filter, const virtRpcProc *proc, const virtRpcHeader *header,

@@ -607,40 +607,116 @@ virtProvisionChooseCheck(virtHost *host, const char *domain, const GPtrArray *ho
     return true;
 }
 
-/* ---- pools ---- */
+/* Is @handle one of the VFs that @choice may mean? What the host does not have, has none.
+ *
+ * Errors: those of virtProvisionChoose(), but for VIRT_ERROR_NOT_FOUND.
+ */
+bool
+virtProvisionChooseHas(virtHost *host, const virtChoice *choice, const virtHandle *handle, bool *ret, GError **error)
+{
+    g_auto(Chooser) chooser = {host, NULL};
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GArray) candidates = listCandidates(&chooser, choice, &problem);
 
-/* Read the pool @name from VIRT_POOL_DIR.
+    *ret = candidates && virtHandleIsIn(candidates, handle);
+    if (candidates || g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+/* ---- files of an administrator ---- */
+
+const virtProvisionStored virtProvisionPools = {VIRT_POOL_DIR, "pool", VIRT_POOL_MAX};
+
+static gint
+compareNames(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of those that the host has, sorted, for g_ptr_array_unref(). */
+GPtrArray *
+virtProvisionListStored(virtHost *host, const virtProvisionStored *stored, GError **error)
+{
+    static const char suffix[] = ".xml";
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GPtrArray) files = virtHostListDir(host, &problem, "%s", stored->dir);
+    GPtrArray *names;
+
+    if (!files && !g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return NULL;
+    }
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; files && i < files->len; i++) {
+        const char *file = files->pdata[i];
+
+        if (*file != '.' && g_str_has_suffix(file, suffix))
+            g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(suffix)));
+    }
+    g_ptr_array_sort(names, compareNames);
+    return names;
+}
+
+/* Read the file of @name.
+ *
+ * @ret_path: where it is, for messages and g_free(), set in any case
+ *
+ * Returns its text, for g_free().
+ * Errors: VIRT_ERROR_NOT_FOUND, VIRT_ERROR_INVALID where it is too long, VIRT_ERROR_HOST.
+ */
+char *
+virtProvisionReadStored(virtHost *host, const virtProvisionStored *stored, const char *name, char **ret_path,
+                        gsize *ret_len, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *text = NULL;
+
+    *ret_path = virtHostPath(host, "%s/%s.xml", stored->dir, name);
+    if (!g_file_get_contents(*ret_path, &text, ret_len, &problem)) {
+        if (g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+                        "This host has no %s '%s'. virt-hostdev %s-list shows those that there are", stored->noun, name,
+                        stored->noun);
+        else
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s", *ret_path, problem->message);
+        return NULL;
+    }
+    if (*ret_len > stored->max) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has more than %u bytes", *ret_path, stored->max);
+        return NULL;
+    }
+    return g_steal_pointer(&text);
+}
+
+/* A file is found by its name, so that and the name inside have to be the same. */
+bool
+virtProvisionCheckStored(const virtProvisionStored *stored, const char *name, const char *path, const char *inside,
+                         GError **error)
+{
+    if (g_str_equal(inside, name))
+        return true;
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s is named after the %s '%s' and has the <name> '%s'", path,
+                stored->noun, name, inside);
+    return false;
+}
+
+/* Read the pool @name.
  *
  * Errors: VIRT_ERROR_NOT_FOUND where there is none, VIRT_ERROR_INVALID where its file is wrong, VIRT_ERROR_HOST.
  */
 virtPool *
 virtProvisionPoolLoad(virtHost *host, const char *name, GError **error)
 {
-    g_autofree char *path = virtHostPath(host, VIRT_POOL_DIR "/%s.xml", name);
-    g_autoptr(GError) problem = NULL;
+    g_autofree char *path = NULL, *text = NULL;
     g_autoptr(virtPool) pool = NULL;
-    g_autofree char *text = NULL;
     gsize len;
 
-    if (!g_file_get_contents(path, &text, &len, &problem)) {
-        if (g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
-                        "This host has no pool '%s'. virt-hostdev pool-list shows the pools that there are", name);
-        else
-            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot read %s: %s", path, problem->message);
+    if (!(text = virtProvisionReadStored(host, &virtProvisionPools, name, &path, &len, error)) ||
+        !(pool = virtPoolParse(text, len, path, error)) ||
+        !virtProvisionCheckStored(&virtProvisionPools, name, path, pool->name, error))
         return NULL;
-    }
-    if (len > VIRT_POOL_MAX) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s has more than %d bytes", path, VIRT_POOL_MAX);
-        return NULL;
-    }
-    if (!(pool = virtPoolParse(text, len, path, error)))
-        return NULL;
-    if (!g_str_equal(pool->name, name)) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s is named after the pool '%s' and has the <name> '%s'",
-                    path, name, pool->name);
-        return NULL;
-    }
     return g_steal_pointer(&pool);
 }
 

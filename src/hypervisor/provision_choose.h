@@ -22,6 +22,24 @@ typedef struct {
 bool virtProvisionChoose(virtHost *host, GArray *wishes, const virtChooseMode *mode, GError **error);
 bool virtProvisionChooseCheck(virtHost *host, const char *domain, const GPtrArray *hostdevs, GError **error);
 
+bool virtProvisionChooseHas(virtHost *host, const virtChoice *choice, const virtHandle *handle, bool *ret,
+                            GError **error);
+
+/* A kind of XML files that an administrator writes, each named after what it describes. */
+typedef struct {
+    const char *dir;  /* below the root */
+    const char *noun; /* "pool", for messages and commands */
+    guint max;        /* bytes of a file */
+} virtProvisionStored;
+
+extern const virtProvisionStored virtProvisionPools;
+
+char *virtProvisionReadStored(virtHost *host, const virtProvisionStored *stored, const char *name, char **ret_path,
+                              gsize *ret_len, GError **error);
+GPtrArray *virtProvisionListStored(virtHost *host, const virtProvisionStored *stored, GError **error);
+bool virtProvisionCheckStored(const virtProvisionStored *stored, const char *name, const char *path, const char *inside,
+                              GError **error);
+
 /* One VF of a pool. */
 typedef struct {
     virtHandle handle;

@@ -11,6 +11,7 @@ virtPlanRowFree(virtPlanRow *row)
     if (!row)
         return;
     g_free(row->ports);
+    g_free(row->profile);
     g_free(row->ifname);
     g_free(row->from);
     g_free(row->to);
@@ -75,6 +76,8 @@ virtPlanRowAdd(GPtrArray *rows, const virtTarget *target, const virtSetting *wan
     row->title = info->attrs[attr].title;
     row->from = formatPresent(info, present, attr);
     row->to = info->attrs[attr].format(wanted);
+    if (*wanted->profile)
+        row->profile = g_strdup(wanted->profile);
     return row;
 }
 

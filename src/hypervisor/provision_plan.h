@@ -15,6 +15,7 @@ typedef struct {
     const char *attr;  /* name of the attribute; NULL: the whole setting */
     const char *title; /* the same in sentences */
     char *from, *to;   /* for people; NULL: not known */
+    char *profile;     /* that gives it; NULL: the document does */
     bool differs;
     char *problem; /* what would be refused and why; NULL: nothing foreseen */
 } virtPlanRow;

@@ -11,15 +11,21 @@
 /* What follows the ID. */
 typedef struct {
     const char *name;
-    bool uuid, handle, wishes;
+    bool uuid, handle, wishes; /* before the wishes is a word of their own */
 } Verb;
 
 static const Verb verbs[] = {
-    [VIRT_BROKER_BEGIN] = {"begin", true, false},   [VIRT_BROKER_PREPARE] = {"prepare", true, true},
-    [VIRT_BROKER_UPDATE] = {"update", true, true},  [VIRT_BROKER_END] = {"end", true, false},
-    [VIRT_BROKER_VERIFY] = {"verify", true, false}, [VIRT_BROKER_CHECK] = {"check", true, true},
-    [VIRT_BROKER_STATS] = {"stats", true, true},    [VIRT_BROKER_VPD] = {"vpd", false, true},
-    [VIRT_BROKER_FORGET] = {"forget", true, false}, [VIRT_BROKER_CHOOSE] = {"choose", true, false, true},
+    [VIRT_BROKER_BEGIN] = {"begin", true, false},
+    [VIRT_BROKER_PREPARE] = {"prepare", true, true},
+    [VIRT_BROKER_UPDATE] = {"update", true, true},
+    [VIRT_BROKER_END] = {"end", true, false},
+    [VIRT_BROKER_VERIFY] = {"verify", true, false},
+    [VIRT_BROKER_CHECK] = {"check", true, true},
+    [VIRT_BROKER_STATS] = {"stats", true, true},
+    [VIRT_BROKER_VPD] = {"vpd", false, true},
+    [VIRT_BROKER_FORGET] = {"forget", true, false},
+    [VIRT_BROKER_CHOOSE] = {"choose", true, false, true},
+    [VIRT_BROKER_PROFILE] = {"profile", false, false, true},
 };
 
 static const char *const modes[] = {
@@ -106,12 +112,24 @@ appendWish(GString *packet, const virtWish *wish)
     g_string_append_printf(packet, " %s=%s", handle, choice ? choice : "-");
 }
 
+/* The word that a verb with wishes has before them. */
+static const char *
+wordOf(const virtBrokerRequest *request)
+{
+    if (request->verb != VIRT_BROKER_PROFILE)
+        return modes[request->mode];
+    if (*request->after)
+        return request->after;
+    return "-";
+}
+
+/* The word, and the affinity where there is one. */
 static void
-appendMode(GString *packet, const virtBrokerRequest *request)
+appendWord(GString *packet, const virtBrokerRequest *request)
 {
     g_autofree char *affinity = NULL;
 
-    g_string_append_printf(packet, " %s", modes[request->mode]);
+    g_string_append_printf(packet, " %s", wordOf(request));
     if (virtAffinityIsNone(&request->affinity))
         return;
     affinity = virtAffinityFormat(&request->affinity);
@@ -128,18 +146,49 @@ readWish(const char *word, virtWish *ret)
            (g_str_equal(parts[1], "-") || virtChoiceParse(parts[1], &ret->choice));
 }
 
-/* The mode, and behind it the affinity, which has no "=", and the wishes. */
 static bool
-readWishes(const char *mode, const char *rest, virtBrokerRequest *ret)
+readMode(const char *word, virtBrokerChooseMode *ret)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+        if (g_str_equal(word, modes[i])) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many words it takes: 0 or 1. */
+static guint
+readAffinity(const char *word, virtBrokerRequest *ret)
+{
+    return ret->verb == VIRT_BROKER_CHOOSE && word && virtAffinityParse(word, &ret->affinity);
+}
+
+/* "-" stands for none: no profile is called so. */
+static bool
+readAfter(const char *word, char ret[VIRT_BROKER_NAME_MAX + 1])
+{
+    if (g_str_equal(word, "-"))
+        return true;
+    return *word && g_strlcpy(ret, word, VIRT_BROKER_NAME_MAX + 1) <= VIRT_BROKER_NAME_MAX;
+}
+
+/* The word that the verb has, and behind it the affinity, which has no "=", and the wishes. */
+static bool
+readWishes(const char *word, const char *rest, virtBrokerRequest *ret)
 {
     g_auto(GStrv) words = g_strsplit(rest, " ", -1);
+    bool ok;
 
-    while (ret->mode < VIRT_BROKER_FOR_DETACH && !g_str_equal(mode, modes[ret->mode]))
-        ret->mode++;
-    if (!g_str_equal(mode, modes[ret->mode]))
+    if (ret->verb == VIRT_BROKER_PROFILE)
+        ok = readAfter(word, ret->after);
+    else
+        ok = readMode(word, &ret->mode);
+    if (!ok)
         return false;
     ret->wishes = g_array_new(FALSE, FALSE, sizeof(virtWish));
-    for (guint i = words[0] && virtAffinityParse(words[0], &ret->affinity); words[i]; i++) {
+    for (guint i = readAffinity(words[0], ret); words[i]; i++) {
         virtWish wish;
 
         if (!readWish(words[i], &wish))
@@ -167,7 +216,7 @@ virtBrokerRequestFormat(const virtBrokerRequest *request)
         g_string_append_printf(packet, " %s", handle);
     }
     if (verb->wishes)
-        appendMode(packet, request);
+        appendWord(packet, request);
     for (guint i = 0; verb->wishes && request->wishes && i < request->wishes->len; i++)
         appendWish(packet, &g_array_index(request->wishes, virtWish, i));
     return g_string_free(packet, FALSE);
@@ -201,6 +250,18 @@ quote(const char *packet, gsize len)
     return g_strescape(text, NULL);
 }
 
+/* Its words; wishes are one. */
+static char **
+splitRequest(const char *text)
+{
+    virtBrokerVerb verb;
+    g_auto(GStrv) first = g_strsplit(text, " ", 2);
+
+    if (*first && parseVerb(*first, &verb) && verbs[verb].wishes)
+        return g_strsplit(text, " ", 4 + verbs[verb].uuid);
+    return g_strsplit(text, " ", 5);
+}
+
 /* Reads a request of @len bytes, which need no NUL behind them.
  *
  * @ret: for virtBrokerRequestClear()
@@ -215,7 +276,7 @@ virtBrokerRequestParse(const char *packet, gsize len, virtBrokerRequest *ret, GE
 
     if (len <= VIRT_BROKER_PACKET_MAX) {
         g_autofree char *text = g_strndup(packet, len);
-        g_auto(GStrv) words = g_strsplit(text, " ", 5);
+        g_auto(GStrv) words = splitRequest(text);
         g_autofree char *again = NULL;
 
         if (readWords(words, &request))
@@ -382,6 +443,65 @@ virtBrokerChosenParse(const char *packet, gsize len, guint *ret_id, GArray **ret
     }
     *ret_id = id;
     *ret_handles = g_steal_pointer(&handles);
+    return true;
+}
+
+/* "0,2", at least one; NULL for anything else. */
+static GArray *
+readFits(const char *word)
+{
+    g_auto(GStrv) numbers = g_strsplit(word, ",", -1);
+    g_autoptr(GArray) fits = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    for (guint i = 0; numbers[i]; i++) {
+        guint64 number;
+        guint index;
+
+        if (!g_ascii_string_to_unsigned(numbers[i], 10, 0, VIRT_BROKER_PACKET_MAX, &number, NULL))
+            return NULL;
+        index = (guint)number;
+        g_array_append_val(fits, index);
+    }
+    if (fits->len == 0)
+        return NULL;
+    return g_steal_pointer(&fits);
+}
+
+/* The answer to profile; the caller frees it.
+ * @fits: guint, not empty: indexes of wishes
+ */
+char *
+virtBrokerProfileFormat(guint id, const GArray *fits, const char *xml)
+{
+    GString *packet = g_string_new(NULL);
+
+    g_string_printf(packet, "profile %u ", id);
+    for (guint i = 0; i < fits->len; i++)
+        g_string_append_printf(packet, "%s%u", i > 0 ? "," : "", g_array_index(fits, guint, i));
+    g_string_append_printf(packet, " %s", xml);
+    return g_string_free(packet, FALSE);
+}
+
+/* Reads such an answer; @ret_fits is for g_array_unref(), @ret_xml for g_free(). False for anything but what
+ * virtBrokerProfileFormat() writes; nothing is then returned. */
+bool
+virtBrokerProfileParse(const char *packet, gsize len, guint *ret_id, GArray **ret_fits, char **ret_xml)
+{
+    g_autofree char *text = g_strndup(packet, MIN(len, VIRT_BROKER_PACKET_MAX));
+    g_auto(GStrv) words = g_strsplit(text, " ", 4);
+    g_autoptr(GArray) fits = NULL;
+    g_autofree char *again = NULL;
+    guint id;
+
+    if (g_strv_length(words) != 4 || !g_str_equal(words[0], "profile") || !parseId(words[1], &id) || !*words[3] ||
+        !(fits = readFits(words[2])))
+        return false;
+    again = virtBrokerProfileFormat(id, fits, words[3]);
+    if (strlen(again) != len || memcmp(again, packet, len) != 0)
+        return false;
+    *ret_id = id;
+    *ret_fits = g_steal_pointer(&fits);
+    *ret_xml = g_steal_pointer(&words[3]);
     return true;
 }
 

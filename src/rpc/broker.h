@@ -17,6 +17,8 @@
  *                             find the VFs that a domain asks for by card, PF or pool; needs no lock. Until "forget" or
  *                             "end" nobody else is given them. MODE: what the call does with them: "define", "attach",
  *                             "start", or "detach" and the like
+ *   profile ID AFTER WISH…    find the next profile, behind the one named AFTER ("-": the first), that is for any of these
+ *                             VFs; needs no lock
  *   forget ID UUID            libvirt has answered the call that they were chosen for; needs no lock
  *
  *   ok ID
@@ -24,6 +26,8 @@
  *   vpd ID XML                to vpd: libvirt's <capability type='vpd'>, on one line and in printable ASCII. An error
  *                             that it is not found: the card tells nothing
  *   chosen ID HANDLE…         to choose: a handle for each wish
+ *   profile ID FITS XML       to profile: for which of the wishes it is ("0,2"), and its text. An error that it is not
+ *                             found: there is no other
  *   error ID CODE TEXT        CODE: a virtErrorCode
  *
  * A WISH is HANDLE=CHOICE (virchoice.h), each "-" where there is none: "-=pool/blue". AFFINITY is where the guest is
@@ -49,6 +53,7 @@
 #include "util/virnetdev.h"
 
 #define VIRT_BROKER_PACKET_MAX 8192 /* bytes, NUL not counted; longer messages are cut */
+#define VIRT_BROKER_NAME_MAX 63     /* bytes of a profile's name */
 #define VIRT_BROKER_LEASE 300       /* seconds; libvirt waits at most 30 for a domain's job, and some NICs are slow */
 
 #define VIRT_BROKER_VPD_MAX (VIRT_BROKER_PACKET_MAX - 15) /* bytes of the XML: "vpd 4294967295 " comes before it */
@@ -63,6 +68,7 @@ typedef enum {
     VIRT_BROKER_STATS,
     VIRT_BROKER_VPD,
     VIRT_BROKER_CHOOSE,
+    VIRT_BROKER_PROFILE,
     VIRT_BROKER_FORGET
 } virtBrokerVerb;
 
@@ -79,11 +85,12 @@ typedef enum {
 typedef struct {
     virtBrokerVerb verb;
     guint id;
-    char uuid[37];     /* canonical, with dashes; vpd: "" */
+    char uuid[37];     /* canonical, with dashes; vpd, profile: "" */
     virtHandle handle; /* prepare, update, check, stats, vpd; in the daemon, end: what was prepared, or no device */
     virtBrokerChooseMode mode; /* choose */
     virtAffinity affinity;     /* choose */
-    GArray *wishes;            /* choose: virtWish, owned; else NULL */
+    GArray *wishes;            /* choose, profile: virtWish, owned; else NULL */
+    char after[VIRT_BROKER_NAME_MAX + 1]; /* profile: "" for the first */
 } virtBrokerRequest;
 
 const char *virtBrokerVerbName(virtBrokerVerb verb);
@@ -98,5 +105,7 @@ char *virtBrokerStatsFormat(guint id, const virtNetdevStats *stats);
 bool virtBrokerStatsParse(const char *packet, gsize len, guint *ret_id, virtNetdevStats *ret);
 char *virtBrokerChosenFormat(guint id, const GArray *wishes);
 bool virtBrokerChosenParse(const char *packet, gsize len, guint *ret_id, GArray **ret_handles);
+char *virtBrokerProfileFormat(guint id, const GArray *fits, const char *xml);
+bool virtBrokerProfileParse(const char *packet, gsize len, guint *ret_id, GArray **ret_fits, char **ret_xml);
 char *virtBrokerVPDFormat(guint id, const char *capability);
 bool virtBrokerVPDParse(const char *packet, gsize len, guint *ret_id, char **ret_capability);

@@ -7,6 +7,8 @@
  */
 #include "rpc/rpc_procs.h"
 
+#include "conf/profile_conf.h"
+
 #include <libvirt/libvirt.h>
 #include <string.h>
 
@@ -412,6 +414,68 @@ virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, guint 
     return false;
 }
 
+/* The call with @text in the place of @xml, one of its documents. */
+static GByteArray *
+replaceXml(const guint8 *message, gsize len, const virtRpcXml *xml, const char *text, GError **error)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    g_byte_array_append(out, message, (guint)xml->start);
+    virtXdrPutString(out, text, strlen(text));
+    g_byte_array_append(out, message + xml->end, (guint)(len - xml->end));
+    if (!virtRpcMessageEnd(out, error))
+        return NULL;
+    return g_steal_pointer(&out);
+}
+
+/* ---- profiles ---- */
+
+/* The one XML of a call that profiles may be for; false where it has none or several, or cannot be read. */
+static bool
+findProfiled(const virtRpcProc *proc, const guint8 *message, gsize len, virtRpcXml *ret)
+{
+    g_autoptr(GArray) xmls = g_array_new(FALSE, FALSE, sizeof(virtRpcXml));
+    virtRpcFields fields;
+
+    if (!readFields(proc, message, len, xmls, &fields) || xmls->len != 1)
+        return false;
+    *ret = g_array_index(xmls, virtRpcXml, 0);
+    return true;
+}
+
+/* The devices in the XML of a call that profiles may be for: virtWish, for g_array_unref(); NULL where there are none,
+ * or the XML is wrong, which is told when it is rewritten.
+ */
+GArray *
+virtRpcListProfiled(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags)
+{
+    g_autoptr(GArray) list = NULL;
+    virtRpcXml xml;
+
+    if (!findProfiled(proc, message, len, &xml) ||
+        !(list = virtDomainListProfiled(xml.text, xml.len, NULL, flags, NULL)) || list->len == 0)
+        return NULL;
+    return g_steal_pointer(&list);
+}
+
+/* The call with what profiles give to these devices.
+ *
+ * @uses: virtProfileUse, for what virtRpcListProfiled() has returned
+ * @domain: XML of the domain that a lone device is for, or NULL
+ */
+GByteArray *
+virtRpcApplyProfiles(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, const GPtrArray *uses,
+                     const char *domain, gsize domainLen, GError **error)
+{
+    g_autofree char *text = NULL;
+    virtRpcXml xml = {0};
+
+    if (!findProfiled(proc, message, len, &xml) ||
+        !(text = virtDomainApplyProfiles(xml.text, xml.len, NULL, flags, uses, domain, domainLen, error)))
+        return NULL;
+    return replaceXml(message, len, &xml, text, error);
+}
+
 /* ---- wishes ---- */
 
 /* The first XML of @message that has wishes, which @ret_wishes then are; its list is empty where none has. */
@@ -473,7 +537,6 @@ GByteArray *
 virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, const GArray *wishes,
                    GError **error)
 {
-    g_autoptr(GByteArray) out = g_byte_array_new();
     g_autoptr(GArray) again = NULL;
     g_autofree char *text = NULL;
     virtRpcXml xml = {0};
@@ -481,12 +544,7 @@ virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, gu
     if (!findWishes(proc, message, len, flags, &xml, &again, error) ||
         !(text = virtDomainGrantWishes(xml.text, xml.len, NULL, flags, wishes, error)))
         return NULL;
-    g_byte_array_append(out, message, (guint)xml.start);
-    virtXdrPutString(out, text, strlen(text));
-    g_byte_array_append(out, message + xml.end, (guint)(len - xml.end));
-    if (!virtRpcMessageEnd(out, error))
-        return NULL;
-    return g_steal_pointer(&out);
+    return replaceXml(message, len, &xml, text, error);
 }
 
 /* ---- XML that must be like a domain ---- */

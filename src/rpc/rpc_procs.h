@@ -109,6 +109,12 @@ void virtRpcReadAffinity(const virtRpcProc *proc, const guint8 *message, gsize l
 GByteArray *virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags,
                                const GArray *wishes, GError **error);
 
+/* ---- what profiles give ---- */
+
+GArray *virtRpcListProfiled(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags);
+GByteArray *virtRpcApplyProfiles(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags,
+                                 const GPtrArray *uses, const char *domain, gsize domainLen, GError **error);
+
 /* ---- VIRT_RPC_TO_STOCK_ABI ---- */
 
 /* The call that shows what the XML of @message is to be like, for g_byte_array_unref(); NULL where it has no XML. */

@@ -31,14 +31,16 @@ addPlanLine(struct libscols_table *table, const virtPlanRow *row)
         ports = port;
     if (!change)
         change = virtToolYesNo(row->differs);
-    virtToolRow(table, NULL,
-                (const char *[]){row->device, vf, ports, row->ifname, row->attr, row->from, row->to, change});
+    virtToolRow(
+        table, NULL,
+        (const char *[]){row->device, vf, ports, row->ifname, row->attr, row->from, row->to, change, row->profile});
 }
 
 static guint
 printPlan(virtTool *tool, const GPtrArray *rows)
 {
-    static const char *const columns[] = {"DEVICE", "VF", "PORT", "NETDEV", "SETTING", "FROM", "TO", "CHANGE", NULL};
+    static const char *const columns[] = {"DEVICE", "VF", "PORT",   "NETDEV",  "SETTING",
+                                          "FROM",   "TO", "CHANGE", "PROFILE", NULL};
     struct libscols_table *table = virtToolTable(tool, "plan", columns);
     guint problems = 0;
 

@@ -51,6 +51,10 @@ bool virtCmdPoolDumpxml(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPoolInfo(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPoolList(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdPoolUndefine(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdProfileDefine(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdProfileDumpxml(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdProfileList(virtTool *tool, int argc, char **argv, GError **error);
+bool virtCmdProfileUndefine(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRecover(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdRelease(virtTool *tool, int argc, char **argv, GError **error);
 bool virtCmdResolve(virtTool *tool, int argc, char **argv, GError **error);
@@ -93,6 +97,19 @@ void virtToolLibvirtError(GError **error, const char *what);
 GArray *virtToolListNamed(virConnectPtr conn, const char *except, GError **error);
 char *virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GError **error);
 virtDomainConf *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
+
+/* ---- tool_stored.c: files that an administrator writes ---- */
+
+typedef struct {
+    const virtProvisionStored *stored;
+    /* The name in one's XML, for g_free(); NULL with VIRT_ERROR_INVALID where that is wrong. */
+    char *(*readName)(const char *xml, gsize len, const char *file, GError **error);
+} virtToolStored;
+
+bool virtToolStoredCheckName(const virtToolStored *kind, const char *name, GError **error);
+bool virtToolStoredDumpxml(virtTool *tool, const virtToolStored *kind, int argc, char **argv, GError **error);
+bool virtToolStoredDefine(virtTool *tool, const virtToolStored *kind, int argc, char **argv, GError **error);
+bool virtToolStoredUndefine(virtTool *tool, const virtToolStored *kind, int argc, char **argv, GError **error);
 
 /* A table for people or, with --json, for programs. @columns: names, NULL at the end; the first holds the tree. */
 struct libscols_table *virtToolTable(virtTool *tool, const char *name, const char *const *columns);

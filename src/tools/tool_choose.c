@@ -1,7 +1,9 @@
-/* tool_choose.c: documents whose devices are asked for by card, PF or pool, with the addresses of what was found
+/* tool_choose.c: documents with the addresses of the VFs that they ask for, and with what profiles give
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/tool.h"
+
+#include "hypervisor/provision_profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +52,8 @@ readName(const char *xml, gsize len, guint flags)
     return g_strdup(domain->name);
 }
 
-/* The document that was read last, with the address of each VF that it asks for; the caller frees it. Where there is a
- * choice, VFs that other domains name come last; without libvirt nobody knows of any.
+/* The document that was read last, with the address of each VF that it asks for, and with what profiles give; the
+ * caller frees it. Where there is a choice, VFs that other domains name come last; without libvirt nobody knows of any.
  *
  * @flags: VIRT_DOMAIN_…
  */
@@ -61,14 +63,14 @@ virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GEr
     g_autoptr(GArray) wishes = virtDomainListWishes(xml, len, tool->file, flags, error);
     g_autoptr(GArray) named = NULL;
     g_autoptr(virConnect) conn = NULL;
-    g_autofree char *name = NULL;
+    g_autofree char *name = NULL, *granted = NULL;
     virtAffinity affinity;
     virtChooseMode mode = {.given = true, .affinity = &affinity};
 
     if (!wishes)
         return NULL;
     if (wishes->len == 0)
-        return g_strndup(xml, len);
+        return virtProvisionProfileApply(tool->host, xml, len, tool->file, flags, error);
     virtAffinityReadXml(xml, len, &affinity);
     if (virtWishListIsOpen(wishes) && (conn = virtToolConnect(tool, true, NULL))) {
         name = readName(xml, len, flags);
@@ -77,7 +79,9 @@ virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GEr
     mode.named = named;
     if (!virtProvisionChoose(tool->host, wishes, &mode, error))
         return NULL;
-    return virtDomainGrantWishes(xml, len, tool->file, flags, wishes, error);
+    if (!(granted = virtDomainGrantWishes(xml, len, tool->file, flags, wishes, error)))
+        return NULL;
+    return virtProvisionProfileApply(tool->host, granted, strlen(granted), tool->file, flags, error);
 }
 
 /* A domain, or a device alone, with the VFs that it asks for.

@@ -45,6 +45,8 @@ _virt_hostdev()
             dumpxml | unmanage | resolve) offered=$(virsh -q list --all --name 2> /dev/null) ;;
             pool-info | pool-dumpxml | pool-undefine)
                 offered=$(virt-hostdev pool-list --json 2> /dev/null | sed -n 's/.*"name": "\(.*\)".*/\1/p') ;;
+            profile-dumpxml | profile-undefine)
+                offered=$(virt-hostdev profile-list --json 2> /dev/null | sed -n 's/.*"name": "\(.*\)".*/\1/p') ;;
             new) offered=$(_virt_hostdev_addresses) ;;
             recover) offered=$(_virt_hostdev_records | cut -d "|" -f 1) ;;
             release) offered=$(_virt_hostdev_records | sed -n 's/^[^|]*|\(.*\)|by hand$/\1/p') ;;

@@ -238,3 +238,18 @@ virtMacGenerate(guint8 ret[6])
     }
     memcpy(ret, mac, sizeof(mac));
 }
+
+/* The address under the same prefix that belongs to @key: the same for the same text, on every host. */
+void
+virtMacDerive(const char *key, guint8 ret[6])
+{
+    static const guint8 prefix[3] = {0x52, 0x54, 0x00};
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    guint8 digest[32];
+    gsize len = sizeof(digest);
+
+    g_checksum_update(sum, (const guchar *)key, -1);
+    g_checksum_get_digest(sum, digest, &len);
+    memcpy(ret, prefix, sizeof(prefix));
+    memcpy(ret + sizeof(prefix), digest, 6 - sizeof(prefix));
+}

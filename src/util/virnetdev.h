@@ -36,6 +36,7 @@ typedef struct {
             guint port; /* 1..: dev_port + 1; VIRT_NETDEV_PORT_ANY */
             guint present;
             guint unknown; /* see virnetdevmac.c */
+            char profile[VIRT_SETTING_PROFILE_MAX + 1];
         };
     };
     guint8 mac[6];
@@ -108,3 +109,4 @@ bool virtMacIsMulticast(const guint8 mac[6]);
 bool virtMacParse(const char *text, guint8 ret[6]);
 void virtMacFormat(const guint8 mac[6], char ret[18]);
 void virtMacGenerate(guint8 ret[6]);
+void virtMacDerive(const char *key, guint8 ret[6]);

@@ -9,12 +9,15 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define VIRT_SETTING_PROFILE_MAX 63 /* bytes: what the name of a file may have, as a pool's */
+
 /* Plain data: copied by assignment, freed by g_free. */
 typedef struct {
     guint number;  /* which of the device's things this is about: a port; 0: the device has one, or says which */
     guint present; /* a bit for each attribute that is given; others are not touched */
     guint unknown; /* of these, what is shown, but whether anybody has set it cannot be told: never written as it
                     * stands. Only in what is read, and in what a record remembers of that */
+    char profile[VIRT_SETTING_PROFILE_MAX + 1]; /* which profile gives it; "": the user himself */
 } virtSetting;
 
 #define VIRT_SETTING_BIT(attr) (1u << (attr))

@@ -4,6 +4,7 @@
 
 usage: askasnova.py PORT-VF DEVICE-VF        two PCI addresses; prints checks as guest/lib.sh does
        askasnova.py --serial NODE-DEVICE     prints the serial number of its card
+       askasnova.py --profile PORT-VF        starts an instance of the flavor sriov.small, for which there is a profile
 
 PORT-VF becomes what an instance gets for an SR-IOV port of Neutron (vnic_type direct, virt/libvirt/vif.py),
 DEVICE-VF what it gets for a PCI device that its flavor asks for.
@@ -140,7 +141,50 @@ def serial(name):
     print(vpd and vpd.card_serial_number)
 
 
+def flavored(port):
+    """The instance with what Nova's driver adds to its metadata (_get_guest_config_meta)."""
+    guest = config.LibvirtConfigGuest()
+    guest.virt_type, guest.os_type = "qemu", "hvm"
+    guest.name, guest.uuid = "instance-00000002", "5f1f9c6c-0c39-4a0c-9c7e-6ce4ff8b3b0d"
+    guest.memory, guest.vcpus = 96 * 1024, 1
+    guest.os_mach_type = "q35"
+    meta, flavor = config.LibvirtConfigGuestMetaNovaInstance(), config.LibvirtConfigGuestMetaNovaFlavor()
+    meta.package, meta.name, meta.creationTime = "27.0", "vm", 0
+    flavor.name, flavor.memory, flavor.vcpus, flavor.disk, flavor.swap, flavor.ephemeral = "sriov.small", 96, 1, 0, 0, 0
+    meta.flavor = flavor
+    guest.metadata.append(meta)
+    guest.add_device(port)
+    return guest
+
+
+def second_port(domain, flags=0):
+    """What the profile has given: the MAC address and VLAN of port 2 of the interface."""
+    document = etree.fromstring(domain.XMLDesc(flags))
+    return [(n.get("port"), n.get("profile"), n.find("mac").get("address"), n.find("vlan/tag").get("id"))
+            for n in document.iterfind("devices/interface/netdev")]  # fmt: skip
+
+
+def profile(port_vf):
+    """As Nova starts, reboots and changes an instance; it writes the domain anew each time."""
+    port = sriov_port(port_vf)
+    guest = flavored(port)
+    connection = libvirt.open()
+    domain = connection.defineXML(guest.to_xml())
+    check("Nova sees the port that it wrote", read(domain)[1], [port])
+    given = second_port(domain)
+    check("the profile gives port 2", [(n[0], n[1], n[3]) for n in given], [("2", "second-port", "43")])
+    domain.create()
+    check("and once more, as for a hard reboot", second_port(connection.defineXML(guest.to_xml())), given)
+    domain.detachDeviceFlags(port.to_xml(), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    check("the port is detached", read(domain)[1], [])
+    domain.attachDeviceFlags(port.to_xml(), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    check("and attached: libvirt is asked whose it is", second_port(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), given)
+    print(given[0][2])
+
+
 if sys.argv[1:2] == ["--serial"]:
     serial(sys.argv[2])
+elif sys.argv[1:2] == ["--profile"]:
+    profile(sys.argv[2])
 elif sys.argv[1:]:  # else the imports are all that is wanted, by host/nova.sh
     main(*sys.argv[1:])
