@@ -105,11 +105,11 @@ def pci_device(address, vpd=None, **files):
 
 
 def card(pf, vpd, vfs):
-    """A PF with a netdev, and its VFs, which are in slot 10 of its bus."""
+    """A PF with a netdev, and its VFs, from slot 10 of its bus on."""
     path = pci_device(pf, bytes.fromhex(vpd), sriov_totalvfs="7\n")
     os.makedirs(path + "/net/eth" + pf[5:7])
     for n in range(vfs):
-        vf = f"{pf[:8]}10.{n}"
+        vf = f"{pf[:8]}{0x10 + n // 8:02x}.{n % 8}"
         os.symlink("../" + pf, pci_device(vf) + "/physfn")
         os.symlink("../" + vf, f"{path}/virtfn{n}")
 
@@ -231,6 +231,25 @@ def test_choose():
     same(a2.do("forget", 9), "ok")
     same(a2.do("choose", 8, "attach", "-=pool/blue"), "chosen " + one) # the broker looks for itself
     virsh("undefine", "vm8")
+    run("umount", "/sys/bus/pci/devices")
+
+
+def test_crowd():
+    """64 starts at once on a pool of 63: each has a VF of its own, and one is told that there is no other."""
+    generator = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab/guest/vpdgen.py")
+    made = dict(line.split() for line in run(generator).stdout.splitlines())
+    run("mount", "-t", "tmpfs", "none", "/sys/bus/pci/devices")
+    card("0000:f0:00.0", made["good"], 40)
+    card("0000:f1:00.0", made["blanks"], 23)
+    write("/etc/libvirt/hostdev/pools/crowd.xml", "<pool><name>crowd</name><pf dev='ethf0'/><pf dev='ethf1'/></pool>")
+    clients = [Client() for _ in range(64)]
+    asked = [client.ask("choose", 100 + n, "start", "-=pool/crowd") for n, client in enumerate(clients)]
+    answers = [client.answer(number, 60) for client, number in zip(clients, asked)]
+    same(len({answer for answer in answers if answer.startswith("chosen pci/0000:f")}), 63)
+    same(sum(answer.startswith("error 3 No VF is free") for answer in answers), 1)
+    for client in clients:
+        client.close()
+    os.unlink("/etc/libvirt/hostdev/pools/crowd.xml")
     run("umount", "/sys/bus/pci/devices")
 
 
