@@ -17,8 +17,8 @@
  *                             find the VFs that a domain asks for by card, PF or pool; needs no lock. Until "forget" or
  *                             "end" nobody else is given them. MODE: what the call does with them: "define", "attach",
  *                             "start", or "detach" and the like
- *   profile ID AFTER WISH…    find the next profile, behind the one named AFTER ("-": the first), that is for any of these
- *                             VFs; needs no lock
+ *   profile ID AFTER WISH…    find the next profile, behind the one named AFTER ("-": the first), that is for any of
+ *                             these VFs; needs no lock
  *   forget ID UUID            libvirt has answered the call that they were chosen for; needs no lock
  *
  *   ok ID
@@ -87,9 +87,9 @@ typedef struct {
     guint id;
     char uuid[37];     /* canonical, with dashes; vpd, profile: "" */
     virtHandle handle; /* prepare, update, check, stats, vpd; in the daemon, end: what was prepared, or no device */
-    virtBrokerChooseMode mode; /* choose */
-    virtAffinity affinity;     /* choose */
-    GArray *wishes;            /* choose, profile: virtWish, owned; else NULL */
+    virtBrokerChooseMode mode;            /* choose */
+    virtAffinity affinity;                /* choose */
+    GArray *wishes;                       /* choose, profile: virtWish, owned; else NULL */
     char after[VIRT_BROKER_NAME_MAX + 1]; /* profile: "" for the first */
 } virtBrokerRequest;
 
