@@ -23,7 +23,7 @@ virtFilterConfine(GError **error)
 
 typedef struct {
     guint id;
-    bool told; /* something else than yes or no is wanted: counters, or VPD */
+    bool told; /* something else than yes or no is wanted: counters, VPD, VFs or a profile */
 } Asked;
 
 typedef struct {
@@ -45,6 +45,13 @@ readStream(int fd, GByteArray *out)
         g_byte_array_append(out, bytes, (guint)n);
 }
 
+static bool
+wantsMore(virtBrokerVerb verb)
+{
+    return verb == VIRT_BROKER_STATS || verb == VIRT_BROKER_VPD || verb == VIRT_BROKER_CHOOSE ||
+           verb == VIRT_BROKER_PROFILE;
+}
+
 static void
 readBroker(World *world)
 {
@@ -56,8 +63,9 @@ readBroker(World *world)
     while ((n = recv(world->broker, packet, sizeof(packet), MSG_DONTWAIT)) > 0) {
         if (!virtBrokerRequestParse(packet, (gsize)n, &request, NULL))
             fuzzFail("the broker was asked: %.*s", (int)n, packet);
-        asked = (Asked){request.id, request.verb == VIRT_BROKER_STATS || request.verb == VIRT_BROKER_VPD};
+        asked = (Asked){request.id, wantsMore(request.verb)};
         g_array_append_val(world->asked, asked);
+        virtBrokerRequestClear(&request);
     }
 }
 
@@ -160,7 +168,7 @@ begin(World *world, guint flags)
     world->filter.upstream = virtRpcChannelNew(upstream[1], virtFilterOnReplyHeader, virtFilterOnReply, &world->filter);
 }
 
-/* Yes to all but a request for counters or VPD, which is answered by an error. */
+/* Yes to all but a request for something else, which is answered by an error. */
 static void
 answer(World *world, const Asked *asked)
 {
