@@ -184,6 +184,9 @@ def profiles(client, zero, one):
     same(next_one("-"), "profile 0,1 " + xml % ("b", "<device><pf dev='ethf0'/></device>"))
     same(next_one("b"), "profile 0,1 " + xml % ("c", ""))
     same(next_one("c"), "error 4 No other profile is for these devices")
+    client.id += 1 # what is no VF, or nothing at all
+    client.send(f"profile {client.id} - mdev/{UUID % 1}=- -=pool/blue")
+    same(client.answer(client.id), "error 4 No other profile is for these devices")
     with open(f"{folder}/bad.xml", "w") as file:
         file.write("<profile/>")
     has(next_one("b"), f"error 0 {folder}/bad.xml:1: <profile> lacks its <name>")

@@ -48,7 +48,9 @@ fitsDevice(virtHost *host, const virtProfile *profile, const virtHandle *handle,
 {
     virtPCIAddress address, pf;
 
-    virtHandleGetPCI(handle, &address);
+    *ret = false;
+    if (!virtHandleGetPCI(handle, &address)) /* who asks may name anything */
+        return true;
     *ret = virtPCIFindPF(host, &address, &pf, NULL) && profile->devices->len == 0;
     for (guint i = 0; i < profile->devices->len && !*ret; i++) {
         const virtChoice *choice = &g_array_index(profile->devices, virtChoice, i);
