@@ -5,8 +5,8 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import struct
 
-from filterlib import (ATTACH, DEFINE, DOMAIN, DUMPXML, LIB_VERSION, NS, OK, OURS, REPLY, UUID, Filter, case, domain,
-                       error_reply, main, message, read_message, string)
+from filterlib import (ATTACH, DEFINE, DOMAIN, DUMPXML, HOSTDEV, LIB_VERSION, NS, OK, OTHER, OURS, REPLY, Filter, case, domain,
+                       error_reply, main, message, opt, read_message, string)
 
 INTERFACE = """<interface type='hostdev' managed='yes'>
       <mac address='52:54:00:01:02:03'/>
@@ -68,6 +68,20 @@ def not_asked():
     with Filter(profiles=True) as f:
         f.call(DEFINE, string(DOMAIN % "") + flags())
         f.call(DEFINE, string(DOMAIN % "<hostdev mode='subsystem' type='usb'/>") + flags())
+    with Filter(profiles=True) as f:
+        f.call(1, opt("test:///default") + bytes(4))
+        f.call(DEFINE, string(DOMAIN % OTHER) + flags())
+
+
+@case
+def too_many():
+    """Devices that do not fit one question are refused, and the connection goes on."""
+    devices = "".join(HOSTDEV.replace("bus='0x06'", f"bus='0x{bus:02x}'") % "" for bus in range(16, 250) for _ in (0, 1))
+    with Filter(profiles=True) as f:
+        f.client.sendall(message(DEFINE, serial=5, payload=string(DOMAIN % devices) + flags()))
+        reply, _ = f.answer()
+        assert b"468 host devices, too many" in reply.payload, reply.data
+        f.call(LIB_VERSION)
 
 
 @case

@@ -41,7 +41,8 @@ void virtFilterAskStats(virtFilter *filter, virtBrokerRequest *request, virtFilt
 void virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFunc done, gpointer opaque);
 bool virtFilterAskChoose(virtFilter *filter, virtBrokerRequest *request, virtFilterChosenFunc done, gpointer opaque,
                          GError **error);
-void virtFilterAskProfile(virtFilter *filter, virtBrokerRequest *request, virtFilterProfileFunc done, gpointer opaque);
+bool virtFilterAskProfile(virtFilter *filter, virtBrokerRequest *request, virtFilterProfileFunc done, gpointer opaque,
+                          GError **error);
 void virtFilterForget(virtFilter *filter, const char *uuid);
 /* Give the client a whole message; taken over. */
 void virtFilterReply(virtFilter *filter, GByteArray *message);

@@ -330,11 +330,31 @@ virtFilterAskVPD(virtFilter *filter, virtBrokerRequest *request, virtFilterVPDFu
     ask(filter, request, (Waiting){.described = done, .opaque = opaque});
 }
 
-/* Ask the broker for the next profile; the same. */
-void
-virtFilterAskProfile(virtFilter *filter, virtBrokerRequest *request, virtFilterProfileFunc done, gpointer opaque)
+/* Whether a request fits a packet, whatever number it gets. */
+static bool
+fitsPacket(virtBrokerRequest *request)
 {
+    g_autofree char *packet = NULL;
+
+    request->id = G_MAXUINT;
+    packet = virtBrokerRequestFormat(request);
+    return strlen(packet) <= VIRT_BROKER_PACKET_MAX;
+}
+
+/* Ask the broker for the next profile; the same. False, and nothing is asked, where the devices do not fit a packet. */
+bool
+virtFilterAskProfile(virtFilter *filter, virtBrokerRequest *request, virtFilterProfileFunc done, gpointer opaque,
+                     GError **error)
+{
+    if (!fitsPacket(request)) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
+                    "the domain has %u host devices, too many to look for their profiles: give it fewer, or define it "
+                    "with virt-hostdev define",
+                    request->wishes->len);
+        return false;
+    }
     ask(filter, request, (Waiting){.profiled = done, .opaque = opaque});
+    return true;
 }
 
 /* Ask the broker to choose; the same. False, and nothing is asked, where the wishes do not fit a packet. */
@@ -342,11 +362,7 @@ bool
 virtFilterAskChoose(virtFilter *filter, virtBrokerRequest *request, virtFilterChosenFunc done, gpointer opaque,
                     GError **error)
 {
-    g_autofree char *packet = NULL;
-
-    request->id = G_MAXUINT;
-    packet = virtBrokerRequestFormat(request);
-    if (strlen(packet) > VIRT_BROKER_PACKET_MAX) {
+    if (!fitsPacket(request)) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_TOO_LARGE,
             "the domain has %u host devices, too many for some of them to be asked for by card, PF or pool: give more of them an <address>",

@@ -138,7 +138,10 @@ gotProfile(gpointer opaque, GArray *fits, const char *xml, const GError *failure
 static void
 askNext(Asking *asking)
 {
-    virtFilterAskProfile(asking->filter, &asking->request, gotProfile, asking);
+    g_autoptr(GError) error = NULL;
+
+    if (!virtFilterAskProfile(asking->filter, &asking->request, gotProfile, asking, &error))
+        finishAsking(asking, NULL, error);
 }
 
 /* The VFs in the XML of a call that profiles may be for: virtWish; NULL: none. A client that may have opened another
@@ -162,7 +165,7 @@ virtFilterHasProfiled(const virtFilter *filter, const virtRpcProc *proc, const G
 
 /* Have the VFs of a call given what profiles say.
  *
- * @done: called once, never from in here: with the call as it is to be, which is lent, or with a failure
+ * @done: called once, perhaps before this returns: with the call as it is to be, which is lent, or with a failure
  *
  * False, and @done is not called, where the call has no VF; what is wrong with it is told when it is rewritten.
  */
