@@ -4,7 +4,7 @@
  * A case is genericxml2xmlin/SUBJECT/NAME.xml and either NAME.err beside it, the exact message, or
  * genericxml2xmlout/SUBJECT/NAME.stock.xml and, where showing it again differs from the input, NAME.xml there.
  *
- * In the cases of interface and convert an <interface type='hostdev'> is converted too; and NAME.as-netdev and
+ * In the cases of interface, convert and network an <interface type='hostdev'> is converted too; and NAME.as-netdev and
  * NAME.as-interface are what conversion on purpose gives, text or message.
  */
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static guint flags; /* of the running case */
 static guint
 flagsFor(const char *name)
 {
-    if (g_str_has_prefix(name, "interface/") || g_str_has_prefix(name, "convert/"))
+    if (g_str_has_prefix(name, "interface/") || g_str_has_prefix(name, "convert/") ||
+        g_str_has_prefix(name, "network/"))
         return VIRT_DOMAIN_INTERFACES;
     return 0;
 }

@@ -44,6 +44,14 @@ static const char *const inexpressible[] = {
     "bad-interface-stock-*",
     "bad-interface-twice",
     "bad-metadata-*",
+    "bad-network-also-in-metadata",
+    "bad-network-inbound", /* an <interface type='hostdev'> may have it */
+    "bad-network-netdev-port-1",
+    "bad-network-no-mac",
+    "bad-network-source-pool", /* an <interface type='hostdev'> may ask for it so */
+    "bad-network-stock-*",
+    "bad-network-tag-*", /* the same */
+    "bad-network-twice",
     "bad-port-twice",
     "bad-port-twice-spelled-otherwise",
     "bad-virtualport-long-profile-bytes", /* the schema counts characters */

@@ -1,9 +1,11 @@
-/* address_conf.c: how XML says which device of the host: PCI addresses and UUIDs
+/* address_conf.c: how XML says which device of the host: PCI addresses, UUIDs and MAC addresses
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/address_conf.h"
 
 #include <string.h>
+
+#include "util/virnetdev.h"
 
 #define BASES "hexadecimal digits follow 0x, octal ones 0"
 
@@ -95,7 +97,22 @@ parseUuid(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GErro
     return virtHandleSet(ret, "mdev", uuid, error);
 }
 
-/* Read the <address> @node of a device on @bus: a PCI address as virtPCIAddressParseXml() does, or a UUID. */
+static bool
+parseMac(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
+{
+    const char *text = virtXmlGet(node, "address");
+    guint8 mac[6];
+
+    if (!text || !virtMacParse(text, mac)) {
+        virtXmlError(doc, node, error, "<mac> names no interface: give its address as in 52:54:00:01:02:03");
+        return false;
+    }
+    virtHandleSetNetwork(ret, mac);
+    return true;
+}
+
+/* Read what tells a device on @bus: the <address> @node, a PCI address as virtPCIAddressParseXml() does, or a UUID; or
+ * the <mac> @node of an interface. */
 bool
 virtHandleParseXml(const virtXmlDoc *doc, const virtXmlNode *node, const char *bus, virtHandle *ret, GError **error)
 {
@@ -103,13 +120,15 @@ virtHandleParseXml(const virtXmlDoc *doc, const virtXmlNode *node, const char *b
 
     if (g_str_equal(bus, "mdev"))
         return parseUuid(doc, node, ret, error);
+    if (g_str_equal(bus, "network"))
+        return parseMac(doc, node, ret, error);
     if (!virtPCIAddressParseXml(doc, node, &address, error))
         return false;
     virtHandleSetPCI(ret, &address);
     return true;
 }
 
-/* Append the <address> of @handle as libvirt writes it, with @prefix before the name. */
+/* Append the element that virtHandleParseXml() reads, as libvirt writes it, with @prefix before the name. */
 void
 virtHandleFormatXml(GString *out, const virtHandle *handle, const char *prefix)
 {
@@ -121,7 +140,10 @@ virtHandleFormatXml(GString *out, const virtHandle *handle, const char *prefix)
     }
     virtXmlAdd(out, "<");
     virtXmlAdd(out, prefix);
-    virtXmlAdd(out, "address uuid='");
+    if (virtHandleIsNetwork(handle))
+        virtXmlAdd(out, "mac address='");
+    else
+        virtXmlAdd(out, "address uuid='");
     virtXmlEscape(out, handle->name);
     virtXmlAdd(out, "'/>");
 }

@@ -11,7 +11,7 @@
 
 /* Take the netdevs out of a device document, as for attaching.
  *
- * @flags: VIRT_DOMAIN_INTERFACES or 0
+ * @flags: VIRT_DOMAIN_…
  * @ret_hostdev: what it was, for virtHostdevFree(); set only together with a text
  *
  * Returns the document without its netdevs, every other byte as it was, for g_free(). NULL without an error: it has
@@ -39,6 +39,8 @@ virtHostdevToStock(const char *xml, gsize len, guint flags, virtHostdev **ret_ho
     ref = refs->pdata[0];
     if (!virtDomainRefIsLone(ref) || ref->hostdevs->len == 0)
         return NULL;
+    if (flags & VIRT_DOMAIN_GENERATE_MAC)
+        virtDomainRefsGenerateMacs(doc, refs);
     if (!virtHostdevRefToStock(edits, doc, ref->hostdevs->pdata[0], error))
         return NULL;
     if ((stock = virtXmlApply(edits, doc, error)))
@@ -71,6 +73,7 @@ virtInterfaceTextMentionsUs(const char *xml, gsize len)
 typedef struct {
     bool hasMac, hasSource, isHostdev;
     guint8 mac[6];
+    virtHandle key;
     virtHandle source;
 } Sign;
 
@@ -82,6 +85,8 @@ readSign(const virtXmlDoc *doc)
     Sign sign = {.isHostdev = g_strcmp0(virtXmlGet(doc->root, "type"), "hostdev") == 0};
 
     sign.hasMac = mac && virtMacParse(mac, sign.mac);
+    if (sign.hasMac)
+        virtHandleSetNetwork(&sign.key, sign.mac);
     sign.hasSource = address && virtHandleParseXml(doc, address, "pci", &sign.source, NULL);
     return sign;
 }
@@ -93,6 +98,8 @@ matchesSign(const Sign *sign, const virtDomainRef *domain, const virtHostdevRef 
 {
     const virtNetdev *netdev;
 
+    if (virtHostdevRefIsNetwork(ref))
+        return virtHandleEqual(&sign->key, &ref->handle);
     if (!ref->interface || (!sign->hasMac && !sign->hasSource))
         return false;
     netdev = VIRT_NETDEVS(ref)->pdata[0];

@@ -214,7 +214,9 @@ checkDevices(Comparison *c, const virtDomainRef *domain, virtDomainRef *ref, GEr
         virtHostdevRef *hostdev = ref->hostdevs->pdata[i];
         bool convert = true, ok;
 
-        if (hostdev->interface)
+        if (virtHostdevRefIsNetwork(hostdev))
+            ok = true; /* libvirt sees the interface, and compares it */
+        else if (hostdev->interface)
             ok = matchInterface(c, domain, ref, hostdev, &convert, error);
         else
             ok = matchHostdev(c, hostdev, error);
@@ -240,7 +242,7 @@ sortDevices(Comparison *c, const virtDomainRef *domain)
 
         if (ref->interface)
             g_ptr_array_add(c->interfaces, ref);
-        else
+        else if (!virtHostdevRefIsNetwork(ref))
             g_ptr_array_add(c->hostdevs, ref);
     }
     c->interfacesHad = c->interfaces->len;

@@ -39,6 +39,8 @@ addWish(const virtXmlDoc *doc, const virtDomainRef *domain, const virtXmlNode *n
     const virtHostdevRef *ref = virtDomainRefFindDevice(domain, node);
     virtWish wish = {0};
 
+    if (ref && virtHostdevRefIsNetwork(ref))
+        return;
     if (ref) {
         wish.choice = ref->choice;
         wish.handle = ref->handle;

@@ -17,7 +17,60 @@ virtDomainConfFree(virtDomainConf *domain)
     g_free(domain->uuid);
     g_clear_pointer(&domain->hostdevs, g_ptr_array_unref);
     g_clear_pointer(&domain->devices, g_array_unref);
+    g_clear_pointer(&domain->interfaces, g_array_unref);
     g_free(domain);
+}
+
+/* Which device of the host @handle means for @domain: itself, or the VF of an interface, as libvirt has chosen it.
+ * False: the domain has it not, or, before it runs, not yet. */
+bool
+virtDomainConfFindVF(const virtDomainConf *domain, const virtHandle *handle, virtHandle *ret)
+{
+    *ret = *handle;
+    if (!virtHandleIsNetwork(handle))
+        return virtHandleIsIn(domain->devices, handle);
+    for (guint i = 0; i < domain->interfaces->len; i++) {
+        const virtInterfaceVF *interface = &g_array_index(domain->interfaces, virtInterfaceVF, i);
+
+        if (virtHandleEqual(&interface->key, handle))
+            *ret = interface->vf;
+    }
+    return !virtHandleIsNone(ret) && !virtHandleIsNetwork(ret);
+}
+
+/* Has @domain the device @handle, or the interface that it means, with a VF or without? */
+bool
+virtDomainConfHas(const virtDomainConf *domain, const virtHandle *handle)
+{
+    if (!virtHandleIsNetwork(handle))
+        return virtHandleIsIn(domain->devices, handle);
+    for (guint i = 0; i < domain->interfaces->len; i++) {
+        if (virtHandleEqual(&g_array_index(domain->interfaces, virtInterfaceVF, i).key, handle))
+            return true;
+    }
+    return false;
+}
+
+/* Copies of @hostdevs (virtHostdev) with the VFs that the interfaces among them have; one that has none stays as it is.
+ *
+ * Returns virtHostdev in the same order, for g_ptr_array_unref().
+ */
+GPtrArray *
+virtDomainConfLocate(const virtDomainConf *domain, const GPtrArray *hostdevs)
+{
+    GPtrArray *located = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
+
+    for (guint i = 0; i < hostdevs->len; i++) {
+        virtHostdev *hostdev = virtHostdevCopy(hostdevs->pdata[i]);
+        virtHandle vf;
+
+        if (virtHandleIsNetwork(&hostdev->handle) && virtDomainConfFindVF(domain, &hostdev->handle, &vf)) {
+            hostdev->handle = vf;
+            hostdev->fromNetwork = true;
+        }
+        g_ptr_array_add(located, hostdev);
+    }
+    return located;
 }
 
 static char *
@@ -53,6 +106,7 @@ domainFromSite(const virtXmlDoc *doc, const virtDomainRef *ref, GError **error)
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = virtDomainRefListDevices(doc, ref);
+    domain->interfaces = virtDomainRefListInterfaces(doc, ref);
     if (!virtDomainRefIsLone(ref)) {
         domain->active = virtXmlGet(ref->node, "id") != NULL;
         domain->name = childText(ref->node, "name");

@@ -17,15 +17,24 @@ typedef struct {
 } virtInterface;
 
 typedef struct {
-    virtHandle handle; /* none where it is asked for by @choice and nobody has looked for it yet */
+    virtHandle handle; /* none where it is asked for by @choice and nobody has looked for it yet; of an <interface
+                          type='network'>, what virtHandleIsNetwork() tells, without a
+                          name as long as it has no MAC address */
     virtChoice choice; /* how it is asked for; NONE: by its address */
     bool managed;      /* managed='yes' */
     guint line;
     virtSettings settings;    /* may be empty where there is a @choice */
-    virtInterface *interface; /* NULL: it is written as a <hostdev> */
+    virtInterface *interface; /* NULL: it is written as a <hostdev>, or comes from a network */
+    bool fromNetwork;         /* an <interface type='network'>, by now with the handle of its VF */
 } virtHostdev;
 
 void virtHostdevFree(virtHostdev *hostdev);
+
+/* An <interface> that libvirt knows as one. */
+typedef struct {
+    virtHandle key; /* its MAC address: virtHandleSetNetwork() */
+    virtHandle vf;  /* none: it has no VF, or, before its domain runs, none yet */
+} virtInterfaceVF;
 
 typedef struct {
     char *name;          /* NULL in a document that gives none */
@@ -33,6 +42,7 @@ typedef struct {
     bool active;         /* has an id='…': the XML of a running domain */
     GPtrArray *hostdevs; /* virtHostdev: only those that have settings or a choice, in document order */
     GArray *devices;     /* virtHandle of each device of the host, <hostdev> or <interface>, with settings or not */
+    GArray *interfaces;  /* virtInterfaceVF of each that has a MAC address */
 } virtDomainConf;
 
 /* What may be done to a document beside reading it. */
@@ -48,6 +58,9 @@ enum {
 virtDomainConf *virtDomainConfParse(const char *xml, gsize len, const char *file, guint flags, GError **error);
 /* Of libvirt's own output only name, UUID, whether it runs, and `devices`; metadata is never a reason to fail. */
 virtDomainConf *virtDomainConfParseDevices(const char *xml, gsize len, GError **error);
+bool virtDomainConfHas(const virtDomainConf *domain, const virtHandle *handle);
+bool virtDomainConfFindVF(const virtDomainConf *domain, const virtHandle *handle, virtHandle *ret);
+GPtrArray *virtDomainConfLocate(const virtDomainConf *domain, const GPtrArray *hostdevs);
 void virtDomainConfFree(virtDomainConf *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomainConf, virtDomainConfFree)
 

@@ -53,9 +53,11 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GE
 
         for (guint j = 0; j < ref->hostdevs->len; j++) {
             const virtHostdevRef *hostdev = ref->hostdevs->pdata[j];
-            bool ok = virtHostdevRefCheckFound(doc, hostdev, error);
+            bool ok;
 
-            if (!ok)
+            if (virtHostdevRefIsNetwork(hostdev)) /* which stays what it is */
+                continue;
+            if (!virtHostdevRefCheckFound(doc, hostdev, error))
                 return false;
             if (show == VIRT_DOMAIN_FORM_NETDEV)
                 ok = checkAsNetdev(doc, hostdev, error);

@@ -58,14 +58,21 @@ virtDomainDeviceIsHostdev(const virtXmlNode *node)
     return virtXmlIs(node, NULL, "hostdev") && isDevice(node);
 }
 
+/* Is @ref an <interface> that gets its VF from a network, and stays an interface? */
+bool
+virtHostdevRefIsNetwork(const virtHostdevRef *ref)
+{
+    return virtXmlIs(ref->node, NULL, "interface") && !ref->interface;
+}
+
 /* May a setting of @kind be a child of @node? Of an interface a netdev may, beside its own, where that is not lost. */
 bool
 virtDomainDeviceMayHave(const virtXmlNode *node, const virtSettingKind *kind, guint flags)
 {
     if (virtDomainDeviceIsHostdev(node))
         return true;
-    return kind == virtSettingKinds[VIRT_SETTING_NETDEV] && !(flags & VIRT_DOMAIN_LEAVE_INTERFACES) &&
-           virtInterfaceIs(node) && isDevice(node);
+    return kind == virtSettingKinds[VIRT_SETTING_NETDEV] && isDevice(node) &&
+           (virtInterfaceIsNetwork(node) || (!(flags & VIRT_DOMAIN_LEAVE_INTERFACES) && virtInterfaceIs(node)));
 }
 
 /* The devices of the host that libvirt gives to guests, each named by the <address> of its <source>. */
@@ -302,6 +309,48 @@ readInterface(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHash
     return !entry;
 }
 
+/* May metadata have an entry for the interface @node by its MAC address? A running one has the type of what libvirt has
+ * got for it from the network; only the hook has to know of those that are no VFs. */
+static bool
+mayBeStored(const virtXmlNode *node, guint flags)
+{
+    return (flags & VIRT_DOMAIN_WRITTEN) || virtInterfaceIsNetwork(node) || virtInterfaceIs(node);
+}
+
+/* What an interface says that gets its VF from a network, or has an entry in our metadata as if; otherwise @ret stays
+ * NULL. */
+static bool
+readNetwork(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GHashTable *entries, virtHostdevRef **ret,
+            GError **error)
+{
+    bool written = virtInterfaceIsNetwork(node) && virtInterfaceMentionsUs(node);
+    const virtHostdev *entry = NULL;
+    virtHandle key;
+    GPtrArray *netdevs;
+
+    virtHandleSetNetwork(&key, NULL);
+    if (virtInterfaceReadKey(node, &key) && mayBeStored(node, flags))
+        entry = g_hash_table_lookup(entries, &key);
+    if (written && entry) {
+        complainTwice(doc, node, entry, error);
+        return false;
+    }
+    if (entry) {
+        *ret = hostdevRefNew(node, &key);
+        virtSettingsShare(&(*ret)->settings, &entry->settings);
+    }
+    if (!written)
+        return true;
+    if (!(netdevs = virtInterfaceParseNetwork(doc, node, error)))
+        return false;
+    *ret = hostdevRefNew(node, &key);
+    (*ret)->written = true;
+    virtSettingsInit(&(*ret)->settings);
+    g_ptr_array_unref(VIRT_NETDEVS(*ret));
+    VIRT_NETDEVS(*ret) = netdevs;
+    return true;
+}
+
 /* Read @node, a device of any kind of a domain or alone.
  *
  * @flags:   VIRT_DOMAIN_…: whether interfaces are looked at
@@ -317,7 +366,9 @@ virtDomainDeviceRead(const virtXmlDoc *doc, const virtXmlNode *node, guint flags
 
     if (virtDomainDeviceIsHostdev(node))
         ok = readHostdev(doc, node, entries, ret, error);
-    else if (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node) && isDevice(node))
+    else if (virtXmlIs(node, NULL, "interface") && isDevice(node))
+        ok = readNetwork(doc, node, flags, entries, ret, error);
+    if (ok && !*ret && virtDomainWantsInterfaces(flags) && virtInterfaceIs(node) && isDevice(node))
         ok = readInterface(doc, node, flags, entries, ret, error);
     if (!ok)
         g_clear_pointer(ret, virtHostdevRefFree);
@@ -330,5 +381,5 @@ virtDomainDeviceMentionsUs(const virtXmlNode *node)
 {
     if (virtDomainDeviceIsHostdev(node))
         return virtSettingKindFindIn(node) || virtChoiceIsWritten(virtXmlChild(node, "source"));
-    return virtInterfaceIs(node) && isDevice(node) && virtInterfaceMentionsUs(node);
+    return (virtInterfaceIs(node) || virtInterfaceIsNetwork(node)) && isDevice(node) && virtInterfaceMentionsUs(node);
 }

@@ -21,6 +21,7 @@ typedef struct {
     guint depth;        /* open elements, without <actual> */
     bool inside[DEPTH]; /* the open element of this depth is on the way to a source address */
     bool isInterface, isMdev, inActual, wantsText;
+    virtInterfaceVF interface; /* the open one */
 } Reader;
 
 static const char *
@@ -98,6 +99,8 @@ addAddress(Reader *r, const char **attrs)
 
     if (found)
         g_array_append_val(r->domain->devices, handle);
+    if (found && r->isInterface)
+        r->interface.vf = handle;
 }
 
 /* Is the element that begins below @depth open ones on the way to a source address? */
@@ -113,6 +116,7 @@ leadsOn(Reader *r, const char *name, const char **attrs)
     case 2:
         r->isInterface = g_str_equal(name, "interface");
         r->isMdev = false;
+        r->interface = (virtInterfaceVF){0};
         if (r->isInterface)
             return isAttr(attrs, "type", "hostdev");
         r->isMdev = isAttr(attrs, "type", "mdev");
@@ -125,16 +129,30 @@ leadsOn(Reader *r, const char *name, const char **attrs)
     }
 }
 
+/* Is the element that begins the child of a device of the domain that is an interface? */
+static bool
+isInInterface(const Reader *r)
+{
+    return r->depth == 3 && r->isInterface && r->inside[1];
+}
+
 static void
 readerOnStart(void *opaque, const char *name, const char **attrs)
 {
     Reader *r = opaque;
+
+    const char *mac = NULL;
+    guint8 bytes[6];
 
     if (r->depth == 3 && r->isInterface && g_str_equal(name, "actual")) {
         r->inActual = true;
         r->inside[2] = r->inside[1] && isAttr(attrs, "type", "hostdev");
         return;
     }
+    if (isInInterface(r) && g_str_equal(name, "mac"))
+        mac = valueOf(attrs, "address");
+    if (mac && virtMacParse(mac, bytes))
+        virtHandleSetNetwork(&r->interface.key, bytes);
     r->wantsText = r->depth == 1 && (g_str_equal(name, "name") || g_str_equal(name, "uuid"));
     g_string_truncate(r->text, 0);
     if (r->depth < DEPTH) {
@@ -167,6 +185,8 @@ readerOnEnd(void *opaque, const char *name)
         return;
     }
     r->depth--;
+    if (r->depth == 2 && r->isInterface && r->inside[1] && !virtHandleIsNone(&r->interface.key))
+        g_array_append_val(r->domain->interfaces, r->interface);
     if (r->wantsText)
         takeText(r->domain, name, r->text->str);
     r->wantsText = false;
@@ -254,6 +274,7 @@ virtDomainConfParseDevices(const char *xml, gsize len, GError **error)
 
     domain->hostdevs = g_ptr_array_new_with_free_func((GDestroyNotify)virtHostdevFree);
     domain->devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    domain->interfaces = g_array_new(FALSE, FALSE, sizeof(virtInterfaceVF));
     findMetadata(xml, len, &from, &to);
     ok = readerParse(&r, NULL, xml, from, to, xml + len, error);
     g_string_free(r.text, TRUE);
@@ -266,8 +287,9 @@ static bool
 findFirst(const char *xml, gsize len, const char *encoding, virtHandle *ret)
 {
     g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    g_autoptr(GArray) interfaces = g_array_new(FALSE, FALSE, sizeof(virtInterfaceVF));
     g_autoptr(GString) text = g_string_new(NULL);
-    virtDomainConf domain = {.devices = devices};
+    virtDomainConf domain = {.devices = devices, .interfaces = interfaces};
     Reader r = {.domain = &domain, .text = text, .depth = 2, .inside = {true, true}}; /* as below <devices> */
     const char *end = xml + strnlen(xml, len);                                        /* where it ends for libvirt */
 

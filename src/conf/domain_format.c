@@ -44,6 +44,10 @@ insertChoice(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *h
 static void
 insertOurs(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
+    if (virtHostdevRefIsNetwork(hostdev)) {
+        virtInterfaceShowNetwork(edits, doc, hostdev);
+        return;
+    }
     insertChoice(edits, doc, hostdev);
     insertSettings(edits, doc, hostdev);
 }
@@ -238,6 +242,8 @@ virtHostdevRefFitsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev
 static bool
 isShownAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, virtDomainForm show)
 {
+    if (virtHostdevRefIsNetwork(hostdev))
+        return false;
     switch (show) {
     case VIRT_DOMAIN_FORM_WRITTEN:
         return hostdev->interface && virtHostdevRefFitsInterface(doc, hostdev, NULL);

@@ -122,23 +122,36 @@ readMetadata(const virtXmlDoc *doc, virtDomainRef *ref, GPtrArray **ret_entries,
     return true;
 }
 
-/* Note the source that @node has. The settings of one device are one list, so a device that has some can be named
- * once; twice without any is left to libvirt.
+/* Note the source that @node has, or its key. The settings of one device are one list, so a device that has some can be
+ * named once; twice without any is left to libvirt.
  *
+ * @hostdev: what has been read of it; NULL: it has no settings
  * @seen: virtHostdev of those before, without settings, by handle; `managed` says whether it had any
  */
 static bool
-noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, bool hasSettings, GError **error)
+noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, const virtHostdevRef *hostdev,
+           GError **error)
 {
     virtHostdev *entry;
     virtHandle source;
     const virtHostdev *earlier;
     const char *element = "hostdev";
 
-    if (!virtDomainDeviceReadHandle(doc, node, &source, NULL))
+    if (hostdev)
+        source = hostdev->handle;
+    else if (!virtDomainDeviceReadHandle(doc, node, &source, NULL))
+        return true;
+    if (!*source.name)
         return true;
     earlier = g_hash_table_lookup(seen, &source);
-    if (earlier && (hasSettings || earlier->managed)) {
+    if (earlier && virtHandleIsNetwork(&source)) {
+        virtXmlError(
+            doc, node, error,
+            "this <interface> and the one of line %u have the same MAC address, %s, by which their netdevs are stored: give one of them another",
+            earlier->line, source.name);
+        return false;
+    }
+    if (earlier && (hostdev || earlier->managed)) {
         if (earlier->interface)
             element = "interface";
         virtXmlError(doc, node, error,
@@ -151,7 +164,7 @@ noteSource(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, boo
     entry = g_new0(virtHostdev, 1);
     entry->handle = source;
     entry->line = node->line;
-    entry->managed = hasSettings;
+    entry->managed = hostdev != NULL;
     if (virtXmlIs(node, NULL, "interface"))
         entry->interface = g_new0(virtInterface, 1);
     g_hash_table_insert(seen, &entry->handle, entry);
@@ -213,7 +226,7 @@ readDevices(const virtXmlDoc *doc, virtDomainRef *ref, GHashTable *entries, GHas
         interfaces += virtXmlIs(node, NULL, "interface");
         if (!firstHostdev && virtXmlIs(node, NULL, "hostdev"))
             firstHostdev = node;
-        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteSource(doc, node, seen, hostdev != NULL, error))
+        if ((hostdev || virtDomainDeviceIsHostdev(node)) && !noteSource(doc, node, seen, hostdev, error))
             return false;
     }
     return true;
@@ -325,7 +338,8 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
 static bool
 findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *refs, GError **error)
 {
-    bool lone = virtXmlIs(node, NULL, "hostdev") || (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node));
+    bool lone = virtXmlIs(node, NULL, "hostdev") || virtInterfaceIsNetwork(node) ||
+                (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node));
 
     if (virtDomainIs(node) || (!node->parent && lone))
         return readSite(doc, node, flags, refs, error);
@@ -382,6 +396,38 @@ virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
             appendHandle(doc, child->children->pdata[j], devices);
     }
     return devices;
+}
+
+static void
+appendInterface(const virtXmlDoc *doc, const virtXmlNode *node, GArray *interfaces)
+{
+    virtInterfaceVF interface = {0};
+
+    if (!virtXmlIs(node, NULL, "interface") || !virtInterfaceReadKey(node, &interface.key))
+        return;
+    if (!virtDomainDeviceReadHandle(doc, node, &interface.vf, NULL))
+        interface.vf = (virtHandle){0};
+    g_array_append_val(interfaces, interface);
+}
+
+/* Every interface with a MAC address that the domain, or lone <interface>, of @ref has.
+ *
+ * Returns virtInterfaceVF in document order, for g_array_unref().
+ */
+GArray *
+virtDomainRefListInterfaces(const virtXmlDoc *doc, const virtDomainRef *ref)
+{
+    GArray *interfaces = g_array_new(FALSE, FALSE, sizeof(virtInterfaceVF));
+
+    if (virtDomainRefIsLone(ref))
+        appendInterface(doc, ref->node, interfaces);
+    for (guint i = 0; i < ref->node->children->len; i++) {
+        const virtXmlNode *child = ref->node->children->pdata[i];
+
+        for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
+            appendInterface(doc, child->children->pdata[j], interfaces);
+    }
+    return interfaces;
 }
 
 /* The <hostdev> of @ref's domain whose source is @handle, or NULL. */

@@ -8,8 +8,8 @@
 #include "conf/choice_conf.h"
 #include "conf/domain_conf.h"
 
-/* A <hostdev> that has netdevs or is not asked for by its address alone, wherever that is written, or an <interface
- * type='hostdev'> that is to become one. */
+/* A <hostdev> that has netdevs or is not asked for by its address alone, wherever that is written; an <interface
+ * type='hostdev'> that is to become one; or an <interface type='network'> with words of ours. */
 typedef struct {
     const virtXmlNode *node;
     const virtXmlNode *source;
@@ -18,7 +18,7 @@ typedef struct {
     virtHandle handle;
     virtChoice choice;
     virtSettings settings;    /* may be empty where there is a @choice */
-    virtInterface *interface; /* NULL: a <hostdev>, and always was */
+    virtInterface *interface; /* NULL: a <hostdev>, and always was; or an <interface> that stays one */
     bool written;             /* settings and choice are in @node; otherwise in metadata */
 } virtHostdevRef;
 
@@ -36,6 +36,7 @@ typedef struct {
 /* ---- domain_device.c ---- */
 bool virtDomainIs(const virtXmlNode *node);
 void virtHostdevRefFree(gpointer opaque);
+bool virtHostdevRefIsNetwork(const virtHostdevRef *ref);
 const virtNetdev *virtHostdevRefGetOwnNetdev(const virtHostdevRef *ref);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
 bool virtDomainDeviceMayHave(const virtXmlNode *node, const virtSettingKind *kind, guint flags);
@@ -64,11 +65,13 @@ GPtrArray *virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error
 bool virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GError **error);
 GArray *virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref);
 const virtHostdevRef *virtDomainRefFindDevice(const virtDomainRef *domain, const virtXmlNode *node);
+GArray *virtDomainRefListInterfaces(const virtXmlDoc *doc, const virtDomainRef *ref);
 const virtXmlNode *virtDomainRefFindHostdev(const virtXmlDoc *doc, const virtDomainRef *ref, const virtHandle *handle);
 
 /* ---- domain_stock.c ---- */
 bool virtHostdevRefCheckFound(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
 bool virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error);
+void virtDomainRefsGenerateMacs(const virtXmlDoc *doc, const GPtrArray *refs);
 char *virtDomainRefsToStock(const virtXmlDoc *doc, const GPtrArray *refs, GError **error);
 void virtDomainCollectMacs(const virtXmlNode *node, GHashTable *macs);
 bool virtDomainRefIsShared(const virtXmlDoc *doc, const virtDomainRef *ref);
@@ -88,6 +91,16 @@ bool virtInterfaceHasRoom(const virtXmlDoc *doc, const virtXmlNode *hostdev, GEr
 bool virtInterfaceMentionsUs(const virtXmlNode *node);
 void virtInterfaceSetUntagged(virtNetdev *netdev);
 virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
+
+/* ---- interface_network.c ---- */
+bool virtInterfaceIsNetwork(const virtXmlNode *node);
+bool virtInterfaceReadKey(const virtXmlNode *node, virtHandle *ret);
+bool virtInterfaceOwnsNetdev(const virtNetdev *netdev);
+GPtrArray *virtInterfaceParseNetwork(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
+bool virtInterfaceCheckNetworkEntry(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev *entry,
+                                    GError **error);
+bool virtInterfaceNetworkToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *ref, GError **error);
+void virtInterfaceShowNetwork(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *ref);
 
 /* ---- interface_format.c ---- */
 void virtInterfaceFormatChild(GString *out, const virtXmlNode *node);
@@ -121,3 +134,4 @@ void virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const vir
 virtHostdev *virtHostdevFromRef(const virtHostdevRef *ref);
 void virtNetdevGiveMac(virtNetdev *netdev, GHashTable *macs);
 void virtNetdevDeriveMac(virtNetdev *netdev, const char *key, GHashTable *macs);
+void virtNetdevListGiveMacs(const GPtrArray *netdevs, bool ofNetwork, GHashTable *macs);

@@ -74,27 +74,36 @@ mayChoose(const char *xml, gsize len)
            (virtDomainFindWord(xml, len, "hostdev", strlen("hostde")) && virtDomainFindWord(xml, len, "pool", 0));
 }
 
+/* Whether the rest of a start tag <interface … may have attributes that libvirt does not know, or is that of an
+ * interface that @flags speak of. */
+static bool
+isTagOfOurs(const char *tag, gsize len, guint flags)
+{
+    return memmem(tag, len, "spoofCheck", strlen("spoofCheck")) || memmem(tag, len, "port", strlen("port")) ||
+           ((flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES)) &&
+            memmem(tag, len, "hostdev", strlen("hostdev")));
+}
+
 /* Whether a document that a client has written may hold anything of ours and so has to be parsed: as
- * virtDomainMentionsUs(), where it hides names or asks for a device by more than its address, and where @flags
- * (VIRT_DOMAIN_…) may find an interface to convert: a start tag <interface … that has "hostdev" in it. */
+ * virtDomainMentionsUs(), where it hides names or asks for a device by more than its address, where an interface has
+ * words of its own netdev that libvirt does not know, and where @flags (VIRT_DOMAIN_…) may find an interface to
+ * convert: a start tag <interface … that has "hostdev" in it. */
 bool
 virtDomainConcernsUs(const char *xml, gsize len, guint flags)
 {
     const char *end = xml + len;
 
-    if (virtDomainMentionsUs(xml, len) || hidesNames(xml, len) || mayChoose(xml, len))
+    if (virtDomainMentionsUs(xml, len) || hidesNames(xml, len) || mayChoose(xml, len) ||
+        virtDomainFindWord(xml, len, "<guid", strlen("<g")))
         return true;
-    while (flags & (VIRT_DOMAIN_INTERFACES | VIRT_DOMAIN_ALL_INTERFACES)) {
-        const char *tag = virtDomainFindWord(xml, (gsize)(end - xml), "<interface", strlen("<inter"));
+    while ((xml = virtDomainFindWord(xml, (gsize)(end - xml), "<interface", strlen("<inter")))) {
         const char *next;
 
-        if (!tag)
-            break;
-        xml = tag + 10;
+        xml += strlen("<interface");
         next = memchr(xml, '<', (gsize)(end - xml));
         if (!next)
             next = end;
-        if (memmem(xml, (gsize)(next - xml), "hostdev", 7))
+        if (isTagOfOurs(xml, (gsize)(next - xml), flags))
             return true;
     }
     return false;

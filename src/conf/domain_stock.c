@@ -152,6 +152,8 @@ virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHost
 {
     const virtXmlNode *node = hostdev->node;
 
+    if (virtHostdevRefIsNetwork(hostdev))
+        return virtInterfaceNetworkToStock(edits, doc, hostdev, error);
     if (!virtHostdevRefCheckFound(doc, hostdev, error))
         return false;
     if (virtInterfaceIs(node))
@@ -210,9 +212,21 @@ virtDomainCollectMacs(const virtXmlNode *node, GHashTable *macs)
         virtDomainCollectMacs(node->children->pdata[i], macs);
 }
 
-/* Generate what @refs lack. An InfiniBand netdev has GUIDs instead of a MAC address. */
+/* An interface from a network is known by its MAC address, and its own netdev has that. */
 static void
-generateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
+generateKey(virtHostdevRef *hostdev, GHashTable *macs)
+{
+    virtNetdev netdev = {0};
+
+    if (*hostdev->handle.name)
+        return;
+    virtNetdevGiveMac(&netdev, macs);
+    virtHandleSetNetwork(&hostdev->handle, netdev.mac);
+}
+
+/* Generate what @refs lack. An InfiniBand netdev has GUIDs instead of a MAC address. */
+void
+virtDomainRefsGenerateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
 {
     g_autoptr(GHashTable) macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
@@ -221,10 +235,11 @@ generateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
         const virtDomainRef *ref = refs->pdata[i];
 
         for (guint j = 0; j < ref->hostdevs->len; j++) {
-            const GPtrArray *netdevs = VIRT_NETDEVS((virtHostdevRef *)ref->hostdevs->pdata[j]);
+            virtHostdevRef *hostdev = ref->hostdevs->pdata[j];
 
-            for (guint k = 0; k < netdevs->len; k++)
-                virtNetdevGiveMac(netdevs->pdata[k], macs);
+            if (virtHostdevRefIsNetwork(hostdev))
+                generateKey(hostdev, macs);
+            virtNetdevListGiveMacs(VIRT_NETDEVS(hostdev), virtHostdevRefIsNetwork(hostdev), macs);
         }
     }
 }
@@ -262,6 +277,6 @@ virtDomainToStock(const char *xml, gsize len, const char *file, guint flags, GEr
         !(refs = virtDomainRefsFind(doc, virtDomainToStockFlags(flags), error)))
         return NULL;
     if (flags & VIRT_DOMAIN_GENERATE_MAC)
-        generateMacs(doc, refs);
+        virtDomainRefsGenerateMacs(doc, refs);
     return virtDomainRefsToStock(doc, refs, error);
 }

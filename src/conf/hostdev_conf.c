@@ -93,6 +93,19 @@ virtNetdevDeriveMac(virtNetdev *netdev, const char *key, GHashTable *macs)
     netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
 }
 
+/* The same for each of @netdevs.
+ *
+ * @ofNetwork: they are those of an interface from a network, whose own netdev has the interface's
+ */
+void
+virtNetdevListGiveMacs(const GPtrArray *netdevs, bool ofNetwork, GHashTable *macs)
+{
+    for (guint i = 0; i < netdevs->len; i++) {
+        if (!ofNetwork || !virtInterfaceOwnsNetdev(netdevs->pdata[i]))
+            virtNetdevGiveMac(netdevs->pdata[i], macs);
+    }
+}
+
 /* Give a MAC address to each netdev that has neither that nor a GUID; it differs from the device's others. */
 void
 virtHostdevGenerateMacs(virtHostdev *hostdev)
@@ -107,6 +120,5 @@ virtHostdevGenerateMacs(virtHostdev *hostdev)
         if (virtNetdevHas(netdev, VIRT_NETDEV_MAC))
             g_hash_table_add(macs, g_strdup(text));
     }
-    for (guint i = 0; i < VIRT_NETDEVS(hostdev)->len; i++)
-        virtNetdevGiveMac(VIRT_NETDEVS(hostdev)->pdata[i], macs);
+    virtNetdevListGiveMacs(VIRT_NETDEVS(hostdev), virtHandleIsNetwork(&hostdev->handle), macs);
 }

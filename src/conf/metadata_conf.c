@@ -11,6 +11,19 @@
 
 #include "util/virerror.h"
 
+/* A device is stored by the <address> of its <source>, and an interface from a network by its <mac>. */
+static bool
+checkSource(const virtXmlDoc *doc, const virtXmlNode *source, GError **error)
+{
+    bool hasAddress = virtXmlChild(source, "address"), hasMac = virtXmlChild(source, "mac");
+
+    if (hasAddress && hasMac)
+        virtXmlError(doc, source, error, "<source> has an <address> and a <mac>: drop one");
+    else if (!hasAddress && !hasMac)
+        virtXmlError(doc, source, error, "<source> lacks its <address>");
+    return hasAddress != hasMac;
+}
+
 /* @children: of the entry of a device */
 static bool
 checkMetadataShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *children, GError **error)
@@ -19,7 +32,7 @@ checkMetadataShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *c
         {"hostdevs", "", "hostdev*", NULL, NULL},
         {"hostdev", "", children, NULL, NULL},
         {"interface", "index", VIRT_INTERFACE_OPAQUE, NULL, NULL},
-        {"source", "pool", "pf vf address!", NULL, NULL},
+        {"source", "pool", "pf vf address mac", NULL, checkSource},
         {"address", "domain bus slot function uuid", "", NULL, NULL},
         {NULL},
     };
@@ -49,6 +62,8 @@ readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *e
     }
     if (!virtInterfaceParseEntry(doc, node, VIRT_NETDEVS(entry), &entry->interface, error))
         return false;
+    if (virtHandleIsNetwork(&entry->handle))
+        return virtInterfaceCheckNetworkEntry(doc, node, entry, error);
     if (leavesPort(entry) && !entry->interface) {
         virtXmlError(doc, node, error, "the metadata's <netdev> lacks its attribute 'port'; only an <interface> may");
         return false;
@@ -65,12 +80,17 @@ static virtHostdev *
 readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GError **error)
 {
     const virtXmlNode *source = virtXmlChild(node, "source"), *address = virtXmlChild(source, "address");
+    const virtXmlNode *mac = virtXmlChild(source, "mac");
     const char *bus = "pci";
     virtHandle handle;
     virtHostdev *entry;
 
     if (virtXmlGet(address, "uuid"))
         bus = "mdev";
+    if (mac) {
+        bus = "network";
+        address = mac;
+    }
     if (!virtHandleParseXml(doc, address, bus, &handle, error))
         return NULL;
     entry = g_hash_table_lookup(seen, &handle);

@@ -6,10 +6,12 @@
  */
 #include "util/virhandle.h"
 #include "util/virerror.h"
+#include "util/virnetdev.h"
 
 #include <string.h>
 
 #define BUS_PCI "pci"
+#define BUS_NETWORK "network"
 
 /* How a device is called in sentences. */
 static const struct {
@@ -19,6 +21,7 @@ static const struct {
     {BUS_PCI, "VF"},
     {"mdev", "mediated device"},
     {"vdpa", "vDPA device"},
+    {BUS_NETWORK, "interface"},
 };
 
 static bool
@@ -83,6 +86,22 @@ bool
 virtHandleGetPCI(const virtHandle *handle, virtPCIAddress *ret)
 {
     return g_str_equal(handle->bus, BUS_PCI) && virtPCIAddressParse(handle->name, ret, NULL);
+}
+
+/* The interface with the address @mac, whatever VF it is given; NULL: one that has none yet, and so no name. */
+void
+virtHandleSetNetwork(virtHandle *handle, const guint8 *mac)
+{
+    *handle = (virtHandle){BUS_NETWORK, ""};
+    if (mac)
+        virtMacFormat(mac, handle->name);
+}
+
+/* Does only libvirt know which device @handle is, and only while its domain runs? */
+bool
+virtHandleIsNetwork(const virtHandle *handle)
+{
+    return g_str_equal(handle->bus, BUS_NETWORK);
 }
 
 /* Reads BUS/NAME, or a PCI address alone, which is what people write.

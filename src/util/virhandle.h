@@ -3,6 +3,7 @@
  *
  *     pci/0000:06:02.0                             a function of a PCI card
  *     mdev/c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11    a mediated device
+ *     network/52:54:00:01:02:03                    an <interface>: the VF that libvirt takes for it from a network
  */
 #pragma once
 
@@ -19,6 +20,8 @@ typedef struct {
 } virtHandle;
 
 bool virtHandleSet(virtHandle *handle, const char *bus, const char *name, GError **error);
+void virtHandleSetNetwork(virtHandle *handle, const guint8 *mac);
+bool virtHandleIsNetwork(const virtHandle *handle);
 void virtHandleSetPCI(virtHandle *handle, const virtPCIAddress *address);
 bool virtHandleGetPCI(const virtHandle *handle, virtPCIAddress *ret);
 bool virtHandleParse(const char *text, virtHandle *ret, GError **error);
