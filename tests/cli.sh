@@ -141,6 +141,11 @@ echo "<interface type='hostdev' port='0'>$source</interface>" > "$work/port.xml"
 expect "plan of an interface" 1 'A start would fail' '^0000:06:02\.0 ' --root "$work" plan "$work/interface.xml"
 expect "apply of an interface" 1 'This host has no PCI device 0000:06:02\.0' '^$' --root "$work" apply --owner me "$work/interface.xml"
 expect "plan of one that is libvirt's" 0 '^$' '^$' --root "$work" plan "$work/trunk.xml"
+cat > "$work/network.xml" << X
+<domain type='qemu'><name>vm</name><devices><interface type='network'><source network='pool'/><netdev port='2'><vlan><tag id='43'/></vlan></netdev></interface></devices></domain>
+X
+expect "apply of one from a network" 1 "line 1, whose VF libvirt chooses" '^$' --root "$work" apply --owner me "$work/network.xml"
+expect "plan of one from a network" 0 '^$' 'vlan +43 +yes, at the VF that libvirt chooses' --root "$work" plan "$work/network.xml"
 expect "apply of one that is libvirt's" 1 "trunk\.xml:1: attribute 'trunk' of <vlan> is refused" '^$' --root "$work" apply --owner me "$work/trunk.xml"
 expect "an interface that is wrong" 1 "port\.xml:1: port='0' in <interface>" '^$' validate "$work/port.xml"
 expect "convert of an interface to netdev" 0 '^$' "^<hostdev .*<netdev port='2'>" convert --to=netdev "$work/interface.xml"

@@ -44,6 +44,14 @@ expect 1 'uuid' "${ours/<uuid>$uuid<\/uuid>/}" vm prepare begin -
 expect 1 'line 1' '<domain><netdev' vm prepare begin -
 expect 0 '^\.$' "$ours" vm start begin -
 expect 0 '^\.$' "$ours" vm started begin -
+# interface TYPE SOURCE: what libvirt shows of an interface from a network, of whose VF port 2 is set
+interface() {
+  echo "<domain type='qemu'><name>vm</name><uuid>$uuid</uuid><metadata><lh:hostdevs xmlns:lh='urn:libvirt-hostdev:1'><lh:hostdev><lh:source><lh:mac address='52:54:00:01:02:03'/></lh:source><lh:netdev port='2' spoofCheck='no'/></lh:hostdev></lh:hostdevs></metadata><devices><interface type='$1'><mac address='52:54:00:01:02:03'/><source $2</interface></devices></domain>"
+}
+expect 0 '^\.$' "$(interface network "network='pool'/>")" vm prepare begin -
+expect 1 "52:54:00:01:02:03 has netdevs, but its network gives it no VF" "$(interface bridge "bridge='br0'/>")" vm start begin -
+expect 1 "<interface type='network'>.*fffe:ff:1f.7" "$(interface hostdev "><address type='pci' domain='0xfffe' bus='0xff' slot='0x1f' function='0x7'/></source>")" vm start begin -
+expect 0 '^\.$' "$(interface network "network='pool'/>")" vm stopped end -
 expect 0 '^\.$' "$ours" vm migrate begin -
 expect 0 '^\.$' "$ours" vm restore begin -
 expect 0 '^\.$' "$plain" vm stopped end -

@@ -47,6 +47,7 @@ typedef struct {
     char *uuid;    /* NULL: no domain */
     guint64 pid;   /* of the process that asked (libvirtd); 0: none */
     guint64 start; /* its start time in clock ticks after boot (/proc/PID/stat field 22) */
+    bool hasGuest; /* no part of a record: its guest runs, and has the devices that are to be set already */
 } virtOwner;
 
 typedef struct {

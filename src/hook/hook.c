@@ -40,11 +40,12 @@ static const struct Step {
     const char *sub; /* NULL: any */
     Ask ask;
     bool withHostdevs; /* each <hostdev> and <interface type='hostdev'> is its concern */
+    bool ofInterfaces; /* a domain without an <interface> is not */
 } steps[] = {
-    {"prepare", "begin", ASK_DOCUMENT, true}, /* the PF of VFs that are in use is not given away */
-    {"stopped", "end", ASK_RECORDS, false},    {"release", "end", ASK_RECORDS, false},
-    {"reconnect", NULL, ASK_DOCUMENT, false},  {"migrate", "begin", ASK_DOCUMENT, false},
-    {"restore", "begin", ASK_DOCUMENT, false},
+    {"prepare", "begin", ASK_DOCUMENT, true, false}, /* the PF of VFs that are in use is not given away */
+    {"start", "begin", ASK_DOCUMENT, false, true},    {"stopped", "end", ASK_RECORDS, false, false},
+    {"release", "end", ASK_RECORDS, false, false},    {"reconnect", NULL, ASK_DOCUMENT, false, false},
+    {"migrate", "begin", ASK_DOCUMENT, false, false}, {"restore", "begin", ASK_DOCUMENT, false, false},
 };
 
 static const struct Step *
@@ -141,6 +142,8 @@ isConcerned(const struct Step *step, const virtHookInput *input)
 {
     if (step->ask == ASK_RECORDS || !input->xml || input->len > VIRT_XML_WRITTEN_MAX)
         return true;
+    if (step->ofInterfaces && !virtDomainFindWord(input->xml, input->len, "<interface", strlen("<inter")))
+        return false;
     return virtDomainMentionsUs(input->xml, input->len) ||
            (step->withHostdevs && virtDomainFindWord(input->xml, input->len, "hostdev", strlen("hostde")) != NULL);
 }

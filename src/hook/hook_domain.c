@@ -5,6 +5,8 @@
  * What libvirt does with us decides what we do:
  *   prepare begin   set. The VF still has its host driver. A failure aborts the start, and our stderr is what
  *                   the user reads.
+ *   start begin     the same for VFs that libvirt has taken from a network meanwhile. VFIO has them, and libvirt has
+ *                   set what it sets; both do not mind what is set through the PF.
  *   stopped end     put back. QEMU is gone and vfio-pci still holds the VF, so the host's driver will find the
  *                   old MAC when it probes.
  *   release end     put back what is still not: also follows a start that failed.
@@ -81,6 +83,9 @@ runOperation(virtHost *host, char **argv, const virtHookInput *input, GError **e
     if (g_str_equal(operation, "prepare") && g_str_equal(sub, "begin"))
         return documentOf(input, error) &&
                virtQemuHostdevPrepareDomain(host, domain, input->xml, input->len, (guint64)getppid(), error);
+    if (g_str_equal(operation, "start") && g_str_equal(sub, "begin"))
+        return documentOf(input, error) &&
+               virtQemuHostdevStartDomain(host, domain, input->xml, input->len, (guint64)getppid(), error);
     if (g_str_equal(sub, "end") && (isRelease || g_str_equal(operation, "stopped")))
         return virtQemuHostdevReleaseDomain(host, domain, input->xml, input->len, isRelease, error);
     if (g_str_equal(sub, "begin") && (g_str_equal(operation, "migrate") || g_str_equal(operation, "restore")))

@@ -35,7 +35,9 @@ virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError
 void
 virtProvisionPrefix(GError **error, const virtHostdev *hostdev)
 {
-    if (hostdev->interface)
+    if (hostdev->fromNetwork)
+        g_prefix_error(error, "<interface type='network'>: ");
+    else if (hostdev->interface)
         g_prefix_error(error, "<interface type='hostdev'>: ");
     else
         g_prefix_error(error, "<hostdev>: ");
@@ -196,6 +198,15 @@ areRecorded(const GPtrArray *targets, const virtRecord *record, GError **error)
     return true;
 }
 
+/* Does nobody use @handle that keeps @owner from being given it? */
+static bool
+checkFree(virtHost *host, const virtHandle *handle, const virtOwner *owner, GError **error)
+{
+    if (owner->hasGuest)
+        return virtProvisionCheckOwn(host, handle, owner, error);
+    return virtProvisionCheckUnused(host, handle, owner, error);
+}
+
 /* May @owner have @targets, one device, set as they are wanted? Nobody else may have it, by its record, libvirt or the
  * kernel.
  *
@@ -220,7 +231,7 @@ virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *ta
         return false;
     if (old && !*ret_over && !virtProvisionCheckOwn(host, handle, owner, error)) /* it may have lost it since */
         return false;
-    if ((!old || *ret_over) && !virtProvisionCheckUnused(host, handle, owner, error))
+    if ((!old || *ret_over) && !checkFree(host, handle, owner, error))
         return false;
     *ret_old = g_steal_pointer(&old);
     return true;

@@ -300,6 +300,33 @@ planHostdev(virtHost *host, GPtrArray *rows, const virtOwner *owner, const virtH
         planTarget(host, rows, targets->pdata[i], hostdev, &past);
 }
 
+/* Only the start will show which device it is: nothing can be said but what will be set. */
+static void
+planLater(GPtrArray *rows, const virtHostdev *hostdev, guint kind)
+{
+    const virtSettingInfo *info = virtSettingKinds[kind]->info;
+    const GPtrArray *wanted = hostdev->settings.of[kind];
+
+    for (guint i = 0; i < wanted->len; i++) {
+        const virtSetting *setting = wanted->pdata[i];
+
+        for (guint attr = 0; attr < info->count; attr++) {
+            virtPlanRow *row;
+
+            if (!virtSettingHas(setting, attr))
+                continue;
+            row = addPlanRow(rows, &hostdev->handle, NULL, setting->number);
+            row->attr = info->attrs[attr].name;
+            row->title = info->attrs[attr].title;
+            row->to = info->attrs[attr].format(setting);
+            if (*setting->profile)
+                row->profile = g_strdup(setting->profile);
+            row->differs = true;
+            row->later = true;
+        }
+    }
+}
+
 /* What virtProvisionPrepare would do for @owner, attribute by attribute, and every
  * reason it would have to refuse, not just the first. What a driver is known not to do counts as such a reason here
  * only: prepare asks the kernel.
@@ -315,7 +342,9 @@ virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostd
     for (guint i = 0; i < hostdevs->len; i++) {
         const virtHostdev *hostdev = hostdevs->pdata[i];
 
-        if (!virtSettingsAreEmpty(&hostdev->settings))
+        for (guint k = 0; virtHandleIsNetwork(&hostdev->handle) && virtSettingKinds[k]; k++)
+            planLater(rows, hostdev, k);
+        if (!virtHandleIsNetwork(&hostdev->handle) && !virtSettingsAreEmpty(&hostdev->settings))
             planHostdev(host, rows, owner, hostdev);
     }
     return rows;

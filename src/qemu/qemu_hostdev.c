@@ -24,7 +24,42 @@ checkGivenPFs(virtHost *host, const char *xml, gsize len, GError **error)
     return domain && virtProvisionCheckPFs(host, domain->devices, error);
 }
 
-/* Before a domain starts: gives it all that its devices are to have, or nothing.
+/* Of a domain's devices those whose VFs libvirt takes from a network, or all others: virtHostdev of @domain. */
+static GPtrArray *
+pick(const virtDomainConf *domain, bool ofNetworks)
+{
+    GPtrArray *picked = g_ptr_array_new();
+
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        virtHostdev *hostdev = domain->hostdevs->pdata[i];
+
+        if (virtHandleIsNetwork(&hostdev->handle) == ofNetworks)
+            g_ptr_array_add(picked, hostdev);
+    }
+    return picked;
+}
+
+/* Give @owner's @hostdevs what they are to have. */
+static bool
+prepare(virtHost *host, const virtDomainConf *domain, const char *name, const GPtrArray *hostdevs, guint64 starter,
+        GError **error)
+{
+    g_autoptr(virtOwner) owner = NULL;
+
+    if (hostdevs->len == 0)
+        return true;
+    if (!domain->uuid) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
+        return false;
+    }
+    owner = virtOwnerNew(name, domain->uuid);
+    virtOwnerSetStarter(owner, starter);
+    return virtProvisionPrepare(host, owner, hostdevs, error);
+}
+
+/* Before a domain starts: gives it all that its devices are to have, or nothing. Those whose VFs libvirt has yet to
+ * take from a network come later: virtQemuHostdevStartDomain().
  *
  * @xml: as libvirt has written it. What is longer than VIRT_XML_WRITTEN_MAX is not read to its end and may have
  * netdevs: it is not the same as a domain without
@@ -35,7 +70,7 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
                              GError **error)
 {
     g_autoptr(virtDomainConf) domain = NULL;
-    g_autoptr(virtOwner) owner = NULL;
+    g_autoptr(GPtrArray) hostdevs = NULL;
 
     if (len > VIRT_XML_WRITTEN_MAX) {
         g_set_error(
@@ -50,18 +85,41 @@ virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, 
         return true;
     if (!(domain = virtDomainConfParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
         return false;
-    if (domain->hostdevs->len == 0)
-        return true;
-    if (!domain->uuid) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
-                    "The XML of domain '%s' has no <uuid>, so its devices would belong to nobody", name);
+    hostdevs = pick(domain, false);
+    return virtProvisionChooseCheck(host, name, hostdevs, error) &&
+           prepare(host, domain, name, hostdevs, starter, error);
+}
+
+/* Just before QEMU runs: libvirt has taken the VFs of interfaces from their networks, bound them to vfio-pci and set
+ * what it sets of them. Gives them the rest, or nothing.
+ *
+ * @xml, @starter: as for virtQemuHostdevPrepareDomain()
+ */
+bool
+virtQemuHostdevStartDomain(virtHost *host, const char *name, const char *xml, gsize len, guint64 starter,
+                           GError **error)
+{
+    g_autoptr(virtDomainConf) domain = NULL;
+    g_autoptr(GPtrArray) interfaces = NULL, hostdevs = NULL;
+
+    if (len > VIRT_XML_WRITTEN_MAX || !virtDomainMentionsUs(xml, len))
+        return true; /* prepare has judged it */
+    if (!(domain = virtDomainConfParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
+        return false;
+    interfaces = pick(domain, true);
+    hostdevs = virtDomainConfLocate(domain, interfaces);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdev *hostdev = hostdevs->pdata[i];
+
+        if (hostdev->fromNetwork)
+            continue;
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_INVALID,
+            "The <interface type='network'> with the MAC address %s has netdevs, but its network gives it no VF: name a network with <forward mode='hostdev'/>, or remove the <netdev> elements and all other attributes that stock libvirt does not know",
+            hostdev->handle.name);
         return false;
     }
-    if (!virtProvisionChooseCheck(host, name, domain->hostdevs, error))
-        return false;
-    owner = virtOwnerNew(name, domain->uuid);
-    virtOwnerSetStarter(owner, starter);
-    return virtProvisionPrepare(host, owner, domain->hostdevs, error);
+    return prepare(host, domain, name, hostdevs, starter, error);
 }
 
 /* Before a domain comes from another host or from a file: looks for the VFs that it asks for, since their addresses
@@ -182,6 +240,7 @@ virtQemuHostdevReconnectDomain(virtHost *host, const char *xml, gsize len)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
     g_autoptr(virtDomainConf) domain = NULL;
+    g_autoptr(GPtrArray) hostdevs = NULL;
     g_autoptr(GError) error = NULL;
 
     if (len <= VIRT_XML_WRITTEN_MAX && !virtDomainMentionsUs(xml, len))
@@ -190,8 +249,9 @@ virtQemuHostdevReconnectDomain(virtHost *host, const char *xml, gsize len)
         virtHostWarn(host, "%s", error->message);
         return;
     }
-    for (guint i = 0; i < domain->hostdevs->len; i++) {
-        const virtHostdev *hostdev = domain->hostdevs->pdata[i];
+    hostdevs = virtDomainConfLocate(domain, domain->hostdevs);
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdev *hostdev = hostdevs->pdata[i];
         g_autoptr(GError) local = NULL;
         virtRecord *record;
 

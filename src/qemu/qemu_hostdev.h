@@ -7,6 +7,8 @@
 
 bool virtQemuHostdevPrepareDomain(virtHost *host, const char *name, const char *xml, gsize len, guint64 starter,
                                   GError **error);
+bool virtQemuHostdevStartDomain(virtHost *host, const char *name, const char *xml, gsize len, guint64 starter,
+                                GError **error);
 bool virtQemuHostdevChooseDomain(virtHost *host, const char *xml, gsize len, char **ret_xml, GError **error);
 bool virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, gsize len, bool last,
                                   GError **error);

@@ -41,6 +41,24 @@ countSettable(const virtDomainConf *domain)
     return n;
 }
 
+/* libvirt chooses the VF of an interface from a network, and libvirt is not asked here. */
+static bool
+checkNoNetwork(const virtDomainConf *domain, const char *file, GError **error)
+{
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        const virtHostdev *hostdev = domain->hostdevs->pdata[i];
+
+        if (!virtHandleIsNetwork(&hostdev->handle))
+            continue;
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_INVALID,
+            "%s has an <interface type='network'> with netdevs in line %u, whose VF libvirt chooses when the domain starts: define and start the domain, or drop it",
+            file, hostdev->line);
+        return false;
+    }
+    return true;
+}
+
 bool
 virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
 {
@@ -65,7 +83,7 @@ virtCmdApply(virtTool *tool, int argc, char **argv, GError **error)
                     "%s has no domain name: give the VFs an owner with --owner=NAME, to release them by", argv[1]);
         return false;
     }
-    if (!checkName(name, error))
+    if (!checkName(name, error) || !checkNoNetwork(domain, argv[1], error))
         return false;
     n = countSettable(domain);
     if (n == 0) {

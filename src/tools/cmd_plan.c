@@ -29,8 +29,12 @@ addPlanLine(struct libscols_table *table, const virtPlanRow *row)
 
     if (!ports && row->port)
         ports = port;
-    if (!change)
+    if (row->later)
+        change = "yes, at the VF that libvirt chooses";
+    else if (!change)
         change = virtToolYesNo(row->differs);
+    if (row->later)
+        g_clear_pointer(&vf, g_free);
     virtToolRow(
         table, NULL,
         (const char *[]){row->device, vf, ports, row->ifname, row->attr, row->from, row->to, change, row->profile});
