@@ -153,10 +153,14 @@ addDevice(GString *xml, guint vf)
     virtPCIAddress address;
 
     g_assert_true(virtPCIAddressParse(fakeHostVFAddress(libvirt.fake, libvirt.pf, vf), &address, NULL));
-    g_string_append_printf(xml,
-                           "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
-                           "<address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/></source></hostdev>",
-                           address.domain, address.bus, address.slot, address.function);
+    if (faultState->guest.ofNetwork)
+        g_string_append_printf(xml, "<interface type='hostdev' managed='yes'><mac address='52:54:00:00:00:0%u'/>", vf);
+    else
+        g_string_append(xml, "<hostdev mode='subsystem' type='pci' managed='yes'>");
+    g_string_append_printf(
+        xml, "<source><address type='pci' domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/></source>",
+        address.domain, address.bus, address.slot, address.function);
+    g_string_append(xml, faultState->guest.ofNetwork ? "</interface>" : "</hostdev>");
 }
 
 char *

@@ -87,6 +87,7 @@ typedef struct {
     struct {                /* as libvirt knows it */
         bool running, away; /* away: libvirt does not answer the tool at all */
         bool has[2];        /* its devices: VF 0, VF 1 */
+        bool ofNetwork;     /* they come from a network: interfaces, whose MAC address ends in their number */
         char live[8192];    /* our metadata; "": none */
     } guest;
     char stranger[8192]; /* the other guest's record */

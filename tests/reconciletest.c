@@ -33,7 +33,7 @@ setUp(daemonGuest *f, gconstpointer opaque)
     g_autoptr(virtOwner) owner = virtOwnerNew("a", UUID_A);
 
     daemonGuestKernel = f->fake = fakeHostNew();
-    fakeHostAddPF(f->fake, PF, 1, 4, "dual");
+    fakeHostAddPF(f->fake, PF, 2, 4, "dual");
     f->vf = fakeHostVFAddress(f->fake, PF, 0);
     g_ptr_array_add(list, daemonGuestHostdev(f->vf, 100));
     g_assert_true(virtProvisionPrepare(f->fake->host, owner, list, NULL));
@@ -236,6 +236,95 @@ testAttached(daemonGuest *f, gconstpointer opaque)
     assertEnd(f, VIRT_ERROR_NOT_FOUND, "is not among the devices");
 }
 
+/* ---- a VF that libvirt has taken from a network ---- */
+
+/* VF @number as metadata has it: by the MAC address of its interface, with a VLAN at port 2. */
+static virtHostdev *
+ofNetwork(guint number, guint16 vlan)
+{
+    g_autofree char *handle = g_strdup_printf("network/52:54:00:00:00:0%u", number);
+    virtHostdev *hostdev = daemonGuestHostdev(handle, vlan);
+
+    ((virtNetdev *)VIRT_NETDEVS(hostdev)->pdata[0])->port = 2;
+    return hostdev;
+}
+
+/* Does the daemon what a filter asks for? If not, its reason has @words. */
+static bool
+ask(virtBrokerVerb verb, guint number, const char *words)
+{
+    virtBrokerRequest request = {.verb = verb, .uuid = UUID_A};
+    g_autofree char *handle = g_strdup_printf("network/52:54:00:00:00:0%u", number);
+    g_autoptr(GError) error = NULL;
+    bool ok;
+
+    request.handle = testHandle(handle);
+    ok = virtDaemonRequestRun(NULL, &request, false, &error);
+    if (!ok && !(words && strstr(error->message, words)))
+        g_error("'%s' instead of '%s'", error->message, words);
+    return ok;
+}
+
+/* Domain a has VF 0 from a network, as an attach leaves it. */
+static void
+attachOfNetwork(daemonGuest *f)
+{
+    g_autoptr(virtRecord) record = testRecordLoad(f->fake->host, f->vf, NULL);
+
+    g_assert_true(virtProvisionReleaseOne(f->fake->host, record, NULL));
+    fakeHostFile(f->fake, "<domstatus><domain><uuid>" UUID_A "</uuid></domain></domstatus>", "run/libvirt/qemu/a.xml");
+    faultState->guest.ofNetwork = true;
+    writeMetadata(ofNetwork(0, 100), NULL);
+    g_assert_true(ask(VIRT_BROKER_PREPARE, 0, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 100);
+}
+
+/* Its record is the VF's, and its entry the interface's: they agree, follow each other, and go together. */
+static void
+testOfNetwork(daemonGuest *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) metadata = NULL;
+
+    attachOfNetwork(f);
+    writeMetadata(ofNetwork(0, 300), ofNetwork(1, 7));
+    g_assert_true(reconcile(NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 300);
+    metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
+    g_assert_cmpuint(metadata->len, ==, 1); /* it has no other */
+    writeMetadata(ofNetwork(0, 301), NULL);
+    f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
+    g_assert_false(reconcile(NULL));
+    g_assert_nonnull(strstr(faultState->guest.live, "<mac address='52:54:00:00:00:00'/>"));
+    g_assert_nonnull(strstr(faultState->guest.live, "<tag id='300'/>"));
+    fakeHostHeal(f->fake);
+    faultState->guest.has[0] = false;
+    g_assert_true(reconcile(NULL));
+    g_assert_cmpstr(faultState->guest.live, ==, "");
+    g_assert_null(testRecordLoad(f->fake->host, f->vf, NULL));
+    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 0);
+}
+
+/* What an attach asks for once libvirt has carried it out: that VF is set, no other, and once. */
+static void
+testAttachedOfNetwork(daemonGuest *f, gconstpointer opaque)
+{
+    fakeVF *vf = fakeHostVF(f->fake, PF, 2, 0);
+
+    attachOfNetwork(f);
+    g_assert_false(ask(VIRT_BROKER_PREPARE, 0, "its VF was set when it was attached"));
+    faultState->guest.has[1] = true;
+    g_assert_false(ask(VIRT_BROKER_PREPARE, 1, "its metadata names no netdevs for this device"));
+    g_assert_true(ask(VIRT_BROKER_END, 0, NULL));
+    vf->vlan = 8;
+    g_assert_false(ask(VIRT_BROKER_END, 0, "VLAN was set to 100 and is now 8"));
+    vf->vlan = 100;
+    faultState->guest.has[0] = false;
+    g_assert_false(ask(VIRT_BROKER_END, 0, "is not among the devices"));
+    g_assert_cmpuint(vf->vlan, ==, 0);
+    writeMetadata(ofNetwork(0, 100), NULL);
+    g_assert_false(ask(VIRT_BROKER_PREPARE, 0, "its network gives it no VF"));
+}
+
 #define ADD(name, test) g_test_add("/reconcile/" name, daemonGuest, NULL, setUp, test, tearDown)
 
 int
@@ -249,5 +338,7 @@ main(int argc, char **argv)
     ADD("damaged", testDamaged);
     ADD("damaged-has", testDamagedHas);
     ADD("attached", testAttached);
+    ADD("of-network", testOfNetwork);
+    ADD("attached-of-network", testAttachedOfNetwork);
     return g_test_run();
 }

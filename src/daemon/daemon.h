@@ -172,7 +172,6 @@ typedef struct {
 virtDaemonDomain *virtDaemonDomainGet(virConnectPtr conn, const char *uuid, GError **error);
 void virtDaemonDomainFree(virtDaemonDomain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDaemonDomain, virtDaemonDomainFree)
-bool virtDaemonDomainHas(const virtDomainConf *domain, const virtHandle *handle);
 GPtrArray *virtDaemonMetadataGet(virDomainPtr dom, guint impact, GError **error);
 bool virtDaemonMetadataSet(virDomainPtr dom, const GPtrArray *hostdevs, guint impact, GError **error);
 bool virtDaemonBarrier(virConnectPtr conn, const char *uuid, GError **error);

@@ -110,13 +110,6 @@ virtDaemonDomainFree(virtDaemonDomain *domain)
     g_free(domain);
 }
 
-/* Has @domain the host's PCI device at @address, in whatever form? */
-bool
-virtDaemonDomainHas(const virtDomainConf *domain, const virtHandle *handle)
-{
-    return virtHandleIsIn(domain->devices, handle);
-}
-
 /* ---- metadata ---- */
 
 /* Our metadata (virtHostdev), an empty list where there is none.

@@ -29,6 +29,7 @@ typedef struct {
     GPtrArray *records;  /* virtRecord of this domain, as they were before libvirt was asked */
     bool recordsUnknown; /* they could not be listed */
     GPtrArray *live;     /* our live metadata; NULL where there is none, or none that can be read */
+    GPtrArray *located;  /* the same, entry by entry, each with the device of the host that it is */
     bool liveChanged;
     GString *failures;
 } Reconcile;
@@ -42,6 +43,8 @@ reconcileFree(Reconcile *reconcile)
         g_ptr_array_unref(reconcile->records);
     if (reconcile->live)
         g_ptr_array_unref(reconcile->live);
+    if (reconcile->located)
+        g_ptr_array_unref(reconcile->located);
     g_string_free(reconcile->failures, TRUE);
     g_free(reconcile);
 }
@@ -142,9 +145,10 @@ followRecord(Reconcile *reconcile, const virtRecord *record, virtHostdev *entry)
 static void
 followMetadata(Reconcile *reconcile, const virtRecord *record)
 {
-    virtHostdev *entry = virtHostdevListFind(reconcile->live, &record->handle);
+    const virtHostdev *entry = virtHostdevListFind(reconcile->located, &record->handle);
     g_autoptr(virtOwner) owner = NULL;
     g_autoptr(GError) error = NULL;
+    guint at = 0;
 
     if (!entry || (record->phase == VIRT_PHASE_ACTIVE && virtProvisionAgrees(entry, record)))
         return;
@@ -160,13 +164,14 @@ followMetadata(Reconcile *reconcile, const virtRecord *record)
     }
     say(reconcile, G_LOG_LEVEL_WARNING, &record->handle,
         "could not be set as the metadata says, so the metadata is reset to the current settings", error->message);
-    followRecord(reconcile, record, entry);
+    g_ptr_array_find(reconcile->located, entry, &at);
+    followRecord(reconcile, record, reconcile->live->pdata[at]);
 }
 
 static bool
 isThere(const Reconcile *reconcile, const virtRecord *record)
 {
-    return reconcile->domain->live && virtDaemonDomainHas(reconcile->domain->live, &record->handle);
+    return reconcile->domain->live && virtDomainConfHas(reconcile->domain->live, &record->handle);
 }
 
 static void
@@ -193,7 +198,7 @@ dropStale(GPtrArray *metadata, const virtDomainConf *domain)
     for (guint i = metadata->len; i-- > 0;) {
         const virtHostdev *entry = metadata->pdata[i];
 
-        if (virtDaemonDomainHas(domain, &entry->handle))
+        if (virtDomainConfHas(domain, &entry->handle))
             continue;
         g_array_append_val(dropped, entry->handle);
         g_ptr_array_remove_index(metadata, i);
@@ -219,7 +224,7 @@ static bool
 hasStale(const GPtrArray *metadata, const virtDomainConf *domain)
 {
     for (guint i = 0; i < metadata->len; i++) {
-        if (!virtDaemonDomainHas(domain, &((virtHostdev *)metadata->pdata[i])->handle))
+        if (!virtDomainConfHas(domain, &((virtHostdev *)metadata->pdata[i])->handle))
             return true;
     }
     return false;
@@ -244,9 +249,11 @@ warnUnrecorded(const Reconcile *reconcile)
 
     for (guint i = 0; i < reconcile->live->len; i++) {
         const virtHostdev *entry = reconcile->live->pdata[i];
+        virtHandle handle;
         bool first;
 
-        if (virtSettingsAreEmpty(&entry->settings) || hasRecord(reconcile, &entry->handle))
+        virtDomainConfFindVF(reconcile->domain->live, &entry->handle, &handle);
+        if (virtSettingsAreEmpty(&entry->settings) || hasRecord(reconcile, &handle))
             continue;
         g_mutex_lock(&lock);
         if (!told)
@@ -269,6 +276,7 @@ reconcileLive(Reconcile *reconcile)
         addFailure(reconcile, error);
         return;
     }
+    reconcile->located = virtDomainConfLocate(reconcile->domain->live, reconcile->live);
     for (guint i = 0; i < reconcile->records->len; i++) {
         if (isThere(reconcile, reconcile->records->pdata[i]))
             followMetadata(reconcile, reconcile->records->pdata[i]);

@@ -32,13 +32,37 @@ findWanted(const virtBrokerRequest *request, const virtDaemonDomain *domain, GPt
     return wanted;
 }
 
+/* The guest has the VF that libvirt has taken for it from a network; the rest of that is set now. */
 static bool
-prepareDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
+prepareInterface(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, virtOwner *owner,
+                 virtHostdev *wanted, GError **error)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new(), located = NULL;
+    g_autoptr(virtRecord) record = NULL;
+    const virtHostdev *hostdev;
+
+    g_ptr_array_add(one, wanted);
+    located = virtDomainConfLocate(domain->live, one);
+    hostdev = located->pdata[0];
+    if (!hostdev->fromNetwork)
+        return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
+                            "its network gives it no VF. Name a network with <forward mode='hostdev'/>");
+    record = virtProvisionRecordLoad(host, &hostdev->handle, NULL);
+    if (record && virtOwnerEqual(owner, &record->owner) && record->phase == VIRT_PHASE_ACTIVE)
+        return refuseDevice(error, VIRT_ERROR_INVALID, request, domain, "its VF was set when it was attached");
+    owner->hasGuest = true;
+    return virtProvisionPrepare(host, owner, located, error);
+}
+
+static bool
+prepareDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, virtOwner *owner,
               virtHostdev *wanted, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
 
-    if (virtDaemonDomainHas(domain->live, &request->handle))
+    if (virtHandleIsNetwork(&request->handle))
+        return prepareInterface(host, request, domain, owner, wanted, error);
+    if (virtDomainConfHas(domain->live, &request->handle))
         return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
                             "it already has that device. To change it, use update-device");
     g_ptr_array_add(one, wanted);
@@ -49,7 +73,7 @@ static bool
 updateDevice(virtHost *host, const virtBrokerRequest *request, const virtDaemonDomain *domain, const virtOwner *owner,
              const virtHostdev *wanted, GError **error)
 {
-    if (!virtDaemonDomainHas(domain->live, &request->handle))
+    if (!virtDomainConfHas(domain->live, &request->handle))
         return refuseDevice(error, VIRT_ERROR_INVALID, request, domain,
                             "it has no such device. To add it, use attach-device");
     return virtProvisionUpdate(host, owner, wanted, error);
@@ -102,9 +126,9 @@ addDrift(virtHost *host, const virtDrift *drift, void *opaque)
     }
 }
 
-/* What is wrong with a device that libvirt has attached, empty: nothing. */
+/* What is wrong with the device @handle that libvirt has attached, empty: nothing. */
 static void
-addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wrong)
+addWrong(const virtBrokerRequest *request, const virtHandle *handle, const virtHostdev *entry, GString *wrong)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(GPtrArray) one = g_ptr_array_new();
@@ -117,7 +141,7 @@ addWrong(const virtBrokerRequest *request, const virtHostdev *entry, GString *wr
     }
     if (virtSettingsAreEmpty(&entry->settings))
         return;
-    if (!(record = virtProvisionRecordLoad(host, &request->handle, &error))) {
+    if (!(record = virtProvisionRecordLoad(host, handle, &error))) {
         g_string_append_printf(wrong, "it has no record and will not be restored: %s", error->message);
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
                !virtProvisionAgrees(entry, record)) {
@@ -136,18 +160,20 @@ verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **er
     g_autoptr(virtDaemonDomain) domain = NULL;
     g_autoptr(GPtrArray) metadata = NULL;
     g_autoptr(GString) wrong = g_string_new(NULL);
+    virtHandle handle;
     const char *noun = virtHandleGetNoun(&request->handle), *name = request->handle.name;
 
     if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
         return false;
-    if (!domain->live || !virtDaemonDomainHas(domain->live, &request->handle)) {
+    if (!domain->live || !virtDomainConfHas(domain->live, &request->handle)) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
                     "%s %s is not among the devices of domain %s: it was restored", noun, name, request->uuid);
         return false;
     }
     if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
         return false;
-    addWrong(request, virtHostdevListFind(metadata, &request->handle), wrong);
+    virtDomainConfFindVF(domain->live, &request->handle, &handle);
+    addWrong(request, &handle, virtHostdevListFind(metadata, &request->handle), wrong);
     if (wrong->len == 0)
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,

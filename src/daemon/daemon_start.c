@@ -18,7 +18,7 @@ findUnset(virtHost *host, const virtOwner *owner, const GPtrArray *metadata, con
     for (guint i = 0; i < metadata->len; i++) {
         virtHostdev *entry = metadata->pdata[i];
 
-        if (live && !virtDaemonDomainHas(live, &entry->handle))
+        if (live && !virtDomainConfHas(live, &entry->handle))
             continue;
         if (!virtProvisionVerify(host, owner, entry, error))
             return entry;
@@ -33,12 +33,15 @@ setGone(const char *uuid, GError **error)
     return false;
 }
 
+/* @ret_unset: the first that was not set, for virtHostdevFree() */
 static bool
 verifyDomain(virtHost *host, virConnectPtr conn, const char *uuid, const GPtrArray *metadata, virtHostdev **ret_unset,
              GError **error)
 {
     g_autoptr(virtOwner) owner = virtOwnerNew("", uuid);
     g_autoptr(virtDaemonDomain) domain = NULL;
+    g_autoptr(GPtrArray) located = NULL;
+    const virtHostdev *unset;
 
     if (!findUnset(host, owner, metadata, NULL, NULL))
         return true;
@@ -46,8 +49,10 @@ verifyDomain(virtHost *host, virConnectPtr conn, const char *uuid, const GPtrArr
         return false;
     if (!domain->live)
         return setGone(uuid, error);
-    *ret_unset = findUnset(host, owner, metadata, domain->live, error);
-    return !*ret_unset;
+    located = virtDomainConfLocate(domain->live, metadata);
+    if ((unset = findUnset(host, owner, located, domain->live, error)))
+        *ret_unset = virtHostdevCopy(unset);
+    return !unset;
 }
 
 /* The live metadata. */
@@ -70,8 +75,6 @@ verifyAndFind(virtDaemon *daemon, const char *uuid, virtHostdev **ret_unset, GEr
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(virConnect) conn = virtDaemonLibvirtGet(daemon, error);
     g_autoptr(GPtrArray) metadata = NULL;
-    virtHostdev *unset = NULL;
-    bool ok;
 
     *ret_unset = NULL;
     if (!conn)
@@ -79,10 +82,7 @@ verifyAndFind(virtDaemon *daemon, const char *uuid, virtHostdev **ret_unset, GEr
     metadata = metadataOf(conn, uuid, error);
     if (!metadata)
         return false;
-    ok = verifyDomain(host, conn, uuid, metadata, &unset, error);
-    if (unset)
-        *ret_unset = virtHostdevCopy(unset);
-    return ok;
+    return verifyDomain(host, conn, uuid, metadata, ret_unset, error);
 }
 
 /* Whether all VFs of the domain @uuid were set, if it runs and has any of ours. In a worker, with the domain's lock.

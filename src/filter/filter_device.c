@@ -6,6 +6,8 @@
  *
  *   attach   permit, begin, read the domain, which must not have the device, write metadata, prepare the VF, the
  *            client's call without <netdev>, verify what is stored, end
+ *   network  an attach of an <interface> whose VF libvirt takes from a network: the same, but the VF, which nobody
+ *            knows before, is set after the client's call; where it cannot be, the device is detached again
  *   plain    permit, check that it is no PF whose VFs are in use, the client's call: a PCI device that is not ours
  *   detach   permit, begin, the client's call, end
  *   update   permit, begin, read metadata, compare, write metadata, set the VF, verify what is stored, end
@@ -134,6 +136,19 @@ static const virtFilterStep attachSteps[] = {
     {virtFilterStepDevice, VIRT_FILTER_ALWAYS},        {virtFilterStepVerify, VIRT_FILTER_CONFIG},
     {virtFilterStepClose, VIRT_FILTER_ALWAYS},
 };
+static const virtFilterStep attachNetworkSteps[] = {
+    {virtFilterStepPermit, VIRT_FILTER_ALWAYS},
+    {virtFilterStepBegin, VIRT_FILTER_ALWAYS},
+    {virtFilterStepResolve, VIRT_FILTER_ALWAYS},
+    {virtFilterStepRead, VIRT_FILTER_LIVE},
+    {virtFilterStepRead, VIRT_FILTER_CONFIG},
+    {virtFilterStepWriteMetadata, VIRT_FILTER_LIVE},
+    {virtFilterStepWriteMetadata, VIRT_FILTER_CONFIG},
+    {virtFilterStepDevice, VIRT_FILTER_ALWAYS},
+    {virtFilterStepSet, VIRT_FILTER_LIVE},
+    {virtFilterStepVerify, VIRT_FILTER_CONFIG},
+    {virtFilterStepClose, VIRT_FILTER_ALWAYS},
+};
 static const virtFilterStep plainSteps[] = {{virtFilterStepPermit, VIRT_FILTER_ALWAYS},
                                             {virtFilterStepResolve, VIRT_FILTER_ALWAYS},
                                             {virtFilterStepCheckPF, VIRT_FILTER_LIVE},
@@ -210,7 +225,22 @@ understandAttach(virtFilterJob *job, GError **error)
         return understandPlain(job);
     else
         virtHostdevGenerateMacs(job->hostdev);
+    if (job->hostdev && virtHandleIsNetwork(&job->hostdev->handle))
+        job->next = attachNetworkSteps;
     return job->stock;
+}
+
+static bool
+understandUpdate(virtFilterJob *job, GError **error)
+{
+    job->next = updateSteps;
+    job->stock = virtHostdevToStock(job->xml, job->xmlLen, VIRT_DOMAIN_INTERFACES, &job->hostdev, error);
+    if (!job->stock || !virtHandleIsNetwork(&job->hostdev->handle))
+        return job->stock && !virtSettingsAreEmpty(&job->hostdev->settings); /* libvirt's to refuse */
+    g_set_error_literal(
+        error, VIRT_ERROR, VIRT_ERROR_INVALID,
+        "the netdevs of an <interface type='network'> cannot be changed by an update: detach it and attach it with the change, or define the domain again");
+    return false;
 }
 
 /* Is the call one to hold? False without an error: it is libvirt's alone. */
@@ -230,9 +260,7 @@ understand(virtFilterJob *job, GError **error)
     case VIRT_RPC_ATTACH:
         return understandAttach(job, error);
     case VIRT_RPC_UPDATE:
-        job->next = updateSteps;
-        job->stock = virtHostdevToStock(job->xml, job->xmlLen, VIRT_DOMAIN_INTERFACES, &job->hostdev, error);
-        return job->stock && !virtSettingsAreEmpty(&job->hostdev->settings); /* libvirt's to refuse */
+        return understandUpdate(job, error);
     default:
         return false;
     }

@@ -1,4 +1,4 @@
-/* filter_job.h: a call that is held, and what its steps have at hand; private to filter_device.c, filter_jobstep.c and filter_job.c
+/* filter_job.h: a call that is held, and what its steps have at hand; private to filter_device.c and filter_job*.c
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -46,6 +46,7 @@ struct _virtFilterJob {
     GPtrArray *before[VIRT_FILTER_TARGETS]; /* virtHostdev: our metadata as it was read */
     GArray *devices;                        /* virtHandle: what was stored had them when that was read */
     bool written[VIRT_FILTER_TARGETS];
+    bool unset;                             /* attach: the guest has the device, which could not be set */
     bool prepared;                          /* attach: the broker was asked to set the VF, so it verifies at the end */
     guint rewrites;                         /* attach: how often somebody else's define has taken the metadata away */
     virtHandle source[VIRT_FILTER_TARGETS]; /* update of an <interface>: of the one that it means */
@@ -70,6 +71,7 @@ void virtFilterStepCheckPF(virtFilterJob *job, virtFilterTarget target);
 void virtFilterStepReadMetadata(virtFilterJob *job, virtFilterTarget target);
 void virtFilterStepWriteMetadata(virtFilterJob *job, virtFilterTarget target);
 void virtFilterStepPrepare(virtFilterJob *job, virtFilterTarget target);
+void virtFilterStepSet(virtFilterJob *job, virtFilterTarget target);
 void virtFilterStepDevice(virtFilterJob *job, virtFilterTarget target);
 void virtFilterStepCompare(virtFilterJob *job, virtFilterTarget target);
 void virtFilterStepUpdate(virtFilterJob *job, virtFilterTarget target);

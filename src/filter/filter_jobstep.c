@@ -159,7 +159,9 @@ gotDomainToDetach(gpointer opaque, const virtRpcHeader *header, const GByteArray
     if (!(xml = xmlOf(job, header, message, &len)))
         return;
     found = virtInterfaceFind(job->xml, job->xmlLen, xml, len, &error);
-    if (found && !job->stock)
+    if (found && !job->stock && virtHandleIsNetwork(&found->handle))
+        job->stock = g_strndup(job->xml, job->xmlLen); /* libvirt has it, and reads past what is ours */
+    else if (found && !job->stock)
         job->stock = virtHostdevFormatStock(found);
     g_clear_pointer(&found, virtHostdevFree);
     advanceUnless(job, error);
@@ -333,6 +335,26 @@ virtFilterStepPrepare(virtFilterJob *job, virtFilterTarget target)
 }
 
 static void
+gotSet(gpointer opaque, const GError *failure)
+{
+    virtFilterJob *job = opaque;
+
+    job->unset = failure != NULL;
+    advanceUnless(job, failure);
+}
+
+/* Have the broker set the VF that libvirt has taken from a network for an attach. */
+void
+virtFilterStepSet(virtFilterJob *job, virtFilterTarget target)
+{
+    virtBrokerRequest request = {.verb = VIRT_BROKER_PREPARE, .handle = job->hostdev->handle};
+
+    job->prepared = true;
+    g_strlcpy(request.uuid, job->uuid, sizeof(request.uuid));
+    virtFilterAsk(job->filter, &request, gotSet, job);
+}
+
+static void
 gotDeviceReply(gpointer opaque, const virtRpcHeader *header, const GByteArray *message)
 {
     virtFilterJob *job = opaque;
@@ -491,11 +513,22 @@ virtFilterStepUpdate(virtFilterJob *job, virtFilterTarget target)
 static GError *
 deviceError(const virtFilterJob *job, const char *format)
 {
+    const char *what = "PCI device";
     GError *error = NULL;
 
-    g_set_error(&error, VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the PCI device %s %s", job->uuid,
+    if (virtHandleIsNetwork(&job->hostdev->handle))
+        what = "interface";
+    g_set_error(&error, VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the %s %s %s", job->uuid, what,
                 job->hostdev->handle.name, format);
     return error;
+}
+
+static const char *
+alreadyThere(const virtFilterJob *job)
+{
+    if (virtHandleIsNetwork(&job->hostdev->handle))
+        return "already. To change its netdevs, detach it first";
+    return "already. To change its netdevs, use update-device";
 }
 
 static void
@@ -508,8 +541,8 @@ gotDomainToAttach(gpointer opaque, const virtRpcHeader *header, const GByteArray
     if (!domain)
         return;
     remember(job, job->target, domain);
-    if (virtHandleIsIn(domain->devices, &job->hostdev->handle))
-        error = deviceError(job, "already. To change its netdevs, use update-device");
+    if (virtDomainConfHas(domain, &job->hostdev->handle))
+        error = deviceError(job, alreadyThere(job));
     advanceUnless(job, error);
 }
 
@@ -565,7 +598,7 @@ checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
 {
     const virtHostdev *entry = virtHostdevListFind(domain->hostdevs, &job->hostdev->handle);
 
-    if (!virtHandleIsIn(domain->devices, &job->hostdev->handle))
+    if (!virtDomainConfHas(domain, &job->hostdev->handle))
         return NULL;
     if (entry && virtSettingsAreEqual(&entry->settings, &job->hostdev->settings))
         return checkOthers(job, domain);
@@ -575,7 +608,7 @@ checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
 static bool
 hasLostEntry(const virtFilterJob *job, const virtDomainConf *domain)
 {
-    return virtHandleIsIn(domain->devices, &job->hostdev->handle) &&
+    return virtDomainConfHas(domain, &job->hostdev->handle) &&
            !virtHostdevListFind(domain->hostdevs, &job->hostdev->handle);
 }
 
@@ -607,6 +640,22 @@ virtFilterStepVerify(virtFilterJob *job, virtFilterTarget target)
 }
 
 /* ---- closing ---- */
+
+/* An attach has failed that libvirt has carried out: it is asked to take that back, whatever it answers. */
+static void
+detachUnset(virtFilterJob *job, virtFilterTarget target)
+{
+    GByteArray *call;
+
+    if (!job->unset) {
+        virtFilterJobNext(job);
+        return;
+    }
+    call = virtFilterJobNewCall(job, VIRT_RPC_PROC_DOMAIN_DETACH_DEVICE_FLAGS);
+    virtXdrPutString(call, job->stock, strlen(job->stock));
+    virtXdrPutUInt(call, job->flags & (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG));
+    virtFilterJobSend(job, call, gotDone);
+}
 
 /* Reconciling cannot tell what was written for a device that the domain has in any case: before an update. What was
  * written for an attach goes when the device has not come. */
@@ -661,7 +710,8 @@ deliverReply(virtFilterJob *job, virtFilterTarget target)
     virtFilterJobFree(job);
 }
 
-const virtFilterStep virtFilterClosing[] = {{restoreMetadata, VIRT_FILTER_CONFIG},
+const virtFilterStep virtFilterClosing[] = {{detachUnset, VIRT_FILTER_ALWAYS},
+                                            {restoreMetadata, VIRT_FILTER_CONFIG},
                                             {restoreMetadata, VIRT_FILTER_LIVE},
                                             {askToEnd, VIRT_FILTER_ALWAYS},
                                             {deliverReply, VIRT_FILTER_ALWAYS}};

@@ -4,7 +4,8 @@
  * Over a SOCK_SEQPACKET pair, a packet a request and a packet an answer, both text:
  *
  *   begin ID UUID             take the domain's lock; it is then reconciled
- *   prepare ID UUID HANDLE    set the device as the domain's live metadata says, before libvirt is asked to attach it
+ *   prepare ID UUID HANDLE    set the device as the domain's live metadata says, before libvirt is asked to attach it.
+ *                             HANDLE network/MAC: the VF that libvirt has taken for an interface, after that
  *   update ID UUID HANDLE     set an attached device as the domain's live metadata says by now
  *   end ID UUID               reconcile the domain and give its lock back; after prepare, an error tells what of the
  *                             attached device is not as it should be
