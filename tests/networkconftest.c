@@ -81,6 +81,36 @@ testLocate(void)
     g_assert_false(stays->fromNetwork);
 }
 
+#define WITH(child) DOMAIN("<interface type='hostdev' managed='yes'>" MAC VF child "</interface>")
+
+/* What libvirt sets of the VF itself belongs to it, as far as the interface's own netdev can have it. */
+static void
+testOwn(void)
+{
+    static const struct {
+        const char *xml;
+        guint attrs;
+        guint16 vlan;
+    } cases[] = {
+        {WITH(""), VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), 0},
+        {WITH("<vlan><tag id='42'/></vlan>"), VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN), 42},
+        {WITH("<virtualport type='802.1Qbh'><parameters profileid='p'/></virtualport>"), 0, 0},
+    };
+
+    for (guint i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+        g_autoptr(virtDomainConf) wanted = parse(RUNNING, false), live = parse(cases[i / 2].xml, i % 2);
+        g_autoptr(GPtrArray) located = virtDomainConfLocate(live, wanted->hostdevs);
+        const virtHostdev *hostdev = located->pdata[0];
+        const virtNetdev *own = VIRT_NETDEVS(hostdev)->pdata[0], *other = VIRT_NETDEVS(hostdev)->pdata[1];
+
+        g_assert_cmpuint(own->port, ==, 1);
+        g_assert_cmphex(own->present, ==, cases[i / 2].attrs | VIRT_NETDEV_BIT(VIRT_NETDEV_SPOOFCHECK));
+        g_assert_cmpuint(own->vlan.id, ==, cases[i / 2].vlan);
+        g_assert_cmpuint(own->mac[5], ==, cases[i / 2].attrs ? 3 : 0);
+        g_assert_cmphex(other->present, ==, VIRT_NETDEV_BIT(VIRT_NETDEV_MAC));
+    }
+}
+
 /* A running interface is shown with its netdevs, whatever type it has by now; one that is no VF, without. */
 static void
 testShow(void)
@@ -178,6 +208,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/networkconf/find-vf", testFindVF);
     g_test_add_func("/networkconf/locate", testLocate);
+    g_test_add_func("/networkconf/own", testOwn);
     g_test_add_func("/networkconf/show", testShow);
     g_test_add_func("/networkconf/revert", testRevert);
     g_test_add_func("/networkconf/generate-mac", testGenerateMac);

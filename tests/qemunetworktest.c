@@ -30,7 +30,7 @@ running(twoGuests *f, guint vf)
     g_autofree char *where = address(f, vf);
 
     return g_strdup_printf("<interface type='hostdev' managed='yes'><mac address='52:54:00:01:02:03'/><source><address "
-                           "type='pci' %s/></source></interface>",
+                           "type='pci' %s/></source><vlan><tag id='42'/></vlan></interface>",
                            where);
 }
 
@@ -75,13 +75,42 @@ release(twoGuests *f, bool last)
     g_assert_no_error(error);
 }
 
-/* As libvirt does before the hook's "start": VF 1 is the guest's, with MAC address and VLAN at port 1. */
-static void
-takeVF(twoGuests *f)
+static fakeVF
+vfAt(twoGuests *f, guint port)
 {
+    return *fakeHostVF(f->fake, PF, port, 1);
+}
+
+static void
+assertMac(twoGuests *f, guint port, guint8 last)
+{
+    const guint8 mac[6] = {0x52, 0x54, 0x00, 0x01, 0x02, last};
+    const fakeVF vf = vfAt(f, port);
+
+    g_assert_cmpmem(vf.mac, 6, mac, 6);
+}
+
+/* As libvirt does before the hook's "start": VF 1 is the guest's, with MAC address and VLAN at @port. */
+static void
+takeVF(twoGuests *f, guint port)
+{
+    static const guint8 mac[6] = {0x52, 0x54, 0x00, 0x01, 0x02, 0x03};
+    fakeVF *vf = fakeHostVF(f->fake, PF, port, 1);
+
     fakeHostBindVFIO(f->fake, fakeHostVFAddress(f->fake, PF, 0));
     fakeHostBindVFIO(f->fake, fakeHostVFAddress(f->fake, PF, 1));
-    fakeHostVF(f->fake, PF, 1, 1)->vlan = 42;
+    memcpy(vf->mac, mac, sizeof(mac));
+    vf->vlan = 42;
+}
+
+/* And when it has got the VF back: @before is what it had found at @port. */
+static void
+giveBack(twoGuests *f, guint port, const fakeVF *before)
+{
+    fakeVF *vf = fakeHostVF(f->fake, PF, port, 1);
+
+    memcpy(vf->mac, before->mac, sizeof(vf->mac));
+    vf->vlan = before->vlan;
 }
 
 static void
@@ -91,19 +120,21 @@ testCycle(twoGuests *f, gconstpointer opaque)
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *bound = NULL;
+    const fakeVF before = vfAt(f, 1);
     virtPCIAddress vf;
 
     g_assert_true(prepare(f, NETWORK, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->vlan, ==, 0);
-    takeVF(f);
+    takeVF(f, 1);
     g_assert_true(start(f, interface, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 1)->vlan, ==, 42);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 1)->spoofchk, ==, 0);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->vlan, ==, 43);
-    g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 1)->mac[5], ==, 4);
+    assertMac(f, 1, 3);
+    assertMac(f, 2, 4);
     record = testRecordLoad(f->fake->host, fakeHostVFAddress(f->fake, PF, 1), &error);
     g_assert_no_error(error);
     g_assert_null(record->driver); /* libvirt binds it again */
@@ -112,10 +143,53 @@ testCycle(twoGuests *f, gconstpointer opaque)
     vf = testAddress(&record->handle);
     bound = virtPCIGetDriver(f->fake->host, &vf);
     g_assert_cmpstr(bound, ==, "vfio-pci");
-    fakeHostVF(f->fake, PF, 1, 1)->vlan = 0;
+    giveBack(f, 1, &before);
     fakeHostSetDriver(f->fake, fakeHostVFAddress(f->fake, PF, 0), "dualvf");
     release(f, true);
     guestsAssertAsBefore(f);
+}
+
+/* The PF lists the netdev of port 2 first, and so libvirt has set that. What it has set it restores: after the hook's
+ * "stopped" and, when a running guest gives the VF back, @first. */
+static void
+elsewhere(twoGuests *f, bool first)
+{
+    g_autofree char *interface = running(f, 1);
+    g_autoptr(GError) error = NULL;
+    const fakeVF before = vfAt(f, 2);
+
+    g_assert_true(prepare(f, NETWORK, &error));
+    g_assert_no_error(error);
+    takeVF(f, 2);
+    for (guint times = 0; times < 2; times++) {
+        g_assert_true(start(f, interface, &error));
+        g_assert_no_error(error);
+    }
+    assertMac(f, 1, 3);
+    g_assert_cmpuint(vfAt(f, 1).vlan, ==, 42);
+    g_assert_cmpuint(vfAt(f, 1).spoofchk, ==, 0);
+    assertMac(f, 2, 4);
+    g_assert_cmpuint(vfAt(f, 2).vlan, ==, 43);
+    if (first)
+        giveBack(f, 2, &before);
+    release(f, false);
+    if (!first)
+        giveBack(f, 2, &before);
+    fakeHostSetDriver(f->fake, fakeHostVFAddress(f->fake, PF, 0), "dualvf");
+    release(f, true);
+    guestsAssertAsBefore(f);
+}
+
+static void
+testElsewhere(twoGuests *f, gconstpointer opaque)
+{
+    elsewhere(f, false);
+}
+
+static void
+testElsewhereDetached(twoGuests *f, gconstpointer opaque)
+{
+    elsewhere(f, true);
 }
 
 /* What is refused at "start" is taken back at once; what "prepare" has set, when libvirt has given the start up. */
@@ -124,15 +198,19 @@ testRefused(twoGuests *f, gconstpointer opaque)
 {
     g_autofree char *interface = running(f, 1);
     g_autoptr(GError) error = NULL;
+    const fakeVF before = vfAt(f, 1);
 
     g_assert_true(prepare(f, NETWORK, NULL));
+    takeVF(f, 1);
     f->fake->refused = VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN);
     g_assert_false(start(f, interface, &error));
     guestsAssertError(error, VIRT_ERROR_REFUSED, "Cannot set VLAN 43 on port 2 (VF 1 of ");
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 1)->spoofchk, ==, 1);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 1, 0)->vlan, ==, 100);
     fakeHostHeal(f->fake);
-    release(f, false);
+    giveBack(f, 1, &before);
+    fakeHostSetDriver(f->fake, fakeHostVFAddress(f->fake, PF, 0), "dualvf");
+    release(f, true);
     guestsAssertAsBefore(f);
 }
 
@@ -183,7 +261,7 @@ testHasGuest(twoGuests *f, gconstpointer opaque)
     g_autoptr(GPtrArray) located = virtDomainConfLocate(conf, conf->hostdevs), one = g_ptr_array_new();
     g_autoptr(GError) error = NULL;
 
-    takeVF(f);
+    takeVF(f, 1);
     g_ptr_array_add(one, located->pdata[0]);
     fakeHostFile(f->fake, status, "run/libvirt/qemu/a.xml");
     fakeHostFile(f->fake, "", "proc/4711/exe");
@@ -206,6 +284,8 @@ main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
         {"/qemunetwork/cycle", testCycle},
+        {"/qemunetwork/elsewhere", testElsewhere},
+        {"/qemunetwork/elsewhere-detached", testElsewhereDetached},
         {"/qemunetwork/refused", testRefused},
         {"/qemunetwork/no-vf", testNoVF},
         {"/qemunetwork/has-guest", testHasGuest},

@@ -284,10 +284,12 @@ static void
 testOfNetwork(daemonGuest *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) metadata = NULL;
+    g_autoptr(GError) error = NULL;
 
     attachOfNetwork(f);
     writeMetadata(ofNetwork(0, 300), ofNetwork(1, 7));
-    g_assert_true(reconcile(NULL));
+    reconcile(&error);
+    g_assert_no_error(error);
     g_assert_cmpuint(fakeHostVF(f->fake, PF, 2, 0)->vlan, ==, 300);
     metadata = virtMetadataParse(faultState->guest.live, strlen(faultState->guest.live), NULL);
     g_assert_cmpuint(metadata->len, ==, 1); /* it has no other */
@@ -296,6 +298,7 @@ testOfNetwork(daemonGuest *f, gconstpointer opaque)
     g_assert_false(reconcile(NULL));
     g_assert_nonnull(strstr(faultState->guest.live, "<mac address='52:54:00:00:00:00'/>"));
     g_assert_nonnull(strstr(faultState->guest.live, "<tag id='300'/>"));
+    g_assert_null(strstr(faultState->guest.live, "port='1'")); /* that is libvirt's */
     fakeHostHeal(f->fake);
     faultState->guest.has[0] = false;
     g_assert_true(reconcile(NULL));

@@ -21,21 +21,32 @@ virtDomainConfFree(virtDomainConf *domain)
     g_free(domain);
 }
 
+/* The interface of @domain with the key @handle, or NULL. */
+static const virtInterfaceVF *
+findInterface(const virtDomainConf *domain, const virtHandle *handle)
+{
+    for (guint i = 0; i < domain->interfaces->len; i++) {
+        const virtInterfaceVF *interface = &g_array_index(domain->interfaces, virtInterfaceVF, i);
+
+        if (virtHandleEqual(&interface->key, handle))
+            return interface;
+    }
+    return NULL;
+}
+
 /* Which device of the host @handle means for @domain: itself, or the VF of an interface, as libvirt has chosen it.
  * False: the domain has it not, or, before it runs, not yet. */
 bool
 virtDomainConfFindVF(const virtDomainConf *domain, const virtHandle *handle, virtHandle *ret)
 {
+    const virtInterfaceVF *interface;
+
     *ret = *handle;
     if (!virtHandleIsNetwork(handle))
         return virtHandleIsIn(domain->devices, handle);
-    for (guint i = 0; i < domain->interfaces->len; i++) {
-        const virtInterfaceVF *interface = &g_array_index(domain->interfaces, virtInterfaceVF, i);
-
-        if (virtHandleEqual(&interface->key, handle))
-            *ret = interface->vf;
-    }
-    return !virtHandleIsNone(ret) && !virtHandleIsNetwork(ret);
+    if ((interface = findInterface(domain, handle)))
+        *ret = interface->vf;
+    return interface && !virtHandleIsNone(ret);
 }
 
 /* Has @domain the device @handle, or the interface that it means, with a VF or without? */
@@ -44,14 +55,34 @@ virtDomainConfHas(const virtDomainConf *domain, const virtHandle *handle)
 {
     if (!virtHandleIsNetwork(handle))
         return virtHandleIsIn(domain->devices, handle);
-    for (guint i = 0; i < domain->interfaces->len; i++) {
-        if (virtHandleEqual(&g_array_index(domain->interfaces, virtInterfaceVF, i).key, handle))
-            return true;
-    }
-    return false;
+    return findInterface(domain, handle) != NULL;
 }
 
-/* Copies of @hostdevs (virtHostdev) with the VFs that the interfaces among them have; one that has none stays as it is.
+/* Add to @hostdev what libvirt sets of the VF of @interface itself, its MAC address and VLAN: with several ports, not
+ * always at the port that is meant. A port profile is libvirt's alone, and InfiniBand has neither. */
+static void
+addOwn(virtHostdev *hostdev, const virtInterfaceVF *interface)
+{
+    static const guint guids = VIRT_NETDEV_BIT(VIRT_NETDEV_NODE_GUID) | VIRT_NETDEV_BIT(VIRT_NETDEV_PORT_GUID);
+    GPtrArray *netdevs = VIRT_NETDEVS(hostdev);
+    virtNetdev *own = NULL;
+
+    if (netdevs->len > 0 && virtInterfaceOwnsNetdev(netdevs->pdata[0]))
+        own = netdevs->pdata[0];
+    if (interface->hasProfile || (own && (own->present & guids)))
+        return;
+    if (!own) {
+        own = virtNetdevNew(1);
+        g_ptr_array_insert(netdevs, 0, own);
+    }
+    if (virtMacParse(interface->key.name, own->mac))
+        own->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
+    virtInterfaceSetUntagged(own);
+    own->vlan.id = interface->vlan;
+}
+
+/* Copies of @hostdevs (virtHostdev) with the VFs that the interfaces among them have, and all that they have; one that
+ * has no VF stays as it is.
  *
  * Returns virtHostdev in the same order, for g_ptr_array_unref().
  */
@@ -62,13 +93,16 @@ virtDomainConfLocate(const virtDomainConf *domain, const GPtrArray *hostdevs)
 
     for (guint i = 0; i < hostdevs->len; i++) {
         virtHostdev *hostdev = virtHostdevCopy(hostdevs->pdata[i]);
-        virtHandle vf;
+        const virtInterfaceVF *interface = NULL;
 
-        if (virtHandleIsNetwork(&hostdev->handle) && virtDomainConfFindVF(domain, &hostdev->handle, &vf)) {
-            hostdev->handle = vf;
-            hostdev->fromNetwork = true;
-        }
         g_ptr_array_add(located, hostdev);
+        if (virtHandleIsNetwork(&hostdev->handle))
+            interface = findInterface(domain, &hostdev->handle);
+        if (!interface || virtHandleIsNone(&interface->vf))
+            continue;
+        addOwn(hostdev, interface);
+        hostdev->handle = interface->vf;
+        hostdev->fromNetwork = true;
     }
     return located;
 }

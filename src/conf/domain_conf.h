@@ -32,8 +32,10 @@ void virtHostdevFree(virtHostdev *hostdev);
 
 /* An <interface> that libvirt knows as one. */
 typedef struct {
-    virtHandle key; /* its MAC address: virtHandleSetNetwork() */
-    virtHandle vf;  /* none: it has no VF, or, before its domain runs, none yet */
+    virtHandle key;  /* its MAC address: virtHandleSetNetwork() */
+    virtHandle vf;   /* none: it has no VF, or, before its domain runs, none yet */
+    guint16 vlan;    /* 1..4094; 0: none */
+    bool hasProfile; /* a <virtualport>, with the VLAN that the switch gives it */
 } virtInterfaceVF;
 
 typedef struct {
@@ -60,6 +62,7 @@ virtDomainConf *virtDomainConfParse(const char *xml, gsize len, const char *file
 virtDomainConf *virtDomainConfParseDevices(const char *xml, gsize len, GError **error);
 bool virtDomainConfHas(const virtDomainConf *domain, const virtHandle *handle);
 bool virtDomainConfFindVF(const virtDomainConf *domain, const virtHandle *handle, virtHandle *ret);
+void virtInterfaceLeaveToLibvirt(GPtrArray *netdevs);
 GPtrArray *virtDomainConfLocate(const virtDomainConf *domain, const GPtrArray *hostdevs);
 void virtDomainConfFree(virtDomainConf *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtDomainConf, virtDomainConfFree)

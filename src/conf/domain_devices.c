@@ -6,7 +6,7 @@
  * that expat does not take, prefixes that nobody declared. That part is cut out before the rest is read, and the rest
  * is read without a tree, so that there is no bound that libvirt does not have.
  */
-#include "conf/domain_conf.h"
+#include "conf/domain_locate.h"
 
 #include <expat.h>
 #include <string.h>
@@ -129,11 +129,21 @@ leadsOn(Reader *r, const char *name, const char **attrs)
     }
 }
 
-/* Is the element that begins the child of a device of the domain that is an interface? */
-static bool
-isInInterface(const Reader *r)
+/* Take what the element @name, somewhere in an interface of the domain, says of that. */
+static void
+readInterfacePart(Reader *r, const char *name, const char **attrs)
 {
-    return r->depth == 3 && r->isInterface && r->inside[1];
+    const char *mac = NULL;
+    guint8 bytes[6];
+
+    if (r->depth == 3 && g_str_equal(name, "mac"))
+        mac = valueOf(attrs, "address");
+    if (mac && virtMacParse(mac, bytes))
+        virtHandleSetNetwork(&r->interface.key, bytes);
+    if (r->depth == 3 && g_str_equal(name, "virtualport"))
+        r->interface.hasProfile = true;
+    if (r->depth == 4 && g_str_equal(name, "tag")) /* of its <vlan> */
+        virtInterfaceVFSetVlan(&r->interface, valueOf(attrs, "id"));
 }
 
 static void
@@ -141,18 +151,13 @@ readerOnStart(void *opaque, const char *name, const char **attrs)
 {
     Reader *r = opaque;
 
-    const char *mac = NULL;
-    guint8 bytes[6];
-
     if (r->depth == 3 && r->isInterface && g_str_equal(name, "actual")) {
         r->inActual = true;
         r->inside[2] = r->inside[1] && isAttr(attrs, "type", "hostdev");
         return;
     }
-    if (isInInterface(r) && g_str_equal(name, "mac"))
-        mac = valueOf(attrs, "address");
-    if (mac && virtMacParse(mac, bytes))
-        virtHandleSetNetwork(&r->interface.key, bytes);
+    if (r->isInterface && r->depth > 2 && r->inside[1])
+        readInterfacePart(r, name, attrs);
     r->wantsText = r->depth == 1 && (g_str_equal(name, "name") || g_str_equal(name, "uuid"));
     g_string_truncate(r->text, 0);
     if (r->depth < DEPTH) {

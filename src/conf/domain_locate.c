@@ -407,6 +407,8 @@ appendInterface(const virtXmlDoc *doc, const virtXmlNode *node, GArray *interfac
         return;
     if (!virtDomainDeviceReadHandle(doc, node, &interface.vf, NULL))
         interface.vf = (virtHandle){0};
+    virtInterfaceVFSetVlan(&interface, virtXmlGet(virtXmlChild(virtXmlChild(node, "vlan"), "tag"), "id"));
+    interface.hasProfile = virtXmlChild(node, "virtualport") != NULL;
     g_array_append_val(interfaces, interface);
 }
 

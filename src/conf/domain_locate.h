@@ -95,6 +95,7 @@ virtNetdev *virtInterfaceParseNetdev(const virtXmlDoc *doc, const virtXmlNode *n
 /* ---- interface_network.c ---- */
 bool virtInterfaceIsNetwork(const virtXmlNode *node);
 bool virtInterfaceReadKey(const virtXmlNode *node, virtHandle *ret);
+void virtInterfaceVFSetVlan(virtInterfaceVF *interface, const char *id);
 bool virtInterfaceOwnsNetdev(const virtNetdev *netdev);
 GPtrArray *virtInterfaceParseNetwork(const virtXmlDoc *doc, const virtXmlNode *node, GError **error);
 bool virtInterfaceCheckNetworkEntry(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev *entry,

@@ -27,7 +27,7 @@ static const virtXmlRule networkRules[] = {
 #define OF_LIBVIRT "libvirt itself sets the VLAN of an <interface type='network'>, and knows its id alone; drop it"
 static const virtXmlRefusal networkRefusals[] = {
     {"interface", "@port",
-     "libvirt itself sets the MAC address of an <interface type='network'>, at the port that it finds; drop it, and write <netdev port='2'> for another port"},
+     "an <interface type='network'> is port 1 of its VF, or the one port that the VF has; drop it, and write <netdev port='2'> for another port"},
     {"tag", "@priority", OF_LIBVIRT},
     {"tag", "@protocol", OF_LIBVIRT},
     {"vlan", "@trunk", "a VF has one VLAN, not a trunk; drop the attribute and write one <tag>"},
@@ -55,6 +55,16 @@ virtInterfaceReadKey(const virtXmlNode *node, virtHandle *ret)
         return false;
     virtHandleSetNetwork(ret, bytes);
     return true;
+}
+
+/* Note the VLAN of @interface, as libvirt writes it; what it would not write is none. */
+void
+virtInterfaceVFSetVlan(virtInterfaceVF *interface, const char *id)
+{
+    guint64 number = 0;
+
+    if (id && g_ascii_string_to_unsigned(id, 10, 1, 4094, &number, NULL))
+        interface->vlan = (guint16)number;
 }
 
 /* Is @netdev, of an interface from a network, the interface's own, which libvirt sets in part? The others are of later
@@ -87,6 +97,19 @@ listOfLibvirt(void)
     return bits;
 }
 
+/* Take out of @netdevs, those of an interface from a network, what libvirt sets: a document has it elsewhere. */
+void
+virtInterfaceLeaveToLibvirt(GPtrArray *netdevs)
+{
+    virtNetdev *own;
+
+    if (netdevs->len == 0 || !virtInterfaceOwnsNetdev(own = netdevs->pdata[0]))
+        return;
+    own->present &= ~listOfLibvirt();
+    if (!own->present)
+        g_ptr_array_remove_index(netdevs, 0);
+}
+
 /* Read an interface for which virtInterfaceIsNetwork() holds and that has words of ours.
  *
  * Returns virtNetdev, for g_ptr_array_unref(): its own, where that has anything which libvirt does not set, and the
@@ -110,9 +133,8 @@ virtInterfaceParseNetwork(const virtXmlDoc *doc, const virtXmlNode *node, GError
     }
     if (netdevs->len > 0)
         own->port = 1;
-    own->present &= ~listOfLibvirt();
-    if (own->present)
-        g_ptr_array_insert(netdevs, 0, g_steal_pointer(&own));
+    g_ptr_array_insert(netdevs, 0, g_steal_pointer(&own));
+    virtInterfaceLeaveToLibvirt(netdevs);
     return g_steal_pointer(&netdevs);
 }
 

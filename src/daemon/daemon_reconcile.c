@@ -136,6 +136,8 @@ followRecord(Reconcile *reconcile, const virtRecord *record, virtHostdev *entry)
         if (any && entry->settings.of[k]->len > 0)
             ((virtSetting *)entry->settings.of[k]->pdata[0])->number = 0;
     }
+    if (virtHandleIsNetwork(&entry->handle))
+        virtInterfaceLeaveToLibvirt(VIRT_NETDEVS(entry));
     if (entry->interface) /* what it has kept says the promised rate */
         g_free(virtInterfaceDropOpaque(entry->interface, "bandwidth"));
     reconcile->liveChanged = true;

@@ -126,13 +126,14 @@ addDrift(virtHost *host, const virtDrift *drift, void *opaque)
     }
 }
 
-/* What is wrong with the device @handle that libvirt has attached, empty: nothing. */
+/* What is wrong with a device that libvirt has attached to @live, empty: nothing. */
 static void
-addWrong(const virtBrokerRequest *request, const virtHandle *handle, const virtHostdev *entry, GString *wrong)
+addWrong(const virtBrokerRequest *request, const virtDomainConf *live, virtHostdev *entry, GString *wrong)
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
-    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    g_autoptr(GPtrArray) one = g_ptr_array_new(), located = NULL;
     g_autoptr(GError) error = NULL;
+    const virtHostdev *hostdev;
     g_autoptr(virtRecord) record = NULL;
 
     if (!entry) {
@@ -141,13 +142,16 @@ addWrong(const virtBrokerRequest *request, const virtHandle *handle, const virtH
     }
     if (virtSettingsAreEmpty(&entry->settings))
         return;
-    if (!(record = virtProvisionRecordLoad(host, handle, &error))) {
+    g_ptr_array_add(one, entry);
+    located = virtDomainConfLocate(live, one);
+    hostdev = located->pdata[0];
+    if (!(record = virtProvisionRecordLoad(host, &hostdev->handle, &error))) {
         g_string_append_printf(wrong, "it has no record and will not be restored: %s", error->message);
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
-               !virtProvisionAgrees(entry, record)) {
+               !virtProvisionAgrees(hostdev, record)) {
         g_string_append(wrong, "its record does not match the domain's metadata");
     } else {
-        g_ptr_array_add(one, record);
+        one->pdata[0] = record;
         virtProvisionDrift(host, one, addDrift, wrong);
     }
 }
@@ -160,7 +164,6 @@ verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **er
     g_autoptr(virtDaemonDomain) domain = NULL;
     g_autoptr(GPtrArray) metadata = NULL;
     g_autoptr(GString) wrong = g_string_new(NULL);
-    virtHandle handle;
     const char *noun = virtHandleGetNoun(&request->handle), *name = request->handle.name;
 
     if (!conn || !(domain = virtDaemonDomainGet(conn, request->uuid, error)))
@@ -172,8 +175,7 @@ verifyAttached(virtDaemon *daemon, const virtBrokerRequest *request, GError **er
     }
     if (!(metadata = virtDaemonMetadataGet(domain->dom, VIR_DOMAIN_AFFECT_LIVE, error)))
         return false;
-    virtDomainConfFindVF(domain->live, &request->handle, &handle);
-    addWrong(request, &handle, virtHostdevListFind(metadata, &request->handle), wrong);
+    addWrong(request, domain->live, virtHostdevListFind(metadata, &request->handle), wrong);
     if (wrong->len == 0)
         return true;
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,

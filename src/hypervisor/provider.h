@@ -28,6 +28,7 @@ typedef struct {
     GPtrArray *present; /* what the same numbers, and those of @candidates, say now. NULL: not read */
     GArray *candidates; /* guint: numbers, one of which is meant by the only one wanted, and nobody says which, so that
                          * the first is tried. NULL: it is certain */
+    bool fromNetwork;   /* libvirt has taken the device from a network, and set some of it */
     guint redirectedTo; /* where a try has shown that another of them is meant; undone there. 0: no */
 } virtTarget;
 
@@ -87,6 +88,9 @@ struct _virtProvider {
      * @before: what the record remembers, or NULL */
     guint (*findDrift)(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer before,
                        gconstpointer present, guint bits);
+    /* Of a device that libvirt has taken from a network: which of @present libvirt has set, and so restores, itself.
+     * NULL: nothing. */
+    guint (*findOfLibvirt)(const virtTarget *target, gconstpointer present);
     /* Says what will become of that of @before which cannot be told. NULL: everything can.
      * @wanted: NULL where it is set already */
     void (*warnUnknown)(virtHost *host, const virtTarget *target, gconstpointer before, gconstpointer wanted);

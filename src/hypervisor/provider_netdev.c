@@ -366,6 +366,21 @@ findNetdevDrift(virtHost *host, const virtTarget *target, gconstpointer wanted, 
     return bits;
 }
 
+/* libvirt sets MAC address, VLAN and port profile of a VF that it takes from a network at the netdev that its PF lists
+ * first, which need not be port 1. The interface's MAC address, that of the first netdev wanted, tells where. */
+static guint
+findOfLibvirt(const virtTarget *target, gconstpointer present)
+{
+    static const guint bits =
+        VIRT_NETDEV_BIT(VIRT_NETDEV_MAC) | VIRT_NETDEV_BIT(VIRT_NETDEV_VLAN) | VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT);
+    const virtNetdev *own = target->wanted->pdata[0], *now = present;
+
+    if (!virtNetdevHas(own, VIRT_NETDEV_MAC) || !virtNetdevHas(now, VIRT_NETDEV_MAC) ||
+        !virtNetdevEqualAttr(own, now, VIRT_NETDEV_MAC))
+        return 0;
+    return bits;
+}
+
 /* Of what nobody asks for it is not said: that stays. */
 static void
 warnUnknownAttrs(virtHost *host, const virtTarget *target, gconstpointer before, gconstpointer wanted)
@@ -432,6 +447,7 @@ const virtProvider virtProviderNetdev = {
     .afterRestore = probeAgain,
     .foresee = foresee,
     .findDrift = findNetdevDrift,
+    .findOfLibvirt = findOfLibvirt,
     .warnUnknown = warnUnknownAttrs,
     .describe = describePort,
     .getNetdev = getNetdev,

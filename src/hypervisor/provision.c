@@ -199,6 +199,7 @@ static bool
 readPresent(virtHost *host, const PrepareStep *step, virtTarget *target, GError **error)
 {
     g_autoptr(GPtrArray) which = listNumbers(target);
+    const virtRecord *earlier = step->old;
 
     target->present = virtTargetRead(host, target, which, error);
     if (!target->present)
@@ -207,7 +208,9 @@ readPresent(virtHost *host, const PrepareStep *step, virtTarget *target, GError 
         virtBeforeBelieve(virtTargetInfo(target), step->old->wanted.of[target->kind], target->present);
     if (step->restored)
         virtBeforeBelieve(virtTargetInfo(target), step->restored->before.of[target->kind], target->present);
-    virtBeforeRemember(host, target, step->record->before.of[target->kind]);
+    if (!earlier)
+        earlier = step->restored;
+    virtBeforeRemember(host, target, step->record->before.of[target->kind], earlier);
     return true;
 }
 

@@ -48,5 +48,5 @@ void virtProvisionPrefix(GError **error, const virtHostdev *hostdev);
 /* provision_before.c: what was there before */
 void virtBeforeComplete(const virtSettingInfo *info, gpointer before, gconstpointer wanted);
 void virtBeforeBelieve(const virtSettingInfo *info, const GPtrArray *known, GPtrArray *present);
-void virtBeforeRemember(virtHost *host, const virtTarget *target, GPtrArray *before);
-void virtBeforeExtend(const virtTarget *target, GPtrArray *before, const GPtrArray *wanted, const GPtrArray *present);
+void virtBeforeRemember(virtHost *host, const virtTarget *target, GPtrArray *before, const virtRecord *earlier);
+void virtBeforeExtend(const virtTarget *target, virtRecord *record);

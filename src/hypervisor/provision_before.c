@@ -48,44 +48,81 @@ copyRead(const virtSettingInfo *info, const virtSetting *read, const virtSetting
     return before;
 }
 
-/* Add to @before, of @target's kind, what it does not remember yet of what was read. */
+/* A copy of what was read at @number, but for what libvirt will restore. */
+static virtSetting *
+copyOwn(const virtTarget *target, guint number)
+{
+    const virtSetting *read = virtSettingListFind(target->present, number);
+    virtSetting *own = virtSettingCopy(virtTargetInfo(target), read);
+
+    if (target->fromNetwork && target->provider->findOfLibvirt)
+        own->present &= ~target->provider->findOfLibvirt(target, read);
+    own->unknown &= own->present;
+    return own;
+}
+
+/* What @record has as wanted at @number and does not remember: libvirt has set it first, and will restore it. */
+static guint
+listOfLibvirt(const virtRecord *record, const virtTarget *target, guint number)
+{
+    const virtSetting *wanted = NULL, *before;
+
+    if (record && target->fromNetwork)
+        wanted = virtSettingListFind(record->wanted.of[target->kind], number);
+    if (!wanted || !(before = virtSettingListFind(record->before.of[target->kind], number)))
+        return 0;
+    return wanted->present & ~before->present;
+}
+
+/* Add to @before, of @target's kind, what it does not remember yet of what was read.
+ *
+ * @earlier: the record that its owner has, or had until now; NULL: none
+ */
 void
-virtBeforeRemember(virtHost *host, const virtTarget *target, GPtrArray *before)
+virtBeforeRemember(virtHost *host, const virtTarget *target, GPtrArray *before, const virtRecord *earlier)
 {
     const virtSettingInfo *info = virtTargetInfo(target);
 
     for (guint i = 0; i < target->wanted->len; i++) {
         const virtSetting *wanted = target->wanted->pdata[i];
         virtSetting *was = virtSettingListFind(before, wanted->number);
+        guint ofLibvirt = listOfLibvirt(earlier, target, wanted->number);
 
         if (!was) {
             const virtSetting *read = virtSettingListFind(target->present, wanted->number);
+            g_autofree virtSetting *own = copyOwn(target, wanted->number);
 
-            virtTargetWarnUnknown(host, target, read, wanted);
-            was = copyRead(info, read, wanted);
+            ofLibvirt |= read->present & ~own->present;
+            virtTargetWarnUnknown(host, target, own, wanted);
+            was = copyRead(info, own, wanted);
             g_ptr_array_add(before, was);
         }
         virtBeforeComplete(info, was, wanted);
+        was->present &= ~ofLibvirt;
     }
     for (guint i = 0; target->candidates && i < target->candidates->len; i++) {
         guint number = g_array_index(target->candidates, guint, i);
 
         if (!virtSettingListFind(before, number))
-            g_ptr_array_add(before, virtSettingCopy(info, virtSettingListFind(target->present, number)));
+            g_ptr_array_add(before, copyOwn(target, number));
     }
     virtSettingListSort(before);
 }
 
-/* Add to @before what it lacks of the attributes of @wanted: from @present, or "none" where that is not reported. */
+/* Add to what @record remembers of @target's kind what it lacks of the attributes that are wanted now: from what was
+ * read, or "none" where that is not reported. */
 void
-virtBeforeExtend(const virtTarget *target, GPtrArray *before, const GPtrArray *wanted, const GPtrArray *present)
+virtBeforeExtend(const virtTarget *target, virtRecord *record)
 {
+    const GPtrArray *wanted = target->wanted, *present = target->present;
+    GPtrArray *before = record->before.of[target->kind];
     const virtSettingInfo *info = virtTargetInfo(target);
 
     for (guint i = 0; i < wanted->len; i++) {
         const virtSetting *setting = wanted->pdata[i];
         const virtSetting *now = virtSettingListFind(present, setting->number);
         virtSetting *was = virtSettingListFind(before, setting->number);
+        guint ofLibvirt = listOfLibvirt(record, target, setting->number);
 
         if (!was) {
             was = virtSettingNew(info, setting->number);
@@ -96,6 +133,7 @@ virtBeforeExtend(const virtTarget *target, GPtrArray *before, const GPtrArray *w
                 virtSettingCopyAttr(info, was, now, attr);
         }
         virtBeforeComplete(info, was, setting);
+        was->present &= ~ofLibvirt;
     }
     virtSettingListSort(before);
 }

@@ -89,6 +89,8 @@ virtProvisionOpen(virtHost *host, const virtOwner *owner, const virtHostdev *hos
 
     if (!targets)
         virtProvisionPrefix(error, hostdev);
+    for (guint i = 0; targets && i < targets->len; i++)
+        ((virtTarget *)targets->pdata[i])->fromNetwork = hostdev->fromNetwork;
     return targets;
 }
 

@@ -293,7 +293,7 @@ makeGoals(virtHost *host, const GPtrArray *targets, virtRecord *record, virtSett
 
         if (!(target->present = virtTargetRead(host, target, target->wanted, error)))
             return false;
-        virtBeforeExtend(target, record->before.of[k], target->wanted, target->present);
+        virtBeforeExtend(target, record);
         g_ptr_array_unref(ret_goals->of[k]);
         ret_goals->of[k] = makeGoal(virtTargetInfo(target), target->wanted, record->wanted.of[k], record->before.of[k]);
         g_ptr_array_unref(ret_new->of[k]);
