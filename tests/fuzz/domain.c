@@ -80,6 +80,8 @@ checkGenerated(const char *input, const char *stored)
     for (guint i = 0; domain && i < domain->hostdevs->len; i++) {
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
 
+        if (virtHandleIsNetwork(&hostdev->handle)) /* whose own netdev has the interface's */
+            continue;
         for (guint j = 0; j < VIRT_NETDEVS(hostdev)->len; j++) {
             const virtNetdev *netdev = VIRT_NETDEVS(hostdev)->pdata[j];
 
@@ -115,15 +117,18 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     const char *raw = (const char *)data;
     g_autofree char *input = g_strndup(raw, size);
     g_autofree char *stored = NULL, *generated = NULL, *shown = NULL;
+    g_autoptr(GError) error = NULL;
 
     /* What was an interface is shown as one: that is for the target interface.c. */
     if (memchr(data, 0, size) || (strstr(input, VIRT_NS) && strstr(input, "interface")))
         return 0;
     fuzzXmlParsersAgree((const char *)data, size);
     /* These need no NUL behind their text. */
-    stored = virtDomainToStock(raw, size, NULL, 0, NULL);
+    stored = virtDomainToStock(raw, size, NULL, 0, &error);
     shown = virtDomainFormat(raw, size, NULL, VIRT_DOMAIN_FORM_WRITTEN, NULL);
     generated = virtDomainToStock(raw, size, NULL, VIRT_DOMAIN_GENERATE_MAC, NULL);
+    if (!stored && generated && strstr(error->message, "<interface> lacks its <mac>"))
+        return 0;
     if (!stored != !generated || (stored && !shown))
         fuzzFail("brought to stock form %d, with MAC addresses %d, shown %d", !!stored, !!generated, !!shown);
     if (shown)

@@ -184,9 +184,27 @@ hasType(const xmlNode *node, const char *type)
     return same;
 }
 
+/* An interface stays where it is, but says less: its start tag, and these of its children. */
+static bool
+isInterface(const xmlNode *node)
+{
+    return g_str_equal(node->name, "interface") && hasType(node, "network");
+}
+
+static bool
+isOfInterface(const xmlNode *node)
+{
+    static const char *const names[] = {"mac", "netdev", "bandwidth", "link", "guid", NULL};
+
+    return g_strv_contains(names, (const char *)node->name) && node->parent && node->parent->type == XML_ELEMENT_NODE &&
+           isInterface(node->parent);
+}
+
 static bool
 isOurs(const xmlNode *node, fuzzOurs ours)
 {
+    if (isOfInterface(node))
+        return true;
     for (guint k = 0; virtSettingKinds[k]; k++) {
         if (isChild(node, virtSettingKinds[k]->info->name, "hostdev"))
             return true;
@@ -239,13 +257,16 @@ copyRest(GString *out, const Scan *scan, fuzzOurs ours)
     for (guint i = 0; i < scan->elements->len; i++) {
         const Element *element = &g_array_index(scan->elements, Element, i);
         gsize end = element->start;
+        bool tagOnly = isInterface(element->node);
 
-        if (element->start < from || (!isOurs(element->node, ours) && !isEmptied(scan, i, ours)))
+        if (element->start < from || (!tagOnly && !isOurs(element->node, ours) && !isEmptied(scan, i, ours)))
             continue;
         while (end > from && strchr(" \t\r\n", scan->text[end - 1]))
             end--;
         g_string_append_len(out, scan->text + from, (gssize)(end - from));
         from = element->end;
+        if (tagOnly)
+            from = element->startEnd;
     }
     g_string_append(out, scan->text + from);
 }
