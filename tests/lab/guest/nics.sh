@@ -86,6 +86,20 @@ dualport_up() {
   up "$pf"; vfs "$pf" "$n"
 }
 
+# call ADDR NAME [PORT]: name its netdevs NAME1 and NAME2, so that messages are the same in every run, and, with some letters
+# behind that, so that the kernel, which lists them by a hash of their names, lists that PORT first
+call() {
+  local try first
+  for try in '' {a..z}; do
+    rename "$(netdev "$1" 1)" "${2}1$try"; rename "$(netdev "$1" 2)" "${2}2$try$try"
+    # shellcheck disable=SC2012   # the order is the question
+    first=$(ls -U "$PCI/$1/net" | head -n 1)
+    [[ $first != "$2${3:-1}"* ]] || return 0
+  done
+  return 1
+}
+rename() { [[ ! $1 || $1 = "$2" ]] || ip link set "$1" name "$2"; }
+
 # card VARIANT [VARIANT]: the first card gets such a VPD (vpdgen.py), and the second; the kernel finds them anew
 card() {
   local pf pfs=("$PF1" "$PF2") slots=() hex=()
