@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What all other scenarios lean on: the dual-port driver does what it is told, the machine's clock goes as fast as the
 # host's, or every timeout in it would mean something else, and waits do not count the time that it had no processor.
-# suites: trixie
+# suites: none
 . /lab/guest/lib.sh
 
 # The host stamps what is written into the share, by its own clock.
