@@ -368,6 +368,8 @@ virtDomainRefsFind(const virtXmlDoc *doc, guint flags, GError **error)
     return g_steal_pointer(&refs);
 }
 
+typedef void (*AppendFunc)(const virtXmlDoc *doc, const virtXmlNode *node, GArray *list);
+
 static void
 appendHandle(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
 {
@@ -375,27 +377,6 @@ appendHandle(const virtXmlDoc *doc, const virtXmlNode *node, GArray *devices)
 
     if (virtDomainDeviceReadHandle(doc, node, &handle, NULL))
         g_array_append_val(devices, handle);
-}
-
-/* Every device of the host that the domain, or lone <hostdev>, of @ref has: <hostdev> or <interface
- * type='hostdev'>, with netdevs or without. An address that is none is libvirt's to refuse, and left out.
- *
- * Returns virtHandle in document order, for g_array_unref().
- */
-GArray *
-virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
-{
-    GArray *devices = g_array_new(FALSE, FALSE, sizeof(virtHandle));
-
-    if (virtDomainRefIsLone(ref))
-        appendHandle(doc, ref->node, devices);
-    for (guint i = 0; i < ref->node->children->len; i++) {
-        const virtXmlNode *child = ref->node->children->pdata[i];
-
-        for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
-            appendHandle(doc, child->children->pdata[j], devices);
-    }
-    return devices;
 }
 
 static void
@@ -412,6 +393,32 @@ appendInterface(const virtXmlDoc *doc, const virtXmlNode *node, GArray *interfac
     g_array_append_val(interfaces, interface);
 }
 
+/* Call @append for each device of the domain, or for the lone device, of @ref; returns @list. */
+static GArray *
+listDevices(const virtXmlDoc *doc, const virtDomainRef *ref, AppendFunc append, GArray *list)
+{
+    if (virtDomainRefIsLone(ref))
+        append(doc, ref->node, list);
+    for (guint i = 0; i < ref->node->children->len; i++) {
+        const virtXmlNode *child = ref->node->children->pdata[i];
+
+        for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
+            append(doc, child->children->pdata[j], list);
+    }
+    return list;
+}
+
+/* Every device of the host that the domain, or lone <hostdev>, of @ref has: <hostdev> or <interface
+ * type='hostdev'>, with netdevs or without. An address that is none is libvirt's to refuse, and left out.
+ *
+ * Returns virtHandle in document order, for g_array_unref().
+ */
+GArray *
+virtDomainRefListDevices(const virtXmlDoc *doc, const virtDomainRef *ref)
+{
+    return listDevices(doc, ref, appendHandle, g_array_new(FALSE, FALSE, sizeof(virtHandle)));
+}
+
 /* Every interface with a MAC address that the domain, or lone <interface>, of @ref has.
  *
  * Returns virtInterfaceVF in document order, for g_array_unref().
@@ -419,17 +426,7 @@ appendInterface(const virtXmlDoc *doc, const virtXmlNode *node, GArray *interfac
 GArray *
 virtDomainRefListInterfaces(const virtXmlDoc *doc, const virtDomainRef *ref)
 {
-    GArray *interfaces = g_array_new(FALSE, FALSE, sizeof(virtInterfaceVF));
-
-    if (virtDomainRefIsLone(ref))
-        appendInterface(doc, ref->node, interfaces);
-    for (guint i = 0; i < ref->node->children->len; i++) {
-        const virtXmlNode *child = ref->node->children->pdata[i];
-
-        for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
-            appendInterface(doc, child->children->pdata[j], interfaces);
-    }
-    return interfaces;
+    return listDevices(doc, ref, appendInterface, g_array_new(FALSE, FALSE, sizeof(virtInterfaceVF)));
 }
 
 /* The <hostdev> of @ref's domain whose source is @handle, or NULL. */
