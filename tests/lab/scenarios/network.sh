@@ -41,7 +41,7 @@ vfs_first() {
 }
 network_up() { virsh -q net-define "$1.xml" && virsh -q net-autostart "$1" && virsh -q net-start "$1"; }
 pool_up() {
-  echo "<network><name>pool</name><forward mode='hostdev' managed='yes'><pf dev='$(netdev "$PF2" 1)'/></forward></network>" > pool.xml
+  echo "<network><name>pool</name><forward mode='hostdev' managed='yes'><pf dev='$(netdev "$PF2" 1)'/></forward><portgroup name='tagged'><vlan><tag id='42'/></vlan></portgroup></network>" > pool.xml
   network_up pool
 }
 # another_hook OPERATION SCRIPT: a hook of somebody else's that runs after this project's
@@ -110,7 +110,9 @@ step "attach"
 ok "the network ends" eval "virsh -q net-destroy pool && virsh -q net-undefine pool"
 list_first 2
 ok "and is there again, by the PF's new name" pool_up
-iface pool $B $B2 > plug.xml
+# its VLAN is the network's to say
+iface pool $B $B2 | sed "s/network='pool'/& portgroup='tagged'/; s/<vlan><tag id='42'.><.vlan><netdev/<netdev/" > plug.xml
+like "an interface without a VLAN of its own" "$(cat plug.xml)" "portgroup='tagged'/><netdev"
 boot='' paused=--paused
 [[ ${SIDES:-} != all ]] || boot=boot paused=''
 L2_PORTS=4 domain plugs "" $boot > plugs.xml
