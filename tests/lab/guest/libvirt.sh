@@ -195,6 +195,7 @@ cleanup_libvirt() {
     rm -rf "$STOCK" "/run/libvirt/$SOCKET"{,-ro} /run/lab-virthostdevd.pid
   fi
   pkill -KILL -x virthostdevd; pkill -KILL -x virt-hostdev-fi        # fi: a process's name is cut
-  rm -rf /run/libvirt/qemu /etc/libvirt/qemu/*.xml /etc/libvirt/hostdev "$IMAGES"/*.console
+  rm -rf /run/libvirt/{qemu,network} /etc/libvirt/qemu/*.xml /etc/libvirt/hostdev "$IMAGES"/*.console
+  rm -rf /etc/libvirt/qemu/networks/{autostart/*,*.xml}
 }
 no_guests() { ! pgrep -x qemu-system-x86; }
