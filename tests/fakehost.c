@@ -3,6 +3,7 @@
  */
 #include "fakehost.h"
 #include "fakekernel.h"
+#include "fakemdev.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -73,6 +74,8 @@ fakeHostNew(void)
     fake->host = virtHostNew(root);
     fake->host->request = fakeKernelRequest;
     fake->host->requestGeneric = fakeKernelRequestGeneric;
+    fake->host->write = fakeMdevWrite;
+    fake->host->tryOpen = fakeMdevTryOpen;
     fake->host->sleep = fakeSleep;
     fake->host->readIPv4 = fakeReadIPv4;
     fake->host->warn = fakeWarn;

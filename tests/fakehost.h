@@ -32,7 +32,8 @@ typedef struct {
     bool hidden;            /* the driver's call fails: left out of every list */
 } fakeVF;
 
-typedef struct {
+typedef struct _fakeHost fakeHost;
+struct _fakeHost {
     virtHost *host; /* what the code under test gets */
 
     /* Knobs; all zero at first. An attribute is a virtNetdevAttr, a set of them VIRT_NETDEV_BITs. */
@@ -53,11 +54,17 @@ typedef struct {
     bool vlanNeedsNoRate;      /* no VLAN change while a maximum rate is set (mlx4) */
     bool noMinRate;            /* EPROTONOSUPPORT (mlx4) */
     bool macNeedsNoSpoofcheck; /* no MAC is taken away while spoof check is on: EPERM (mlx4) */
-    guint lacksPort;         /* no VF has this port: what is written for it goes to the next or the one before (mlx4) */
-    bool silent;             /* no list of VFs: the driver has no ndo_get_vf_config (enic) */
-    const char *ipv4Netdev;  /* has the address 192.0.2.7 */
-    bool guids;              /* the driver reports GUIDs */
-    bool profiles;           /* the driver knows 802.1Qbh port profiles */
+    guint lacksPort;        /* no VF has this port: what is written for it goes to the next or the one before (mlx4) */
+    bool silent;            /* no list of VFs: the driver has no ndo_get_vf_config (enic) */
+    const char *ipv4Netdev; /* has the address 192.0.2.7 */
+    bool guids;             /* the driver reports GUIDs */
+    bool profiles;          /* the driver knows 802.1Qbh port profiles */
+    guint mdevBusy;         /* so many more mediated devices are refused, with mdevErrno */
+    int mdevErrno;          /* EAGAIN when 0 */
+    int mdevOpen;           /* the group's file cannot be opened: this is why */
+    int mdevStays;          /* no device can be removed: this is why */
+    bool mdevNoGroup;       /* no VFIO driver takes a device */
+    void (*mdevRace)(fakeHost *fake, const char *uuid); /* called before a device is made */
     const char *boardSerial; /* of every PCI device, over devlink; NULL: their drivers do not know devlink */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
@@ -70,12 +77,13 @@ typedef struct {
     guint gets, sets, attrs; /* GETLINK with VFs, SETLINK, attributes tried */
     guint looks;             /* GETLINK without VFs */
     guint64 slept;           /* microseconds of host->sleep; no time really passes */
+    guint mdevRemoved;       /* devices that were removed by a write */
     GPtrArray *warnings;     /* texts of virtHostWarn */
     GString *log;            /* "enp1s0f0 vf 3 vlan=42 …\n", see fakeHostTakeLog */
 
     GPtrArray *pfs; /* private */
     guint nextIfindex, failedPort, failedVF, failedAttr;
-} fakeHost;
+};
 
 fakeHost *fakeHostNew(void);
 void fakeHostFree(fakeHost *fake); /* removes the tree too */

@@ -51,6 +51,14 @@ faultKernelWritten(const char *path, const char *text, size_t size)
     bool binds = g_str_has_suffix(path, "/bind") || g_str_has_suffix(path, "/drivers_probe");
     virtPCIAddress parsed;
 
+    if (faultMdevWritten) {
+        bool unsynced = faultIsUnsynced(faultMdevRecord);
+        bool armed = faultDisarm();
+
+        faultMdevWritten(kernel, path, address, unsynced);
+        if (armed)
+            faultRearm();
+    }
     if (!virtPCIAddressParse(address, &parsed, NULL)) /* half a write: the kernel knows no such device */
         return;
     faultDisarm();

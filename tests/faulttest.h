@@ -38,6 +38,13 @@ void faultFileWant(virtHostdev *hostdev, bool updated) __attribute__((weak));
 void faultFileReset(fakeHost *fake) __attribute__((weak));
 bool faultFileLooks(fakeHost *fake, faultLook look) __attribute__((weak));
 
+/* faultmdev.c, in another */
+void faultMdevInit(virtHost *host) __attribute__((weak));
+void faultMdevWant(GPtrArray *hostdevs) __attribute__((weak));
+void faultMdevReset(fakeHost *fake) __attribute__((weak));
+bool faultMdevLooks(fakeHost *fake, faultLook look) __attribute__((weak));
+const char *faultMdevFindUntold(fakeHost *fake) __attribute__((weak));
+
 /* faulttable.c */
 void faultTableCount(const faultOperation *operation, faultKind kind);
 void faultTableAdd(const faultOperation *operation, faultKind kind, faultHow how, int error, char outcome);

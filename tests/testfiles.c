@@ -168,6 +168,7 @@ virtTestSkeleton(const char *text)
         "<[pv]f\\b[^>]*/>",
         "<source\\b[^>]*?\\K\\s+pool='[^']*'",
         "<netdev\\b[^>]*[^/>]>.*?</netdev\\s*>",
+        "<mdev\\b[^>]*[^/>]>.*?</mdev\\s*>",
         "<([\\w.-]+:)?hostdevs\\b[^>]*>.*?</\\1?hostdevs\\s*>|<([\\w.-]+:)?hostdevs\\b[^>]*/>",
         "\\s+",
         "<metadata/>|<metadata></metadata>",
@@ -188,7 +189,7 @@ virtTestSkeleton(const char *text)
     return left;
 }
 
-/* What a document means, as text: its domain's hostdevs and netdevs in canonical form, or what is wrong with it. */
+/* What a document means, as text: its domain's hostdevs with their settings in canonical form, or what is wrong. */
 char *
 virtTestMeaning(const char *xml)
 {
@@ -207,8 +208,7 @@ virtTestMeaning(const char *xml)
         virtChoiceFormatAttr(out, &hostdev->choice);
         virtChoiceFormatXml(out, &hostdev->choice, "", " ");
         virtHandleFormatXml(out, &hostdev->handle, "");
-        for (guint j = 0; j < VIRT_NETDEVS(hostdev)->len; j++)
-            virtNetdevKind.format(out, VIRT_NETDEVS(hostdev)->pdata[j], VIRT_SETTING_FORMAT_WRITTEN, &layout);
+        virtSettingsFormat(out, &hostdev->settings, VIRT_SETTING_FORMAT_WRITTEN, &layout);
     }
     return g_string_free(out, FALSE);
 }

@@ -199,9 +199,14 @@ matchInterface(Comparison *c, const virtDomainRef *domain, const virtDomainRef *
 static bool
 matchHostdev(Comparison *c, virtHostdevRef *ref, GError **error)
 {
+    const virtHostdevRef *has;
+
     if (c->hostdevsSeen >= c->hostdevs->len)
         return complainCount(c->doc, "host device with netdevs", c->hostdevsSeen + 1, c->hostdevs->len, error);
-    return matchNetdevs(c, ref, c->hostdevs->pdata[c->hostdevsSeen++], error);
+    has = c->hostdevs->pdata[c->hostdevsSeen++];
+    if (ref->generated && g_str_equal(ref->handle.bus, has->handle.bus))
+        ref->handle = has->handle; /* as with a MAC address that is not given */
+    return matchNetdevs(c, ref, has, error);
 }
 
 /* ---- the whole ---- */

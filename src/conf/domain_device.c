@@ -143,6 +143,39 @@ virtDomainDeviceMayChoose(const virtXmlNode *node)
     return g_strcmp0(getBus(node), "pci") == 0;
 }
 
+/* Does @node ask for what libvirt itself would leave to somebody else? */
+static bool
+isManaged(const virtXmlNode *node)
+{
+    return g_strcmp0(virtXmlGet(node, "managed"), "yes") == 0;
+}
+
+/* What must hold for a <hostdev> whose device @child makes. */
+static bool
+checkMade(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
+{
+    const virtXmlNode *source = virtXmlChild(node, "source");
+
+    if (!isManaged(node)) {
+        virtXmlError(
+            doc, child, error,
+            "<%s> needs managed='yes' in its <hostdev>: otherwise somebody else makes the device; write that, or drop the <%s>",
+            child->name, child->name);
+        return false;
+    }
+    if (findAddress(node) || !source || virtChoiceIsWritten(source))
+        return true;
+    if (source->children->len > 0 || source->attrCount > 0) {
+        if (source->children->len > 0)
+            source = source->children->pdata[0];
+        virtXmlError(
+            doc, source, error,
+            "<source> says something, and has no <address uuid='...'/>: write that, or drop the <source> to have a UUID generated");
+        return false;
+    }
+    return true;
+}
+
 /* What must hold for a <hostdev> with the element @child of a setting. */
 static bool
 checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
@@ -163,6 +196,8 @@ checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlN
                      kind->hostdev, mode, type);
         return false;
     }
+    if (kind->makes)
+        return checkMade(doc, node, child, error);
     if (!findAddress(node) && !virtChoiceIsWritten(virtXmlChild(node, "source"))) {
         if (virtXmlChild(node, "source"))
             lacks = "<address> in <source>";
@@ -194,6 +229,8 @@ readSource(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret_handl
 
     memset(ret_handle, 0, sizeof(*ret_handle));
     memset(ret_choice, 0, sizeof(*ret_choice));
+    if (virtDomainDeviceIsHostdev(node) && !virtChoiceIsWritten(source) && !findAddress(node))
+        return true; /* it is to be made: checkMade() */
     if (!virtChoiceIsWritten(source))
         return virtDomainDeviceReadHandle(doc, node, ret_handle, error);
     if (!virtDomainDeviceMayChoose(node)) {
@@ -237,6 +274,15 @@ complainTwice(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev 
             entry->line);
 }
 
+/* The device is one that is to be made, and nobody has said which UUID it shall have. */
+static void
+generateHandle(virtHostdevRef *ref)
+{
+    g_autofree char *uuid = g_uuid_string_random();
+
+    ref->generated = virtHandleSet(&ref->handle, getBus(ref->node), uuid, NULL);
+}
+
 /* A <hostdev> with its settings, or what it asks for, in it. */
 static bool
 readWritten(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
@@ -255,7 +301,20 @@ readWritten(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     *ret = hostdevRefNew(node, &handle);
     (*ret)->choice = choice;
     (*ret)->written = true;
+    if (virtHandleIsNone(&handle) && choice.by == VIRT_CHOICE_NONE)
+        generateHandle(*ret);
     return virtSettingsParse(doc, node, VIRT_SETTING_PARSE_USER, &(*ret)->settings, error);
+}
+
+/* Is @entry of our metadata about a device that @node, its <hostdev>, has somebody else make by now? */
+static bool
+isMadeByOthers(const virtXmlNode *node, const virtHostdev *entry)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (virtSettingKinds[k]->makes && entry->settings.of[k]->len > 0)
+            return !isManaged(node);
+    }
+    return false;
 }
 
 /* Join a <hostdev> with its settings; without any, @ret stays NULL. */
@@ -269,6 +328,8 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
         return readWritten(doc, node, entries, ret, error);
     /* A device without settings is left to libvirt. */
     if (!virtDomainDeviceReadHandle(doc, node, &handle, NULL) || !(entry = g_hash_table_lookup(entries, &handle)))
+        return true;
+    if (isMadeByOthers(node, entry))
         return true;
     *ret = hostdevRefNew(node, &handle);
     (*ret)->choice = entry->choice;

@@ -300,7 +300,8 @@ static bool
 readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, const virtXmlNode *parent, GError **error)
 {
     for (guint i = 0; i < parent->children->len; i++) {
-        const virtXmlNode *node = parent->children->pdata[i];
+        const virtXmlNode *node = parent->children->pdata[i], *setting;
+        const char *what = "netdev";
         g_autofree char *type = NULL;
 
         if (virtXmlIs(node, NULL, "devices") && parent == domain && !readForeign(doc, domain, node, error))
@@ -308,10 +309,12 @@ readForeign(const virtXmlDoc *doc, const virtXmlNode *domain, const virtXmlNode 
         if (!virtDomainDeviceMentionsUs(node))
             continue;
         type = virtXmlQuote(virtXmlGet(domain, "type"));
+        if ((setting = virtSettingKindFindIn(node)))
+            what = setting->name;
         virtXmlError(
             doc, node, error,
-            "the netdevs of this <%s> would not be set: the domain has type '%s', and only QEMU's (kvm, qemu, hvf) call the hook that sets them; drop them",
-            node->name, type);
+            "the %ss of this <%s> would not be set: the domain has type '%s', and only QEMU's (kvm, qemu, hvf) call the hook that sets them; drop them",
+            what, node->name, type);
         return false;
     }
     return true;

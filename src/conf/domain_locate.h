@@ -20,6 +20,7 @@ typedef struct {
     virtSettings settings;    /* may be empty where there is a @choice */
     virtInterface *interface; /* NULL: a <hostdev>, and always was; or an <interface> that stays one */
     bool written;             /* settings and choice are in @node; otherwise in metadata */
+    bool generated;           /* @node gives no address, and handle was made up for it */
 } virtHostdevRef;
 
 typedef struct {

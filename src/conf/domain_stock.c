@@ -144,6 +144,29 @@ virtHostdevRefCheckFound(const virtXmlDoc *doc, const virtHostdevRef *hostdev, G
     return false;
 }
 
+/* Put the <source> with the address that was made up into the device, as its first child. */
+static void
+insertSource(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
+{
+    const virtXmlNode *first = hostdev->node->children->pdata[0];
+    gsize from = hostdev->node->startEnd, to = from;
+    g_autofree char *indent = virtXmlIndentOf(doc, first);
+    g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, indent);
+    GString *text = g_string_new(NULL);
+
+    if (hostdev->source) {
+        from = hostdev->source->start;
+        to = hostdev->source->end;
+    } else {
+        g_string_append(text, indent);
+    }
+    g_string_append_printf(text, "<source>%s%s", indent, step);
+    virtHandleFormatXml(text, &hostdev->handle, "");
+    g_string_append_printf(text, "%s</source>", indent);
+    virtXmlReplace(edits, from, to, text->str);
+    g_string_free(text, TRUE);
+}
+
 /* Make the <hostdev> that libvirt stores: all settings cut out, each with the white space before it, and what its
  * <source> asks for; or an
  * <interface> turned into one. */
@@ -158,7 +181,10 @@ virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHost
         return false;
     if (virtInterfaceIs(node))
         return virtInterfaceToHostdev(edits, doc, hostdev, error);
-    virtChoiceCut(edits, doc, hostdev->source);
+    if (hostdev->generated)
+        insertSource(edits, doc, hostdev);
+    else
+        virtChoiceCut(edits, doc, hostdev->source);
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 

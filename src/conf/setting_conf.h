@@ -32,6 +32,8 @@ typedef struct {
     const virtSettingInfo *info;
     const char *hostdev; /* type of the <hostdev> that its element stands in: "pci" */
     bool several;        /* a device may have more than one */
+    bool makes;          /* it makes the device, where managed='yes' asks for that: without an address, that is one that
+                          * has not been used before */
     /* All children of that name of @parent, sorted; an empty list where there are none. NULL with the reason. */
     GPtrArray *(*parse)(const virtXmlDoc *doc, const virtXmlNode *parent, virtSettingMode mode, GError **error);
     void (*format)(GString *out, gconstpointer setting, virtSettingForm form, const virtXmlLayout *layout);

@@ -4,10 +4,12 @@
  * By itself in its file, so that a test can have another. Its rows and those of src/hypervisor/providers.c are the
  * same.
  */
+#include "conf/mdev_conf.h"
 #include "conf/netdev_conf.h"
 
 const virtSettingKind *const virtSettingKinds[] = {
     [VIRT_SETTING_NETDEV] = &virtNetdevKind,
+    &virtMdevKind,
     NULL,
 };
 

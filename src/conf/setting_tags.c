@@ -7,5 +7,6 @@
 
 const char *const virtSettingTags[] = {
     [VIRT_SETTING_NETDEV] = "<netdev",
+    "<mdev",
     NULL,
 };

@@ -55,8 +55,9 @@ struct _virtProvider {
     /* Whether the device of @record, and with it all settings, has gone. NULL: absent is a setting like any other. */
     bool (*isGone)(virtHost *host, const virtRecord *record, bool *ret, GError **error);
 
-    /* Gives what is wanted its numbers, where a document leaves them to the device: replaces @target->wanted, and sets
-     * @target->candidates where it cannot tell. NULL: there is nothing to leave. */
+    /* Completes what is wanted with what only the device can tell: gives it its numbers, where a document leaves them
+     * to the device, and sets @target->candidates where it cannot tell; replaces @target->wanted. NULL: there is
+     * nothing to complete. */
     void (*resolve)(virtHost *host, const virtOwner *owner, virtTarget *target);
     /* The same for a device whose record has @recorded: returns what is wanted, for g_ptr_array_unref(). NULL: as is.
      */

@@ -228,8 +228,7 @@ pidOf(const GPtrArray *guests, const virtOwner *owner)
     return 0;
 }
 
-/* The process that has a PCI device open through VFIO, in words, which the caller frees; NULL: none, or it is another
- * kind of device.
+/* The process that has a device open through VFIO, in words, which the caller frees; NULL: none.
  *
  * @except: a process that does not count
  */
@@ -237,11 +236,8 @@ static bool
 findOpen(virtHost *host, const GPtrArray *guests, const virtHandle *handle, guint64 except, char **ret, GError **error)
 {
     g_auto(virtVFIOUser) user = {0};
-    virtPCIAddress address;
 
-    if (!virtHandleGetPCI(handle, &address))
-        return true;
-    if (!virtVFIOFindUser(host, handle->name, except, &user, error))
+    if (!virtVFIOFindUser(host, handle, except, &user, error))
         return false;
     if (user.pid && !(user.byGroup && isGroupOfOther(host, guests, handle->name, user.pid)))
         *ret = describeProcess(host, &user);

@@ -25,6 +25,37 @@ realSleep(gulong microseconds)
     g_usleep(microseconds);
 }
 
+/* What virtHost's write is by default. */
+int
+virtHostWriteFile(virtHost *host, const char *path, const char *value)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY), saved;
+    ssize_t n;
+
+    if (fd < 0)
+        return -errno;
+    do
+        n = write(fd, value, strlen(value));
+    while (n < 0 && errno == EINTR);
+    saved = errno;
+    close(fd);
+    if (n < 0)
+        return -saved;
+    return n == (ssize_t)strlen(value) ? 0 : -EIO;
+}
+
+/* What virtHost's tryOpen is by default. */
+static int
+tryOpenFile(virtHost *host, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
 /* A host whose file system starts at @root: NULL, "" and "/" are the real one. Speaks netlink to the running
  * kernel and really sleeps; a test replaces both. Warnings are dropped until the caller sets `warn`.
  *
@@ -42,6 +73,8 @@ virtHostNew(const char *root)
         host->root[len - 1] = '\0';
     host->request = virtNetlinkRequest;
     host->requestGeneric = virtNetlinkRequestGeneric;
+    host->write = virtHostWriteFile;
+    host->tryOpen = tryOpenFile;
     host->sleep = realSleep;
     host->readIPv4 = virtNetdevUserReadIPv4;
     host->stateDir = -1;
@@ -307,23 +340,25 @@ virtHostTryWrite(virtHost *host, const char *value, const char *format, ...)
 {
     va_list args;
     g_autofree char *path = NULL;
-    int fd, saved;
-    ssize_t n;
 
     va_start(args, format);
     path = formatPath(host, format, args);
     va_end(args);
-    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
-    do
-        n = write(fd, value, strlen(value));
-    while (n < 0 && errno == EINTR);
-    saved = errno;
-    close(fd);
-    if (n < 0)
-        return -saved;
-    return n == (ssize_t)strlen(value) ? 0 : -EIO;
+    return host->write(host, path, value);
+}
+
+/* Whether a device's file can be opened, which some drivers allow one process alone: it is opened and closed. Returns 0
+ * or -errno. */
+int
+virtHostTryOpen(virtHost *host, const char *format, ...)
+{
+    va_list args;
+    g_autofree char *path = NULL;
+
+    va_start(args, format);
+    path = formatPath(host, format, args);
+    va_end(args);
+    return host->tryOpen(host, path);
 }
 
 /* As virtHostTryWrite(), but sets a GError.

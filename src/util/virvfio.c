@@ -1,4 +1,4 @@
-/* virvfio.c: which processes have a PCI device open through VFIO
+/* virvfio.c: which processes have a device open through VFIO
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. Who uses a device through VFIO has one of two files open: the device's own,
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PCI_DEVICE "sys/bus/pci/devices/%s"
+#define DEVICE "sys/bus/%s/devices/%s"
 #define VFIO_DIR "/dev/vfio/"
 
 void
@@ -178,9 +178,9 @@ vfioFindUser(virtHost *host, const char *file, guint64 except, virtVFIOUser *ret
 
 /* The device's own file. */
 static bool
-findByDevice(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret, GError **error)
+findByDevice(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error)
 {
-    g_autoptr(GPtrArray) files = virtHostListDir(host, error, PCI_DEVICE "/vfio-dev", name);
+    g_autoptr(GPtrArray) files = virtHostListDir(host, error, DEVICE "/vfio-dev", handle->bus, handle->name);
 
     for (guint i = 0; files && i < files->len && !ret->pid; i++) {
         g_autofree char *file = g_strconcat("devices/", files->pdata[i], NULL);
@@ -203,7 +203,8 @@ findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret
     return true;
 }
 
-/* Which process has the PCI device @name ("0000:06:02.0") open? Only a device with a VFIO driver can have any, or one
+/* Which process has the device @handle, on the PCI bus or the mdev bus, open? Only a device with a VFIO driver can have
+ * any, or one
  * in a group with such; for others nothing below /proc is looked at. VFIO takes no device without a group: even without
  * an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c).
  *
@@ -216,16 +217,16 @@ findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret
  * Errors: VIRT_ERROR_HOST where that cannot be told.
  */
 bool
-virtVFIOFindUser(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret, GError **error)
+virtVFIOFindUser(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autofree char *group = virtHostReadLink(host, &local, PCI_DEVICE "/iommu_group", name);
+    g_autofree char *group = virtHostReadLink(host, &local, DEVICE "/iommu_group", handle->bus, handle->name);
 
     *ret = (virtVFIOUser){0};
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true;
     if (group) {
-        return findByDevice(host, name, except, ret, error) &&
+        return findByDevice(host, handle, except, ret, error) &&
                (ret->pid || findByGroup(host, group, except, ret, error));
     }
     g_propagate_error(error, g_steal_pointer(&local));

@@ -1,8 +1,9 @@
-/* virvfio.h: which processes have a PCI device open through VFIO
+/* virvfio.h: which processes have a device open through VFIO
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
+#include "util/virhandle.h"
 #include "util/virhost.h"
 
 /* A process that has a device open. */
@@ -15,5 +16,5 @@ typedef struct {
 void virtVFIOUserClear(virtVFIOUser *user);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(virtVFIOUser, virtVFIOUserClear)
 
-bool virtVFIOFindUser(virtHost *host, const char *name, guint64 except, virtVFIOUser *ret, GError **error);
+bool virtVFIOFindUser(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error);
 void virtVFIOForget(virtHost *host);

@@ -111,6 +111,15 @@ checkReverted(const char *stored)
         fuzzFail("reverted, it still has netdevs:\n%s", reverted);
 }
 
+/* Does a device lack its UUID, so that each look at it generates another? */
+static bool
+generatesUuid(const char *input)
+{
+    g_autofree char *one = virtTestMeaning(input), *other = virtTestMeaning(input);
+
+    return !g_str_equal(one, other);
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 {
@@ -131,6 +140,14 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
         return 0;
     if (!stored != !generated || (stored && !shown))
         fuzzFail("brought to stock form %d, with MAC addresses %d, shown %d", !!stored, !!generated, !!shown);
+    if (stored && generatesUuid(input)) {
+        g_autofree char *settled = show(stored);
+
+        fuzzXmlKept(input, stored, FUZZ_NETDEVS, "brought to stock form with UUIDs");
+        if (generatesUuid(settled))
+            fuzzFail("a device has no UUID:\n%s", settled);
+        return LLVMFuzzerTestOneInput((const guint8 *)settled, strlen(settled));
+    }
     if (shown)
         checkShown(input, shown);
     if (!stored)
