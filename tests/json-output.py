@@ -55,7 +55,22 @@ host = ["--root", work, "-c", "qemu+unix:///system?socket=/nowhere", "--json"]
 holds("status", run(show, "--json"), "status", 4)
 holds("status of nothing", run(tool, *host, "status"), "status", 0)
 holds("top", run(show, "top", "--iterations", "1", "--interval", "0.1", "--json"), "top", 6)
-holds("list", run(show, "--json-list"), "list", 1)
+told = run(show, "--json-list")
+holds("list", told, "list", 1)
+told.pop("pfs")
+mdevs = {"mdevs": told["mdevs"], "pfs": []}
+check("list of mediated devices", checker.is_valid(mdevs))
+types = mdevs["mdevs"][0]["children"]
+check("types, free instances, devices and owners are told",
+      [(row["name"], row["free"], [(one["name"][:8], one["owner"]) for one in row["children"]]) for row in types] ==
+      [("mtty-1", "23", [("c5f5e1a2", "vm4")]), ("mtty-2", "11", [("d5f5e1a2", None)])], str(types))
+made = run(show, "made", "--json")
+holds("status with a mediated device", made, "status", 5)
+row = made["status"][-1]
+check("what was made of it is told", (row["device"][:8], row["owner"], row["pf"], row["vf"], row["drift"], row["children"][0]["now"]) ==
+      ("c5f5e1a2", "vm4", "mtty", None, "no", "mtty-1 on mtty"), str(row))
+types[0]["fly"] = None
+check("list of mediated devices: a key more is noticed", not checker.is_valid(mdevs))
 holds("list of nothing", run(tool, *host, "list"), "list", 0)
 holds("overview", run(tool, *host, "overview"), "overview", 5)
 holds("no command", run(tool, *host), "overview", 5)

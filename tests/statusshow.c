@@ -3,7 +3,9 @@
  *
  *   statusshow [--json]
  *   statusshow --json-list
+ *   statusshow mdevs OPTION...     list, of a host with mediated devices besides: one is domain vm4's, one nobody's
  *   statusshow status OPTION...
+ *   statusshow made OPTION...      status, of that host
  *   statusshow new ADDRESS
  *   statusshow top OPTION...
  *   statusshow damaged OPTION...   status, and VF 3's record cannot be read
@@ -15,6 +17,7 @@
  * with each reading, VF 1's more; the driver keeps no others.
  */
 #include "fakehost.h"
+#include "fakemdev.h"
 #include "tools/tool.h"
 #include "testrecord.h"
 #include "util/virstatefile.h"
@@ -65,6 +68,25 @@ give(fakeHost *fake, guint vf, const char *name, const char *uuid, guint64 start
     g_assert_no_error(error);
 }
 
+#define MDEV                                                                                                           \
+    "<hostdev mode='subsystem' type='mdev' managed='yes' model='vfio-pci'><source>"                                    \
+    "<address uuid='c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11'/></source><mdev parent='mtty'><type id='mtty-1'/></mdev>"    \
+    "</hostdev>"
+
+static void
+addMdevs(fakeHost *fake)
+{
+    g_autoptr(virtOwner) owner = virtOwnerNew("vm4", "41111111-2222-3333-4444-555555555555");
+    g_autoptr(virtDomainConf) device = virtDomainConfParse(MDEV, strlen(MDEV), NULL, 0, NULL);
+
+    fakeMdevAddParent(fake, "mtty");
+    fakeMdevAddType(fake, "mtty", "mtty-1", 24);
+    fakeMdevAddType(fake, "mtty", "mtty-2", 12);
+    fakeMdevMake(fake, "mtty", "mtty-2", "d5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11");
+    virtOwnerSetStarter(owner, (guint64)getpid());
+    g_assert_true(virtProvisionPrepare(fake->host, owner, device->hostdevs, NULL));
+}
+
 static GLogWriterOutput
 drop(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer opaque)
 {
@@ -99,11 +121,15 @@ static const struct {
     const char *name;
     bool (*run)(virtTool *tool, int argc, char **argv, GError **error);
     const char *command;
-    bool isDamaged, isChanging;
+    bool isDamaged, isChanging, hasMdevs;
 } rows[] = {
-    {"status", virtCmdStatus, "status", false, false}, {"new", virtCmdNew, "new", false, false},
-    {"top", virtCmdTop, "top", false, false},          {"damaged", virtCmdStatus, "status", true, false},
+    {"status", virtCmdStatus, "status", false, false},
+    {"new", virtCmdNew, "new", false, false},
+    {"top", virtCmdTop, "top", false, false},
+    {"damaged", virtCmdStatus, "status", true, false},
     {"changing", virtCmdTop, "top", false, true},
+    {"mdevs", virtCmdList, "list", false, false, true},
+    {"made", virtCmdStatus, "status", false, false, true},
 };
 
 /* Returns what main() does; -1: there is none of that name. */
@@ -117,6 +143,8 @@ runRow(fakeHost *fake, virtTool *tool, int argc, char **argv)
             continue;
         if (rows[i].isDamaged)
             g_assert_true(virtStateFileWrite(fake->host, fakeHostVFAddress(fake, PF, 3), "<hostdev", NULL));
+        if (rows[i].hasMdevs)
+            addMdevs(fake);
         if (rows[i].isChanging) {
             fake->garble = change;
             fake->garbleOpaque = fake;
@@ -166,6 +194,7 @@ main(int argc, char **argv)
         return code;
     }
     if (isTree) {
+        addMdevs(fake);
         g_assert_true(virtCmdList(&tool, 1, list, &error));
     } else if (isPicture) {
         fakeHostAddPF(fake, PF2, 1, vfs, "single");

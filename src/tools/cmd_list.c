@@ -1,4 +1,5 @@
-/* cmd_list.c: virt-hostdev list: the host's cards, their PFs, their ports, and the VFs behind each port
+/* cmd_list.c: virt-hostdev list: the host's cards, their PFs, their ports, and the VFs behind each port; what mediated
+ * devices can be made of
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/cmd_list.h"
@@ -171,7 +172,7 @@ printTree(virtTool *tool)
         if (!tree.used[attr])
             scols_column_set_flags(scols_table_get_column(tree.table, FIRST_ATTR + attr), SCOLS_FL_HIDDEN);
     }
-    virtToolPrintTable(tree.table);
+    virtToolPrintTables(tree.table, virtListMakeMdevTable(tool));
 }
 
 /* A host without PFs is no mistake, but whoever looks for his card wants to hear it. */

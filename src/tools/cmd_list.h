@@ -26,5 +26,8 @@ void virtListVisit(virtHost *host, virtListFunc func, void *opaque);
 /* What a card says about itself, for g_free(): "ConnectX-6, part MCX62, serial MT2113 (VPD)"; "": nothing. */
 char *virtListDescribeCard(const virtPCICard *card);
 
+/* cmd_list_mdev.c: parents of mediated devices, in each its types, in each its devices; for virtToolPrintTables(). */
+struct libscols_table *virtListMakeMdevTable(virtTool *tool);
+
 /* cmd_list_picture.c */
 void virtListDraw(virtHost *host);

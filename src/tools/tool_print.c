@@ -4,6 +4,8 @@
 #include "tools/tool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* ---- the terminal ---- */
@@ -100,6 +102,31 @@ virtToolYesNo(bool yes)
     if (yes)
         return "yes";
     return "no";
+}
+
+/* Prints and frees two of them; of the second, people see nothing where it is empty. For programs they are one object.
+ */
+void
+virtToolPrintTables(struct libscols_table *first, struct libscols_table *second)
+{
+    char *texts[2] = {NULL, NULL};
+
+    if (!scols_table_is_json(first)) {
+        virtToolPrintTable(first);
+        if (scols_table_get_nlines(second))
+            virtToolPrintTable(second);
+        else
+            scols_unref_table(second);
+        return;
+    }
+    if (scols_print_table_to_string(first, &texts[0]) == 0 && scols_print_table_to_string(second, &texts[1]) == 0) {
+        *strrchr(texts[0], '}') = '\0';
+        printf("%s,%s", g_strchomp(texts[0]), strchr(texts[1], '{') + 1);
+    }
+    free(texts[0]);
+    free(texts[1]);
+    scols_unref_table(first);
+    scols_unref_table(second);
 }
 
 /* Prints and frees. */
