@@ -33,31 +33,47 @@ readingOpen(Reading *reading, const char *xml, gsize len, const char *file, guin
     return reading->doc && (reading->refs = virtDomainRefsFind(reading->doc, flags, error));
 }
 
-static void
+/* Is the device made for the domain, by what its document says itself? */
+static bool
+isMade(const virtHostdevRef *ref)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (virtSettingKinds[k]->makes && ref->settings.of[k]->len > 0)
+            return ref->written;
+    }
+    return false;
+}
+
+/* True where somebody has to look at the host, or at other domains, for the device at @node. A device that libvirt
+ * leaves to others may be named by several domains, and then nobody asks about it. */
+static bool
 addWish(const virtXmlDoc *doc, const virtDomainRef *domain, const virtXmlNode *node, GArray *wishes)
 {
     const virtHostdevRef *ref = virtDomainRefFindDevice(domain, node);
+    virtPCIAddress address;
     virtWish wish = {0};
 
     if (ref && virtHostdevRefIsNetwork(ref))
-        return;
+        return false;
     if (ref) {
         wish.choice = ref->choice;
         wish.handle = ref->handle;
-    } else if (!virtDomainDeviceReadHandle(doc, node, &wish.handle, NULL)) {
-        return;
+    } else if (!virtDomainDeviceReadHandle(doc, node, &wish.handle, NULL) ||
+               !virtHandleGetPCI(&wish.handle, &address)) {
+        return false;
     }
     g_array_append_val(wishes, wish);
+    return wish.choice.by != VIRT_CHOICE_NONE || (ref && isMade(ref));
 }
 
 /* List every device of the host that a document gives to a guest, and how it asks for it. Of several domains (a
- * snapshot's) the first counts.
+ * snapshot's) the first counts. One that is to be made asks for its UUID, which no other domain may have.
  *
  * @file: for messages, may be NULL
  * @flags: VIRT_DOMAIN_…
  *
- * Returns virtWish in document order, for g_array_unref(); empty, too, where all devices are asked for by their
- * address. NULL with VIRT_ERROR_INVALID where the document is wrong.
+ * Returns virtWish in document order, for g_array_unref(); empty, too, where all devices are there and asked for by
+ * their address. NULL with VIRT_ERROR_INVALID where the document is wrong.
  */
 GArray *
 virtDomainListWishes(const char *xml, gsize len, const char *file, guint flags, GError **error)
@@ -75,15 +91,13 @@ virtDomainListWishes(const char *xml, gsize len, const char *file, guint flags, 
         return g_steal_pointer(&wishes);
     domain = reading.refs->pdata[0];
     if (virtDomainRefIsLone(domain))
-        addWish(reading.doc, domain, domain->node, wishes);
+        any = addWish(reading.doc, domain, domain->node, wishes);
     for (guint i = 0; i < domain->node->children->len; i++) {
         const virtXmlNode *child = domain->node->children->pdata[i];
 
         for (guint j = 0; virtXmlIs(child, NULL, "devices") && j < child->children->len; j++)
-            addWish(reading.doc, domain, child->children->pdata[j], wishes);
+            any |= addWish(reading.doc, domain, child->children->pdata[j], wishes);
     }
-    for (guint i = 0; i < wishes->len; i++)
-        any |= g_array_index(wishes, virtWish, i).choice.by != VIRT_CHOICE_NONE;
     if (!any)
         g_array_set_size(wishes, 0);
     return g_steal_pointer(&wishes);

@@ -74,22 +74,22 @@ keep(virtDaemon *daemon, const virtDaemonClient *client, const virtBrokerRequest
 }
 
 static void
-addNamed(GArray *named, virDomainPtr domain)
+addStored(GPtrArray *stored, virDomainPtr domain)
 {
     char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
-    g_autoptr(virtDomainConf) conf = NULL;
+    virtDomainConf *conf = NULL;
 
-    if (xml && (conf = virtDomainConfParseDevices(xml, strlen(xml), NULL)) && conf->devices->len > 0)
-        g_array_append_vals(named, conf->devices->data, conf->devices->len);
+    if (xml && (conf = virtDomainConfParseDevices(xml, strlen(xml), NULL)))
+        g_ptr_array_add(stored, conf);
     free(xml);
 }
 
-/* What stored domains name, but for @uuid. Where libvirt does not tell, nothing: what a domain names is found out again
- * when it starts. */
-static GArray *
-listNamed(virConnectPtr conn, const char *uuid)
+/* The stored domains, but for @uuid: virtDomainConf with their devices. Where libvirt does not tell, none: what a
+ * domain names is found out again when it starts. */
+static GPtrArray *
+listStored(virConnectPtr conn, const char *uuid)
 {
-    GArray *named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    GPtrArray *stored = g_ptr_array_new_with_free_func((GDestroyNotify)virtDomainConfFree);
     virDomainPtr *domains = NULL;
     int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_PERSISTENT);
 
@@ -97,11 +97,77 @@ listNamed(virConnectPtr conn, const char *uuid)
         char its[VIR_UUID_STRING_BUFLEN] = "";
 
         if (virDomainGetUUIDString(domains[i], its) == 0 && strcmp(its, uuid) != 0)
-            addNamed(named, domains[i]);
+            addStored(stored, domains[i]);
         virDomainFree(domains[i]);
     }
     free(domains);
+    return stored;
+}
+
+/* What they name: virtHandle. */
+static GArray *
+listNamed(const GPtrArray *stored)
+{
+    GArray *named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+
+    for (guint i = 0; i < stored->len; i++) {
+        const GArray *devices = ((const virtDomainConf *)stored->pdata[i])->devices;
+
+        if (devices->len > 0)
+            g_array_append_vals(named, devices->data, devices->len);
+    }
     return named;
+}
+
+/* A device that is to be made for a domain is no other's. Which domain names it is for the log: libvirt has not said
+ * yet that the client may know of that one. */
+static bool
+checkMade(virtHost *host, const virtHandle *handle, const GPtrArray *stored, GError **error)
+{
+    for (guint i = 0; i < stored->len; i++) {
+        const virtDomainConf *domain = stored->pdata[i];
+
+        if (!virtHandleIsIn(domain->devices, handle))
+            continue;
+        virtHostWarn(host, "%s %s was refused to a domain, because domain '%s' (%s) has it", virtHandleGetNoun(handle),
+                     handle->name, domain->name, domain->uuid);
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_INVALID,
+            "%s %s is another domain's, which the log of virthostdevd names: write another <address uuid='...'/>, or none, to have one generated",
+            virtHandleGetNoun(handle), handle->name);
+        return false;
+    }
+    return true;
+}
+
+static bool
+isToBeMade(const virtWish *wish)
+{
+    virtPCIAddress address;
+
+    return wish->choice.by == VIRT_CHOICE_NONE && !virtHandleGetPCI(&wish->handle, &address);
+}
+
+static bool
+isAnyToBeMade(const GArray *wishes)
+{
+    for (guint i = 0; i < wishes->len; i++) {
+        if (isToBeMade(&g_array_index(wishes, virtWish, i)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+checkAllMade(virtHost *host, const GArray *wishes, const GPtrArray *stored, GError **error)
+{
+    for (guint i = 0; i < wishes->len; i++) {
+        const virtWish *wish = &g_array_index(wishes, virtWish, i);
+
+        if (isToBeMade(wish) && !checkMade(host, &wish->handle, stored, error))
+            return false;
+    }
+    return true;
 }
 
 /* Adds to @taken what the domain has, and is stored with, where one of its devices is to be attached. */
@@ -139,12 +205,17 @@ choose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *re
 {
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(GArray) named = NULL, taken = NULL;
+    g_autoptr(GPtrArray) stored = NULL;
     virtChooseMode mode = {.given = request->mode != VIRT_BROKER_FOR_START, .affinity = &request->affinity};
 
     virtDaemonChooseForget(daemon, client, request->uuid); /* an earlier try */
     taken = listTaken(daemon);
-    if (virtWishListIsOpen(request->wishes))
-        named = listNamed(conn, request->uuid);
+    if (virtWishListIsOpen(request->wishes) || isAnyToBeMade(request->wishes))
+        stored = listStored(conn, request->uuid);
+    if (stored && mode.given && !checkAllMade(host, request->wishes, stored, error))
+        return false;
+    if (stored)
+        named = listNamed(stored);
     if (request->mode == VIRT_BROKER_FOR_ATTACH) {
         if (!addOwn(conn, request->uuid, taken, error))
             return false;
@@ -175,6 +246,7 @@ static bool
 chooseAgain(virtDaemon *daemon, virConnectPtr conn, const char *uuid, const virtAffinity *affinity, GArray *wishes,
             GError **error)
 {
+    g_autoptr(GPtrArray) stored = NULL;
     g_autoptr(virtHost) host = virtDaemonHostNew();
     g_autoptr(GArray) taken = listTaken(daemon), tried = g_array_copy(wishes), named = NULL;
     virtChooseMode mode = {.taken = taken, .affinity = affinity, .keep = true};
@@ -183,7 +255,8 @@ chooseAgain(virtDaemon *daemon, virConnectPtr conn, const char *uuid, const virt
         return false;
     if (areSame(tried, wishes))
         return true;
-    named = listNamed(conn, uuid);
+    stored = listStored(conn, uuid);
+    named = listNamed(stored);
     mode.named = named;
     return virtProvisionChoose(host, wishes, &mode, error);
 }

@@ -201,14 +201,19 @@ readMode(const virtRpcProc *proc, const GArray *wishes, virtBrokerChooseMode *re
     }
 }
 
-/* The domain that a call about a device names; a document may name any, and that says nothing. */
+/* The domain that a call about a device names, or a document: what that has already is not somebody else's. */
 static void
-readUuid(const virtRpcProc *proc, const GByteArray *message, char ret[VIRT_UUID_LEN])
+readUuid(const virtFilter *filter, const virtRpcProc *proc, const GByteArray *message, char ret[VIRT_UUID_LEN])
 {
+    g_autofree char *uuid = NULL;
     virtRpcDomain domain;
 
     g_strlcpy(ret, VIRT_BROKER_NOBODY, VIRT_UUID_LEN);
-    if (proc->action != VIRT_RPC_TO_STOCK && virtRpcReadDomain(proc, message->data, message->len, &domain))
+    if (proc->action == VIRT_RPC_TO_STOCK)
+        uuid = virtRpcReadXmlUuid(proc, message->data, message->len, virtFilterFlags(filter));
+    if (uuid)
+        g_strlcpy(ret, uuid, VIRT_UUID_LEN);
+    else if (proc->action != VIRT_RPC_TO_STOCK && virtRpcReadDomain(proc, message->data, message->len, &domain))
         virtRpcUuidFormat(domain.uuid, ret);
 }
 
@@ -243,7 +248,7 @@ virtFilterHoldWishes(virtFilter *filter, const virtRpcProc *proc, const virtRpcH
 
     *pending = (Pending){filter, proc, *header, message};
     wishes = takeWishes(filter, proc, message, &pending->request);
-    readUuid(proc, message, pending->request.uuid);
+    readUuid(filter, proc, message, pending->request.uuid);
     error = virtFilterDescriptors(message);
     if (!wishes && (error || !virtFilterHasProfiled(filter, proc, message))) {
         g_free(pending);

@@ -529,6 +529,21 @@ virtRpcReadAffinity(const virtRpcProc *proc, const guint8 *message, gsize len, v
     virtAffinityReadXml(xml->text, xml->len, ret);
 }
 
+/* The UUID of the domain in the XML of a call that has wishes, for g_free(); NULL: it gives none. */
+char *
+virtRpcReadXmlUuid(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags)
+{
+    g_autoptr(virtDomainConf) domain = NULL;
+    g_autoptr(GArray) wishes = NULL;
+    virtRpcXml xml = {0};
+
+    if (findWishes(proc, message, len, flags, &xml, &wishes, NULL) && wishes && wishes->len > 0)
+        domain = virtDomainConfParse(xml.text, xml.len, NULL, flags, NULL);
+    if (!domain)
+        return NULL;
+    return g_steal_pointer(&domain->uuid);
+}
+
 /* The call with the addresses of what was found.
  *
  * @wishes: what virtRpcListWishes() has returned for it, by now with a handle each

@@ -106,6 +106,7 @@ bool virtRpcRewrite(const virtRpcProc *proc, const guint8 *message, gsize len, g
 
 GArray *virtRpcListWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags, GError **error);
 void virtRpcReadAffinity(const virtRpcProc *proc, const guint8 *message, gsize len, virtAffinity *ret);
+char *virtRpcReadXmlUuid(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags);
 GByteArray *virtRpcGrantWishes(const virtRpcProc *proc, const guint8 *message, gsize len, guint flags,
                                const GArray *wishes, GError **error);
 

@@ -95,6 +95,7 @@ void virtToolLibvirtError(GError **error, const char *what);
 
 /* tool_choose.c */
 GArray *virtToolListNamed(virConnectPtr conn, const char *except, GError **error);
+bool virtToolCheckMade(virtTool *tool, virConnectPtr conn, const char *stock, GError **error);
 char *virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GError **error);
 virtDomainConf *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 

@@ -8,23 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/virerror.h"
+
 static void
-addNamed(GArray *named, virDomainPtr domain)
+addStored(GPtrArray *stored, virDomainPtr domain)
 {
     g_autofree char *xml = virtToolDomainXml(domain, VIR_DOMAIN_XML_INACTIVE, NULL);
-    g_autoptr(virtDomainConf) conf = NULL;
+    virtDomainConf *conf = NULL;
 
-    if (xml && (conf = virtDomainConfParseDevices(xml, strlen(xml), NULL)) && conf->devices->len > 0)
-        g_array_append_vals(named, conf->devices->data, conf->devices->len);
+    if (xml && (conf = virtDomainConfParseDevices(xml, strlen(xml), NULL)))
+        g_ptr_array_add(stored, conf);
 }
 
-/* The host's devices that stored domains name, but for the domain @except (NULL: none): virtHandle, for
- * g_array_unref(). A domain that cannot be read names none: what it has is found out again when it starts.
- */
-GArray *
-virtToolListNamed(virConnectPtr conn, const char *except, GError **error)
+/* The stored domains, but for @except (NULL: none): virtDomainConf with their devices. One that cannot be read is left
+ * out: what it has is found out again when it starts. */
+static GPtrArray *
+listStored(virConnectPtr conn, const char *except, GError **error)
 {
-    g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    g_autoptr(GPtrArray) stored = g_ptr_array_new_with_free_func((GDestroyNotify)virtDomainConfFree);
     virDomainPtr *domains = NULL;
     int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_PERSISTENT);
 
@@ -34,11 +35,71 @@ virtToolListNamed(virConnectPtr conn, const char *except, GError **error)
     }
     for (int i = 0; i < n; i++) {
         if (g_strcmp0(virDomainGetName(domains[i]), except) != 0)
-            addNamed(named, domains[i]);
+            addStored(stored, domains[i]);
         virDomainFree(domains[i]);
     }
     free(domains);
-    return g_steal_pointer(&named);
+    return g_steal_pointer(&stored);
+}
+
+/* The host's devices that stored domains name, but for the domain @except (NULL: none): virtHandle, for
+ * g_array_unref().
+ */
+GArray *
+virtToolListNamed(virConnectPtr conn, const char *except, GError **error)
+{
+    g_autoptr(GPtrArray) stored = listStored(conn, except, error);
+    GArray *named;
+
+    if (!stored)
+        return NULL;
+    named = g_array_new(FALSE, FALSE, sizeof(virtHandle));
+    for (guint i = 0; i < stored->len; i++) {
+        const GArray *devices = ((const virtDomainConf *)stored->pdata[i])->devices;
+
+        if (devices->len > 0)
+            g_array_append_vals(named, devices->data, devices->len);
+    }
+    return named;
+}
+
+static bool
+checkOne(virtTool *tool, const virtHandle *handle, const GPtrArray *stored, GError **error)
+{
+    for (guint i = 0; i < stored->len; i++) {
+        const virtDomainConf *domain = stored->pdata[i];
+
+        if (!virtHandleIsIn(domain->devices, handle))
+            continue;
+        g_set_error(
+            error, VIRT_ERROR, VIRT_ERROR_BUSY,
+            "%s: %s %s is a device of domain '%s' (%s): write another <address uuid='...'/>, or none, to have one generated",
+            tool->file, virtHandleGetNoun(handle), handle->name, domain->name, domain->uuid);
+        return false;
+    }
+    return true;
+}
+
+/* Is no device that is to be made for the domain of @stock, in stock form, another stored domain's? */
+bool
+virtToolCheckMade(virtTool *tool, virConnectPtr conn, const char *stock, GError **error)
+{
+    g_autoptr(virtDomainConf) domain = virtDomainConfParse(stock, strlen(stock), tool->file, 0, error);
+    g_autoptr(GPtrArray) stored = NULL;
+
+    if (!domain)
+        return false;
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        const virtHostdev *hostdev = domain->hostdevs->pdata[i];
+        virtPCIAddress address;
+
+        if (virtHandleGetPCI(&hostdev->handle, &address))
+            continue;
+        if ((!stored && !(stored = listStored(conn, domain->name, error))) ||
+            !checkOne(tool, &hostdev->handle, stored, error))
+            return false;
+    }
+    return true;
 }
 
 /* The name of the domain in a document, for g_free(); NULL: it has none. */

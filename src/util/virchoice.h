@@ -30,7 +30,7 @@ typedef struct {
 
 /* A device of a domain, and how it is asked for. */
 typedef struct {
-    virtChoice choice; /* NONE: by its address */
+    virtChoice choice; /* NONE: by its address, or its UUID */
     virtHandle handle; /* the address; none where nobody has looked for it yet */
 } virtWish;
 
