@@ -372,6 +372,17 @@ setAllAgain(virConnectPtr conn, const char *dir, gpointer opaque)
     return 0;
 }
 
+/* What the device of the case @name is shown as. */
+static const char *
+elementOf(const char *name)
+{
+    if (g_str_has_prefix(name, "interface"))
+        return "<interface type='hostdev'";
+    if (g_str_has_prefix(name, "hostdev-mdev"))
+        return "<mdev parent=";
+    return "<netdev port=";
+}
+
 /* The metadata as set is read like the metadata as defined, and shown alike. */
 static void
 checkSetAgain(const char *dir, const char *name)
@@ -392,8 +403,7 @@ checkSetAgain(const char *dir, const char *name)
     g_assert_nonnull(strstr(after, "<lh:hostdevs xmlns:lh="));
     g_assert_cmpstr(after, ==, defined);
     g_assert_cmpstr(shownAfter, ==, shown);
-    g_assert_nonnull(
-        strstr(shown, g_str_has_prefix(name, "interface") ? "<interface type='hostdev'" : "<netdev port="));
+    g_assert_nonnull(strstr(shown, elementOf(name)));
     g_assert_nonnull(fromDomain);
     g_assert_cmpstr(fromDomain, ==, fromMetadata);
 }

@@ -79,7 +79,8 @@ static char *
 makePlain(const char *xml)
 {
     g_autofree char *some = replace(xml, "^ *<netdev [^>]*/>\n", "");
-    g_autofree char *bare = replace(some, "^ *<netdev .*?</netdev>\n", "");
+    g_autofree char *rest = replace(some, "^ *<netdev .*?</netdev>\n", "");
+    g_autofree char *bare = replace(rest, "^ *<mdev .*?</mdev>\n", "");
     g_autoptr(GRegex) regex =
         g_regex_new("^    <interface type='hostdev'.*?</interface>\n", G_REGEX_DOTALL | G_REGEX_MULTILINE, 0, NULL);
 
@@ -231,12 +232,13 @@ checkDevices(const Case *c, const char *args)
     g_assert_cmpuint(domain->hostdevs->len, >, 0);
     for (guint i = 0; i < domain->hostdevs->len; i++) {
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
-        char address[VIRT_PCI_ADDRESS_LEN];
         g_autofree char *wanted = NULL;
         const char *found;
 
-        g_strlcpy(address, hostdev->handle.name, sizeof(address));
-        wanted = g_strdup_printf("\"driver\":\"vfio-pci\",\"host\":\"%s\"", address);
+        if (g_str_equal(hostdev->handle.bus, "mdev"))
+            wanted = g_strdup_printf("\"sysfsdev\":\"/sys/bus/mdev/devices/%s\"", hostdev->handle.name);
+        else
+            wanted = g_strdup_printf("\"driver\":\"vfio-pci\",\"host\":\"%s\"", hostdev->handle.name);
         found = strstr(args, wanted);
         g_assert_nonnull(found);
         g_assert_null(strstr(found + 1, wanted));
@@ -263,6 +265,7 @@ testCase(gconstpointer opaque)
     g_autofree char *expected = virtTestRead(path);
 
     g_assert_null(strstr(c->plain, "netdev port"));
+    g_assert_null(strstr(c->plain, "<mdev"));
     if (g_str_has_prefix(c->stockArgs, REFUSED))
         g_error("%s", c->stockArgs);
     g_assert_cmpstr(c->stockArgs, ==, c->plainArgs);
