@@ -173,6 +173,39 @@ testRace(twoGuests *f, gconstpointer opaque)
     g_assert_null(recordOf(f));
 }
 
+static fakeHost *racing;
+
+static int
+makeMeanwhile(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
+{
+    racing->judge = NULL;
+    fakeMdevMake(racing, "mtty", "mtty-1", ONE);
+    return 0;
+}
+
+/* Somebody else has made it while the netdevs of the same start were set: it is used, and theirs. */
+static void
+testRaceUsed(twoGuests *f, gconstpointer opaque)
+{
+    g_autofree char *nothing = setUp(f);
+    g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
+    g_autoptr(GPtrArray) mdev = wantMtty("<attr name='speed' value='115200'/>");
+    g_autoptr(virtRecord) record = NULL;
+
+    g_ptr_array_add(wanted, g_ptr_array_steal_index(mdev, 0));
+    racing = f->fake;
+    f->fake->judge = makeMeanwhile;
+    prepare(f, wanted);
+    record = recordOf(f);
+    g_assert_cmpint(record->phase, ==, VIRT_PHASE_ACTIVE);
+    assertHas(f, "speed=115200");
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    g_assert_cmpuint(f->fake->mdevRemoved, ==, 0);
+    assertHas(f, ONE);
+    g_assert_null(recordOf(f));
+    guestsAssertAsBefore(f);
+}
+
 static void
 testRefused(twoGuests *f, gconstpointer opaque)
 {
@@ -185,7 +218,7 @@ testRefused(twoGuests *f, gconstpointer opaque)
         {"<mdev parent='mtty'><type id='mtty-3'/></mdev>", VIRT_ERROR_HOST,
          "mtty has no type 'mtty-3'. Its types are: mtty-1 (24 free), mtty-2 (0 free)"},
         {"<mdev parent='mtty'><type id='mtty-2'/></mdev>", VIRT_ERROR_REFUSED,
-         "type mtty-2 of mtty has no free instance"},
+         "No space left on device. The types of mtty are: mtty-1 (24 free), mtty-2 (0 free)"},
         {"<mdev parent='mtty'><type id='mtty-1'/><attr name='speed' value='1'/><attr name='ro-kind' value='x'/></mdev>",
          VIRT_ERROR_REFUSED, "Attribute 'ro-kind' of mediated device " ONE " was set to 'x' and shows 'stays'"},
         {"<mdev parent='mtty'><type id='mtty-1'/><attr name='none' value='1'/></mdev>", VIRT_ERROR_REFUSED,
@@ -357,10 +390,10 @@ int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/mdev/cycle", testCycle}, {"/mdev/was-there", testWasThere}, {"/mdev/other", testOther},
-        {"/mdev/race", testRace},   {"/mdev/refused", testRefused},    {"/mdev/rollback", testRollback},
-        {"/mdev/owner", testOwner}, {"/mdev/open", testOpen},          {"/mdev/gone", testGone},
-        {"/mdev/plan", testPlan},   {"/mdev/drift", testDrift},
+        {"/mdev/cycle", testCycle},       {"/mdev/was-there", testWasThere}, {"/mdev/other", testOther},
+        {"/mdev/race", testRace},         {"/mdev/race-used", testRaceUsed}, {"/mdev/refused", testRefused},
+        {"/mdev/rollback", testRollback}, {"/mdev/owner", testOwner},        {"/mdev/open", testOpen},
+        {"/mdev/gone", testGone},         {"/mdev/plan", testPlan},          {"/mdev/drift", testDrift},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

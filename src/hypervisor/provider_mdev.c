@@ -146,21 +146,28 @@ checkType(const virtTarget *target, gconstpointer setting, GError **error)
     return false;
 }
 
-/* Why @wanted cannot be made where @present is; NULL: nothing is known to be against it. The caller frees it. */
+/* What somebody else has made in the place of @wanted, in a sentence; NULL: nothing. The caller frees it. */
 static char *
-findObstacle(const virtTarget *target, const virtMdev *wanted, const virtMdev *present)
+findOther(const virtTarget *target, const virtMdev *wanted, const virtMdev *present)
+{
+    if (!virtMdevExists(present) || virtSettingEqualAttr(&virtMdevInfo, wanted, present, VIRT_MDEV_TYPE))
+        return NULL;
+    return g_strdup_printf(
+        "mediated device %s already exists as type %s on %s, which somebody else has made. Write that in <mdev>, or another <address uuid='...'/>",
+        target->handle.name, present->made.type, present->made.parent);
+}
+
+/* Whether the parent has room for @wanted; else that in a sentence, which the caller frees. */
+static char *
+findShortage(const virtTarget *target, const virtMdev *wanted)
 {
     const virtMdevParent *parent = parentOf(target);
     const virtMdevType *type = NULL;
     g_autofree char *types = NULL;
 
-    if (virtMdevExists(present) && !virtSettingEqualAttr(&virtMdevInfo, wanted, present, VIRT_MDEV_TYPE))
-        return g_strdup_printf(
-            "mediated device %s already exists as type %s on %s, which somebody else has made. Write that in <mdev>, or another <address uuid='…'/>",
-            target->handle.name, present->made.type, present->made.parent);
     if (parent)
         type = virtMdevParentGetType(parent, wanted->made.type);
-    if (virtMdevExists(present) || !type || type->free > 0)
+    if (!type || type->free > 0)
         return NULL;
     types = virtMdevParentDescribeTypes(parent);
     return g_strdup_printf(
@@ -173,7 +180,9 @@ foreseeDevice(virtHost *host, const virtTarget *target, gconstpointer wanted, gc
 {
     if (attr != VIRT_MDEV_TYPE)
         return NULL;
-    return findObstacle(target, wanted, present);
+    if (virtMdevExists(present))
+        return findOther(target, wanted, present);
+    return findShortage(target, wanted);
 }
 
 /* Says of what is wanted how many more of it the parent has, if it is to be made. */
@@ -212,7 +221,8 @@ readDevice(virtHost *host, const virtTarget *target, const GPtrArray *which, GEr
     return g_steal_pointer(&list);
 }
 
-/* Somebody else has made the device since it was read: let the record say that it was there before. */
+/* Somebody else has made the device since it was read: let the record say that it was there before. What marks the
+ * records of a start as active does not reach this one any more. */
 static bool
 disown(virtHost *host, const virtTarget *target, const virtMdev *now, GError **error)
 {
@@ -224,7 +234,7 @@ disown(virtHost *host, const virtTarget *target, const virtMdev *now, GError **e
     before = record->before.of[target->kind];
     g_ptr_array_set_size(before, 0);
     g_ptr_array_add(before, virtSettingCopy(&virtMdevInfo, now));
-    return virtProvisionRecordSave(host, record, record->phase, error);
+    return virtProvisionRecordSave(host, record, VIRT_PHASE_ACTIVE, error);
 }
 
 /* Make the device. Where it has come since it was looked for, it is not the one that is wanted: whoever has made it may
@@ -258,26 +268,34 @@ checkMade(const virtTarget *target, const virtMdev *wanted, const virtMdev *now,
     return false;
 }
 
+/* Make the device, or use the one that there is. One that has come since @target was read was there before. */
+static bool
+makeOrUse(virtHost *host, const virtTarget *target, const virtMdev *wanted, virtMdev *now, GError **error)
+{
+    const char *uuid = target->handle.name;
+    const virtMdev *present = virtSettingListFind(target->present, 0);
+    g_autofree char *other = findOther(target, wanted, now);
+
+    if (other) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "Cannot make mediated device %s: %s", uuid, other);
+        return false;
+    }
+    if (virtMdevExists(now))
+        return !present || virtMdevExists(present) || disown(host, target, now, error);
+    return make(host, target, wanted, error) && virtMdevDeviceRead(host, uuid, wanted, now, error) &&
+           checkMade(target, wanted, now, error);
+}
+
 static bool
 setDevice(virtHost *host, const virtTarget *target, const virtMdev *wanted, GError **error)
 {
-    const char *uuid = target->handle.name;
-    g_autofree char *obstacle = NULL;
-    bool existed;
     virtMdev now;
 
-    if (!virtMdevDeviceRead(host, uuid, wanted, &now, error))
-        return false;
-    existed = virtMdevExists(&now);
-    if ((obstacle = findObstacle(target, wanted, &now))) {
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "Cannot make mediated device %s: %s", uuid, obstacle);
-        return false;
-    }
-    if (!existed && (!make(host, target, wanted, error) || !virtMdevDeviceRead(host, uuid, wanted, &now, error) ||
-                     !checkMade(target, wanted, &now, error)))
+    if (!virtMdevDeviceRead(host, target->handle.name, wanted, &now, error) ||
+        !makeOrUse(host, target, wanted, &now, error))
         return false;
     return !virtSettingHas(wanted, VIRT_MDEV_ATTRS) ||
-           virtMdevDeviceSetAttrs(host, uuid, wanted, existed ? &now : NULL, error);
+           virtMdevDeviceSetAttrs(host, target->handle.name, wanted, &now, error);
 }
 
 static bool

@@ -160,11 +160,19 @@ virtMdevDeviceRead(virtHost *host, const char *uuid, const virtMdev *named, virt
 
 /* ---- making ---- */
 
-/* What to say of a @number that the kernel has refused to make a device with. */
+/* What to say of a @number that the kernel has refused to make a device with. What the parent has left is read again.
+ */
 static void
-complainCreate(const char *uuid, const virtMdevParent *parent, const char *type, int number, GError **error)
+complainCreate(virtHost *host, const char *uuid, const virtMdevParent *parent, const char *type, int number,
+               GError **error)
 {
-    g_autofree char *types = virtMdevParentDescribeTypes(parent);
+    g_autoptr(virtMdevParent) now = virtMdevParentFind(host, parent->name, NULL);
+    g_autofree char *types = NULL;
+
+    if (now)
+        types = virtMdevParentDescribeTypes(now);
+    else
+        types = virtMdevParentDescribeTypes(parent);
 
     if (number == EEXIST)
         g_set_error(
@@ -220,7 +228,7 @@ virtMdevDeviceCreate(virtHost *host, const char *uuid, const virtMdevParent *par
         rc = virtHostTryWrite(host, uuid, "sys/class/mdev_bus/%s/mdev_supported_types/%s/create", parent->name, type);
     while ((rc == -EAGAIN || (rc == -EEXIST && isAway(host, uuid))) && waitMore(host, &waited));
     if (rc < 0) {
-        complainCreate(uuid, parent, type, -rc, error);
+        complainCreate(host, uuid, parent, type, -rc, error);
         return false;
     }
     return waitForGroup(host, uuid, &waited, error);
@@ -272,23 +280,25 @@ checkValue(virtHost *host, const char *uuid, const virtMdevValue *wanted, GError
     return false;
 }
 
-/* Give the device each attribute that @wanted has and @present does not show, in their order, and read it back. What
- * can only be written is written, and believed.
- *
- * @present: NULL: nothing is known
+static bool
+areRead(const virtMdev *mdev)
+{
+    for (guint i = 0; i < mdev->attrs.count; i++) {
+        if (mdev->attrs.of[i].unread)
+            return false;
+    }
+    return true;
+}
+
+/* Give the device the attributes of @wanted, in their order, and read them back, unless @present shows all of them.
+ * What can only be written is written, and believed.
  */
 bool
 virtMdevDeviceSetAttrs(virtHost *host, const char *uuid, const virtMdev *wanted, const virtMdev *present,
                        GError **error)
 {
-    if (present && virtSettingEqualAttr(&virtMdevInfo, wanted, present, VIRT_MDEV_ATTRS)) {
-        bool all = true;
-
-        for (guint i = 0; i < present->attrs.count; i++)
-            all = all && !present->attrs.of[i].unread;
-        if (all)
-            return true;
-    }
+    if (virtSettingEqualAttr(&virtMdevInfo, wanted, present, VIRT_MDEV_ATTRS) && areRead(present))
+        return true;
     for (guint i = 0; i < wanted->attrs.count; i++) {
         const virtMdevValue *value = &wanted->attrs.of[i];
 
