@@ -52,6 +52,15 @@ build_netdevsim() {
   module netdevsim /usr/src/linux/drivers/net/netdevsim CONFIG_NETDEVSIM=m
   say "netdevsim: $(elapsed "$since") s"
 }
+# The kernel's samples of drivers with mediated devices: a serial port, and a display.
+build_mdevs() {
+  [[ ! -e $UPDATES/mdpy.ko ]] || return 0
+  local since=$EPOCHREALTIME dir=/usr/src/mdevs name; enter_tree
+  mkdir -p "$TREE$dir"; cp "$TREE"/usr/src/linux/samples/vfio-mdev/m{tty,dpy}*.[ch] "$TREE$dir/"
+  echo 'obj-m := mtty.o mdpy.o' > "$TREE$dir/Makefile"
+  for name in mtty mdpy; do module "$name" "$dir"; done
+  say "mtty, mdpy: $(elapsed "$since") s"
+}
 # ours NAME: a module that is part of the project, in a folder of its name
 ours() {
   ! newer "$UPDATES/$1.ko" "$HERE/$1"/*.[ch] "$HERE/$1/Makefile" || return 0
@@ -103,6 +112,7 @@ build_tree
 K=$(cat "$KERNEL/release") UPDATES=$KERNEL/lib/modules/$(cat "$KERNEL/release")/updates
 build_l1_initrd
 build_netdevsim
+build_mdevs
 ours dualport
 ours labvpd
 build_l2_initrd

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Mediated devices of the kernel's own sample driver: made before the guest starts, gone after it, however it ends; what
+# an administrator has made stays; nothing is written to one that is open.
+. /lab/guest/lib.sh
+
+one=c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 two=d5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 three=e5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11
+types=/sys/class/mdev_bus/mtty/mdev_supported_types
+# mdev UUID [TYPE [CHILDREN]]: a <hostdev> whose device is to be made; without UUID, one is generated
+mdev() {
+  echo "<hostdev mode='subsystem' type='mdev' managed='yes' model='vfio-pci'>${1:+<source><address uuid='$1'/></source>}"
+  echo "<mdev parent='mtty'><type id='${2:-mtty-1}'/>${3:-}</mdev></hostdev>"
+}
+# mdevs: all that there is of them: devices, types and free instances, records
+mdevs() {
+  for type in "$types"/*; do echo "${type##*/}: $(cat "$type/available_instances") free; $(ls "$type/devices")"; done
+  find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null || true
+}
+is_before() { [[ $(mdevs) = "$before" ]]; }
+has_device() { [[ -e /sys/bus/mdev/devices/$1 ]]; }
+make() { echo "$1" > "$types/${2:-mtty-1}/create"; }
+remove() { echo 1 > "/sys/bus/mdev/devices/$1/remove"; }
+
+modprobe -a vfio_iommu_type1 vfio-pci mtty
+waitfor 10 test -d "$types"
+before=$(mdevs)
+libvirt_up
+
+step "what there is"
+like "list shows parent, types and free instances" "$(virt-hostdev list)" '^.-mtty-1 +type +vfio-pci 24'
+like "and as libvirt calls the parent" "$(virt-hostdev list)" '^mtty +parent +mtty_mtty'
+domain first "$(mdev "$one")" > first.xml
+like "plan" "$(virt-hostdev plan first.xml | tr -s ' ')" "$one 0 type none mtty-1 on mtty \(24 free\) yes"
+is "nothing was made" "$(mdevs)" "$before"
+
+step "a guest's life"
+ok "define" virt-hostdev define first.xml
+ok "start" virsh -q start first
+ok "the device is there" has_device "$one"
+like "one instance fewer" "$(mdevs)" '^mtty-1: 23 free; '"$one"
+like "list names the owner" "$(virt-hostdev list)" "$one +device +first"
+like "status has it" "$(virt-hostdev status)" "^$one +first +running"
+not_ok "nobody else opens its group" "busy" cat "/dev/vfio/$(basename "$(readlink "/sys/bus/mdev/devices/$one/iommu_group")")"
+ok "libvirtd is restarted" libvirt_restart
+is "the guest runs on" "$(virsh domstate first | head -n 1)" running
+ok "destroy" virsh -q destroy first
+is "all is as before" "$(mdevs)" "$before"
+ok "start again" virsh -q start first
+kill -KILL "$(pgrep -x qemu-system-x86)"
+ok "QEMU is killed, and all is as before" waitfor 30 is_before
+ok "start again" virsh -q start first
+libvirt_kill9
+kill -KILL "$(pgrep -x qemu-system-x86)"
+ok "libvirtd and QEMU are killed" waitfor 30 no_guests
+ok "it is still there" has_device "$one"
+libvirt_up
+ok "libvirtd starts, and all is as before" waitfor 30 is_before
+
+step "a start that fails"
+domain disk "$(mdev "$three")<disk type='file'><source file='/none'/><target dev='vda'/></disk>" > disk.xml
+ok "define" virt-hostdev define disk.xml
+not_ok "a disk is missing" "/none" virsh start disk
+is "all is as before" "$(mdevs)" "$before"
+domain attrs "$(mdev "$two" mtty-1 "<attr name='none' value='1'/>")" > attrs.xml
+not_ok "an attribute that there is not" "devices of this type have none" virt-hostdev create attrs.xml
+is "all is as before" "$(mdevs)" "$before"
+domain both "$(mdev "$two")$(mdev "" mtty-3)" > both.xml
+not_ok "a second device of a type that there is not" "mtty has no type 'mtty-3'. Its types are: mtty-1 \(24 free\)" virt-hostdev create both.xml
+is "all is as before" "$(mdevs)" "$before"
+
+step "two domains with one UUID"
+domain second "$(mdev "$one")" > second.xml
+not_ok "the second is not defined" "mediated device $one is a device of domain 'first'" virt-hostdev define second.xml
+virt-hostdev convert --to=stock second.xml > stock.xml
+ok "past us it is" virsh -q define stock.xml
+ok "start the first" virsh -q start first
+running=$(mdevs)
+not_ok "the second is refused, and the owner named" "mediated device $one is in use by domain 'first'" virsh start second
+is "nothing has changed" "$(mdevs)" "$running"
+ok "destroy" virsh -q destroy first
+is "all is as before" "$(mdevs)" "$before"
+
+step "somebody else's device"
+make "$one"
+there=$(mdevs)
+ok "it is used" virsh -q start first
+ok "destroy" virsh -q destroy first
+is "it stays" "$(mdevs)" "$there"
+remove "$one"; make "$one" mtty-2
+there=$(mdevs)
+not_ok "of another type, it is not" "already exists as type mtty-2 on mtty" virsh start first
+is "it stays" "$(mdevs)" "$there"
+remove "$one"
+is "all is as before" "$(mdevs)" "$before"
+while make "$(cat /proc/sys/kernel/random/uuid)" mtty-2 2> /dev/null; do :; done
+domain full "$(mdev "$two" mtty-2)" > full.xml
+not_ok "a type that is exhausted" "No space left on device. The types of mtty are: mtty-1 \([0-9]+ free\), mtty-2 \(0 free\)" virt-hostdev create full.xml
+for device in "$types"/mtty-2/devices/*; do remove "${device##*/}"; done
+is "all is as before" "$(mdevs)" "$before"
+
+step "one that is open when libvirt has released it"
+ok "start" virsh -q start first
+group=/dev/vfio/$(basename "$(readlink "/sys/bus/mdev/devices/$one/iommu_group")")
+kill -STOP "$(pidof -s "$LIBVIRTD")"             # so that its hook comes after somebody has opened the device
+kill -KILL "$(pgrep -x qemu-system-x86)"; waitfor 10 no_guests
+sleep 1000 9< "$group" & holder=$!
+kill -CONT "$(pidof -s "$LIBVIRTD")"
+ok "the domain ends" waitfor 30 bash -c '[[ $(virsh domstate first | head -n 1) = "shut off" ]]'
+ok "the device is still there" has_device "$one"
+not_ok "recover names who has it" "process $holder \(sleep\)" virt-hostdev recover
+kill "$holder"; waitfor 10 ended "$holder"
+ok "recover" virt-hostdev recover
+is "all is as before" "$(mdevs)" "$before"
+
+step "through the daemon"
+hostdevd_up
+domain third "$(mdev '')" > third.xml
+ok "define, without a UUID" virsh -q define third.xml
+uuid=$(virsh dumpxml third | sed -n "s/.*<address uuid='\(.*\)'.*/\1/p")
+like "one was generated" "$uuid" '^[0-9a-f-]{36}$'
+virsh dumpxml third > again.xml
+like "and is shown with what it is made of" "$(cat again.xml)" "<mdev parent='mtty'>"
+ok "define it again" virsh -q define again.xml
+is "it is kept" "$(virsh dumpxml third | sed -n "s/.*<address uuid='\(.*\)'.*/\1/p")" "$uuid"
+ok "start" virsh -q start third
+ok "the device is there" has_device "$uuid"
+mdev "$two" > device.xml
+ok "attach" virsh -q attach-device third device.xml --live
+ok "the second is there" has_device "$two"
+not_ok "an attach that libvirt refuses" "." virsh attach-device third device.xml --live
+ok "it is still there" has_device "$two"
+ok "detach, of which the guest hears nothing" virsh -q detach-device third device.xml --live
+ok "it is still there" has_device "$two"
+ok "destroy" virsh -q destroy third
+ok "all is as before" waitfor 30 is_before
+domain plug "" boot > plug.xml
+ok "a guest that listens" virsh -q create plug.xml
+ok "it is up" l2_wait plug '^L2TICK' 400
+ok "attach" virsh -q attach-device plug device.xml --live
+ok "the device is there" has_device "$two"
+ok "detach" virsh -q detach-device plug device.xml --live
+ok "the guest lets go, and all is as before" waitfor 120 is_before
+ok "destroy" virsh -q destroy plug
+is "all is as before" "$(mdevs)" "$before"
