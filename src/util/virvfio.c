@@ -204,9 +204,8 @@ findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret
 }
 
 /* Which process has the device @handle, on the PCI bus or the mdev bus, open? Only a device with a VFIO driver can have
- * any, or one
- * in a group with such; for others nothing below /proc is looked at. VFIO takes no device without a group: even without
- * an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c).
+ * any, or one in a group with such; for others nothing below /proc is looked at. VFIO takes no device without a group:
+ * even without an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c).
  *
  * Needs to see other users' descriptors (root with CAP_SYS_PTRACE): what it is not shown, it warns of and passes. The
  * answer is of the moment: only VFIO itself keeps two users apart.
