@@ -28,6 +28,17 @@ virtDomainFindWord(const char *text, gsize len, const char *word, gsize rare)
     return NULL;
 }
 
+/* Does one of the elements that are settings begin at @text? */
+static bool
+isSetting(const char *text, gsize len)
+{
+    for (const char *const *tag = virtSettingTags; *tag; tag++) {
+        if (len > 1 && text[1] == (*tag)[1] && len >= strlen(*tag) && memcmp(text, *tag, strlen(*tag)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Whether a document that libvirt has written may hold anything of ours: a quick look at the bytes, which may say yes
  * for a comment but never no for a <netdev> or for our metadata. libvirt resolves what a client has written in another
  * way, so in its own output, as it comes in replies and to hooks, each name stands as it is. */
@@ -36,8 +47,8 @@ virtDomainMentionsUs(const char *xml, gsize len)
 {
     if (virtDomainFindWord(xml, len, VIRT_NS, strlen("urn"))) /* it stands near the beginning */
         return true;
-    for (const char *const *tag = virtSettingTags; *tag; tag++) {
-        if (virtDomainFindWord(xml, len, *tag, 0))
+    for (const char *end = xml + len; (xml = memchr(xml, '<', (gsize)(end - xml))); xml++) { /* once for all of them */
+        if (isSetting(xml, (gsize)(end - xml)))
             return true;
     }
     return false;
