@@ -154,7 +154,7 @@ testRecord(void)
     const virtMdev *absent = none->before.of[ROW]->pdata[0], *there = some->before.of[ROW]->pdata[0];
 
     g_assert_false(virtMdevExists(absent));
-    g_assert_true(virtSettingHas(absent, VIRT_MDEV_ATTRS));
+    g_assert_false(virtSettingHas(absent, VIRT_MDEV_ATTRS));
     g_assert_cmpstr(there->made.type, ==, "mtty-2");
     g_assert_true(there->attrs.of[0].unread);
     g_assert_false(there->attrs.of[1].unread);

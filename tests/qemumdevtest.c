@@ -119,6 +119,26 @@ testCycle(twoGuests *f, gconstpointer opaque)
     g_assert_null(recordOf(f));
 }
 
+/* The record of a start says what the document says, with attributes and without. */
+static void
+testAgrees(twoGuests *f, gconstpointer opaque)
+{
+    static const char *const attrs[] = {"", "<attr name='speed' value='115200'/>"};
+    g_autofree char *before = setUp(f);
+
+    for (guint i = 0; i < G_N_ELEMENTS(attrs); i++) {
+        g_autoptr(GPtrArray) wanted = wantMtty(attrs[i]), other = wantMtty(attrs[1 - i]);
+        g_autoptr(virtRecord) record = NULL;
+
+        prepare(f, wanted);
+        record = recordOf(f);
+        g_assert_true(virtProvisionAgrees(wanted->pdata[0], record));
+        g_assert_false(virtProvisionAgrees(other->pdata[0], record));
+        g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    }
+    assertDump(f, before);
+}
+
 /* What somebody else has made is used, and stays; its attributes go back to what they were. */
 static void
 testWasThere(twoGuests *f, gconstpointer opaque)
@@ -390,10 +410,11 @@ int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/mdev/cycle", testCycle},       {"/mdev/was-there", testWasThere}, {"/mdev/other", testOther},
-        {"/mdev/race", testRace},         {"/mdev/race-used", testRaceUsed}, {"/mdev/refused", testRefused},
-        {"/mdev/rollback", testRollback}, {"/mdev/owner", testOwner},        {"/mdev/open", testOpen},
-        {"/mdev/gone", testGone},         {"/mdev/plan", testPlan},          {"/mdev/drift", testDrift},
+        {"/mdev/cycle", testCycle},     {"/mdev/agrees", testAgrees},     {"/mdev/was-there", testWasThere},
+        {"/mdev/other", testOther},     {"/mdev/race", testRace},         {"/mdev/race-used", testRaceUsed},
+        {"/mdev/refused", testRefused}, {"/mdev/rollback", testRollback}, {"/mdev/owner", testOwner},
+        {"/mdev/open", testOpen},       {"/mdev/gone", testGone},         {"/mdev/plan", testPlan},
+        {"/mdev/drift", testDrift},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

@@ -146,7 +146,7 @@ parseOne(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, G
         if (virtXmlIs(node->children->pdata[i], node->ns, "attr"))
             readAttr(mdev, node->children->pdata[i]);
     }
-    if (mdev->attrs.count > 0 || mode == VIRT_SETTING_PARSE_STATE)
+    if (mdev->attrs.count > 0)
         mdev->setting.present |= VIRT_SETTING_BIT(VIRT_MDEV_ATTRS);
     return g_steal_pointer(&mdev);
 }
