@@ -62,7 +62,7 @@ struct _fakeHost {
     guint mdevBusy;         /* so many more mediated devices are refused, with mdevErrno */
     int mdevErrno;          /* EAGAIN when 0 */
     int mdevOpen;           /* the group's file cannot be opened: this is why */
-    int mdevStays;          /* no device can be removed: this is why */
+    int mdevStays;          /* no device can be removed: this is why; ETIMEDOUT: it is, and the write does not return */
     bool mdevNoGroup;       /* no VFIO driver takes a device */
     void (*mdevRace)(fakeHost *fake, const char *uuid); /* called before a device is made */
     const char *boardSerial; /* of every PCI device, over devlink; NULL: their drivers do not know devlink */

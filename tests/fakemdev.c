@@ -263,17 +263,17 @@ fakeMdevWritten(fakeHost *fake, const char *path, const char *text)
         store(fake, path, text);
         return 0;
     }
-    if (fake->mdevStays)
+    if (fake->mdevStays && fake->mdevStays != ETIMEDOUT)
         return -fake->mdevStays;
     fake->mdevRemoved++;
     fakeMdevRemove(fake, uuid);
-    return 0;
+    return -fake->mdevStays;
 }
 
 int
-fakeMdevWrite(virtHost *host, const char *path, const char *value)
+fakeMdevWrite(virtHost *host, const char *path, const char *value, guint within)
 {
-    int rc = virtHostWriteFile(host, path, value);
+    int rc = virtHostWriteFile(host, path, value, 0);
 
     return rc < 0 ? rc : fakeMdevWritten(host->opaque, path, value);
 }

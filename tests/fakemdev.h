@@ -27,5 +27,5 @@ void fakeMdevHold(fakeHost *fake, const char *uuid, guint pid);
 
 /* What the kernel does when @text is written to @path. Returns 0 or -errno. */
 int fakeMdevWritten(fakeHost *fake, const char *path, const char *text);
-int fakeMdevWrite(virtHost *host, const char *path, const char *value);
+int fakeMdevWrite(virtHost *host, const char *path, const char *value, guint within);
 int fakeMdevTryOpen(virtHost *host, const char *path);

@@ -6,7 +6,9 @@
 #include "util/virmdevdevice.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ONE "c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11"
@@ -216,6 +218,42 @@ testOpen(void)
     g_assert_true(virtMdevDeviceRemove(fake->host, ONE, &error));
 }
 
+/* Somebody has opened it in between: the kernel removes it later, and nobody here waits for that. */
+static void
+testOpenedMeanwhile(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autoptr(GError) error = NULL;
+
+    fakeMdevMake(fake, "mtty", "mtty-1", ONE);
+    fake->mdevStays = ETIMEDOUT;
+    g_assert_true(virtMdevDeviceRemove(fake->host, ONE, &error));
+    g_assert_nonnull(strstr(fake->warnings->pdata[0], ONE " was opened while it was being removed"));
+}
+
+/* A pipe that nobody reads keeps whoever opens it, as a driver may. */
+static void
+testWithin(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autofree char *pipe = virtHostPath(fake->host, "pipe");
+    g_autofree char *file = virtHostPath(fake->host, "file");
+    g_autofree char *text = NULL;
+    int fd;
+
+    fakeHostFile(fake, "", "file");
+    g_assert_cmpint(virtHostWriteFile(fake->host, file, "1", 10000), ==, 0);
+    text = fakeHostRead(fake, "file");
+    g_assert_cmpstr(text, ==, "1");
+    g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
+    g_assert_cmpint(virtHostWriteFile(fake->host, pipe, "1", 20), ==, -ETIMEDOUT);
+    fd = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* lets it go on */
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    unlink(pipe);
+    g_assert_cmpint(virtHostWriteFile(fake->host, pipe, "1", 10000), ==, -ENOENT);
+}
+
 static void
 testAttributes(void)
 {
@@ -281,6 +319,8 @@ main(int argc, char **argv)
     g_test_add_func("/mdev/wait", testWait);
     g_test_add_func("/mdev/no-group", testNoGroup);
     g_test_add_func("/mdev/open", testOpen);
+    g_test_add_func("/mdev/opened-meanwhile", testOpenedMeanwhile);
+    g_test_add_func("/mdev/within", testWithin);
     g_test_add_func("/mdev/attributes", testAttributes);
     g_test_add_func("/mdev/names", testNames);
     return g_test_run();

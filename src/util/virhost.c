@@ -13,10 +13,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ATTRIBUTE_MAX 4096  /* bytes of one sysfs attribute */
+#define FDS_CLOSED 4096     /* of a process on a kernel that cannot close all of them */
 #define DIRECTORY_MAX 65536 /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
 
 static void
@@ -25,9 +30,8 @@ realSleep(gulong microseconds)
     g_usleep(microseconds);
 }
 
-/* What virtHost's write is by default. */
-int
-virtHostWriteFile(virtHost *host, const char *path, const char *value)
+static int
+writeFile(const char *path, const char *value)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY), saved;
     ssize_t n;
@@ -42,6 +46,74 @@ virtHostWriteFile(virtHost *host, const char *path, const char *value)
     if (n < 0)
         return -saved;
     return n == (ssize_t)strlen(value) ? 0 : -EIO;
+}
+
+/* Nothing of the caller's stays open: neither its locks, nor the pipe at whose end libvirt waits for a hook. */
+G_NORETURN static void
+writeAlone(const char *path, const char *value, int answer)
+{
+    int rc;
+
+    if (dup2(answer, 0) < 0)
+        _exit(1);
+    if (syscall(SYS_close_range, 1, ~0u, 0) < 0) { /* Linux 5.9 */
+        for (int fd = 1; fd < FDS_CLOSED; fd++)
+            close(fd);
+    }
+    rc = writeFile(path, value);
+    _exit(write(0, &rc, sizeof(rc)) < 0);
+}
+
+/* A grandchild, which nobody has to wait for. */
+static void
+startAlone(const char *path, const char *value, int answer)
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
+    pid = fork();
+    if (pid == 0) {
+        if (fork() == 0)
+            writeAlone(path, value, answer);
+        _exit(0);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* In a process of its own: where no signal reaches whoever has called the kernel, nor does the end of its thread. */
+static int
+writeWithin(const char *path, const char *value, guint within)
+{
+    struct pollfd poller = {.events = POLLIN};
+    int fds[2], rc = 0, n;
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    startAlone(path, value, fds[1]);
+    close(fds[1]);
+    poller.fd = fds[0];
+    do
+        n = poll(&poller, 1, (int)within);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        rc = -ETIMEDOUT;
+    else if (n < 0 || read(fds[0], &rc, sizeof(rc)) != sizeof(rc))
+        rc = -EAGAIN; /* there was no process, or it has been killed */
+    close(fds[0]);
+    return rc;
+}
+
+/* What virtHost's write is by default. */
+int
+virtHostWriteFile(virtHost *host, const char *path, const char *value, guint within)
+{
+    if (within > 0)
+        return writeWithin(path, value, within);
+    return writeFile(path, value);
 }
 
 /* What virtHost's tryOpen is by default. */
@@ -344,7 +416,21 @@ virtHostTryWrite(virtHost *host, const char *value, const char *format, ...)
     va_start(args, format);
     path = formatPath(host, format, args);
     va_end(args);
-    return host->write(host, path, value);
+    return host->write(host, path, value, 0);
+}
+
+/* The same, where the kernel may not come back. It is left alone with that after @within milliseconds, which is
+ * -ETIMEDOUT; what it does then remains to be seen. */
+int
+virtHostTryWriteWithin(virtHost *host, guint within, const char *value, const char *format, ...)
+{
+    va_list args;
+    g_autofree char *path = NULL;
+
+    va_start(args, format);
+    path = formatPath(host, format, args);
+    va_end(args);
+    return host->write(host, path, value, within);
 }
 
 /* Whether a device's file can be opened, which some drivers allow one process alone: it is opened and closed. Returns 0

@@ -45,8 +45,9 @@ struct _virtHost {
     char *root;              /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
     virtHostRequest request; /* rtnetlink */
     virtHostRequestGeneric requestGeneric;
-    /* Writes @value to a file that exists, at the whole @path, in one write(2). Returns 0 or -errno. */
-    int (*write)(virtHost *host, const char *path, const char *value);
+    /* Writes @value to a file that exists, at the whole @path, in one write(2). @within: milliseconds after which it is
+     * left behind; 0: none. Returns 0 or -errno. */
+    int (*write)(virtHost *host, const char *path, const char *value, guint within);
     /* Opens a device's file at the whole @path, and closes it again. Returns 0 or -errno. */
     int (*tryOpen)(virtHost *host, const char *path);
     void (*sleep)(gulong microseconds);
@@ -90,8 +91,10 @@ bool virtHostParseUInt(const char *text, guint64 max, guint64 *ret);
 bool virtHostReadUInt(virtHost *host, guint64 max, guint64 *ret, GError **error, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
 int virtHostTryWrite(virtHost *host, const char *value, const char *format, ...) G_GNUC_PRINTF(3, 4);
+int virtHostTryWriteWithin(virtHost *host, guint within, const char *value, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 int virtHostTryOpen(virtHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
-int virtHostWriteFile(virtHost *host, const char *path, const char *value);
+int virtHostWriteFile(virtHost *host, const char *path, const char *value, guint within);
 bool virtHostWrite(virtHost *host, const char *value, GError **error, const char *format, ...) G_GNUC_PRINTF(4, 5);
 char *virtHostReadLink(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 GPtrArray *virtHostListDir(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -9,6 +9,7 @@
  * the user lets go, where no signal reaches it; meanwhile libvirt no longer finds the device of its own guest. So the
  * group's file is opened first, which the kernel lets one process do (-EBUSY, vfio_group_fops_open in
  * drivers/vfio/group.c). It is closed before the device is removed, because some kernels wait for that file too.
+ * Somebody may open it in between; so the write is a process of its own, which is left behind when it takes too long.
  */
 #include "util/virmdevdevice.h"
 #include "util/virerror.h"
@@ -385,10 +386,15 @@ virtMdevDeviceRemove(virtHost *host, const char *uuid, GError **error)
     if (!checkClosed(host, uuid, error))
         return false;
     do
-        rc = virtHostTryWrite(host, "1", DEVICE "/remove", uuid);
+        rc = virtHostTryWriteWithin(host, WAIT_LONGEST, "1", DEVICE "/remove", uuid);
     while (rc == -EAGAIN && !isAway(host, uuid) && waitMore(host, &waited));
     while (rc == 0 && !isAway(host, uuid) && waitMore(host, &waited))
         ;
+    if (rc == -ETIMEDOUT)
+        virtHostWarn(
+            host,
+            "Mediated device %s was opened while it was being removed: its UUID is free again when whoever has it has ended",
+            uuid);
     if (isAway(host, uuid))
         return true;
     if (rc == 0)
