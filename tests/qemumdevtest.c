@@ -226,6 +226,59 @@ testRaceUsed(twoGuests *f, gconstpointer opaque)
     guestsAssertAsBefore(f);
 }
 
+static twoGuests *racers;
+
+/* Domain b asks for the UUID at another parent, just when a's device is about to be made. */
+static void
+prepareOther(fakeHost *fake, const char *uuid)
+{
+    g_autoptr(GPtrArray) wanted = want(uuid, "<mdev parent='mdpy'><type id='mdpy-1'/></mdev>");
+
+    fake->mdevRace = NULL;
+    assertRefused(racers, racers->b, wanted, VIRT_ERROR_BUSY, "mdev-all.lock was not free");
+}
+
+/* One UUID at two parents at a time: the record is one, and so they take turns. */
+static void
+testTwoParents(twoGuests *f, gconstpointer opaque)
+{
+    g_autofree char *nothing = setUp(f);
+    g_autoptr(GPtrArray) wanted = wantMtty("");
+    g_autoptr(virtRecord) record = NULL;
+    g_autofree char *before = NULL;
+
+    fakeMdevAddParent(f->fake, "mdpy");
+    fakeMdevAddType(f->fake, "mdpy", "mdpy-1", 4);
+    before = fakeMdevDump(f->fake);
+    racers = f;
+    f->fake->mdevRace = prepareOther;
+    prepare(f, wanted);
+    record = recordOf(f);
+    g_assert_cmpstr(record->owner.name, ==, "a");
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    assertDump(f, before);
+}
+
+/* The domain asks for another parent than the start that is left over: that one's device goes first. */
+static void
+testMoved(twoGuests *f, gconstpointer opaque)
+{
+    g_autofree char *nothing = setUp(f);
+    g_autoptr(GPtrArray) wanted = wantMtty("");
+    g_autoptr(GPtrArray) other = want(ONE, "<mdev parent='mdpy'><type id='mdpy-1'/></mdev>");
+    g_autofree char *before = NULL;
+
+    fakeMdevAddParent(f->fake, "mdpy");
+    fakeMdevAddType(f->fake, "mdpy", "mdpy-1", 4);
+    before = fakeMdevDump(f->fake);
+    prepare(f, wanted);
+    prepare(f, other);
+    assertHas(f, "mdpy mdpy-1 3\n  " ONE);
+    assertHas(f, "mtty mtty-1 24\n");
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    assertDump(f, before);
+}
+
 static void
 testRefused(twoGuests *f, gconstpointer opaque)
 {
@@ -410,10 +463,13 @@ int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/mdev/cycle", testCycle},     {"/mdev/agrees", testAgrees},     {"/mdev/was-there", testWasThere},
-        {"/mdev/other", testOther},     {"/mdev/race", testRace},         {"/mdev/race-used", testRaceUsed},
-        {"/mdev/refused", testRefused}, {"/mdev/rollback", testRollback}, {"/mdev/owner", testOwner},
-        {"/mdev/open", testOpen},       {"/mdev/gone", testGone},         {"/mdev/plan", testPlan},
+        {"/mdev/cycle", testCycle},        {"/mdev/agrees", testAgrees},
+        {"/mdev/was-there", testWasThere}, {"/mdev/other", testOther},
+        {"/mdev/race", testRace},          {"/mdev/race-used", testRaceUsed},
+        {"/mdev/refused", testRefused},    {"/mdev/two-parents", testTwoParents},
+        {"/mdev/moved", testMoved},        {"/mdev/rollback", testRollback},
+        {"/mdev/owner", testOwner},        {"/mdev/open", testOpen},
+        {"/mdev/gone", testGone},          {"/mdev/plan", testPlan},
         {"/mdev/drift", testDrift},
     };
 

@@ -9,8 +9,9 @@
  * say, and the error that is returned names the setting that was refused. Providers are given all their targets at
  * once: a port is read twice and written a few times, however many of its VFs there are.
  *
- * Changes to the devices of one parent (the VFs of a PF) exclude each other by that parent's lock. A start that spans
- * several takes their locks in order, so two starts cannot wait for each other in a circle.
+ * Changes to the devices of one parent (the VFs of a PF) exclude each other by that parent's lock, and those to all
+ * mediated devices by one. A start that needs several takes them in order, so two starts cannot wait for each other in
+ * a circle.
  */
 #include "hypervisor/provision.h"
 
@@ -67,24 +68,35 @@ placeOf(const GPtrArray *steps, guint i)
     return stepOf(steps, i)->place;
 }
 
+static virtHandle
+lockOf(const virtTarget *place)
+{
+    return virtProvisionLockOf(&place->handle, &place->parent);
+}
+
 static int
 comparePlaces(const void *a, const void *b)
 {
     const virtTarget *x = (*(PrepareStep *const *)a)->place;
     const virtTarget *y = (*(PrepareStep *const *)b)->place;
-    int parents = virtHandleCompare(&x->parent, &y->parent);
+    virtHandle lock = lockOf(x), other = lockOf(y);
+    int locks = virtHandleCompare(&lock, &other);
 
-    if (parents != 0)
-        return parents;
+    if (locks != 0)
+        return locks;
     return (x->index > y->index) - (x->index < y->index);
 }
 
 static bool
-haveOneParent(const GPtrArray *steps, guint i, guint other)
+haveOneLock(const GPtrArray *steps, guint i, guint other)
 {
+    virtHandle lock, others;
+
     if (other >= steps->len)
         return false;
-    return virtHandleEqual(&placeOf(steps, i)->parent, &placeOf(steps, other)->parent);
+    lock = lockOf(placeOf(steps, i));
+    others = lockOf(placeOf(steps, other));
+    return virtHandleEqual(&lock, &others);
 }
 
 /* Is step @i of @sorted still in its place? Where the first and the last that a parent counts are, those between are.
@@ -92,17 +104,17 @@ haveOneParent(const GPtrArray *steps, guint i, guint other)
 static bool
 isInPlace(virtHost *host, const GPtrArray *sorted, guint i, GError **error)
 {
-    bool between = i > 0 && haveOneParent(sorted, i, i - 1) && haveOneParent(sorted, i, i + 1);
+    bool between = i > 0 && haveOneLock(sorted, i, i - 1) && haveOneLock(sorted, i, i + 1);
 
     if (between && placeOf(sorted, i)->index >= 0)
         return true;
     return virtTargetIsStill(host, placeOf(sorted, i), error);
 }
 
-/* Take each parent's lock once, in order. Its devices were looked up before that, so it is seen whether they are still
+/* Take each lock once, in order. Its devices were looked up before that, so it is seen whether they are still
  * where they were. */
 static GPtrArray *
-lockParents(virtHost *host, const GPtrArray *steps, GError **error)
+takeLocks(virtHost *host, const GPtrArray *steps, GError **error)
 {
     g_autoptr(GPtrArray) sorted = g_ptr_array_copy((GPtrArray *)steps, NULL, NULL);
     g_autoptr(GPtrArray) locks = g_ptr_array_new_with_free_func((GDestroyNotify)virtStateLockRelease);
@@ -110,8 +122,9 @@ lockParents(virtHost *host, const GPtrArray *steps, GError **error)
     g_ptr_array_set_free_func(sorted, NULL);
     g_ptr_array_sort(sorted, comparePlaces);
     for (guint i = 0; i < sorted->len; i++) {
-        if (i == 0 || !haveOneParent(sorted, i, i - 1)) {
-            virtStateLock *lock = virtProvisionLock(host, &placeOf(sorted, i)->parent, error);
+        if (i == 0 || !haveOneLock(sorted, i, i - 1)) {
+            virtHandle of = lockOf(placeOf(sorted, i));
+            virtStateLock *lock = virtProvisionLock(host, &of, error);
 
             if (!lock)
                 return NULL;
@@ -457,7 +470,7 @@ virtProvisionPrepare(virtHost *host, const virtOwner *owner, const GPtrArray *ho
         return false;
     if (steps->len == 0)
         return true;
-    if (!(locks = lockParents(host, steps, error)))
+    if (!(locks = takeLocks(host, steps, error)))
         return false;
     reads = virtHostReadOnce(host);
     for (guint i = 0; i < steps->len; i++) {

@@ -229,7 +229,7 @@ virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *ta
     *ret_over = old && onlyWaits(host, owner, old);
     if (old && !*ret_over && !checkOld(owner, targets, old, error))
         return false;
-    if (old && !areRecorded(targets, old, error))
+    if (old && !*ret_over && !areRecorded(targets, old, error)) /* a restore looks for itself */
         return false;
     if (old && !*ret_over && !virtProvisionCheckOwn(host, handle, owner, error)) /* it may have lost it since */
         return false;

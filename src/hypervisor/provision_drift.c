@@ -140,18 +140,27 @@ lookAtDevice(virtHost *host, const virtRecord *seen, virtDriftFunc func, void *o
         tellDrift(host, seen, problem, func, opaque);
 }
 
+static bool
+isUnder(const virtRecord *record, const virtHandle *of)
+{
+    virtHandle its = virtProvisionLockOf(&record->handle, &record->parent);
+
+    return virtHandleEqual(&its, of);
+}
+
+/* Those of @seen whose lock is that of @of. */
 static void
-lookAtParent(virtHost *host, const virtHandle *parent, const GPtrArray *seen, virtDriftFunc func, void *opaque)
+lookUnder(virtHost *host, const virtHandle *of, const GPtrArray *seen, virtDriftFunc func, void *opaque)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(virtStateLock) lock = virtProvisionLock(host, parent, &error);
+    g_autoptr(virtStateLock) lock = virtProvisionLock(host, of, &error);
     /* Nothing that was read before the lock may be gone by. */
     g_autoptr(virtHostReads) reads G_GNUC_UNUSED = virtHostReadOnce(host);
 
     for (guint i = 0; i < seen->len; i++) {
         const virtRecord *record = seen->pdata[i];
 
-        if (!virtHandleEqual(&record->parent, parent))
+        if (!isUnder(record, of))
             continue;
         if (lock)
             lookAtDevice(host, record, func, opaque);
@@ -160,8 +169,7 @@ lookAtParent(virtHost *host, const virtHandle *parent, const GPtrArray *seen, vi
     }
 }
 
-/* Calls @func for each device of @seen (virtRecord, of any parents) that somebody still has, with its parent's lock
- * held.
+/* Calls @func for each device of @seen (virtRecord, of any parents) that somebody still has, with its lock held.
  *
  * The caller has no virtHostReads open: what others have changed since would go unseen.
  */
@@ -169,13 +177,14 @@ void
 virtProvisionDrift(virtHost *host, const GPtrArray *seen, virtDriftFunc func, void *opaque)
 {
     for (guint i = 0; i < seen->len; i++) {
-        const virtHandle *parent = &((const virtRecord *)seen->pdata[i])->parent;
+        const virtRecord *record = seen->pdata[i];
+        virtHandle of = virtProvisionLockOf(&record->handle, &record->parent);
         bool done = false;
 
         for (guint j = 0; j < i && !done; j++)
-            done = virtHandleEqual(&((const virtRecord *)seen->pdata[j])->parent, parent);
+            done = isUnder(seen->pdata[j], &of);
         if (!done)
-            lookAtParent(host, parent, seen, func, opaque);
+            lookUnder(host, &of, seen, func, opaque);
     }
 }
 

@@ -208,13 +208,29 @@ stateName(const virtHandle *handle, char ret[VIRT_STATE_NAME_MAX + 1])
         g_snprintf(ret, VIRT_STATE_NAME_MAX + 1, "%s-%s", handle->bus, handle->name);
 }
 
-/* The lock of the devices of @parent, for virtStateLockRelease(). Errors: those of virtStateLockTake(). */
+/* Whose lock a change of the device @handle at @parent takes: a VF's is its PF's. What is made may be asked for at two
+ * parents at a time, and its record is one all the same; so all devices of its bus have one lock. */
+virtHandle
+virtProvisionLockOf(const virtHandle *handle, const virtHandle *parent)
+{
+    virtPCIAddress address;
+    virtHandle all = {"", "all"};
+
+    if (virtHandleGetPCI(handle, &address))
+        return *parent;
+    g_strlcpy(all.bus, handle->bus, sizeof(all.bus));
+    return all;
+}
+
+/* @of: what virtProvisionLockOf() says
+ *
+ * Returns the lock, for virtStateLockRelease(). Errors: those of virtStateLockTake(). */
 virtStateLock *
-virtProvisionLock(virtHost *host, const virtHandle *parent, GError **error)
+virtProvisionLock(virtHost *host, const virtHandle *of, GError **error)
 {
     char name[VIRT_STATE_NAME_MAX + 1];
 
-    stateName(parent, name);
+    stateName(of, name);
     return virtStateLockTake(host, name, error);
 }
 

@@ -32,4 +32,5 @@ GPtrArray *virtProvisionRecordList(virtHost *host, GError **error);
 GPtrArray *virtProvisionRecordListAll(virtHost *host, GPtrArray *problems, GError **error);
 char *virtProvisionRecordDescribe(const virtRecord *record);
 char *virtProvisionRecordName(const virtRecord *record);
-virtStateLock *virtProvisionLock(virtHost *host, const virtHandle *parent, GError **error);
+virtHandle virtProvisionLockOf(const virtHandle *handle, const virtHandle *parent);
+virtStateLock *virtProvisionLock(virtHost *host, const virtHandle *of, GError **error);

@@ -315,7 +315,7 @@ restoreOne(virtHost *host, const RestoreItem *item, const GArray *listed, GError
  * are bound here where libvirt died before it could
  * @stage: how far libvirt is: what is restored later stays in the records
  *
- * The caller holds their parents' locks. Goes on past failures, each of which leaves its record, so that it can be
+ * The caller holds their locks. Goes on past failures, each of which leaves its record, so that it can be
  * tried again. A device that anybody has is not written to: that is a failure with VIRT_ERROR_BUSY, and waits for its
  * user's end. Returns (transfer full): GError of each that failed, in the order of @records; empty when all went well.
  */
@@ -346,7 +346,7 @@ virtProvisionRestoreMany(virtHost *host, const GPtrArray *records, const GArray 
 
 /* Restores one device to what @record remembers, all of it, and forgets the record.
  *
- * The caller holds the parent's lock. A failure leaves the record, so that it can be tried again.
+ * The caller holds its lock. A failure leaves the record, so that it can be tried again.
  */
 bool
 virtProvisionRestore(virtHost *host, virtRecord *record, GError **error)
@@ -378,16 +378,22 @@ loadSame(virtHost *host, const virtRecord *seen, GError **error)
     return g_steal_pointer(&record);
 }
 
-/* Takes the parent's lock and restores the devices of @seen (virtRecord), all of that parent, as far as they are still
- * the same. Adds a GError to @problems for each failure. */
+static virtHandle
+lockOf(const virtRecord *record)
+{
+    return virtProvisionLockOf(&record->handle, &record->parent);
+}
+
+/* Takes the lock @of and restores the devices of @seen (virtRecord), which all have that, as far as they are still the
+ * same. Adds a GError to @problems for each failure. */
 static void
-releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const GArray *listed, virtRestoreStage stage,
-          GPtrArray *problems)
+releaseUnder(virtHost *host, const virtHandle *of, const GPtrArray *seen, const GArray *listed, virtRestoreStage stage,
+             GPtrArray *problems)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)virtRecordFree);
     g_autoptr(GPtrArray) failed = NULL;
     GError *local = NULL;
-    g_autoptr(virtStateLock) lock = virtProvisionLock(host, parent, &local);
+    g_autoptr(virtStateLock) lock = virtProvisionLock(host, of, &local);
 
     for (guint i = 0; !lock && i < seen->len; i++) {
         GError *copy = g_error_copy(local);
@@ -412,7 +418,7 @@ releaseAt(virtHost *host, const virtHandle *parent, const GPtrArray *seen, const
     g_ptr_array_extend_and_steal(problems, g_steal_pointer(&failed));
 }
 
-/* Restores the devices of @seen (virtRecord), parent by parent; adds what goes wrong to @problems. */
+/* Restores the devices of @seen (virtRecord), lock by lock; adds what goes wrong to @problems. */
 static void
 releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtRestoreStage stage, GPtrArray *problems)
 {
@@ -422,17 +428,17 @@ releaseMany(virtHost *host, const GPtrArray *seen, const GArray *listed, virtRes
     while (rest->len > 0) {
         g_autoptr(GPtrArray) same = g_ptr_array_new();
         g_autoptr(GPtrArray) others = g_ptr_array_new();
-        const virtRecord *first = rest->pdata[0];
+        virtHandle of = lockOf(rest->pdata[0]);
 
         for (guint i = 0; i < rest->len; i++) {
-            virtRecord *record = rest->pdata[i];
+            virtHandle its = lockOf(rest->pdata[i]);
+            GPtrArray *to = others;
 
-            if (virtHandleEqual(&record->parent, &first->parent))
-                g_ptr_array_add(same, record);
-            else
-                g_ptr_array_add(others, record);
+            if (virtHandleEqual(&its, &of))
+                to = same;
+            g_ptr_array_add(to, rest->pdata[i]);
         }
-        releaseAt(host, &first->parent, same, listed, stage, problems);
+        releaseUnder(host, &of, same, listed, stage, problems);
         g_ptr_array_unref(rest);
         rest = g_steal_pointer(&others);
     }
@@ -455,7 +461,7 @@ reportAll(const GPtrArray *problems, GError **error)
     return false;
 }
 
-/* Takes the parent's lock and restores the device of @seen, if the owner that @seen names still has it from that same
+/* Takes its lock and restores the device of @seen, if the owner that @seen names still has it from that same
  * start. Otherwise there is nothing to do, which is success.
  */
 bool
@@ -463,9 +469,10 @@ virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
     g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    virtHandle of = lockOf(seen);
 
     g_ptr_array_add(one, (gpointer)seen);
-    releaseAt(host, &seen->parent, one, NULL, VIRT_RESTORE_RELEASED, problems);
+    releaseUnder(host, &of, one, NULL, VIRT_RESTORE_RELEASED, problems);
     if (problems->len == 0)
         return true;
     g_propagate_error(error, g_error_copy(problems->pdata[0]));
@@ -477,7 +484,8 @@ virtProvisionReleaseOne(virtHost *host, const virtRecord *seen, GError **error)
 bool
 virtProvisionForget(virtHost *host, const virtRecord *seen, GError **error)
 {
-    g_autoptr(virtStateLock) lock = virtProvisionLock(host, &seen->parent, error);
+    virtHandle of = lockOf(seen);
+    g_autoptr(virtStateLock) lock = virtProvisionLock(host, &of, error);
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) local = NULL;
 

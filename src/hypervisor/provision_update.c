@@ -403,8 +403,12 @@ virtProvisionUpdateSeen(virtHost *host, const virtOwner *owner, const virtRecord
     g_autoptr(GPtrArray) targets = NULL;
     g_autoptr(virtRecord) record = NULL;
     g_autoptr(GError) local = NULL;
+    virtHandle of;
 
-    if (!place || !(lock = virtProvisionLock(host, &place->parent, error)) || !virtTargetIsStill(host, place, error) ||
+    if (!place)
+        return false;
+    of = virtProvisionLockOf(&place->handle, &place->parent);
+    if (!(lock = virtProvisionLock(host, &of, error)) || !virtTargetIsStill(host, place, error) ||
         !(targets = virtProvisionOpen(host, owner, hostdev, error)))
         return false;
     record = loadRecord(host, owner, targets->pdata[0], &local);

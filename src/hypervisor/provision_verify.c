@@ -77,9 +77,11 @@ virtProvisionCountUnprovisioned(virtHost *host, const virtHostdev *hostdev)
 {
     g_autoptr(virtTarget) place = virtProvisionLocate(host, hostdev, NULL);
     g_autoptr(virtStateLock) lock = NULL;
+    virtHandle of;
 
-    if (place)
-        lock = virtProvisionLock(host, &place->parent, NULL);
-    if (lock)
+    if (!place)
+        return;
+    of = virtProvisionLockOf(&place->handle, &place->parent);
+    if ((lock = virtProvisionLock(host, &of, NULL)))
         host->counts[VIRT_COUNT_UNPROVISIONED]++;
 }

@@ -1,4 +1,4 @@
-/* virstatelock.c: one transaction at a time on a PF
+/* virstatelock.c: one transaction at a time on a PF, or on all devices of a bus
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A lock is an flock() on ROOT/run/libvirt-hostdev/PF.lock: gone with its holder, however that ends. The file
@@ -66,7 +66,7 @@ waitForLock(virtHost *host, int fd)
     return 0;
 }
 
-/* Take the lock of PF @pfName ("0000:06:00.0"), waiting up to 30 seconds. Not recursive: a second take, by the
+/* Take the lock of PF @pfName ("0000:06:00.0"), or of what else is changed by one at a time, waiting up to 30 seconds. Not recursive: a second take, by the
  * same process too, waits for the first.
  *
  * Returns a lock for virtStateLockRelease(). Errors: VIRT_ERROR_BUSY when somebody else kept it, VIRT_ERROR_INVALID
@@ -95,7 +95,7 @@ virtStateLockTake(virtHost *host, const char *pfName, GError **error)
     close(fd);
     if (problem == EWOULDBLOCK) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                    "PF %s is busy: its lock %s/" VIRT_STATE_DIR
+                    "%s is busy: its lock %s/" VIRT_STATE_DIR
                     "/%s was not free for %d seconds. Try again; fuser on that file names the holder",
                     pfName, host->root, name, WAIT_TOTAL / 1000);
     } else {
