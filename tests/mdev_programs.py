@@ -16,7 +16,7 @@ import threading
 import time
 
 import daemonlib as lib
-from daemonlib import Client, UUID, configure, daemon_log, has, run, same, start_daemon, stop_daemon, until, virsh, write
+from daemonlib import Client, UUID, configure, has, run, same, start_daemon, stop_daemon, until, virsh, write
 
 FILTER, HOOK, TOOL = sys.argv[3:6]
 MDEV = "c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11"
@@ -215,12 +215,9 @@ def test_filter():
     write("/run/vm4.xml", shown)
     through("define", "/run/vm4.xml")
     same(uuid_of(stored(4)), uuid)
-    mark = len(daemon_log())
     write("/run/vm7.xml", document(7, uuid))
     refused = through("define", "/run/vm7.xml", check=False)
-    has(refused.stderr, f"mediated device {uuid} is another domain's")
-    assert "vm4" not in refused.stderr, refused.stderr
-    until(lambda: f"because domain 'vm4' ({UUID % 4}) has it" in daemon_log()[mark:])
+    has(refused.stderr, f"mediated device {uuid} is a device of domain 'vm4' ({UUID % 4})")
 
 
 def test_filter_device():
@@ -228,7 +225,7 @@ def test_filter_device():
     through("attach-device", "vm4", "/run/device.xml", "--config")
     has(stored(4), f"<lh:address uuid='{OTHER}'/>")
     refused = through("attach-device", "vm6", "/run/device.xml", "--config", check=False)
-    has(refused.stderr, f"mediated device {OTHER} is another domain's")
+    has(refused.stderr, f"mediated device {OTHER} is a device of domain 'vm4'")
     through("detach-device", "vm4", "/run/device.xml", "--config")
     until(lambda: OTHER not in stored(4))
     write("/run/device.xml", HOSTDEV % ("", MTTY))

@@ -119,22 +119,20 @@ listNamed(const GPtrArray *stored)
     return named;
 }
 
-/* A device that is to be made for a domain is no other's. Which domain names it is for the log: libvirt has not said
- * yet that the client may know of that one. */
+/* A device that is to be made for a domain is no other's. Its name is told to whoever may define domains, as libvirt
+ * itself tells that of the domain whose UUID or device is asked for. */
 static bool
-checkMade(virtHost *host, const virtHandle *handle, const GPtrArray *stored, GError **error)
+checkMade(const virtHandle *handle, const GPtrArray *stored, GError **error)
 {
     for (guint i = 0; i < stored->len; i++) {
         const virtDomainConf *domain = stored->pdata[i];
 
         if (!virtHandleIsIn(domain->devices, handle))
             continue;
-        virtHostWarn(host, "%s %s was refused to a domain, because domain '%s' (%s) has it", virtHandleGetNoun(handle),
-                     handle->name, domain->name, domain->uuid);
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "%s %s is another domain's, which the log of virthostdevd names: write another <address uuid='...'/>, or none, to have one generated",
-            virtHandleGetNoun(handle), handle->name);
+            "%s %s is a device of domain '%s' (%s): write another <address uuid='...'/>, or none, to have one generated",
+            virtHandleGetNoun(handle), handle->name, domain->name, domain->uuid);
         return false;
     }
     return true;
@@ -159,12 +157,12 @@ isAnyToBeMade(const GArray *wishes)
 }
 
 static bool
-checkAllMade(virtHost *host, const GArray *wishes, const GPtrArray *stored, GError **error)
+checkAllMade(const GArray *wishes, const GPtrArray *stored, GError **error)
 {
     for (guint i = 0; i < wishes->len; i++) {
         const virtWish *wish = &g_array_index(wishes, virtWish, i);
 
-        if (isToBeMade(wish) && !checkMade(host, &wish->handle, stored, error))
+        if (isToBeMade(wish) && !checkMade(&wish->handle, stored, error))
             return false;
     }
     return true;
@@ -212,7 +210,7 @@ choose(virtDaemon *daemon, const virtDaemonClient *client, virtBrokerRequest *re
     taken = listTaken(daemon);
     if (virtWishListIsOpen(request->wishes) || isAnyToBeMade(request->wishes))
         stored = listStored(conn, request->uuid);
-    if (stored && mode.given && !checkAllMade(host, request->wishes, stored, error))
+    if (stored && mode.given && !checkAllMade(request->wishes, stored, error))
         return false;
     if (stored)
         named = listNamed(stored);
