@@ -3,6 +3,7 @@
  */
 #include "fakemdev.h"
 #include "util/virerror.h"
+#include "util/virmdevdefined.h"
 #include "util/virmdevdevice.h"
 
 #include <errno.h>
@@ -254,6 +255,91 @@ testWithin(void)
     g_assert_cmpint(virtHostWriteFile(fake->host, pipe, "1", 10000), ==, -ENOENT);
 }
 
+/* As mdevctl 1.4.0 writes it. */
+#define DEFINITION                                                                                                     \
+    "{\n  \"mdev_type\": \"mtty-2\",\n  \"start\": \"manual\",\n  \"attrs\": [\n    {\n"                               \
+    "      \"nvidia/vgpu_params\": \"a=1 \\\"x\"\n    },\n    {\n      \"b\": \"2\"\n    }\n  ]\n}"
+
+static void
+testDefined(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autoptr(GError) error = NULL;
+    virtMdev mdev;
+
+    g_assert_false(virtMdevDefinedRead(fake->host, ONE, &mdev, &error));
+    assertError(&error, VIRT_ERROR_NOT_FOUND, "it is not defined");
+    fakeHostFile(fake, DEFINITION, "etc/mdevctl.d/mtty/" ONE);
+    g_assert_true(virtMdevDefinedRead(fake->host, ONE, &mdev, NULL));
+    g_assert_cmpstr(mdev.made.parent, ==, "mtty");
+    g_assert_cmpstr(mdev.made.type, ==, "mtty-2");
+    g_assert_cmpuint(mdev.attrs.count, ==, 2);
+    g_assert_cmpstr(mdev.attrs.of[0].name, ==, "nvidia/vgpu_params");
+    g_assert_cmpstr(mdev.attrs.of[0].value, ==, "a=1 \"x");
+    g_assert_cmpstr(mdev.attrs.of[1].value, ==, "2");
+    g_assert_true(virtSettingHas(&mdev, VIRT_MDEV_ATTRS));
+    fakeHostFile(fake, DEFINITION, "etc/mdevctl.d/" CARD "/" ONE);
+    g_assert_false(virtMdevDefinedRead(fake->host, ONE, &mdev, &error));
+    assertError(&error, VIRT_ERROR_INVALID, "at the parents " CARD " and mtty");
+}
+
+static void
+testDefinedTexts(void)
+{
+    static const char *const good[] = {
+        "{\"mdev_type\":\"a\"}",
+        " {\t\"mdev_type\" : \"a\" , \"attrs\" : [ ] }\n",
+        "{\"new\": [1, {\"a\": [true, null]}, \"]\"], \"mdev_type\": \"a\", \"attrs\": [{}, {\"x\": \"\\u0031\\/\"}]}",
+        "{\"n\": -1.5e3, \"t\": true, \"o\": {}, \"mdev_type\": \"a\"}",
+    };
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "{\"mdev_type\":\"a\"",
+        "{\"mdev_type\":\"a\"} x",
+        "{\"mdev_type\":\"a\",}",
+        "{\"mdev_type\":1}",
+        "{\"mdev_type\":\"a",
+        "{\"mdev_type\":\"a\\",
+        "{\"mdev_type\":\"a\\u00\"}",
+        "{\"mdev_type\":\"a\\u00e9\"}",
+        "{\"mdev_type\":\"a\\n\"}",
+        "{\"mdev_type\":\"\303\251\"}",
+        "{\"mdev_type\":\"a\",\"attrs\":{}}",
+        "{\"mdev_type\":\"a\",\"attrs\":[{\"remove\":\"1\"}]}",
+        "{\"mdev_type\":\"a\",\"attrs\":[{\"../x\":\"1\"}]}",
+        "{\"mdev_type\":\"a\",\"attrs\":[{\"x\":\"\"}]}",
+        "{\"mdev_type\":\"a\",\"attrs\":[{\"x\":1}]}",
+        "{\"mdev_type\":\"a\",\"n\":[[[[[[[[[[1]]]]]]]]]]}",
+        "{\"mdev_type\":\"a\",\"n\":}",
+        "{\"mdev_type\":\"a\",\"n\":[",
+    };
+    g_autoptr(fakeHost) fake = hostNew();
+    g_autofree char *longest = g_strnfill(VIRT_MDEV_DEFINED_MAX - strlen("{\"mdev_type\":\"a\"}"), ' ');
+    g_autofree char *longer = NULL;
+    virtMdev mdev;
+
+    for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
+        fakeHostFile(fake, good[i], "etc/mdevctl.d/mtty/" ONE);
+        g_assert_true(virtMdevDefinedRead(fake->host, ONE, &mdev, NULL));
+        g_assert_cmpstr(mdev.made.type, ==, "a");
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        fakeHostFile(fake, bad[i], "etc/mdevctl.d/mtty/" ONE);
+        if (virtMdevDefinedRead(fake->host, ONE, &mdev, &error))
+            g_error("'%s' is taken", bad[i]);
+        assertError(&error, VIRT_ERROR_INVALID, "is not one that mdevctl writes");
+    }
+    longer = g_strconcat("{\"mdev_type\":\"a\"}", longest, " ", NULL);
+    fakeHostFile(fake, longer, "etc/mdevctl.d/mtty/" ONE);
+    g_assert_false(virtMdevDefinedRead(fake->host, ONE, &mdev, NULL));
+    longer[strlen(longer) - 1] = '\0';
+    fakeHostFile(fake, longer, "etc/mdevctl.d/mtty/" ONE);
+    g_assert_true(virtMdevDefinedRead(fake->host, ONE, &mdev, NULL));
+}
+
 static void
 testAttributes(void)
 {
@@ -321,6 +407,8 @@ main(int argc, char **argv)
     g_test_add_func("/mdev/open", testOpen);
     g_test_add_func("/mdev/opened-meanwhile", testOpenedMeanwhile);
     g_test_add_func("/mdev/within", testWithin);
+    g_test_add_func("/mdev/defined", testDefined);
+    g_test_add_func("/mdev/defined-texts", testDefinedTexts);
     g_test_add_func("/mdev/attributes", testAttributes);
     g_test_add_func("/mdev/names", testNames);
     return g_test_run();

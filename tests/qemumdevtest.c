@@ -226,6 +226,49 @@ testRaceUsed(twoGuests *f, gconstpointer opaque)
     guestsAssertAsBefore(f);
 }
 
+static void
+countDrift(virtHost *host, const virtDrift *drift, void *opaque)
+{
+    guint *differs = opaque;
+
+    g_assert_no_error(drift->problem);
+    for (guint i = 0; i < drift->rows->len; i++)
+        *differs += ((const virtPlanRow *)drift->rows->pdata[i])->differs;
+}
+
+static guint
+findDrift(twoGuests *f)
+{
+    g_autoptr(GPtrArray) records = virtProvisionRecordList(f->fake->host, NULL);
+    guint differs = 0;
+
+    virtProvisionDrift(f->fake->host, records, countDrift, &differs);
+    return differs;
+}
+
+/* What the document leaves to the host is as mdevctl has it, and stays that for the guest's life. */
+static void
+testDefined(twoGuests *f, gconstpointer opaque)
+{
+    g_autofree char *before = setUp(f);
+    g_autoptr(GPtrArray) wanted = want(ONE, "<mdev/>");
+    g_autoptr(virtRecord) record = NULL;
+
+    assertRefused(f, f->a, wanted, VIRT_ERROR_NOT_FOUND, "Cannot use mediated device " ONE ": it is not defined");
+    fakeHostFile(f->fake, "{\"mdev_type\": \"mtty-1\", \"attrs\": [{\"speed\": \"300\"}]}", "etc/mdevctl.d/mtty/" ONE);
+    prepare(f, wanted);
+    assertHas(f, "mtty mtty-1 23\n  " ONE " ro-kind=stays speed=300\n");
+    fakeHostFile(f->fake, "{\"mdev_type\": \"mtty-2\"}", "etc/mdevctl.d/mtty/" ONE);
+    record = recordOf(f);
+    g_assert_true(virtProvisionAgrees(wanted->pdata[0], record));
+    g_assert_cmpuint(findDrift(f), ==, 0);
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    assertDump(f, before);
+    fakeHostFile(f->fake, "{\"mdev_type\": \"mtty-9\"}", "etc/mdevctl.d/mtty/" ONE);
+    assertRefused(f, f->a, wanted, VIRT_ERROR_HOST, "mtty has no type 'mtty-9'");
+    fakeHostFile(f->fake, NULL, "etc/mdevctl.d/mtty/" ONE);
+}
+
 static twoGuests *racers;
 
 /* Domain b asks for the UUID at another parent, just when a's device is about to be made. */
@@ -418,26 +461,6 @@ testPlan(twoGuests *f, gconstpointer opaque)
     g_assert_nonnull(strstr(findRow(exists, "type")->problem, "already exists as type mtty-2 on mtty"));
 }
 
-static void
-countDrift(virtHost *host, const virtDrift *drift, void *opaque)
-{
-    guint *differs = opaque;
-
-    g_assert_no_error(drift->problem);
-    for (guint i = 0; i < drift->rows->len; i++)
-        *differs += ((const virtPlanRow *)drift->rows->pdata[i])->differs;
-}
-
-static guint
-findDrift(twoGuests *f)
-{
-    g_autoptr(GPtrArray) records = virtProvisionRecordList(f->fake->host, NULL);
-    guint differs = 0;
-
-    virtProvisionDrift(f->fake->host, records, countDrift, &differs);
-    return differs;
-}
-
 /* What can only be written is never said to have changed. */
 static void
 testDrift(twoGuests *f, gconstpointer opaque)
@@ -463,13 +486,11 @@ int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/mdev/cycle", testCycle},        {"/mdev/agrees", testAgrees},
-        {"/mdev/was-there", testWasThere}, {"/mdev/other", testOther},
-        {"/mdev/race", testRace},          {"/mdev/race-used", testRaceUsed},
-        {"/mdev/refused", testRefused},    {"/mdev/two-parents", testTwoParents},
-        {"/mdev/moved", testMoved},        {"/mdev/rollback", testRollback},
-        {"/mdev/owner", testOwner},        {"/mdev/open", testOpen},
-        {"/mdev/gone", testGone},          {"/mdev/plan", testPlan},
+        {"/mdev/cycle", testCycle},        {"/mdev/agrees", testAgrees},     {"/mdev/defined", testDefined},
+        {"/mdev/was-there", testWasThere}, {"/mdev/other", testOther},       {"/mdev/race", testRace},
+        {"/mdev/race-used", testRaceUsed}, {"/mdev/refused", testRefused},   {"/mdev/two-parents", testTwoParents},
+        {"/mdev/moved", testMoved},        {"/mdev/rollback", testRollback}, {"/mdev/owner", testOwner},
+        {"/mdev/open", testOpen},          {"/mdev/gone", testGone},         {"/mdev/plan", testPlan},
         {"/mdev/drift", testDrift},
     };
 

@@ -164,7 +164,7 @@ char *
 virtTestSkeleton(const char *text)
 {
     static const char *const ours[] = {
-        "<netdev\\b[^>]*/>",
+        "<(net|m)dev\\b[^>]*/>",
         "<[pv]f\\b[^>]*/>",
         "<source\\b[^>]*?\\K\\s+pool='[^']*'",
         "<netdev\\b[^>]*[^/>]>.*?</netdev\\s*>",

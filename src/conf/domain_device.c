@@ -283,6 +283,24 @@ generateHandle(virtHostdevRef *ref)
     ref->generated = virtHandleSet(&ref->handle, getBus(ref->node), uuid, NULL);
 }
 
+/* What is left to the host is found there by the device's address. */
+static bool
+checkGenerated(const virtXmlDoc *doc, const virtHostdevRef *ref, GError **error)
+{
+    for (guint k = 0; ref->generated && virtSettingKinds[k]; k++) {
+        const GPtrArray *list = ref->settings.of[k];
+
+        if (!virtSettingKinds[k]->makes || list->len == 0 || ((const virtSetting *)list->pdata[0])->present)
+            continue;
+        virtXmlError(
+            doc, ref->node, error,
+            "<hostdev> has an empty <%s>, which is a device that the host knows, and does not say which: write its <address uuid='...'/> into <source>, or of what to make it into <%s>",
+            virtSettingKinds[k]->info->name, virtSettingKinds[k]->info->name);
+        return false;
+    }
+    return true;
+}
+
 /* A <hostdev> with its settings, or what it asks for, in it. */
 static bool
 readWritten(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
@@ -303,7 +321,8 @@ readWritten(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     (*ret)->written = true;
     if (virtHandleIsNone(&handle) && choice.by == VIRT_CHOICE_NONE)
         generateHandle(*ret);
-    return virtSettingsParse(doc, node, VIRT_SETTING_PARSE_USER, &(*ret)->settings, error);
+    return virtSettingsParse(doc, node, VIRT_SETTING_PARSE_USER, &(*ret)->settings, error) &&
+           checkGenerated(doc, *ret, error);
 }
 
 /* Is @entry of our metadata about a device that @node, its <hostdev>, has somebody else make by now? */

@@ -6,7 +6,8 @@
  *       <attr name='nvidia/vgpu_params' value='frame_rate_limiter=0'/>
  *     </mdev>
  *
- * A record may also have <mdev/>: there was no such device. And an <attr> without a value: what it was cannot be read.
+ * <mdev/> is a device that is defined on the host. In a record it is none: there was no such device. There an <attr>
+ * may also have no value: what it was cannot be read.
  */
 #include "conf/mdev_conf.h"
 
@@ -101,6 +102,13 @@ static const virtXmlRefusal refusals[] = {
 
 static const virtXmlGrammar grammar = {rules, refusals, NULL};
 
+/* Does @node leave it to the host what the device is? */
+static bool
+isOpen(const virtXmlNode *node)
+{
+    return node->children->len == 0 && node->attrCount == 0;
+}
+
 /* What only records say. */
 static const virtXmlRule recordRules[] = {
     {"mdev", "parent", "type attr*", NULL, NULL},
@@ -135,6 +143,8 @@ parseOne(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, G
 
     if (mode == VIRT_SETTING_PARSE_STATE)
         shape = &recordGrammar;
+    if (mode != VIRT_SETTING_PARSE_STATE && isOpen(node))
+        return g_steal_pointer(&mdev);
     if (!virtXmlCheck(doc, node, shape, error))
         return NULL;
     mdev->setting.present = VIRT_SETTING_BIT(VIRT_MDEV_TYPE);

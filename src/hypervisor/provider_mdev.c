@@ -17,6 +17,7 @@
 #include "conf/mdev_conf.h"
 #include "hypervisor/provision_record.h"
 #include "util/virerror.h"
+#include "util/virmdevdefined.h"
 #include "util/virmdevdevice.h"
 
 static const virtMdevParent *
@@ -64,12 +65,46 @@ findPast(virtHost *host, virtTarget *target, GError **error)
     return true;
 }
 
+/* Where the document leaves it to the host what the device is: as it is defined there. */
+static bool
+completeWanted(virtHost *host, virtTarget *target, GError **error)
+{
+    const virtMdev *wanted = wantedOf(target);
+    GPtrArray *defined;
+
+    if (!wanted || virtSettingHas(wanted, VIRT_MDEV_TYPE))
+        return true;
+    defined = virtSettingListNew();
+    g_ptr_array_add(defined, virtSettingNew(&virtMdevInfo, 0));
+    g_ptr_array_unref(target->wanted);
+    target->wanted = defined;
+    if (virtMdevDefinedRead(host, target->handle.name, defined->pdata[0], error))
+        return true;
+    prefixDevice(target, error);
+    return false;
+}
+
+/* The same, as it was when the device was made. */
+static GPtrArray *
+follow(const GPtrArray *wanted, const GPtrArray *recorded)
+{
+    const virtMdev *mdev = virtSettingListFind(wanted, 0);
+    const GPtrArray *list = wanted;
+
+    if (mdev && !virtSettingHas(mdev, VIRT_MDEV_TYPE) && recorded->len > 0)
+        list = recorded;
+    return g_ptr_array_ref((GPtrArray *)list);
+}
+
 static bool
 locateDevice(virtHost *host, virtTarget *target, GError **error)
 {
-    const virtMdev *wanted = wantedOf(target);
+    const virtMdev *wanted;
     virtMdevParent *parent;
 
+    if (!completeWanted(host, target, error))
+        return false;
+    wanted = wantedOf(target);
     if (!wanted || !virtMdevExists(wanted))
         return findPast(host, target, error);
     if (!(parent = virtMdevParentFind(host, wanted->made.parent, error))) {
@@ -367,6 +402,7 @@ const virtProvider virtProviderMdev = {
     .close = closeDevice,
     .isGone = isDeviceGone,
     .resolve = countFree,
+    .follow = follow,
     .check = checkType,
     .read = readDevice,
     .set = setDevices,

@@ -23,9 +23,10 @@ readStock(virtTool *tool, const char *file, GError **error)
 bool
 virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error)
 {
-    gboolean validate = FALSE;
+    gboolean validate = FALSE, persist = FALSE;
     const GOptionEntry entries[] = {
         {"validate", 0, 0, G_OPTION_ARG_NONE, &validate, "have libvirt check the XML against its schema", NULL},
+        {"persist", 0, 0, G_OPTION_ARG_NONE, &persist, "define its mediated devices as node devices, too", NULL},
         {NULL},
     };
     g_autofree char *stock = NULL;
@@ -44,7 +45,7 @@ virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error)
         return false;
     }
     printf("Domain '%s' defined from %s\n", virDomainGetName(domain), argv[1]);
-    return true;
+    return !persist || virtToolPersist(tool, conn, stock, error);
 }
 
 bool

@@ -93,6 +93,9 @@ char *virtToolDomainXml(virDomainPtr domain, guint flags, GError **error);
 char *virtToolGetXml(virConnectPtr conn, const char *name, guint flags, GError **error);
 void virtToolLibvirtError(GError **error, const char *what);
 
+/* tool_persist.c */
+bool virtToolPersist(virtTool *tool, virConnectPtr conn, const char *stock, GError **error);
+
 /* tool_choose.c */
 GArray *virtToolListNamed(virConnectPtr conn, const char *except, GError **error);
 bool virtToolCheckMade(virtTool *tool, virConnectPtr conn, const char *stock, GError **error);
