@@ -3,28 +3,12 @@
 # Mediated devices of the kernel's own sample driver: made before the guest starts, gone after it, however it ends; what
 # an administrator has made stays; nothing is written to one that is open.
 . /lab/guest/lib.sh
+. /lab/guest/mdevs.sh
 
 one=c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 two=d5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 three=e5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11
-types=/sys/class/mdev_bus/mtty/mdev_supported_types
-# mdev UUID [TYPE [CHILDREN]]: a <hostdev> whose device is to be made; without UUID, one is generated
-mdev() {
-  echo "<hostdev mode='subsystem' type='mdev' managed='yes' model='vfio-pci'>${1:+<source><address uuid='$1'/></source>}"
-  echo "<mdev parent='mtty'><type id='${2:-mtty-1}'/>${3:-}</mdev></hostdev>"
-}
-# mdevs: all that there is of them: devices, types and free instances, records
-mdevs() {
-  for type in "$types"/*; do echo "${type##*/}: $(cat "$type/available_instances") free; $(ls "$type/devices")"; done
-  find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null || true
-}
-is_before() { [[ $(mdevs) = "$before" ]]; }
 is_off() { [[ $(virsh domstate "$1" | head -n 1) = "shut off" ]]; }
-has_device() { [[ -e /sys/bus/mdev/devices/$1 ]]; }
-group_of() { basename "$(readlink "/sys/bus/mdev/devices/$1/iommu_group")"; }
-make() { echo "$1" > "$types/${2:-mtty-1}/create"; }
-remove() { echo 1 > "/sys/bus/mdev/devices/$1/remove"; }
 
-modprobe -a vfio_iommu_type1 vfio-pci mtty
-waitfor 10 test -d "$types"
+mdevs_up
 before=$(mdevs)
 libvirt_up
 
@@ -82,7 +66,7 @@ is "it stays" "$(mdevs)" "$there"
 while make "$(cat /proc/sys/kernel/random/uuid)" mtty-2 2> /dev/null; do :; done
 domain full "$(mdev "" mtty-2)" > full.xml
 not_ok "a type that is exhausted" "No space left on device. The types of mtty are: mtty-1 \([0-9]+ free\), mtty-2 \(0 free\)" virt-hostdev create full.xml
-for device in "$types"/mtty-2/devices/*; do remove "${device##*/}"; done
+for device in "$MDEV_TYPES"/mtty-2/devices/*; do remove "${device##*/}"; done
 is "all is as before" "$(mdevs)" "$running"
 
 step "through the daemon"
