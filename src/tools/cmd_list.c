@@ -150,13 +150,16 @@ addToTree(const virtListPlace *place, void *opaque)
         addCard(opaque, place->card);
 }
 
-static void
+/* Returns whether there is anything that mediated devices can be made of. */
+static bool
 printTree(virtTool *tool)
 {
     const char *columns[COLUMNS + 1] = {[NAME] = "NAME", [KIND] = "KIND", [DRIVER] = "DRIVER", [OWNER] = "OWNER"};
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *const *last = forPeople;
     Tree tree = {.json = tool->json};
+    struct libscols_table *mdevs = virtListMakeMdevTable(tool);
+    bool any = scols_table_get_nlines(mdevs) > 0;
 
     if (tool->json)
         last = forPrograms;
@@ -172,10 +175,11 @@ printTree(virtTool *tool)
         if (!tree.used[attr])
             scols_column_set_flags(scols_table_get_column(tree.table, FIRST_ATTR + attr), SCOLS_FL_HIDDEN);
     }
-    virtToolPrintTables(tree.table, virtListMakeMdevTable(tool));
+    virtToolPrintTables(tree.table, mdevs);
+    return any;
 }
 
-/* A host without PFs is no mistake, but whoever looks for his card wants to hear it. */
+/* A host without PFs is no mistake, but whoever looks for his card wants to hear it; not where he finds another. */
 static void
 warnNoPF(virtHost *host)
 {
@@ -191,6 +195,7 @@ bool
 virtCmdList(virtTool *tool, int argc, char **argv, GError **error)
 {
     gboolean dot = FALSE;
+    bool any = false;
     const GOptionEntry entries[] = {
         {"dot", 0, 0, G_OPTION_ARG_NONE, &dot, "print a picture of the host for Graphviz", NULL},
         {NULL},
@@ -202,8 +207,8 @@ virtCmdList(virtTool *tool, int argc, char **argv, GError **error)
     if (dot)
         virtListDraw(tool->host);
     else
-        printTree(tool);
-    if (!dot && !tool->json)
+        any = printTree(tool);
+    if (!dot && !any && !tool->json)
         warnNoPF(tool->host);
     return true;
 }
