@@ -19,7 +19,6 @@ mdevs() {
   for type in "$MDEV_TYPES"/*; do echo "${type##*/}: $(cat "$type/available_instances") free; $(ls "$type/devices")"; done
   find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null || true
 }
-is_before() { [[ $(mdevs) = "$before" ]]; }
 has_device() { [[ -e /sys/bus/mdev/devices/$1 ]]; }
 group_of() { basename "$(readlink "/sys/bus/mdev/devices/$1/iommu_group")"; }
 # make UUID [TYPE], remove UUID: as an administrator does

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # suites: trixie
-# The commands of docs/kbase/dual-port-vf.rst and virsh.rst, as they stand there, on a dual-port PF.
+# The commands of docs/kbase/dual-port-vf.rst and virsh.rst, as they stand there, on a dual-port PF; and those of vgpu.rst,
+# on the kernel's sample driver.
 . /lab/guest/lib.sh
 
 # typed PAGE: its literal blocks: lines behind "# " are typed, and so is what stands in a here document
@@ -36,6 +37,16 @@ step "plain virsh, without virthostdevd"
 part "virsh destroy"; works
 is "port 2 has its new VLAN" "$(vlan)" 44
 part "virsh edit"; works
+
+typed vgpu > commands
+is "the page on vGPUs has its commands" "$(grep -c . commands)" 26
+sed -i 's/0000:3d:00.0/mtty/; s/nvidia-63/mtty-1/; s/vfio_iommu_type1/& mtty/' commands
+step "a vGPU"
+part "virsh destroy"; works
+devices() { ls /sys/bus/mdev/devices; }
+is "there is a device" "$(devices | wc -w)" 1
+part ""; works
+is "there is none" "$(devices)" ""
 
 step "and with it"
 hostdevd_up

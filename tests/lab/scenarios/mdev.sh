@@ -7,6 +7,7 @@
 
 one=c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 two=d5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 three=e5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11
 is_off() { [[ $(virsh domstate "$1" | head -n 1) = "shut off" ]]; }
+is_before() { [[ $(mdevs) = "$before" ]]; }
 
 mdevs_up
 before=$(mdevs)
