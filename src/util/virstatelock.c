@@ -66,8 +66,8 @@ waitForLock(virtHost *host, int fd)
     return 0;
 }
 
-/* Take the lock of PF @pfName ("0000:06:00.0"), or of what else is changed by one at a time, waiting up to 30 seconds. Not recursive: a second take, by the
- * same process too, waits for the first.
+/* Take the lock of PF @pfName ("0000:06:00.0"), or of what else is changed by one at a time, waiting up to 30 seconds.
+ * Not recursive: a second take, by the same process too, waits for the first.
  *
  * Returns a lock for virtStateLockRelease(). Errors: VIRT_ERROR_BUSY when somebody else kept it, VIRT_ERROR_INVALID
  * for a bad name, VIRT_ERROR_HOST.
