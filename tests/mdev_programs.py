@@ -79,9 +79,12 @@ def start_kernel():
     for path in ("/sys/class", "/sys/bus"):
         run("mount", "-t", "tmpfs", "none", path)
     run("mount", "-t", "tmpfs", "none", "/mnt")
-    for node in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd"):
+    for node in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "fd"):
         if os.path.lexists("/dev/" + node):
             run("cp", "-a", "/dev/" + node, "/mnt/" + node)
+    for folder in ("pts", "shm"):
+        os.makedirs("/mnt/" + folder)
+        run("mount", "--rbind", "/dev/" + folder, "/mnt/" + folder)
     os.makedirs("/mnt/vfio")
     run("mount", "--move", "/mnt", "/dev")
     for path in (BUS, "/sys/bus/pci/devices", "/sys/class/mtty"):
