@@ -380,6 +380,8 @@ elementOf(const char *name)
         return "<interface type='hostdev'";
     if (g_str_has_prefix(name, "hostdev-mdev"))
         return "<mdev parent=";
+    if (g_str_has_prefix(name, "hostdev-vgpu"))
+        return "<vgpu type=";
     return "<netdev port=";
 }
 

@@ -118,8 +118,8 @@ formatFile(GString *out, gconstpointer setting, virtSettingForm form, const virt
     format(out, "file", setting, layout);
 }
 
-const virtSettingKind fileMarkKind = {&markInfo, "pci", false, false, parseMarks, formatMark};
-const virtSettingKind fileFileKind = {&fileInfo, "mdev", false, false, parseFiles, formatFile};
+const virtSettingKind fileMarkKind = {&markInfo, "pci", false, false, false, parseMarks, formatMark};
+const virtSettingKind fileFileKind = {&fileInfo, "mdev", false, false, false, parseFiles, formatFile};
 
 /* ---- the table ---- */
 

@@ -63,6 +63,10 @@ static const char *const inexpressible[] = {
     "bad-network-tag-*", /* the same */
     "bad-network-twice",
     "bad-port-twice",
+    "bad-vgpu-lxc",
+    "bad-vgpu-managed-yes",
+    "bad-vgpu-stored-managed-yes",
+    "bad-vgpu-twice-in-metadata",
     "bad-port-twice-spelled-otherwise",
     "bad-virtualport-long-profile-bytes", /* the schema counts characters */
     "bad-port-plus",

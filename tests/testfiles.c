@@ -169,6 +169,7 @@ virtTestSkeleton(const char *text)
         "<source\\b[^>]*?\\K\\s+pool='[^']*'",
         "<netdev\\b[^>]*[^/>]>.*?</netdev\\s*>",
         "<mdev\\b[^>]*[^/>]>.*?</mdev\\s*>",
+        "<vgpu\\b[^>]*/>",
         "<([\\w.-]+:)?hostdevs\\b[^>]*>.*?</\\1?hostdevs\\s*>|<([\\w.-]+:)?hostdevs\\b[^>]*/>",
         "\\s+",
         "<metadata/>|<metadata></metadata>",

@@ -176,6 +176,28 @@ checkMade(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *chi
     return true;
 }
 
+/* What must hold for a <hostdev> whose device keeps its driver, which the setting @child needs. */
+static bool
+checkBound(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
+{
+    for (guint i = 0; i < node->children->len; i++) {
+        const virtXmlNode *other = node->children->pdata[i];
+
+        if (!virtSettingKindFind(other) || g_str_equal(other->name, child->name))
+            continue;
+        virtXmlError(doc, other, error, "<%s> beside <%s>: no device has both; drop one of the two", other->name,
+                     child->name);
+        return false;
+    }
+    if (!isManaged(node))
+        return true;
+    virtXmlError(
+        doc, child, error,
+        "<%s> needs managed='no' in its <hostdev>: with managed='yes', libvirt would take the device from its driver, and what <%s> has set would be lost; write that, or drop the <%s>",
+        child->name, child->name, child->name);
+    return false;
+}
+
 /* What must hold for a <hostdev> with the element @child of a setting. */
 static bool
 checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
@@ -198,6 +220,8 @@ checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlN
     }
     if (kind->makes)
         return checkMade(doc, node, child, error);
+    if (kind->bound && !checkBound(doc, node, child, error))
+        return false;
     if (!findAddress(node) && !virtChoiceIsWritten(virtXmlChild(node, "source"))) {
         if (virtXmlChild(node, "source"))
             lacks = "<address> in <source>";
@@ -336,6 +360,22 @@ isMadeByOthers(const virtXmlNode *node, const virtHostdev *entry)
     return false;
 }
 
+/* May @node have what @entry of our metadata says? Its `managed` may have changed since. */
+static bool
+checkEntry(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev *entry, GError **error)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (!virtSettingKinds[k]->bound || entry->settings.of[k]->len == 0 || !isManaged(node))
+            continue;
+        virtXmlError(
+            doc, node, error,
+            "this <hostdev> has a <%s>, in <metadata>, line %u, and managed='yes', with which libvirt would take the device from its driver: write managed='no'",
+            virtSettingKinds[k]->info->name, entry->line);
+        return false;
+    }
+    return true;
+}
+
 /* Join a <hostdev> with its settings; without any, @ret stays NULL. */
 static bool
 readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries, virtHostdevRef **ret, GError **error)
@@ -350,6 +390,8 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
         return true;
     if (isMadeByOthers(node, entry))
         return true;
+    if (!checkEntry(doc, node, entry, error))
+        return false;
     *ret = hostdevRefNew(node, &handle);
     (*ret)->choice = entry->choice;
     (*ret)->interface = virtInterfaceCopy(entry->interface);

@@ -231,4 +231,4 @@ format(GString *out, gconstpointer setting, virtSettingForm form, const virtXmlL
     addTag(out, layout, "</", "mdev>");
 }
 
-const virtSettingKind virtMdevKind = {&virtMdevInfo, "mdev", false, true, parse, format};
+const virtSettingKind virtMdevKind = {&virtMdevInfo, "mdev", false, true, false, parse, format};

@@ -272,4 +272,4 @@ formatOne(GString *out, gconstpointer setting, virtSettingForm form, const virtX
     virtNetdevFormat(out, &netdev, layout);
 }
 
-const virtSettingKind virtNetdevKind = {&virtNetdevInfo, "pci", true, false, virtNetdevListParse, formatOne};
+const virtSettingKind virtNetdevKind = {&virtNetdevInfo, "pci", true, false, false, virtNetdevListParse, formatOne};

@@ -34,6 +34,7 @@ typedef struct {
     bool several;        /* a device may have more than one */
     bool makes;          /* it makes the device, where managed='yes' asks for that: without an address, that is one that
                           * has not been used before */
+    bool bound;          /* the device keeps the host's driver: managed='yes' and settings of other kinds are refused */
     /* All children of that name of @parent, sorted; an empty list where there are none. NULL with the reason. */
     GPtrArray *(*parse)(const virtXmlDoc *doc, const virtXmlNode *parent, virtSettingMode mode, GError **error);
     void (*format)(GString *out, gconstpointer setting, virtSettingForm form, const virtXmlLayout *layout);

@@ -6,10 +6,12 @@
  */
 #include "conf/mdev_conf.h"
 #include "conf/netdev_conf.h"
+#include "conf/vgpu_conf.h"
 
 const virtSettingKind *const virtSettingKinds[] = {
     [VIRT_SETTING_NETDEV] = &virtNetdevKind,
     &virtMdevKind,
+    &virtVgpuKind,
     NULL,
 };
 

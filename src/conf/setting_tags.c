@@ -8,5 +8,6 @@
 const char *const virtSettingTags[] = {
     [VIRT_SETTING_NETDEV] = "<netdev",
     "<mdev",
+    "<vgpu",
     NULL,
 };

@@ -105,22 +105,6 @@ isStill(virtHost *host, const virtTarget *target, GError **error)
     return false;
 }
 
-static bool
-isVFGone(virtHost *host, const virtRecord *record, bool *ret, GError **error)
-{
-    g_autoptr(GError) missing = NULL;
-    virtPCIAddress pf, address;
-
-    *ret = false;
-    if (!virtHandleGetPCI(&record->parent, &pf) || !virtHandleGetPCI(&record->handle, &address) ||
-        virtPCIFindVF(host, &pf, &address, NULL, &missing))
-        return true;
-    *ret = g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
-    if (!*ret)
-        g_propagate_error(error, g_steal_pointer(&missing));
-    return *ret;
-}
-
 /* ---- which port ---- */
 
 static GPtrArray *
@@ -434,7 +418,7 @@ const virtProvider virtProviderNetdev = {
     .open = openVF,
     .close = closeVF,
     .isStill = isStill,
-    .isGone = isVFGone,
+    .isGone = virtProvisionIsVFGone,
     .resolve = resolve,
     .follow = follow,
     .check = checkPort,

@@ -5,9 +5,11 @@
  */
 #include "hypervisor/provider_mdev.h"
 #include "hypervisor/provider_netdev.h"
+#include "hypervisor/provider_vgpu.h"
 
 const virtProvider *const virtProviders[] = {
     [VIRT_SETTING_NETDEV] = &virtProviderNetdev,
     &virtProviderMdev,
+    &virtProviderVgpu,
     NULL,
 };

@@ -35,6 +35,7 @@ void virtProvisionForgetUsers(virtHost *host);
 
 /* provision_check.c: what comes before any change */
 bool virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError **error);
+bool virtProvisionIsVFGone(virtHost *host, const virtRecord *record, bool *ret, GError **error);
 bool virtProvisionIsRecorded(const virtTarget *target, const virtRecord *record, GError **error);
 bool virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *targets, virtRecord **ret_old,
                           bool *ret_over, GError **error);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/virerror.h"
+#include "util/virpci.h"
 #include "util/virstatefile.h"
 
 /* May @owner take the device of @record?
@@ -237,4 +238,22 @@ virtProvisionMayTake(virtHost *host, const virtOwner *owner, const GPtrArray *ta
         return false;
     *ret_old = g_steal_pointer(&old);
     return true;
+}
+
+/* Whether the VF of @record is no longer one of its PF: for the row of a provider (isGone).
+ */
+bool
+virtProvisionIsVFGone(virtHost *host, const virtRecord *record, bool *ret, GError **error)
+{
+    g_autoptr(GError) missing = NULL;
+    virtPCIAddress pf, address;
+
+    *ret = false;
+    if (!virtHandleGetPCI(&record->parent, &pf) || !virtHandleGetPCI(&record->handle, &address) ||
+        virtPCIFindVF(host, &pf, &address, NULL, &missing))
+        return true;
+    *ret = g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND);
+    if (!*ret)
+        g_propagate_error(error, g_steal_pointer(&missing));
+    return *ret;
 }

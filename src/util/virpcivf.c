@@ -83,7 +83,7 @@ setNotVF(virtHost *host, const char *name, GError **error)
     } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "PCI device %s is not an SR-IOV virtual function, so it has no PF to set it through. Name a VF, or assign the device without <netdev>",
+            "PCI device %s is not an SR-IOV virtual function, so it has no PF to set it through. Name a VF, or assign the device without <netdev> and <vgpu>",
             name);
     }
 }
