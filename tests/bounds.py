@@ -34,7 +34,7 @@ TABLE = [
     ("util/virmdev.h", "VIRT_MDEV_VALUE_MAX", "255", "genericxml2xmlin/mdev/bad-mdev-attr-value-long.err", "1 to 255"),
     ("util/virmdevdefined.h", "VIRT_MDEV_DEFINED_MAX", "65536", "mdevtest.c", "VIRT_MDEV_DEFINED_MAX"),
     ("util/virmdev.h", "VIRT_MDEV_ATTRS_MAX", "32", "genericxml2xmlin/mdev/bad-mdev-attrs-33.err", "at most 32"),
-    ("util/virvgpu.h", "VIRT_VGPU_NAME_MAX", "63", "vgputest.c", "/vgpu/long-name"),
+    ("util/virvgpu.h", "VIRT_VGPU_NAME_MAX", "63", "qemuvgputest.c", "/vgpu/long-name"),
     ("conf/domain_locate.h", "VIRT_INTERFACE_OPAQUE_MAX", "(VIRT_XML_MAX / 4)", "interfaceconftest.c", "/interfaceconf/kept-too-long"),
     ("conf/netdev_conf.h", "VIRT_NETDEV_PORT_MAX", "128", "genericxml2xmlin/interface/bad-interface-port-129.err", "1 to 128"),
     ("conf/setting_conf.h", "VIRT_SETTING_KINDS_MAX", "8", None, "the compiler checks that the table fits"),

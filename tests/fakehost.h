@@ -65,6 +65,10 @@ struct _fakeHost {
     int mdevStays;          /* no device can be removed: this is why; ETIMEDOUT: it is, and the write does not return */
     bool mdevNoGroup;       /* no VFIO driver takes a device */
     void (*mdevRace)(fakeHost *fake, const char *uuid); /* called before a device is made */
+    guint vgpuRoom;                                     /* so many VFs of a PF may have a vGPU; 0: all */
+    int vgpuErrno;                                      /* what each write to a vGPU's type is refused with */
+    bool vgpuDeaf;                                      /* such a write is acknowledged and dropped */
+    bool vgpuTaken;                                     /* it comes after the driver has taken the vGPU away itself */
     const char *boardSerial; /* of every PCI device, over devlink; NULL: their drivers do not know devlink */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
@@ -78,6 +82,7 @@ struct _fakeHost {
     guint looks;             /* GETLINK without VFs */
     guint64 slept;           /* microseconds of host->sleep; no time really passes */
     guint mdevRemoved;       /* devices that were removed by a write */
+    guint vgpuWrites;        /* to a vGPU's type, also where it was refused */
     GPtrArray *warnings;     /* texts of virtHostWarn */
     GString *log;            /* "enp1s0f0 vf 3 vlan=42 …\n", see fakeHostTakeLog */
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fakemdev.h"
+#include "fakevgpu.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -273,8 +274,11 @@ fakeMdevWritten(fakeHost *fake, const char *path, const char *text)
 int
 fakeMdevWrite(virtHost *host, const char *path, const char *value, guint within)
 {
-    int rc = virtHostWriteFile(host, path, value, 0);
+    int rc;
 
+    if (g_str_has_suffix(path, "/current_vgpu_type"))
+        return fakeVgpuWrite(host->opaque, path, value);
+    rc = virtHostWriteFile(host, path, value, 0);
     return rc < 0 ? rc : fakeMdevWritten(host->opaque, path, value);
 }
 

@@ -8,6 +8,7 @@
  *   netdev.c  what PF and VF netdevs share, and their addresses
  *   write.c   the way every VF setting takes: habits, store, log; reading
  *   ib.c      sysfs: GUIDs of InfiniBand VFs, the way mlx4 has them
+ *   vgpu.c    sysfs: files of a vGPU driver at VFs
  *   attrs.c   one row an attribute: what a valid value is
  *   knobs.c   debugfs: the bad habits a test can switch on
  *   log.c     debugfs: every write attempt, in order
@@ -17,7 +18,7 @@
  *
  * Locking: the settings tables (dp_pf.vf and all below it) belong to RTNL,
  * under which the kernel calls every ndo_*. dp_pf.lock is taken inside it and
- * covers knobs, log and the names of the VFs' drivers; nothing sleeps for
+ * covers knobs, log, vGPUs and the names of the VFs' drivers; nothing sleeps for
  * long under dp_pf.lock, so debugfs never waits for a slow write.
  */
 #ifndef DUALPORT_H
@@ -73,6 +74,8 @@ enum dp_knob_id {
 	KNOB_NOOP_EPERM,
 	KNOB_VPORT_MS,
 	KNOB_VPORT_RESPONSE,
+	KNOB_VGPU_SLOTS,
+	KNOB_VGPU_ERRNO,
 	DP_KNOBS,
 };
 
@@ -111,6 +114,8 @@ struct dp_vf {
 	struct dp_vfport port[DP_MAX_PORTS];
 	char drv[DP_NAME_LEN];	/* present driver's name, "" when none */
 	bool claimed;		/* see dp_pci_notify() */
+	bool has_vgpu;		/* it has the files of vgpu.c */
+	unsigned int vgpu;	/* its type; 0: none */
 	ktime_t ready;		/* when it is through with its reset, see dp_reset() */
 };
 
@@ -131,7 +136,7 @@ struct dp_pf {
 	int num_vfs;
 	struct dp_vf *vf;
 
-	struct mutex lock;	/* knob, log, vf[].drv */
+	struct mutex lock;	/* knob, log, vf[].drv, vf[].vgpu */
 	struct dp_knob knob[DP_KNOBS];
 	struct dp_log *log;
 	struct dp_ib *ib;	/* with admin_guids */
@@ -199,6 +204,10 @@ int dp_ib_init(void);
 void dp_ib_exit(void);
 int dp_ib_add(struct dp_pf *pf);
 void dp_ib_remove(struct dp_pf *pf);
+
+/* vgpu.c */
+void dp_vgpu_add(struct dp_vf *vf, struct pci_dev *pdev);
+void dp_vgpu_remove(struct dp_vf *vf, struct pci_dev *pdev);
 
 /* attrs.c */
 const char *dp_attr_name(enum dp_attr attr);

@@ -41,6 +41,8 @@ static const struct dp_knob_row {
 	[KNOB_NOOP_EPERM]	= { "noop_eperm", 0, 0, 1 },
 	[KNOB_VPORT_MS]		= { "vport_ms", 300, 0, INT_MAX },
 	[KNOB_VPORT_RESPONSE]	= { "vport_response", PORT_PROFILE_RESPONSE_SUCCESS, 0, U16_MAX },
+	[KNOB_VGPU_SLOTS]	= { "vgpu_slots", 4, 0, INT_MAX },
+	[KNOB_VGPU_ERRNO]	= { "vgpu_errno", 0, 0, MAX_ERRNO },
 };
 
 static bool dp_knob_in_scope(const struct dp_target *at)

@@ -253,6 +253,10 @@ static int dp_pci_notify(struct notifier_block *nb, unsigned long event, void *d
 	bool trying = event == BUS_NOTIFY_BIND_DRIVER;
 	struct dp_vf *vf;
 
+	if (pf && event == BUS_NOTIFY_ADD_DEVICE)
+		dp_vgpu_add(&pf->vf[pci_iov_vf_id(pdev)], pdev);
+	if (pf && event == BUS_NOTIFY_DEL_DEVICE)
+		dp_vgpu_remove(&pf->vf[pci_iov_vf_id(pdev)], pdev);
 	if (!pf || (!trying && event != BUS_NOTIFY_DRIVER_NOT_BOUND &&
 		    event != BUS_NOTIFY_UNBOUND_DRIVER))
 		return NOTIFY_DONE;
