@@ -116,6 +116,7 @@ expect "an empty host in JSON" 0 '^$' '"status"' --root "$work" --json status
 expect "and its counters" 0 '^$' '"changes": 0,' --root "$work" --json status
 expect "an empty host has no PFs" 0 '^$' '"pfs"' --root "$work" list --json
 expect "and no mediated devices" 0 '^$' '"mdevs"' --root "$work" list --json
+expect "and no vGPUs" 0 '^$' '"vgpus"' --root "$work" list --json
 expect "and says so" 0 'No PCI device of this host offers SR-IOV' '^$' --root "$work" list
 expect "an empty picture" 0 '^$' '^digraph host' --root "$work" list --dot
 

@@ -58,14 +58,25 @@ holds("top", run(show, "top", "--iterations", "1", "--interval", "0.1", "--json"
 told = run(show, "--json-list")
 holds("list", told, "list", 1)
 told.pop("pfs")
-mdevs = {"mdevs": told["mdevs"], "pfs": []}
+mdevs = {"mdevs": told["mdevs"], "pfs": [], "vgpus": []}
 check("list of mediated devices", checker.is_valid(mdevs))
 types = mdevs["mdevs"][0]["children"]
 check("types, free instances, devices and owners are told",
       [(row["name"], row["free"], [(one["name"][:8], one["owner"]) for one in row["children"]]) for row in types] ==
       [("mtty-1", "23", [("c5f5e1a2", "vm4")]), ("mtty-2", "11", [("d5f5e1a2", None)])], str(types))
+vgpus = {"mdevs": [], "pfs": [], "vgpus": told["vgpus"]}
+check("list of vGPUs", checker.is_valid(vgpus))
+card = vgpus["vgpus"][0]
+check("types, VFs and owners are told", [(row["name"], row["kind"], row["vfs"], row["type"], row["owner"]) for row in card["children"]] ==
+      [("63", "type", "1", None, None), ("64", "type", "1", None, None), ("0000:41:10.0", "VF 0", None, "63", "vm4"),
+       ("0000:41:10.2", "VF 1", None, "none", None)], str(card))
+card["fly"] = None
+check("list of vGPUs: a key more is noticed", not checker.is_valid(vgpus))
 made = run(show, "made", "--json")
 holds("status with a mediated device", made, "status", 5)
+gpu = [row for row in made["status"] if row["device"] == "0000:41:10.0"][0]
+check("a vGPU is told", (gpu["owner"], gpu["pf"], gpu["vf"], gpu["drift"], gpu["children"][0]["now"]) ==
+      ("vm4", "0000:41:00.0", 0, "no", "63"), str(gpu))
 row = made["status"][-1]
 check("what was made of it is told", (row["device"][:8], row["owner"], row["pf"], row["vf"], row["drift"], row["children"][0]["now"]) ==
       ("c5f5e1a2", "vm4", "mtty", None, "no", "mtty-1 on mtty"), str(row))

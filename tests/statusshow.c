@@ -3,7 +3,8 @@
  *
  *   statusshow [--json]
  *   statusshow --json-list
- *   statusshow mdevs OPTION...     list, of a host with mediated devices besides: one is domain vm4's, one nobody's
+ *   statusshow mdevs OPTION...     list, of a host with mediated devices and a GPU besides: one device and a VF are
+ *                                  domain vm4's, the others nobody's
  *   statusshow status OPTION...
  *   statusshow made OPTION...      status, of that host
  *   statusshow new ADDRESS
@@ -18,6 +19,7 @@
  */
 #include "fakehost.h"
 #include "fakemdev.h"
+#include "fakevgpu.h"
 #include "tools/tool.h"
 #include "testrecord.h"
 #include "util/virstatefile.h"
@@ -73,16 +75,25 @@ give(fakeHost *fake, guint vf, const char *name, const char *uuid, guint64 start
     "<address uuid='c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11'/></source><mdev parent='mtty'><type id='mtty-1'/></mdev>"    \
     "</hostdev>"
 
+#define GPU "0000:41:00.0"
+#define VGPU                                                                                                           \
+    "<hostdev mode='subsystem' type='pci' managed='no'><source>"                                                       \
+    "<address domain='0' bus='0x41' slot='0x10' function='0'/></source><vgpu type='63'/></hostdev>"
+
 static void
 addMdevs(fakeHost *fake)
 {
     g_autoptr(virtOwner) owner = virtOwnerNew("vm4", "41111111-2222-3333-4444-555555555555");
     g_autoptr(virtDomainConf) device = virtDomainConfParse(MDEV, strlen(MDEV), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) vgpu = virtDomainConfParse(VGPU, strlen(VGPU), NULL, 0, NULL);
 
     fakeMdevAddParent(fake, "mtty");
     fakeMdevAddType(fake, "mtty", "mtty-1", 24);
     fakeMdevAddType(fake, "mtty", "mtty-2", 12);
     fakeMdevMake(fake, "mtty", "mtty-2", "d5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11");
+    fakeHostAddPF(fake, GPU, 0, 2, "nvidia");
+    fakeVgpuAdd(fake, GPU, 2);
+    g_ptr_array_add(device->hostdevs, g_ptr_array_steal_index(vgpu->hostdevs, 0));
     virtOwnerSetStarter(owner, (guint64)getpid());
     g_assert_true(virtProvisionPrepare(fake->host, owner, device->hostdevs, NULL));
 }

@@ -1,5 +1,5 @@
 /* cmd_list.c: virt-hostdev list: the host's cards, their PFs, their ports, and the VFs behind each port; what mediated
- * devices can be made of
+ * devices can be made of; the vGPUs of VFs
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "tools/cmd_list.h"
@@ -158,8 +158,8 @@ printTree(virtTool *tool)
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *const *last = forPeople;
     Tree tree = {.json = tool->json};
-    struct libscols_table *mdevs = virtListMakeMdevTable(tool);
-    bool any = scols_table_get_nlines(mdevs) > 0;
+    struct libscols_table *tables[] = {NULL, virtListMakeMdevTable(tool), virtListMakeVgpuTable(tool)};
+    bool any = scols_table_get_nlines(tables[1]) > 0 || scols_table_get_nlines(tables[2]) > 0;
 
     if (tool->json)
         last = forPrograms;
@@ -175,7 +175,8 @@ printTree(virtTool *tool)
         if (!tree.used[attr])
             scols_column_set_flags(scols_table_get_column(tree.table, FIRST_ATTR + attr), SCOLS_FL_HIDDEN);
     }
-    virtToolPrintTables(tree.table, mdevs);
+    tables[0] = tree.table;
+    virtToolPrintTables(tables, G_N_ELEMENTS(tables));
     return any;
 }
 

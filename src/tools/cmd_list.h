@@ -23,11 +23,16 @@ typedef void (*virtListFunc)(const virtListPlace *place, void *opaque);
 
 /* cmd_list_visit.c. A card, then each of its PFs, then each of its ports, with all VFs of the PF after it, by index. */
 void virtListVisit(virtHost *host, virtListFunc func, void *opaque);
+/* Who has a device set, by its record, for g_free(); NULL: nobody. */
+char *virtListFindOwner(virtHost *host, const virtHandle *handle);
 /* What a card says about itself, for g_free(): "ConnectX-6, part MCX62, serial MT2113 (VPD)"; "": nothing. */
 char *virtListDescribeCard(const virtPCICard *card);
 
 /* cmd_list_mdev.c: parents of mediated devices, in each its types, in each its devices; for virtToolPrintTables(). */
 struct libscols_table *virtListMakeMdevTable(virtTool *tool);
+
+/* cmd_list_vgpu.c: PFs whose VFs can have vGPUs, in each its types and its VFs; for virtToolPrintTables(). */
+struct libscols_table *virtListMakeVgpuTable(virtTool *tool);
 
 /* cmd_list_picture.c */
 void virtListDraw(virtHost *host);

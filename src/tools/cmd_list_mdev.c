@@ -5,26 +5,18 @@
 
 #include "util/virmdevparent.h"
 
-static char *
-ownerOf(virtHost *host, const char *uuid)
-{
-    g_autoptr(virtRecord) record = NULL;
-    virtHandle handle;
-
-    if (!virtHandleSet(&handle, "mdev", uuid, NULL) || !(record = virtProvisionRecordLoad(host, &handle, NULL)))
-        return NULL;
-    return g_strdup(record->owner.name);
-}
-
 static void
 addDevices(virtHost *host, struct libscols_table *table, struct libscols_line *parent, const virtMdevType *type)
 {
     for (guint i = 0; i < type->devices->len; i++) {
         const char *uuid = type->devices->pdata[i];
-        g_autofree char *owner = ownerOf(host, uuid);
-        struct libscols_line *line =
-            virtToolRow(table, parent, (const char *[]){uuid, "device", NULL, NULL, owner, NULL, NULL});
+        g_autofree char *owner = NULL;
+        struct libscols_line *line;
+        virtHandle handle;
 
+        if (virtHandleSet(&handle, "mdev", uuid, NULL))
+            owner = virtListFindOwner(host, &handle);
+        line = virtToolRow(table, parent, (const char *[]){uuid, "device", NULL, NULL, owner, NULL, NULL});
         if (owner)
             virtToolColorRow(line, VIRT_COLOR_GOOD);
     }

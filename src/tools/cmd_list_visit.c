@@ -22,14 +22,11 @@ virtListDescribeCard(const virtPCICard *card)
     return g_strjoinv(", ", (char **)parts->pdata);
 }
 
-static char *
-ownerOf(virtHost *host, const virtPCIAddress *address)
+char *
+virtListFindOwner(virtHost *host, const virtHandle *handle)
 {
-    g_autoptr(virtRecord) record = NULL;
-    virtHandle handle;
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, handle, NULL);
 
-    virtHandleSetPCI(&handle, address);
-    record = virtProvisionRecordLoad(host, &handle, NULL);
     if (!record)
         return NULL;
     return g_strdup(record->owner.name);
@@ -46,12 +43,14 @@ visitVF(virtHost *host, virtListPlace place, const virtPCIAddress *address, virt
     g_autoptr(GPtrArray) present = NULL;
     g_autofree char *owner = NULL;
     virtNetdev which = {.port = place.port->port};
+    virtHandle handle;
 
     g_ptr_array_add(one, &which);
     if (!vf)
         return false;
     present = virtNetDevHostdevRead(host, vf, one, error);
-    owner = ownerOf(host, address);
+    virtHandleSetPCI(&handle, address);
+    owner = virtListFindOwner(host, &handle);
     place.vf = vf;
     if (present)
         place.netdev = present->pdata[0];

@@ -138,4 +138,4 @@ void virtToolColorRow(struct libscols_line *line, virtColor color);
 void virtToolProgress(guint done, guint all, const char *name);
 void virtToolProgressClear(void);
 void virtToolPrintTable(struct libscols_table *table);
-void virtToolPrintTables(struct libscols_table *first, struct libscols_table *second);
+void virtToolPrintTables(struct libscols_table *const *tables, guint n);

@@ -104,29 +104,39 @@ virtToolYesNo(bool yes)
     return "no";
 }
 
-/* Prints and frees two of them; of the second, people see nothing where it is empty. For programs they are one object.
- */
-void
-virtToolPrintTables(struct libscols_table *first, struct libscols_table *second)
+/* The lines of @table as programs read them, without the braces around them; for g_free(). */
+static char *
+printBare(struct libscols_table *table)
 {
-    char *texts[2] = {NULL, NULL};
+    char *text = NULL;
+    char *bare;
 
-    if (!scols_table_is_json(first)) {
-        virtToolPrintTable(first);
-        if (scols_table_get_nlines(second))
-            virtToolPrintTable(second);
-        else
-            scols_unref_table(second);
-        return;
+    if (scols_print_table_to_string(table, &text) < 0)
+        return g_strdup("");
+    *strrchr(text, '}') = '\0';
+    bare = g_strdup(g_strchomp(strchr(text, '{') + 1));
+    free(text);
+    return bare;
+}
+
+/* Prints and frees @n tables; of those behind the first, people see nothing where they are empty. For programs they are
+ * one object. */
+void
+virtToolPrintTables(struct libscols_table *const *tables, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        if (scols_table_is_json(tables[i])) {
+            g_autofree char *bare = printBare(tables[i]);
+
+            printf("%c%s", i == 0 ? '{' : ',', bare);
+        } else if (i == 0 || scols_table_get_nlines(tables[i])) {
+            virtToolPrintTable(tables[i]);
+            continue;
+        }
+        if (i + 1 == n && scols_table_is_json(tables[i]))
+            printf("\n}\n");
+        scols_unref_table(tables[i]);
     }
-    if (scols_print_table_to_string(first, &texts[0]) == 0 && scols_print_table_to_string(second, &texts[1]) == 0) {
-        *strrchr(texts[0], '}') = '\0';
-        printf("%s,%s", g_strchomp(texts[0]), strchr(texts[1], '{') + 1);
-    }
-    free(texts[0]);
-    free(texts[1]);
-    scols_unref_table(first);
-    scols_unref_table(second);
 }
 
 /* Prints and frees. */

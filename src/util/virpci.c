@@ -475,9 +475,9 @@ compareAddresses(gconstpointer a, gconstpointer b)
     return virtPCIAddressCompare(*(const virtPCIAddress *const *)a, *(const virtPCIAddress *const *)b);
 }
 
-/* All PFs that can have VFs and have netdevs, sorted: an array of virtPCIAddress for g_ptr_array_unref(). */
+/* All PFs that can have VFs, of whatever kind of card, sorted: an array of virtPCIAddress for g_ptr_array_unref(). */
 GPtrArray *
-virtPCIListPFs(virtHost *host)
+virtPCIListAllPFs(virtHost *host)
 {
     GPtrArray *pfs = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GError) problem = NULL;
@@ -489,16 +489,30 @@ virtPCIListPFs(virtHost *host)
         virtPCIAddress address;
         guint64 total = 0;
         const char *name = names->pdata[i];
-        g_autoptr(GPtrArray) netdevs = NULL;
 
-        if (!virtPCIAddressParse(name, &address, NULL) ||
-            !virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) || total == 0)
-            continue;
-        netdevs = virtHostListDir(host, NULL, PCI_DEVICE "/net", name);
-        if (netdevs && netdevs->len > 0)
+        if (virtPCIAddressParse(name, &address, NULL) &&
+            virtHostReadUInt(host, G_MAXUINT64, &total, NULL, PCI_DEVICE "/sriov_totalvfs", name) && total > 0)
             g_ptr_array_add(pfs, g_memdup2(&address, sizeof(address)));
     }
     g_ptr_array_sort(pfs, compareAddresses);
+    return pfs;
+}
+
+/* Those that have netdevs. */
+GPtrArray *
+virtPCIListPFs(virtHost *host)
+{
+    GPtrArray *pfs = virtPCIListAllPFs(host);
+
+    for (guint i = pfs->len; i-- > 0;) {
+        char name[VIRT_PCI_ADDRESS_LEN];
+        g_autoptr(GPtrArray) netdevs = NULL;
+
+        virtPCIAddressFormat(pfs->pdata[i], name);
+        netdevs = virtHostListDir(host, NULL, PCI_DEVICE "/net", name);
+        if (!netdevs || netdevs->len == 0)
+            g_ptr_array_remove_index(pfs, i);
+    }
     return pfs;
 }
 

@@ -67,6 +67,7 @@ bool virtPCIIsForGuests(const char *driver);
 bool virtPCIBindBack(virtHost *host, const virtPCIAddress *address, const char *driver, const char *override,
                      GError **error);
 bool virtPCIProbe(virtHost *host, const virtPCIAddress *address, GError **error);
+GPtrArray *virtPCIListAllPFs(virtHost *host);
 GPtrArray *virtPCIListPFs(virtHost *host);
 bool virtPCIFindByNetdev(virtHost *host, const char *ifname, virtPCIAddress *ret, GError **error);
 bool virtPCIIsUp(virtHost *host, const virtPCIAddress *address, bool *ret, GError **error);
