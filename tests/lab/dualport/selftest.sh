@@ -49,7 +49,7 @@ from_vfio() { local a; a=$(vfaddr "$1"); unbind "$a"; echo > "$PCI/$a/driver_ove
 pf_again() { # pf_again VFS [PARAMETER=VALUE]...: the PF bound anew, with these parameters and the others' defaults
   local n=$1 p; shift
   unbind "$PF"
-  for p in ports=2 ib_ports=0 silent=N single_port=0,0,0,0 random_mac=N report_vf_mac=N phys_port_id=N dev_id=N "$@"; do
+  for p in ports=2 ib_ports=0 silent=N single_port=0,0,0,0 random_mac=N report_vf_mac=N phys_port_id=N dev_id=N vgpu=N "$@"; do
     echo "${p#*=}" > "$PAR/${p%%=*}"
   done
   probe "$PF"; vfs "$n"
@@ -330,6 +330,23 @@ test_vport() {
   knob fail_attr vport; refused "fail_attr vport" "$EPERM" vport "$p" 0 2 gold
   reset
 }
+test_vgpu() {
+  step "vGPUs"; pf_again 2 vgpu=Y
+  local n files=()
+  for n in 0 1; do files+=("$PCI/$(vfaddr $n)/nvidia"); done
+  is "none at first" "$(cat "${files[@]/%//current_vgpu_type}" | xargs)" "0 0"
+  has "types" "$(cat "${files[0]}/creatable_vgpu_types")" "ID *63 *: DUALPORT A1-1Q*64 *65 *"
+  echo 64 > "${files[0]}/current_vgpu_type"
+  is "one has a type" "$(cat "${files[0]}/current_vgpu_type")" 64
+  is "and takes no other" "$({ echo 63 > "${files[0]}/current_vgpu_type"; } 2>&1 | grep -o Invalid)" Invalid
+  is "the other can have fewer" "$(tail -n +2 "${files[1]}/creatable_vgpu_types" | cut -c1-2 | xargs)" "63 64"
+  is "not more" "$({ echo 65 > "${files[1]}/current_vgpu_type"; } 2>&1 | grep -o 'No space')" "No space"
+  knob vgpu_errno 1
+  is "refused by a knob" "$({ echo 0 > "${files[0]}/current_vgpu_type"; } 2>&1 | grep -o 'not permitted')" "not permitted"
+  reset; echo 0 > "${files[0]}/current_vgpu_type"
+  is "taken away" "$(cat "${files[0]}/current_vgpu_type")" 0
+  pf_again 2; is "without the parameter" "$(ls -d "$PCI/$(vfaddr 0)/nvidia" 2> /dev/null)" ""
+}
 test_neighbours() {
   step "igb and igbvf beside it"
   [ -n "$IGB" ] || { echo "SKIP igb beside it: only one 82576 function"; return; }
@@ -383,7 +400,7 @@ before=$(tainted)
 modprobe vfio-pci; modprobe dualport || { echo "FAIL modprobe dualport: got $?"; exit 1; }
 unbind "$PF"; echo dualport_pf > "$PCI/$PF/driver_override"; probe "$PF"
 
-for t in ${ONLY:-shape sriov attributes mac vfio scope habits log ports infiniband admin_guids vport neighbours stress}; do "test_$t"; done
+for t in ${ONLY:-shape sriov attributes mac vfio scope habits log ports infiniband admin_guids vport vgpu neighbours stress}; do "test_$t"; done
 
 step "leaving"
 runs "rmmod with VFs" rmmod dualport
