@@ -261,6 +261,7 @@ testBad(void)
     refuse(fake, "<domain uuid='1'/>" VLAN43, "<domain> has no attribute 'uuid'");
     refuse(fake, "<name>b</name>" VLAN43, "a second <name>");
     refuse(fake, "<vf/>" VLAN43, "<profile> has no child <vf>");
+    refuse(fake, "<vgpu type='63'/>" VLAN43, "<profile> has no child <vgpu>");
     refuse(fake, tooLong, "has more than 6144 bytes");
     fakeHostFile(fake, "<profile><name>other</name>" VLAN43 "</profile>", VIRT_PROFILE_DIR "/bad.xml");
     g_assert_null(apply(fake, DOMAIN(INTERFACE("", "")), NULL));

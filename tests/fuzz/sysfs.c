@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
+#include "util/virvgpudevice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ static const struct {
     {'x', false, DEVICES VF "/net/enp1s16f0/address", "02:fa:00:00:00:04"},
     {'y', false, DEVICES VF "/net/enp1s16f0/addr_assign_type", "1"},
     {'z', false, DEVICES VF "/net/enp1s16f0/dev_port", "0"},
+    {'A', false, DEVICES VF "/nvidia/current_vgpu_type", ""},
+    {'B', false, DEVICES VF "/nvidia/creatable_vgpu_types", ""},
 };
 
 /* Write place @i; nothing: it is not there. */
@@ -146,6 +149,22 @@ foresee(virtHost *host, const virtPCIAddress *pf, const virtPort *port)
 }
 
 static void
+lookAtVgpu(virtHost *host, const virtPCIAddress *address)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtVgpuDevice) device = virtVgpuDeviceOpen(host, address, &error);
+
+    if (!device && !g_utf8_validate(error->message, -1, NULL))
+        fuzzFail("a message that is no text");
+    for (guint i = 0; device && i < device->creatable->len; i++) {
+        const virtVgpu *type = &g_array_index(device->creatable, virtVgpu, i);
+
+        if (type->is.type == 0 || !g_str_is_ascii(type->is.name) || !virtVgpuDeviceFindType(device, type->is.type))
+            fuzzFail("type %u is called '%s'", type->is.type, type->is.name);
+    }
+}
+
+static void
 lookUp(virtHost *host)
 {
     virtPCIAddress address;
@@ -155,6 +174,7 @@ lookUp(virtHost *host)
     guint index = G_MAXUINT;
 
     virtPCIAddressParse(VF, &address, NULL);
+    lookAtVgpu(host, &address);
     if (!(vf = virtVFLookup(host, &address, &error))) {
         if (!g_utf8_validate(error->message, -1, NULL))
             fuzzFail("a message that is no text");

@@ -333,7 +333,7 @@ test_vport() {
 test_vgpu() {
   step "vGPUs"; pf_again 2 vgpu=Y
   local n files=()
-  for n in 0 1; do files+=("$PCI/$(vfaddr $n)/nvidia"); done
+  for n in 0 1; do files+=("$PCI/$(vfaddr "$n")/nvidia"); done
   is "none at first" "$(cat "${files[@]/%//current_vgpu_type}" | xargs)" "0 0"
   has "types" "$(cat "${files[0]}/creatable_vgpu_types")" "ID *63 *: DUALPORT A1-1Q*64 *65 *"
   echo 64 > "${files[0]}/current_vgpu_type"
