@@ -51,11 +51,11 @@ faultKernelWritten(const char *path, const char *text, size_t size)
     bool binds = g_str_has_suffix(path, "/bind") || g_str_has_suffix(path, "/drivers_probe");
     virtPCIAddress parsed;
 
-    if (faultMdevWritten) {
-        bool unsynced = faultIsUnsynced(faultMdevRecord);
+    if (faultDeviceWritten) {
+        bool unsynced = faultIsUnsynced(faultDeviceRecord);
         bool armed = faultDisarm();
 
-        faultMdevWritten(kernel, path, address, unsynced);
+        faultDeviceWritten(kernel, path, address, unsynced);
         if (armed)
             faultRearm();
     }

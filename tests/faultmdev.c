@@ -29,13 +29,13 @@ writeFile(virtHost *host, const char *path, const char *value, guint within)
 }
 
 void
-faultMdevInit(virtHost *host)
+faultDeviceInit(virtHost *host)
 {
     host->write = writeFile;
 }
 
 void
-faultMdevWant(GPtrArray *hostdevs)
+faultDeviceWant(GPtrArray *hostdevs)
 {
     virtHostdev *hostdev = g_new0(virtHostdev, 1);
     virtMdev *mdev = virtSettingNew(&virtMdevInfo, 0);
@@ -53,7 +53,7 @@ faultMdevWant(GPtrArray *hostdevs)
 }
 
 void
-faultMdevReset(fakeHost *fake)
+faultDeviceReset(fakeHost *fake)
 {
     g_autofree char *device = virtHostPath(fake->host, "sys/bus/mdev/devices/" UUID);
     g_autofree char *parent = virtHostPath(fake->host, "sys/class/mdev_bus/mtty");
@@ -76,10 +76,10 @@ hasRecord(fakeHost *fake)
     return access(path, F_OK) == 0;
 }
 
-const char faultMdevRecord[] = "mdev-" UUID;
+const char faultDeviceRecord[] = "mdev-" UUID;
 
 bool
-faultMdevLooks(fakeHost *fake, faultLook look)
+faultDeviceLooks(fakeHost *fake, faultLook look)
 {
     g_autofree char *now = fakeMdevDump(fake);
     const char *wanted = "mtty mtty-1 23\n  " UUID " speed=115200\n";
@@ -91,7 +91,7 @@ faultMdevLooks(fakeHost *fake, faultLook look)
 
 /* It is not as it should be: is it named, and is its record there? */
 const char *
-faultMdevFindUntold(fakeHost *fake)
+faultDeviceFindUntold(fakeHost *fake)
 {
     const char *message = faultState->message;
     bool listed = !strstr(message, "state directory") && !strstr(message, "domain 'a'");
@@ -108,7 +108,7 @@ faultMdevFindUntold(fakeHost *fake)
  * @unsynced: a crash would lose that
  */
 void
-faultMdevWritten(fakeHost *fake, const char *path, const char *text, bool unsynced)
+faultDeviceWritten(fakeHost *fake, const char *path, const char *text, bool unsynced)
 {
     if (g_str_has_suffix(path, "/create") && !g_uuid_string_is_valid(text))
         return; /* half of one, which the kernel would refuse */

@@ -55,8 +55,8 @@ faultHostNew(void)
 
     host->sleep = dontSleep;
     host->warn = addMessage;
-    if (faultMdevInit)
-        faultMdevInit(host);
+    if (faultDeviceInit)
+        faultDeviceInit(host);
     return host;
 }
 
@@ -105,8 +105,8 @@ newHostdevs(fakeHost *fake, guint n, bool updated)
         addNetdev(VIRT_NETDEVS(one), 1, 1, 101);
         g_ptr_array_add(hostdevs, one);
     }
-    if (n > 1 && faultMdevWant)
-        faultMdevWant(hostdevs);
+    if (n > 1 && faultDeviceWant)
+        faultDeviceWant(hostdevs);
     return hostdevs;
 }
 
@@ -218,8 +218,8 @@ faultHostReset(fakeHost *fake)
         fakeHostSetDriver(fake, fakeHostVFAddress(fake, FAULT_PF, vf), "dualvf");
     if (faultFileReset)
         faultFileReset(fake);
-    if (faultMdevReset)
-        faultMdevReset(fake);
+    if (faultDeviceReset)
+        faultDeviceReset(fake);
     setRuns(fake, "a", NULL);
     setRuns(fake, "b", UUID_B);
     memset(&faultState->guest, 0, sizeof(faultState->guest));

@@ -106,10 +106,9 @@ bool faultIsUnsynced(const char *name);
 /* faultkernel.c: also what follows a write to sysfs */
 void faultKernelWritten(const char *path, const char *text, size_t size);
 void faultKernelInit(fakeHost *fake);
-/* faultmdev.c, in one of the programs */
-extern const char faultMdevRecord[] __attribute__((weak));
-void faultMdevWritten(fakeHost *fake, const char *path, const char *text, bool unsynced) __attribute__((weak));
-void faultMdevWritten(fakeHost *fake, const char *path, const char *text, bool unsynced) __attribute__((weak));
+/* faultmdev.c and faultvgpu.c, in one of the programs each */
+extern const char faultDeviceRecord[] __attribute__((weak));
+void faultDeviceWritten(fakeHost *fake, const char *path, const char *text, bool unsynced) __attribute__((weak));
 
 /* faultlibvirt.c */
 virConnectPtr faultLibvirtConnect(void);

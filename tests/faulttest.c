@@ -222,7 +222,7 @@ looks(guint vf, faultLook look)
 static bool
 bothLook(const faultLook look[2])
 {
-    if (faultMdevLooks && !faultMdevLooks(fake, look[1]))
+    if (faultDeviceLooks && !faultDeviceLooks(fake, look[1]))
         return false;
     return looks(0, look[0]) && looks(1, look[1]);
 }
@@ -332,8 +332,8 @@ judgeReport(const faultOperation *operation, GString *why)
         if (!looks(vf, wanted[vf]))
             checkTold(why, vf, wanted[vf]);
     }
-    if (faultMdevLooks && !faultMdevLooks(fake, wanted[1]) && faultMdevFindUntold(fake))
-        complain(why, "%s", faultMdevFindUntold(fake));
+    if (faultDeviceLooks && !faultDeviceLooks(fake, wanted[1]) && faultDeviceFindUntold(fake))
+        complain(why, "%s", faultDeviceFindUntold(fake));
     return 'K';
 }
 

@@ -38,12 +38,12 @@ void faultFileWant(virtHostdev *hostdev, bool updated) __attribute__((weak));
 void faultFileReset(fakeHost *fake) __attribute__((weak));
 bool faultFileLooks(fakeHost *fake, faultLook look) __attribute__((weak));
 
-/* faultmdev.c, in another */
-void faultMdevInit(virtHost *host) __attribute__((weak));
-void faultMdevWant(GPtrArray *hostdevs) __attribute__((weak));
-void faultMdevReset(fakeHost *fake) __attribute__((weak));
-bool faultMdevLooks(fakeHost *fake, faultLook look) __attribute__((weak));
-const char *faultMdevFindUntold(fakeHost *fake) __attribute__((weak));
+/* faultmdev.c and faultvgpu.c, in one more each: a device of domain a, as long as that has VF 1 */
+void faultDeviceInit(virtHost *host) __attribute__((weak));
+void faultDeviceWant(GPtrArray *hostdevs) __attribute__((weak));
+void faultDeviceReset(fakeHost *fake) __attribute__((weak));
+bool faultDeviceLooks(fakeHost *fake, faultLook look) __attribute__((weak));
+const char *faultDeviceFindUntold(fakeHost *fake) __attribute__((weak));
 
 /* faulttable.c */
 void faultTableCount(const faultOperation *operation, faultKind kind);

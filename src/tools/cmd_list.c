@@ -150,7 +150,7 @@ addToTree(const virtListPlace *place, void *opaque)
         addCard(opaque, place->card);
 }
 
-/* Returns whether there is anything that mediated devices can be made of. */
+/* Returns whether there is anything that mediated devices or vGPUs can be made of. */
 static bool
 printTree(virtTool *tool)
 {
