@@ -27,13 +27,25 @@ static const struct {
 
 /* ---- reading ---- */
 
+/* Find whose files the VF has; the vendor stays NULL where it has none. */
 static bool
-hasFiles(virtHost *host, const virtVgpuDevice *device)
+findVendor(virtHost *host, virtVgpuDevice *device, GError **error)
 {
-    g_autofree char *path = virtHostPath(host, PCI_DEVICE "/%s/%s", device->name, vendors[device->row].directory,
-                                         vendors[device->row].current);
+    for (device->row = 0; device->row < G_N_ELEMENTS(vendors); device->row++) {
+        g_autofree char *path = virtHostPath(host, PCI_DEVICE "/%s/%s", device->name, vendors[device->row].directory,
+                                             vendors[device->row].current);
 
-    return access(path, F_OK) == 0;
+        if (access(path, F_OK) == 0) {
+            device->vendor = vendors[device->row].name;
+            return true;
+        }
+        if (errno != ENOENT && errno != ENOTDIR) {
+            g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot tell whether %s can have a vGPU: %s: %s",
+                        device->name, path, g_strerror(errno));
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A line of the list: a number, a colon, and a name. What is above them, and says what they are, is none. */
@@ -60,7 +72,7 @@ parseType(char *line, virtVgpu *ret)
 }
 
 static bool
-readCreatable(virtHost *host, const virtVgpuDevice *device, GArray **ret, GError **error)
+readCreatable(virtHost *host, const virtVgpuDevice *device, GArray *ret, GError **error)
 {
     g_autofree char *text = virtHostRead(host, error, PCI_DEVICE "/%s/%s", device->name, vendors[device->row].directory,
                                          vendors[device->row].creatable);
@@ -68,13 +80,12 @@ readCreatable(virtHost *host, const virtVgpuDevice *device, GArray **ret, GError
 
     if (!text)
         return false;
-    *ret = g_array_new(FALSE, FALSE, sizeof(virtVgpu));
     lines = g_strsplit(text, "\n", -1);
     for (guint i = 0; lines[i]; i++) {
         virtVgpu type;
 
         if (parseType(lines[i], &type))
-            g_array_append_val(*ret, type);
+            g_array_append_val(ret, type);
     }
     return true;
 }
@@ -131,15 +142,9 @@ virtVgpuDeviceOpen(virtHost *host, const virtPCIAddress *address, GError **error
     device->index = vf->index;
     memcpy(device->name, vf->name, sizeof(device->name));
     memcpy(device->pfName, vf->pfName, sizeof(device->pfName));
-    while (device->row < G_N_ELEMENTS(vendors) && !hasFiles(host, device))
-        device->row++;
-    if (device->row == G_N_ELEMENTS(vendors)) {
-        device->creatable = g_array_new(FALSE, FALSE, sizeof(virtVgpu));
-    } else {
-        device->vendor = vendors[device->row].name;
-        if (!readCreatable(host, device, &device->creatable, error))
-            return NULL;
-    }
+    device->creatable = g_array_new(FALSE, FALSE, sizeof(virtVgpu));
+    if (!findVendor(host, device, error) || (device->vendor && !readCreatable(host, device, device->creatable, error)))
+        return NULL;
     if (!virtVgpuDeviceRead(host, device, &device->present, error))
         return NULL;
     return g_steal_pointer(&device);
@@ -218,7 +223,7 @@ complain(virtHost *host, const virtVgpuDevice *device, guint32 type, const virtV
     g_autofree char *name = virtVgpuDeviceDescribe(device);
     g_autofree char *has = virtVgpuInfo.attrs[VIRT_VGPU_TYPE].format(present);
     g_autofree char *advice = NULL;
-    g_autoptr(GArray) creatable = NULL;
+    g_autoptr(GArray) creatable = g_array_new(FALSE, FALSE, sizeof(virtVgpu));
     int code = VIRT_ERROR_REFUSED;
 
     if (number == EPERM || number == EBUSY)
@@ -230,7 +235,7 @@ complain(virtHost *host, const virtVgpuDevice *device, guint32 type, const virtV
             has, name, g_strerror(number));
         return;
     }
-    if (readCreatable(host, device, &creatable, NULL))
+    if (readCreatable(host, device, creatable, NULL))
         advice = adviseTypes(creatable);
     else
         advice = adviseTypes(device->creatable);
