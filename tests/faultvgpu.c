@@ -55,9 +55,9 @@ faultDeviceWritten(fakeHost *fake, const char *path, const char *text, bool unsy
 
 /* While nothing is to go wrong, faultstep.c does not tell what is written. */
 static int
-writeFile(virtHost *host, const char *path, const char *value)
+writeFile(virtHost *host, const char *path, const char *value, guint within)
 {
-    int rc = virtHostWriteFile(host, path, value);
+    int rc = virtHostWriteFile(host, path, value, 0);
     bool armed = faultDisarm();
 
     if (armed)
