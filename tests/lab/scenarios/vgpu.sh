@@ -21,7 +21,6 @@ vgpus() {
   done
   find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null || true
 }
-is_there() { [[ $(vgpus) = "$there" ]]; }
 is_before() { [[ $(vgpus) = "$before" ]]; }
 type_of() { cat "$PCI/$(vfaddr "$PF2" "$1")/nvidia/current_vgpu_type"; }
 set_type() { echo "$2" > "$PCI/$(vfaddr "$PF2" "$1")/nvidia/current_vgpu_type"; }
@@ -51,15 +50,22 @@ ok "start" start first
 is "the vGPU is there" "$(type_of 0)" 63
 is "nobody can take it" "$({ set_type 0 0; } 2>&1 | grep -o 'Operation not permitted')" "Operation not permitted"
 like "list names the owner" "$(virt-hostdev list)" "^.-$zero +VF 0 +63 +first"
-like "status has it" "$(virt-hostdev status)" "^$zero +first +paused"
-ok "destroy" virsh -q destroy first
-is "all is as before" "$(vgpus)" "$before"
+like "status has it" "$(virt-hostdev status)" "^$zero +first +running"
+kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
+ok "QEMU is killed, and all is as before" waitfor 30 is_before
+
+step "an administrator's own, and a restore that is refused"
 set_type 0 64
 there=$(vgpus)
-ok "start where an administrator has created another" start first
+ok "start" start first
 is "it is the guest's type" "$(type_of 0)" 63
-kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
-ok "QEMU is killed, and the administrator's is back" waitfor 30 is_there
+refuse 1
+ok "destroy" virsh -q destroy first
+is "the vGPU is still there" "$(type_of 0)" 63
+not_ok "recover says why" "Cannot take the vGPU of type 63 from VF 0 of $PF2 \($zero\): Operation not permitted" virt-hostdev recover
+refuse 0
+ok "recover" virt-hostdev recover
+is "the administrator's is back" "$(vgpus)" "$there"
 set_type 0 0
 
 step "a start that fails"
@@ -72,16 +78,6 @@ not_ok "a type that there is not" "vGPU type 66 cannot be created at VF 1 of $PF
 is "all is as before" "$(vgpus)" "$before"
 domain scarce "$(gpu 0)$(gpu 1 65)" > scarce.xml
 not_ok "a type that the first leaves no room for" "Cannot create a vGPU of type 65 at VF 1 of $PF2 \($one\): No space left on device. Those .* are: 63 \(DUALPORT A1-1Q\), 64" virt-hostdev create scarce.xml
-is "all is as before" "$(vgpus)" "$before"
-
-step "a restore that is refused"
-ok "start" start first
-refuse 1
-ok "destroy" virsh -q destroy first
-is "the vGPU is still there" "$(type_of 0)" 63
-not_ok "recover says why" "Cannot take the vGPU of type 63 from VF 0 of $PF2 \($zero\): Operation not permitted" virt-hostdev recover
-refuse 0
-ok "recover" virt-hostdev recover
 is "all is as before" "$(vgpus)" "$before"
 
 step "through the daemon"
