@@ -18,7 +18,7 @@ harmless=(
   # virnetdevuser.c only looks; a made-up host has another way
   ioctl inet_ntop
   # libraries that only compute; g_file_test, g_dir_open and g_file_read_link are of looks that only advise
-  'g_.*' 'nla?_.*' 'nlmsg_.*' genlmsg_put 'rtnl_link_.*' 'XML_.*' 'xml.*' 'virt[A-Z].*'
+  'g_.*' 'nla?_.*' 'nlmsg_.*' genlmsg_put 'rtnl_link_.*' 'XML_.*' 'xml.*' 'json_.*' 'virt[A-Z].*'
 )
 pattern=$(IFS='|'; echo "${wrapped[*]}|${harmless[*]}")
 found=$(for library; do nm -u "$library"; done | awk '$1 == "U" {print $2}' | sort -u)

@@ -310,7 +310,7 @@ testDefinedTexts(void)
         "{\"mdev_type\":\"a\",\"attrs\":[{\"../x\":\"1\"}]}",
         "{\"mdev_type\":\"a\",\"attrs\":[{\"x\":\"\"}]}",
         "{\"mdev_type\":\"a\",\"attrs\":[{\"x\":1}]}",
-        "{\"mdev_type\":\"a\",\"n\":[[[[[[[[[[1]]]]]]]]]]}",
+        "{\"mdev_type\":\"a\",\"mdev_type\":\"b\"}",
         "{\"mdev_type\":\"a\",\"n\":}",
         "{\"mdev_type\":\"a\",\"n\":[",
     };

@@ -11,7 +11,7 @@
  *       ]
  *     }
  *
- * That is JSON (RFC 8259). What has no meaning here is passed, and of strings those are taken that sysfs could.
+ * What has no meaning here is passed, and of strings those are taken that sysfs could.
  */
 #include "util/virmdevdefined.h"
 #include "util/virerror.h"
@@ -19,133 +19,34 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #define DEFINED "etc/mdevctl.d"
-#define DEPTH_LONGEST 8 /* of what is passed */
 
-typedef struct {
-    const char *at;
-    virtMdev *mdev;
-} Reader;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 
-/* ---- JSON ---- */
-
-static bool
-take(Reader *reader, char c)
+/* The text of @value, which is in it, of at most @max bytes; NULL: it has none that is taken. */
+static const char *
+textOf(const json_t *value, gsize max)
 {
-    reader->at += strspn(reader->at, " \t\r\n");
-    if (*reader->at != c)
-        return false;
-    reader->at++;
-    return true;
-}
+    const char *text = json_string_value(value);
 
-/* What the escape after a backslash means; 0: nothing that is taken. */
-static char
-readEscape(Reader *reader)
-{
-    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-    const char *letter = NULL;
-    guint code = 0;
-
-    if (*reader->at)
-        letter = strchr(letters, *reader->at);
-    if (letter)
-        return meanings[letter - letters];
-    if (*reader->at != 'u')
-        return 0;
-    for (guint i = 0; i < 4; i++) {
-        int digit = g_ascii_xdigit_value(*++reader->at);
-
-        if (digit < 0)
-            return 0;
-        code = code * 16 + (guint)digit;
-    }
-    if (code > 0x7f)
-        return 0;
-    return (char)code;
-}
-
-/* A string, for g_free(); NULL: there is none, or one that is not taken. */
-static char *
-readString(Reader *reader)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    if (!take(reader, '"'))
+    if (!text || !*text || strlen(text) > max)
         return NULL;
-    for (; *reader->at != '"'; reader->at++) {
-        char c = *reader->at;
-
-        if (c == '\\') {
-            reader->at++;
-            c = readEscape(reader);
-        }
-        if (!g_ascii_isprint(c)) /* among them the end of the text */
+    for (const char *c = text; *c; c++) {
+        if (!g_ascii_isprint(*c))
             return NULL;
-        g_string_append_c(text, c);
     }
-    reader->at++;
-    return g_string_free(g_steal_pointer(&text), FALSE);
+    return text;
 }
 
-typedef bool (*MemberFunc)(Reader *reader, const char *name);
-
 static bool
-readMembers(Reader *reader, MemberFunc func)
+readAttr(const char *name, const json_t *member, virtMdev *mdev)
 {
-    if (!take(reader, '{'))
-        return false;
-    if (take(reader, '}'))
-        return true;
-    do {
-        g_autofree char *name = readString(reader);
-
-        if (!name || !take(reader, ':') || !func(reader, name))
-            return false;
-    } while (take(reader, ','));
-    return take(reader, '}');
-}
-
-/* A value that has no meaning here: by its brackets, strings and the rest. */
-static bool
-passValue(Reader *reader)
-{
-    guint depth = 0;
-
-    do {
-        g_autofree char *text = NULL;
-        gsize word;
-
-        reader->at += strspn(reader->at, " \t\r\n,:");
-        if (strchr("[{", *reader->at) && *reader->at) {
-            reader->at++;
-            depth++;
-        } else if (strchr("]}", *reader->at) && *reader->at && depth > 0) {
-            reader->at++;
-            depth--;
-        } else if (*reader->at == '"') {
-            if (!(text = readString(reader)))
-                return false;
-        } else if ((word = strcspn(reader->at, " \t\r\n,:[]{}\"")) > 0) {
-            reader->at += word;
-        } else {
-            return false;
-        }
-    } while (depth > 0 && depth <= DEPTH_LONGEST);
-    return depth == 0;
-}
-
-/* ---- a definition ---- */
-
-static bool
-readAttr(Reader *reader, const char *name)
-{
-    g_autofree char *text = readString(reader);
-    virtMdev *mdev = reader->mdev;
+    const char *text = textOf(member, VIRT_MDEV_VALUE_MAX);
     virtMdevValue *value;
 
-    if (!text || !*text || strlen(text) > VIRT_MDEV_VALUE_MAX || !virtMdevIsAttribute(name) ||
-        mdev->attrs.count == VIRT_MDEV_ATTRS_MAX)
+    if (!text || !virtMdevIsAttribute(name) || mdev->attrs.count == VIRT_MDEV_ATTRS_MAX)
         return false;
     value = &mdev->attrs.of[mdev->attrs.count++];
     g_strlcpy(value->name, name, sizeof(value->name));
@@ -154,43 +55,49 @@ readAttr(Reader *reader, const char *name)
     return true;
 }
 
+/* Objects with a member each, so that a name can come twice. */
 static bool
-readAttrs(Reader *reader)
+readAttrs(json_t *attrs, virtMdev *mdev)
 {
-    if (!take(reader, '['))
+    gsize i;
+    json_t *attr, *member;
+    const char *name;
+
+    if (attrs && !json_is_array(attrs))
         return false;
-    if (take(reader, ']'))
-        return true;
-    do {
-        if (!readMembers(reader, readAttr))
+    json_array_foreach(attrs, i, attr)
+    {
+        if (!json_is_object(attr))
             return false;
-    } while (take(reader, ','));
-    return take(reader, ']');
+        json_object_foreach(attr, name, member)
+        {
+            if (!readAttr(name, member, mdev))
+                return false;
+        }
+    }
+    return true;
 }
 
 static bool
-readMember(Reader *reader, const char *name)
+readDefinition(const json_t *definition, virtMdev *mdev)
 {
-    g_autofree char *type = NULL;
+    const char *type = textOf(json_object_get(definition, "mdev_type"), VIRT_MDEV_NAME_MAX);
 
-    if (g_str_equal(name, "attrs"))
-        return readAttrs(reader);
-    if (!g_str_equal(name, "mdev_type"))
-        return passValue(reader);
-    if (!(type = readString(reader)) || strlen(type) > VIRT_MDEV_NAME_MAX)
+    if (!type)
         return false;
-    g_strlcpy(reader->mdev->made.type, type, sizeof(reader->mdev->made.type));
-    return true;
+    g_strlcpy(mdev->made.type, type, sizeof(mdev->made.type));
+    return readAttrs(json_object_get(definition, "attrs"), mdev);
 }
 
 /* The whole of @text, which has @len bytes. */
 static bool
 readText(const char *text, gsize len, virtMdev *mdev)
 {
-    Reader reader = {text, mdev};
+    g_autoptr(json_t) definition = NULL;
 
-    return len <= VIRT_MDEV_DEFINED_MAX && strlen(text) == len && readMembers(&reader, readMember) &&
-           take(&reader, '\0') && virtMdevExists(mdev);
+    if (len <= VIRT_MDEV_DEFINED_MAX)
+        definition = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    return definition && readDefinition(definition, mdev);
 }
 
 /* The parents at which @uuid is defined; char *, for g_ptr_array_unref(). */
