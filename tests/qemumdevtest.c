@@ -144,7 +144,7 @@ static void
 testWasThere(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = wantMtty("<attr name='speed' value='115200'/><attr name='wo-assign' value='5'/>");
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autofree char *before = NULL;
 
     fakeMdevMake(f->fake, "mtty", "mtty-1", ONE);
@@ -161,7 +161,7 @@ testWasThere(twoGuests *f, gconstpointer opaque)
 static void
 testOther(twoGuests *f, gconstpointer opaque)
 {
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autoptr(GPtrArray) wanted = wantMtty("");
     g_autofree char *before = NULL;
 
@@ -183,7 +183,7 @@ makeSame(fakeHost *fake, const char *uuid)
 static void
 testRace(twoGuests *f, gconstpointer opaque)
 {
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autoptr(GPtrArray) wanted = wantMtty("");
 
     f->fake->mdevRace = makeSame;
@@ -207,7 +207,7 @@ makeMeanwhile(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fak
 static void
 testRaceUsed(twoGuests *f, gconstpointer opaque)
 {
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autoptr(GPtrArray) wanted = guestsWant(f, 1, 0xaa);
     g_autoptr(GPtrArray) mdev = wantMtty("<attr name='speed' value='115200'/>");
     g_autoptr(virtRecord) record = NULL;
@@ -285,7 +285,7 @@ prepareOther(fakeHost *fake, const char *uuid)
 static void
 testTwoParents(twoGuests *f, gconstpointer opaque)
 {
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autoptr(GPtrArray) wanted = wantMtty("");
     g_autoptr(virtRecord) record = NULL;
     g_autofree char *before = NULL;
@@ -306,7 +306,7 @@ testTwoParents(twoGuests *f, gconstpointer opaque)
 static void
 testMoved(twoGuests *f, gconstpointer opaque)
 {
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autoptr(GPtrArray) wanted = wantMtty("");
     g_autoptr(GPtrArray) other = want(ONE, "<mdev parent='mdpy'><type id='mdpy-1'/></mdev>");
     g_autofree char *before = NULL;
@@ -340,7 +340,7 @@ testRefused(twoGuests *f, gconstpointer opaque)
         {"<mdev parent='mtty'><type id='mtty-1'/><attr name='none' value='1'/></mdev>", VIRT_ERROR_REFUSED,
          "devices of this type have none"},
     };
-    g_autofree char *nothing = setUp(f);
+    g_autofree char *nothing G_GNUC_UNUSED = setUp(f);
     g_autofree char *before = NULL;
 
     fakeMdevMake(f->fake, "mtty", "mtty-2", TWO);

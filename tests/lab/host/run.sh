@@ -32,7 +32,7 @@ count() { grep -c "^$1 " "$2" || true; }
 # script NAME: the scenario, with those of these variables that the environment has
 script() {
   local name
-  for name in ROUNDS RUNS GUESTS SEED POINTS SIDES; do [[ ! ${!name:-} ]] || printf 'export %s=%q; ' "$name" "${!name}"; done
+  for name in ROUNDS RUNS GUESTS SEED POINTS SIDES KIND; do [[ ! ${!name:-} ]] || printf 'export %s=%q; ' "$name" "${!name}"; done
   cat "$HERE/scenarios/$1.sh"
 }
 

@@ -2,25 +2,55 @@
 # shellcheck shell=bash
 # suites: trixie
 # Filter, daemon and libvirt's daemon are killed at every step of an attach and of a detach. Once they are back, what
-# libvirt says the guest has, its metadata, our record and the VF agree, and no process is left over. POINTS=all takes every
-# step for each of the three.
+# libvirt says the guest has, its metadata, our record and the device agree, and no process is left over. POINTS=all takes
+# every step for each of the three, and kills them in the hooks of a start and of an end, too. KIND=mdev and KIND=vgpu do it
+# with a mediated device and with the vGPU of a VF.
 . /lab/guest/lib.sh
+. /lab/guest/mdevs.sh
+
+# What a kind says: its driver, the KEY of the device's record, its element, its group, and what is seen of it at the host.
+: "${KIND:=netdev}"
+netdev_up() {
+  dualport_up "$PF2" 1
+  KEY=$(vfaddr "$PF2" 0)
+  hostdev "$KEY" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)" > device.xml
+}
+netdev_group() { basename "$(readlink "$PCI/$KEY/iommu_group")"; }
+netdev_host() { echo "driver $(driver "$KEY"), $(snapshot_vfs | sha256sum)"; }
+mdev_up() {
+  mdevs_up
+  uuid=c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11
+  KEY=mdev-$uuid
+  mdev "$uuid" > device.xml
+}
+mdev_group() { group_of "$uuid"; }
+mdev_host() { if has_device "$uuid"; then echo "made"; else echo "not there"; fi; }
+vgpu_up() {
+  modprobe -a vfio-pci dualport; echo Y > /sys/module/dualport/parameters/vgpu
+  dualport_up "$PF2" 1
+  KEY=$(vfaddr "$PF2" 0)
+  bind "$KEY" vfio-pci
+  echo "<hostdev mode='subsystem' type='pci' managed='no'><source>$(address "$KEY")</source><vgpu type='63'/></hostdev>" > device.xml
+}
+vgpu_group() { netdev_group; }
+vgpu_host() { echo "type $(cat "$PCI/$KEY/nvidia/current_vgpu_type"), driver $(driver "$KEY")"; }
 
 records() { find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null; }
 has() { stock_virsh -q dumpxml vm | grep -cE '<hostdev ' || true; }
 entries() { stock_virsh -q dumpxml vm | grep -cE '<lh:address' || true; }
 filters() { pgrep -x -c virt-hostdev-fi || true; }
 
-# in_use: has a process the VF open? libvirt that dies in the middle of an attach forgets the device that QEMU has by then
-in_use() { find /proc/[0-9]*/fd -lname "/dev/vfio/$group" 2> /dev/null | grep -q .; }
-# agreed: one of the consistent states; prints which. In that of "forgotten" the settings go back when the guest ends.
+# in_use: has a process the device open? libvirt that dies in the middle of an attach forgets the device that QEMU has by then
+in_use() { find /proc/[0-9]*/fd -lname "/dev/vfio/$("${KIND}_group")" 2> /dev/null | grep -q .; }
+# agreed: one of the consistent states; prints which. In that of "forgotten" all goes back when the guest ends.
 agreed() {
   local found
-  found="devices $(has), metadata $(entries), records '$(records)', port 2 $(vfget "$PF2" 0 address 2), driver $(driver "$vf")"
+  found="devices $(has), metadata $(entries), records '$(records)', $("${KIND}_host")"
   case $found in
-    "devices 1, metadata 1, records '$vf ', port 2 \"52:54:00:aa:00:02\", driver vfio-pci") echo attached;;
-    "devices 0, metadata 0, records '$vf ', port 2 \"52:54:00:aa:00:02\", driver vfio-pci") echo forgotten; in_use;;
-    "devices 0, metadata 0, records '', port 2 \"$mac2\", driver dualport_vf") echo detached; [[ $(snapshot_vfs) = "$before" ]];;
+    "devices 1, metadata 1, records '$KEY ', $attached") echo attached;;
+    "devices 0, metadata 0, records '$KEY ', $attached") echo forgotten; in_use;;
+    "devices 0, metadata 0, records '', $detached") echo detached;;
+    "devices 1, metadata 1, records '', $detached") echo ended;;
     *) echo "$found"; return 1;;
   esac
 }
@@ -66,8 +96,8 @@ crash() {
 none_left() { [[ $(filters) = 0 ]]; }
 is_state() { [[ $(agreed) = "$1" ]]; }
 
-attach() { virsh -q attach-device vm dual.xml --live; }
-detach() { virsh -q detach-device vm dual.xml --live; }
+attach() { virsh -q attach-device vm device.xml --live; }
+detach() { virsh -q detach-device vm device.xml --live; }
 # be attached|detached
 be() {
   point
@@ -76,11 +106,8 @@ be() {
 }
 
 step "a guest, and a stop between filter and libvirt"
-dualport_up "$PF2" 1
-vf=$(vfaddr "$PF2" 0)
-group=$(basename "$(readlink "$PCI/$vf/iommu_group")")
-before=$(snapshot_vfs); mac2=$(vfget "$PF2" 0 address 2 | tr -d '"')
-hostdev "$vf" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)" > dual.xml
+"${KIND}_up"
+detached=$("${KIND}_host")
 point
 hostdevd_up
 python3 /lab/guest/stall.py /run/libvirt/stall-sock "$STOCK/$SOCKET" /run/point &
@@ -91,12 +118,15 @@ domain vm "" boot > vm.xml
 ok "define" virsh -q define vm.xml
 ok "start" virsh -q start vm
 ok "the guest is up" l2_wait vm '^L2PING' 400
-be attached
+ok "attach" attach
+attached=$("${KIND}_host")
+ok "the host shows it" test "$attached" != "$detached"
+ok "which is attached" be attached
 be detached
 pass "attach and detach work through the stop"
 
-# 265 get metadata, 264 set metadata, 160 attach, 161 detach (remote_protocol.x)
-attaching=('265 before' '264 before' '264 during' '264 after' '160 before' '160 during' '160 after')
+# 14 get XML, 264 set metadata, 160 attach, 161 detach (remote_protocol.x)
+attaching=('14 before' '264 before' '264 during' '264 after' '160 before' '160 during' '160 after')
 detaching=('161 before' '161 during' '161 after')
 for who in filter daemon libvirt; do
   if [[ ${POINTS:-} != all ]]; then
@@ -114,17 +144,19 @@ for who in filter daemon libvirt; do
     # shellcheck disable=SC2086   # two words
     crash $who "$where" attach
   done
-  step "attach, $who killed while the VF is being set"
-  be detached
-  echo 1000 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
-  attach > crash.out 2>&1 &
-  waitfor 30 test -e "/run/libvirt-hostdev/$vf"
-  kill9 $who
-  wait $! || true
-  echo 0 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
-  bring_back $who
-  reconcile
-  ok "they agree" agreed
+  if [[ $KIND = netdev ]]; then
+    step "attach, $who killed while the VF is being set"
+    be detached
+    echo 1000 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
+    attach > crash.out 2>&1 &
+    waitfor 30 test -e "/run/libvirt-hostdev/$KEY"
+    kill9 $who
+    wait $! || true
+    echo 0 > "/sys/kernel/debug/dualport/$PF2/delay_ms"
+    bring_back $who
+    reconcile
+    ok "they agree" agreed
+  fi
   step "detach, $who killed"
   for where in "${detaching[@]}"; do
     be attached
@@ -139,4 +171,46 @@ step "attach, libvirt killed in the middle of it: it forgets the device, and the
 point "160 during"
 crash libvirt "160 during" attach
 ok "the guest is ended" virsh -q destroy vm
-ok "the VF goes back" waitfor 60 is_state detached
+ok "all goes back" waitfor 60 is_state detached
+
+# The hook behind ours stops at the operation that is in /run/stop-at, until /run/stopped is taken away.
+stopping_hook() {
+  : > /run/stop-at
+  cat > /etc/libvirt/hooks/qemu.d/99-stop <<'X'
+#!/bin/sh
+[ "$2" = "$(cat /run/stop-at)" ] || exit 0
+echo $$ > /run/stopped
+while [ -e /run/stopped ]; do sleep 0.1; done
+X
+  chmod +x /etc/libvirt/hooks/qemu.d/99-stop
+}
+# killed_at WHO OPERATION virsh...: WHO is killed there, libvirt with its hook, and comes back; whatever runs is ended
+killed_at() {
+  local who=$1 at=$2; shift 2
+  echo "$at" > /run/stop-at; rm -f /run/stopped
+  "$@" > crash.out 2>&1 &
+  waitfor 60 test -s /run/stopped
+  kill9 "$who"
+  : > /run/stop-at
+  [[ $who != libvirt ]] || kill -KILL "$(cat /run/stopped)"
+  rm /run/stopped
+  wait $! || true
+  bring_back "$who"
+  waitfor 60 virsh -q version
+  virsh -q destroy vm > crash.out 2>&1 || true
+  ok "$who killed at $at, all is as before" waitfor 60 is_state ended
+}
+if [[ ${POINTS:-} = all ]]; then
+  step "killed while the hooks of a start and of an end run"
+  ok "the guest is taken away" virsh -q undefine vm
+  ok "another is defined" virsh -q define <(domain vm "$(cat device.xml)")
+  stopping_hook
+  for who in filter daemon libvirt; do
+    for at in prepare start started; do killed_at $who "$at" virsh -q start vm; done
+    for at in stopped release; do
+      ok "start" virsh -q start vm
+      killed_at $who "$at" virsh -q destroy vm
+    done
+  done
+  rm /etc/libvirt/hooks/qemu.d/99-stop
+fi
