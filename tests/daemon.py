@@ -521,7 +521,7 @@ def test_reconcile_live():
     same(client.do("begin", 5), "ok")
     same((named(5, "--live"), named(5, "--config"), recorded(1), recorded(2)), ([], [], False, True))
     virsh("metadata", "vm5", "urn:libvirt-hostdev:1", "--key", "lh", "--set", bare(4), "--live")
-    has(client.do("prepare", 5, "pci/fffe:05:00.1"), "names no netdevs")
+    has(client.do("prepare", 5, "pci/fffe:05:00.1"), "says nothing about this device")
     has(client.do("update", 5, "pci/fffe:04:00.1"), "no such device")
     got = client.do("prepare", 5, "pci/fffe:04:00.1")
     has(got, "error ")

@@ -190,7 +190,7 @@ def others_netdevs():
                 assert read_message(f.client).data == message(ATTACH, REPLY, 20), shown
             else:
                 reply, code = f.answer()
-                assert code == 55 and b"0000:07:02.0, whose netdevs may be lost" in reply.payload, reply.payload
+                assert code == 55 and b"0000:07:02.0, whose settings may be lost" in reply.payload, reply.payload
 
 
 @case

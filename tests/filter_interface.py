@@ -113,7 +113,7 @@ def update_of_a_stored_interface():
     assert seen == [*begin, DEFINE_XML, SET_METADATA, "end"] and b"it does not" in reply.payload, (seen, reply.data)
     assert len(defined) == 2 and defined[1] == live[3], defined
     seen, defined, reply, live = update_interface(False, meanwhile=OTHER)
-    assert seen == [*begin, DUMPXML, DEFINE_XML, SET_METADATA, "end"] and b"whose netdevs may be lost" in reply.payload, (seen, reply.data)
+    assert seen == [*begin, DUMPXML, DEFINE_XML, SET_METADATA, "end"] and b"whose settings may be lost" in reply.payload, (seen, reply.data)
     seen, defined, reply, live = update_interface(False, "<model type='e1000'/>")
     assert "update" not in seen and not defined and b"<model> of an <interface>" in reply.payload, (seen, reply.data)
 

@@ -228,7 +228,7 @@ testAttached(daemonGuest *f, gconstpointer opaque)
     assertEnd(f, VIRT_ERROR_REFUSED, "VLAN was set to 100 and is now 7. Detach it");
     vf->vlan = 100;
     faultState->guest.live[0] = '\0';
-    assertEnd(f, VIRT_ERROR_REFUSED, "metadata no longer has its netdevs");
+    assertEnd(f, VIRT_ERROR_REFUSED, "metadata no longer has its settings");
     writeMetadata(daemonGuestHostdev(f->vf, 100), NULL);
     g_assert_true(virtProvisionRecordRemove(f->fake->host, record, NULL));
     assertEnd(f, VIRT_ERROR_REFUSED, "it has no record");
@@ -316,7 +316,7 @@ testAttachedOfNetwork(daemonGuest *f, gconstpointer opaque)
     attachOfNetwork(f);
     g_assert_false(ask(VIRT_BROKER_PREPARE, 0, "its VF was set when it was attached"));
     faultState->guest.has[1] = true;
-    g_assert_false(ask(VIRT_BROKER_PREPARE, 1, "its metadata names no netdevs for this device"));
+    g_assert_false(ask(VIRT_BROKER_PREPARE, 1, "its metadata says nothing about this device"));
     g_assert_true(ask(VIRT_BROKER_END, 0, NULL));
     vf->vlan = 8;
     g_assert_false(ask(VIRT_BROKER_END, 0, "VLAN was set to 100 and is now 8"));

@@ -70,7 +70,7 @@ lookedAround(virtDaemon *daemon, gpointer opaque)
         g_timeout_add_seconds(AGAIN, onLookAgain, daemon);
     } else if (look->uuids && look->connection == daemon->connections) {
         daemon->lookAgain = false;
-        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, NULL, "%u domains have netdevs or VFs that are set",
+        virtDaemonLog(VIRT_LOG_RECONCILE, G_LOG_LEVEL_INFO, NULL, "%u domains have devices that are set",
                       look->uuids->len);
     }
     g_clear_pointer(&look->uuids, g_ptr_array_unref);

@@ -28,7 +28,7 @@ findWanted(const virtBrokerRequest *request, const virtDaemonDomain *domain, GPt
     virtHostdev *wanted = virtHostdevListFind(metadata, &request->handle);
 
     if (!wanted)
-        refuseDevice(error, VIRT_ERROR_INVALID, request, domain, "its metadata names no netdevs for this device");
+        refuseDevice(error, VIRT_ERROR_INVALID, request, domain, "its metadata says nothing about this device");
     return wanted;
 }
 
@@ -137,7 +137,7 @@ addWrong(const virtBrokerRequest *request, const virtDomainConf *live, virtHostd
     g_autoptr(virtRecord) record = NULL;
 
     if (!entry) {
-        g_string_append(wrong, "the domain's metadata no longer has its netdevs");
+        g_string_append(wrong, "the domain's metadata no longer has its settings");
         return;
     }
     if (virtSettingsAreEmpty(&entry->settings))

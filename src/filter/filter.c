@@ -146,7 +146,7 @@ virtFilterDescriptors(const GByteArray *message)
         return NULL;
     return g_error_new(
         VIRT_ERROR, VIRT_ERROR_INVALID,
-        "a call about a device or a document with netdevs cannot carry file descriptors; this one has %u", count);
+        "a call about a device or a document with settings cannot carry file descriptors; this one has %u", count);
 }
 
 /* What is done to new XML: VIRT_DOMAIN_INTERFACES where the administrator has interfaces converted, or 0. */

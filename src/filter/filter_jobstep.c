@@ -513,22 +513,20 @@ virtFilterStepUpdate(virtFilterJob *job, virtFilterTarget target)
 static GError *
 deviceError(const virtFilterJob *job, const char *format)
 {
-    const char *what = "PCI device";
-    GError *error = NULL;
+    const virtHandle *handle = &job->hostdev->handle;
 
-    if (virtHandleIsNetwork(&job->hostdev->handle))
-        what = "interface";
-    g_set_error(&error, VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the %s %s %s", job->uuid, what,
-                job->hostdev->handle.name, format);
-    return error;
+    return g_error_new(VIRT_ERROR, VIRT_ERROR_BUSY, "domain %s has the %s %s %s", job->uuid, virtHandleGetNoun(handle),
+                       handle->name, format);
 }
 
 static const char *
 alreadyThere(const virtFilterJob *job)
 {
-    if (virtHandleIsNetwork(&job->hostdev->handle))
-        return "already. To change its netdevs, detach it first";
-    return "already. To change its netdevs, use update-device";
+    virtPCIAddress address;
+
+    if (virtHandleGetPCI(&job->hostdev->handle, &address))
+        return "already. To change its settings, use update-device";
+    return "already. To change its settings, detach it first";
 }
 
 static void
@@ -585,7 +583,7 @@ checkOthers(const virtFilterJob *job, const virtDomainConf *domain)
             continue;
         return g_error_new(
             VIRT_ERROR, VIRT_ERROR_BUSY,
-            "domain %s was redefined meanwhile with the PCI device %s, whose netdevs may be lost: check it with dumpxml, and if they are missing, define the domain again",
+            "domain %s was redefined meanwhile with the device %s, whose settings may be lost: check it with dumpxml, and if they are missing, define the domain again",
             job->uuid, handle->name);
     }
     return NULL;
@@ -602,7 +600,7 @@ checkAttached(const virtFilterJob *job, const virtDomainConf *domain)
         return NULL;
     if (entry && virtSettingsAreEqual(&entry->settings, &job->hostdev->settings))
         return checkOthers(job, domain);
-    return deviceError(job, "now, but not with the requested netdevs: it was redefined meanwhile");
+    return deviceError(job, "now, but not with the requested settings: it was redefined meanwhile");
 }
 
 static bool

@@ -370,7 +370,7 @@ refuseUnread(const virtRpcProc *proc, const guint8 *message, gsize len, GError *
         return true;
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_INVALID,
-        "%s %u contains netdevs and cannot be decoded: it is truncated, has a string of more than %u bytes or more than %u parameters, or is newer than this virthostdevd. Use virt-hostdev(1) instead",
+        "%s %u has settings of devices and cannot be decoded: it is truncated, has a string of more than %u bytes or more than %u parameters, or is newer than this virthostdevd. Use virt-hostdev(1) instead",
         what, proc->proc, VIRT_RPC_STRING_MAX, PARAMS_MAX);
     return false;
 }

@@ -21,14 +21,14 @@ checkName(const char *name, GError **error)
     return ok;
 }
 
-/* "2 VFs set for 'dpdk'" */
+/* "2 devices set for 'dpdk'" */
 static void
 printCount(guint n, const char *done, const char *owner)
 {
     if (n == 1)
-        printf("1 VF %s for '%s'\n", done, owner);
+        printf("1 device %s for '%s'\n", done, owner);
     else
-        printf("%u VFs %s for '%s'\n", n, done, owner);
+        printf("%u devices %s for '%s'\n", n, done, owner);
 }
 
 static guint

@@ -39,9 +39,9 @@ static const struct {
          true},
     [SAVED] =
         {"managed-save",
-         "has a managed save image with its netdevs, which was left as it is: start the domain while libvirt-hostdev is installed, or drop the image with virsh managedsave-remove",
+         "has a managed save image with settings of its devices, which was left as it is: start the domain while libvirt-hostdev is installed, or drop the image with virsh managedsave-remove",
          true},
-    [SNAPSHOT] = {"snapshot", "has a snapshot with its netdevs, which was left as it is: ", true},
+    [SNAPSHOT] = {"snapshot", "has a snapshot with settings of its devices, which was left as it is: ", true},
     [FAILED] = {"failed", "", false},
 };
 

@@ -135,7 +135,7 @@ def kept(t):
             "what runs is as it was, what will start is rewritten")
     lasting.managedSave()
     code, out, err = ask("unmanage", "tool-3")
-    t.equal((code, out, err.count("warning: Domain 'tool-3' has a managed save image with its netdevs")), (0, "", 1), "a managed save image is told of")
+    t.equal((code, out, err.count("warning: Domain 'tool-3' has a managed save image with settings of its devices")), (0, "", 1), "a managed save image is told of")
     t.check(OURS in lasting.managedSaveGetXMLDesc(), "and is as it was")
     passing.destroy()
 
@@ -150,7 +150,7 @@ def snapshot(t):
     domain.destroy()
     code, out, err = ask("unmanage", "tool-5")
     t.equal((code, out), (0, "Domain 'tool-5' is no longer managed by libvirt-hostdev\n"), "a domain with a snapshot")
-    t.check("has a snapshot with its netdevs, which was left as it is: one" in err, "the snapshot is told of", err)
+    t.check("has a snapshot with settings of its devices, which was left as it is: one" in err, "the snapshot is told of", err)
 
 
 @contextlib.contextmanager

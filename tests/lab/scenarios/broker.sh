@@ -39,10 +39,10 @@ N
 
 step "what is refused"
 like "prepare without the domain's lock" "$(ask "prepare 1 $uuid pci/$mine")" "^error 1 .*was not begun"
-like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/$mine")" "^error 1 .*metadata names no netdevs"
+like "a VF that metadata does not name" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/$mine")" "^error 1 .*metadata says nothing about this device"
 bash -c ". /tmp/name; name $other"
 like "a VF that metadata names and libvirt has not given to the domain" \
-  "$(ask "begin 1 $uuid" "update 1 $uuid pci/$other")" "^error 1 .*metadata names no netdevs"
+  "$(ask "begin 1 $uuid" "update 1 $uuid pci/$other")" "^error 1 .*metadata says nothing about this device"
 like "a lock on a domain that is not there" "$(ask "begin 1 00000000-0000-0000-0000-000000000001" "prepare 2 00000000-0000-0000-0000-000000000001 pci/$mine")" "^error 2 "
 like "a change of a VF that somebody else has" "$(ask "begin 1 $theirs" "update 1 $theirs pci/$other")" "^error 1 "
 like "an address that is none" "$(ask "begin 1 $uuid" "prepare 1 $uuid pci/0000:zz:00.0")" "^(error|closed)"
