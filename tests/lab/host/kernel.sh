@@ -52,14 +52,14 @@ build_netdevsim() {
   module netdevsim /usr/src/linux/drivers/net/netdevsim CONFIG_NETDEVSIM=m
   say "netdevsim: $(elapsed "$since") s"
 }
-# The kernel's samples of drivers with mediated devices: a serial port, and a display.
+# The kernel's samples of drivers with mediated devices: a serial port, and two displays.
 build_mdevs() {
-  [[ ! -e $UPDATES/mdpy.ko ]] || return 0
+  [[ ! -e $UPDATES/mbochs.ko ]] || return 0
   local since=$EPOCHREALTIME dir=/usr/src/mdevs name; enter_tree
-  mkdir -p "$TREE$dir"; cp "$TREE"/usr/src/linux/samples/vfio-mdev/m{tty,dpy}*.[ch] "$TREE$dir/"
-  echo 'obj-m := mtty.o mdpy.o' > "$TREE$dir/Makefile"
-  for name in mtty mdpy; do module "$name" "$dir"; done
-  say "mtty, mdpy: $(elapsed "$since") s"
+  mkdir -p "$TREE$dir"; cp "$TREE"/usr/src/linux/samples/vfio-mdev/m{tty,dpy,bochs}*.[ch] "$TREE$dir/"
+  echo 'obj-m := mtty.o mdpy.o mbochs.o' > "$TREE$dir/Makefile"
+  for name in mtty mdpy mbochs; do module "$name" "$dir"; done
+  say "mtty, mdpy, mbochs: $(elapsed "$since") s"
 }
 # ours NAME: a module that is part of the project, in a folder of its name
 ours() {

@@ -131,8 +131,8 @@ detaching=('161 before' '161 during' '161 after')
 for who in filter daemon libvirt; do
   if [[ ${POINTS:-} != all ]]; then
     case $who in
-      filter) attaching=('264 during' '160 after') detaching=('161 after');;
-      daemon) attaching=('264 after' '160 after') detaching=('161 during');;
+      filter) attaching=('160 after') detaching=();;
+      daemon) attaching=('264 after') detaching=('161 during');;
       libvirt) attaching=('264 after') detaching=('161 during');;
     esac
   fi

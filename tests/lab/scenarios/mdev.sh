@@ -122,3 +122,25 @@ not_ok "recover names who has it" "process $holder \(sleep\)" virt-hostdev recov
 kill "$holder"; waitfor 10 ended "$holder"
 ok "recover" virt-hostdev recover
 is "all is as before" "$(mdevs)" "$before"
+
+step "displays"
+modprobe -a mdpy mbochs
+# display UUID ATTRIBUTE VALUE PARENT TYPE: a domain with one, which shows that already
+display() { domain display "$(mdev_hostdev "$1" "<mdev parent='$4'><type id='$5'/><attr name='$2' value='$3'/></mdev>")"; }
+devices() { ls /sys/bus/mdev/devices; }
+display "$one" vendor/resolution 1024x768 mdpy mdpy-xga > mdpy.xml
+display "$two" vendor/memory '4 MB' mbochs mbochs-small > mbochs.xml
+for driver in mdpy mbochs; do
+  ok "$driver: start" virt-hostdev create $driver.xml
+  is "it is there" "$(devices | wc -l)" 1
+  ok "destroy" virsh -q destroy display
+  is "all is as before" "$(devices)" ""
+done
+display "$one" vendor/resolution 1x1 mdpy mdpy-xga > wrong.xml
+not_ok "an attribute that can only be read" "Cannot set attribute 'vendor/resolution' of mediated device $one to '1x1': Permission denied" virt-hostdev create wrong.xml
+is "all is as before" "$(devices)" ""
+for ((n = 0; n < 4; n++)); do cat /proc/sys/kernel/random/uuid > /sys/class/mdev_bus/mdpy/mdev_supported_types/mdpy-hd/create; done
+there=$(devices)
+not_ok "a type that is exhausted" "Cannot make mediated device $one as type mdpy-xga on mdpy: .*mdpy-xga \(0 free\)" virt-hostdev create mdpy.xml
+is "the others stay" "$(devices)" "$there"
+for device in $there; do remove "$device"; done

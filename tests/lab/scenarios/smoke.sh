@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: sid
+# suites: none
 # The lab itself: a VF of igb goes through a stock libvirt into a guest, which pings through it, and comes back.
 . /lab/guest/lib.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # vGPUs of VFs: created before the guest starts, taken away after it, however it ends; what an administrator has created
-# comes back; a restore that the driver refuses is done later.
+# comes back; a restore that the driver refuses is done later. With SIDES=all a guest powers itself off.
 #
 # The VFs are dualport's, whose parameter "vgpu" gives them the files of NVIDIA's driver. That driver is a VFIO driver
 # itself, keeps its VFs, and libvirt takes them as they are (managed='no'). Here, vfio-pci is in its place: the VFs are
@@ -51,8 +51,18 @@ is "the vGPU is there" "$(type_of 0)" 63
 is "nobody can take it" "$({ set_type 0 0; } 2>&1 | grep -o 'Operation not permitted')" "Operation not permitted"
 like "list names the owner" "$(virt-hostdev list)" "^.-$zero +VF 0 +63 +first"
 like "status has it" "$(virt-hostdev status)" "^$zero +first +running"
+domain second "$(gpu 0 64)" > second.xml
+ok "another domain with that VF is defined" virt-hostdev define second.xml
+not_ok "it does not start" "$zero is in use by .*first" start second
+is "nothing has changed" "$(type_of 0)" 63
 kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
 ok "QEMU is killed, and all is as before" waitfor 30 is_before
+if [[ ${SIDES:-} = all ]]; then
+  domain off "$(gpu 0)" boot l2.poweroff > off.xml
+  ok "a guest with a vGPU" virt-hostdev create off.xml
+  is "has it" "$(type_of 0)" 63
+  ok "powers itself off, and all is as before" waitfor 200 is_before
+fi
 
 step "an administrator's own, and a restore that is refused"
 set_type 0 64
