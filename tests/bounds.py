@@ -18,6 +18,7 @@ TABLE = [
     ("util/virhost.c", "DIRECTORY_MAX", "65536", "qemuunusedtest.c", "it has more than 65536 entries"),
     ("util/virnetlink.c", "DATAGRAM_MAX", "262144", "netlinktest.c", "/netlink/answer-max"),
     ("util/virnetlink.c", "ACK_MAX", "16384", "netlinktest.c", "/netlink/answer-max"),
+    ("util/virnetlink.c", "DUMP_MAX", "131072", "netlinktest.c", "/netlink/dump"),
     ("util/virnetlink.c", "REASON_MAX", "200", "netlinktest.c", "/netlink/reason-max"),
     ("util/virnetlinkwatch.c", "DATAGRAM_MAX", "32768", "netlinktest.c", "/netlink/watch-max"),
     ("util/virnetlinkwatch.c", "READ_MAX", "64", "netlinktest.c", "/netlink/watch-max"),

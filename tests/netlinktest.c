@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/genetlink.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
+#include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <stdlib.h>
@@ -633,6 +635,77 @@ testReasonMax(void)
     }
 }
 
+/* @n messages of a dump, and its end. */
+static GArray *
+makeDump(guint n, guint16 flags, int end)
+{
+    GArray *headers = g_array_new(FALSE, TRUE, sizeof(struct nlmsghdr));
+    struct nlmsghdr header = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = 20, .nlmsg_flags = flags, .nlmsg_seq = 7};
+
+    for (guint i = 0; i < n; i++)
+        g_array_append_val(headers, header);
+    header.nlmsg_seq = 6; /* of an earlier one */
+    g_array_append_val(headers, header);
+    header.nlmsg_seq = 7;
+    header.nlmsg_type = NLMSG_DONE;
+    header.nlmsg_len += (guint32)sizeof(header);
+    g_array_append_val(headers, header);
+    memset(&header, 0, sizeof(header));
+    memcpy(&header, &end, sizeof(end));
+    g_array_append_val(headers, header);
+    return headers;
+}
+
+/* Reads a dump of @n messages; returns what that returns, and in @ret_n how many there were. */
+static int
+readDump(guint n, guint16 flags, int end, guint *ret_n, bool *ret_disturbed)
+{
+    g_autoptr(GArray) headers = makeDump(n, flags, end);
+    g_autoptr(GPtrArray) replies = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
+    int rc;
+
+    *ret_disturbed = false;
+    rc = virtNetlinkParseDump(headers->data, (int)(headers->len * sizeof(struct nlmsghdr)), 7, replies, ret_disturbed,
+                              NULL);
+    *ret_n = replies->len;
+    return rc;
+}
+
+static void
+testDump(void)
+{
+    bool disturbed;
+    guint n;
+
+    g_assert_cmpint(readDump(3, NLM_F_MULTI, 0, &n, &disturbed), ==, 0);
+    g_assert_cmpuint(n, ==, 3);
+    g_assert_false(disturbed);
+    g_assert_cmpint(readDump(3, NLM_F_MULTI | NLM_F_DUMP_INTR, 0, &n, &disturbed), ==, 0);
+    g_assert_true(disturbed);
+    g_assert_cmpint(readDump(3, NLM_F_MULTI, -ENODEV, &n, &disturbed), ==, -ENODEV);
+    g_assert_cmpint(readDump(131072, NLM_F_MULTI, 0, &n, &disturbed), ==, 0);
+    g_assert_cmpint(readDump(131073, NLM_F_MULTI, 0, &n, &disturbed), ==, -EMSGSIZE);
+}
+
+/* Every kernel has a list of the families of generic netlink. */
+static void
+testRealDump(void)
+{
+    g_autoptr(virtHost) host = virtHostNew(NULL);
+    g_autoptr(GPtrArray) replies = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
+    struct nl_msg *request = nlmsg_alloc();
+
+    genlmsg_put(request, NL_AUTO_PORT, NL_AUTO_SEQ, 0, 0, NLM_F_REQUEST | NLM_F_DUMP, CTRL_CMD_GETFAMILY, 1);
+    for (guint i = 0; i < 2; i++) {
+        guint before = replies->len;
+
+        g_assert_cmpint(host->dumpGeneric(host, "nlctrl", request, replies, NULL), ==, 0);
+        g_assert_cmpuint(replies->len, >, before);
+    }
+    g_assert_cmpint(host->dumpGeneric(host, "none", request, replies, NULL), ==, -ENOENT);
+    nlmsg_free(request);
+}
+
 static void
 countNews(const char *ifname, void *opaque)
 {
@@ -701,6 +774,8 @@ main(int argc, char **argv)
     g_test_add_func("/netlink/answer-max", testAnswerMax);
     g_test_add_func("/netlink/reason-max", testReasonMax);
     g_test_add_func("/netlink/watch-max", testWatchMax);
+    g_test_add_func("/netlink/dump", testDump);
+    g_test_add_func("/netlink/real/dump", testRealDump);
     g_test_add_func("/netlink/real/get", testRealGet);
     g_test_add_func("/netlink/real/stale", testRealStale);
     g_test_add_func("/netlink/real/set", testRealSet);

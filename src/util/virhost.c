@@ -145,6 +145,7 @@ virtHostNew(const char *root)
         host->root[len - 1] = '\0';
     host->request = virtNetlinkRequest;
     host->requestGeneric = virtNetlinkRequestGeneric;
+    host->dumpGeneric = virtNetlinkDumpGeneric;
     host->write = virtHostWriteFile;
     host->tryOpen = tryOpenFile;
     host->sleep = realSleep;

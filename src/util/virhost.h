@@ -25,6 +25,11 @@ typedef int (*virtHostRequest)(virtHost *host, struct nl_msg *request, struct nl
 typedef int (*virtHostRequestGeneric)(virtHost *host, const char *family, struct nl_msg *request,
                                       struct nl_msg **ret_reply, char **ret_reason);
 
+/* The same for a dump (NLM_F_DUMP): every message of the answer is appended to @replies, which frees them with
+ * nlmsg_free(). A dump that the kernel says was disturbed by a change is asked for again. */
+typedef int (*virtHostDumpGeneric)(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies,
+                                   char **ret_reason);
+
 /* A message for the user or the journal about something that did not stop us. */
 typedef void (*virtHostWarnFunc)(virtHost *host, const char *message);
 
@@ -45,6 +50,7 @@ struct _virtHost {
     char *root;              /* of the file system, for sysfs and state; no '/' at its end, "" is the real one */
     virtHostRequest request; /* rtnetlink */
     virtHostRequestGeneric requestGeneric;
+    virtHostDumpGeneric dumpGeneric;
     /* Writes @value to a file that exists, at the whole @path, in one write(2). @within: milliseconds after which it is
      * left behind; 0: none. Returns 0 or -errno. */
     int (*write)(virtHost *host, const char *path, const char *value, guint within);

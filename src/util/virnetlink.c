@@ -37,6 +37,9 @@
 /* An ACK, or a refusal with the refused request (a page) and its reason. */
 #define ACK_MAX 16384  /* bytes */
 #define REASON_MAX 200 /* bytes of an extended ACK; those in the kernel are a short sentence */
+/* Of a host's devlink ports: a PF has at most 65535 VFs, and no host as many in all. */
+#define DUMP_MAX 131072 /* messages */
+#define DUMP_TRIES 5
 
 static struct nl_sock *
 newSocket(int protocol)
@@ -176,19 +179,11 @@ readDatagram(unsigned char *data, int length, guint32 seq, struct nl_msg **ret_r
     return 1;
 }
 
-/* Wait for the answer to request @seq, at most ANSWER_SECONDS. */
+/* Wait for a datagram of the kernel's, until @deadline. Returns its length, which is not 0, or -errno. */
 static int
-receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, char **ret_reason)
+receiveDatagram(struct nl_sock *socket, gint64 deadline, unsigned char *data, size_t max, char **ret_reason)
 {
-    gint64 deadline = g_get_monotonic_time() + ANSWER_SECONDS * G_USEC_PER_SEC;
-    size_t max = ACK_MAX;
-    g_autofree unsigned char *data = NULL;
-    int rc = 1;
-
-    if (ret_reply)
-        max = DATAGRAM_MAX;
-    data = g_malloc(max);
-    while (rc == 1 && g_get_monotonic_time() < deadline) {
+    while (g_get_monotonic_time() < deadline) {
         struct sockaddr_nl sender = {0};
         socklen_t size = sizeof(sender);
         ssize_t length = recvfrom(nl_socket_get_fd(socket), data, max, MSG_TRUNC, (struct sockaddr *)&sender, &size);
@@ -197,20 +192,112 @@ receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, ch
             continue;
         if (length < 0 && errno != EAGAIN)
             return -errno;
-        if (length > (ssize_t)max && sender.nl_pid == 0) { /* 0: the kernel */
-            if (ret_reason) {
-                *ret_reason =
-                    g_strdup_printf("the kernel's answer has %zd bytes, more than the limit of %zu", length, max);
-            }
-            return -EMSGSIZE;
-        }
-        if (length > 0 && length <= (ssize_t)max && sender.nl_pid == 0)
-            rc = readDatagram(data, (int)length, seq, ret_reply, ret_reason);
         if (length <= 0)
             break;
+        if (sender.nl_pid != 0) /* 0: the kernel */
+            continue;
+        if (length <= (ssize_t)max)
+            return (int)length;
+        if (ret_reason) {
+            *ret_reason = g_strdup_printf("the kernel's answer has %zd bytes, more than the limit of %zu", length, max);
+        }
+        return -EMSGSIZE;
     }
-    if (rc == 1)
-        return -ETIMEDOUT;
+    return -ETIMEDOUT;
+}
+
+static gint64
+newDeadline(void)
+{
+    return g_get_monotonic_time() + ANSWER_SECONDS * G_USEC_PER_SEC;
+}
+
+/* Wait for the answer to request @seq, at most ANSWER_SECONDS. */
+static int
+receiveAnswer(struct nl_sock *socket, guint32 seq, struct nl_msg **ret_reply, char **ret_reason)
+{
+    gint64 deadline = newDeadline();
+    size_t max = ACK_MAX;
+    g_autofree unsigned char *data = NULL;
+    int rc = 1;
+
+    if (ret_reply)
+        max = DATAGRAM_MAX;
+    data = g_malloc(max);
+    while (rc == 1) {
+        int length = receiveDatagram(socket, deadline, data, max, ret_reason);
+
+        if (length < 0)
+            return length;
+        rc = readDatagram(data, length, seq, ret_reply, ret_reason);
+    }
+    return rc;
+}
+
+/* What the end of a dump says: 0 or -errno. */
+static int
+readDone(const struct nlmsghdr *header)
+{
+    int rc = 0;
+
+    if (header->nlmsg_len >= NLMSG_HDRLEN + sizeof(rc))
+        memcpy(&rc, nlmsg_data(header), sizeof(rc));
+    return MIN(rc, 0);
+}
+
+/* Read one datagram of the answer to dump @seq; for tests, too.
+ *
+ * @replies: messages are appended
+ * @disturbed: set where the kernel says that something has changed meanwhile
+ *
+ * Returns 1 where there is more to come, else 0 or -errno.
+ */
+int
+virtNetlinkParseDump(void *data, int length, guint32 seq, GPtrArray *replies, bool *disturbed, char **ret_reason)
+{
+    for (struct nlmsghdr *header = data; nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
+        struct nl_msg *reply;
+
+        if (header->nlmsg_seq != seq)
+            continue;
+        *disturbed |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        if (header->nlmsg_type == NLMSG_DONE)
+            return readDone(header);
+        if (header->nlmsg_type == NLMSG_ERROR) {
+            int rc = readError(header, ret_reason);
+
+            if (rc == 0)
+                return -EBADMSG;
+            return rc;
+        }
+        if (header->nlmsg_type < NLMSG_MIN_TYPE)
+            continue;
+        if (replies->len == DUMP_MAX)
+            return -EMSGSIZE;
+        if (!(reply = nlmsg_convert(header)))
+            return -ENOMEM;
+        g_ptr_array_add(replies, reply);
+    }
+    return 1;
+}
+
+static int
+receiveDump(struct nl_sock *socket, guint32 seq, GPtrArray *replies, char **ret_reason)
+{
+    gint64 deadline = newDeadline();
+    g_autofree unsigned char *data = g_malloc(DATAGRAM_MAX);
+    bool disturbed = false;
+    int rc = 1;
+
+    while (rc == 1) {
+        int length = receiveDatagram(socket, deadline, data, DATAGRAM_MAX, ret_reason);
+
+        if (length < 0)
+            return length;
+        rc = virtNetlinkParseDump(data, length, seq, replies, &disturbed, ret_reason);
+    }
+    if (rc == 0 && disturbed)
+        return -EINTR;
     return rc;
 }
 
@@ -237,10 +324,9 @@ virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_r
     return ask(host->socket, request, ret_reply, ret_reason);
 }
 
-/* The virtHostRequestGeneric of the running kernel, which loads the module of a family that it does not have yet. */
-int
-virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
-                          char **ret_reason)
+/* Open the socket of generic netlink and put the number of @family into @request. Returns 0 or -errno. */
+static int
+resolveFamily(virtHost *host, const char *family, struct nl_msg *request)
 {
     int rc = openSocket(&host->genericSocket, NETLINK_GENERIC);
     int type;
@@ -253,7 +339,42 @@ virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *req
     if (type < 0)
         return -EIO; /* libnl's codes are no errnos */
     nlmsg_hdr(request)->nlmsg_type = (guint16)type;
+    return 0;
+}
+
+/* The virtHostRequestGeneric of the running kernel, which loads the module of a family that it does not have yet. */
+int
+virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
+                          char **ret_reason)
+{
+    int rc = resolveFamily(host, family, request);
+
+    if (rc < 0)
+        return rc;
     return ask(host->genericSocket, request, ret_reply, ret_reason);
+}
+
+/* The virtHostDumpGeneric of the running kernel. */
+int
+virtNetlinkDumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies,
+                       char **ret_reason)
+{
+    int rc = resolveFamily(host, family, request);
+    guint before = replies->len;
+
+    if (rc < 0)
+        return rc;
+    for (guint tries = 0; tries < DUMP_TRIES; tries++) {
+        g_ptr_array_set_size(replies, (gint)before);
+        rc = sendRequest(host->genericSocket, request, true);
+        if (rc == 0)
+            rc = receiveDump(host->genericSocket, nlmsg_hdr(request)->nlmsg_seq, replies, ret_reason);
+        if (rc != -EINTR)
+            break;
+    }
+    if (rc < 0)
+        closeSocket(&host->genericSocket); /* what is left of the dump would be in the next one's way */
+    return rc;
 }
 
 /* A link message of @type (RTM_GETLINK, RTM_SETLINK) about one netdev. Returns NULL when memory is short; free

@@ -25,6 +25,9 @@ typedef enum {
 int virtNetlinkRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
 int virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
                               char **ret_reason);
+int virtNetlinkDumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies,
+                           char **ret_reason);
+int virtNetlinkParseDump(void *data, int length, guint32 seq, GPtrArray *replies, bool *disturbed, char **ret_reason);
 void virtNetlinkClose(virtHost *host);
 struct nl_msg *virtNetlinkNewMessage(int type, guint ifindex);
 int virtNetlinkGetLink(virtHost *host, guint ifindex, virtNetlinkScope scope, struct nl_msg **ret_reply,
@@ -84,6 +87,9 @@ typedef struct {
 } virtNetlinkCounts;
 
 GArray *virtNetlinkListStats(virtHost *host, const virtPort *port);
+void virtNetlinkForgetLinks(virtHost *host);
+typedef int (*virtNetlinkTryFunc)(virtHost *host, void *opaque, char **ret_reason);
+int virtNetlinkTryPatiently(virtHost *host, virtNetlinkTryFunc func, void *opaque, guint attrs, char **ret_reason);
 int virtNetlinkSetVF(virtHost *host, const virtPort *port, const virtVF *vf, const virtNetdev *netdev, guint attrs,
                      char **ret_reason);
 bool virtNetlinkSetVFs(virtHost *host, const virtNetlinkChange *changes, guint n);

@@ -449,23 +449,34 @@ newRequest(const virtNetlinkChange *changes, guint n)
     return NULL;
 }
 
-/* Send a request that changes something: what was read until now is no longer what is there. */
-static int
-requestChange(virtHost *host, struct nl_msg *msg, char **ret_reason)
+/* Something is being changed, in whichever way: what was read until now is no longer what is there. */
+void
+virtNetlinkForgetLinks(virtHost *host)
 {
     g_clear_pointer(&host->links, g_hash_table_unref);
+}
+
+static int
+requestChange(virtHost *host, void *msg, char **ret_reason)
+{
+    virtNetlinkForgetLinks(host);
     return host->request(host, msg, NULL, ret_reason);
 }
 
-/* Send until the device is no longer busy with one of @attrs, or our patience with it, or with all, is at its end. */
-static int
-requestPatiently(virtHost *host, struct nl_msg *msg, guint attrs, char **ret_reason)
+/* Try @func until the device is no longer busy with one of @attrs, or our patience with it, or with all, is at its end.
+ *
+ * @ret_reason: where the last try failed, the kernel's own words or NULL; caller frees
+ *
+ * Returns what the last try has: 0 or -errno.
+ */
+int
+virtNetlinkTryPatiently(virtHost *host, virtNetlinkTryFunc func, void *opaque, guint attrs, char **ret_reason)
 {
     guint slept = 0;
 
     for (guint delay = RETRY_FIRST;; delay = MIN(delay * 2, RETRY_LONGEST)) {
         g_autofree char *reason = NULL;
-        int rc = requestChange(host, msg, &reason);
+        int rc = func(host, opaque, &reason);
 
         if (slept + delay > virtNetdevQuirkPatience(rc, attrs) || host->slept + delay > RETRY_TOTAL) {
             if (rc < 0)
@@ -487,7 +498,7 @@ setProfile(virtHost *host, const virtPort *port, const virtVF *vf, const virtNet
     int rc = -EMSGSIZE;
 
     if (msg && virtNetdevVPortProfilePut(msg, host, vf, netdev))
-        rc = requestPatiently(host, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason);
+        rc = virtNetlinkTryPatiently(host, requestChange, msg, VIRT_NETDEV_BIT(VIRT_NETDEV_VIRTUALPORT), ret_reason);
     nlmsg_free(msg);
     if (rc < 0)
         return rc;
@@ -509,7 +520,7 @@ setTogether(virtHost *host, const virtPort *port, const virtVF *vf, const virtNe
         return setProfile(host, port, vf, netdev, ret_reason);
     msg = newRequest(&change, 1);
     if (msg)
-        rc = requestPatiently(host, msg, attrs, ret_reason);
+        rc = virtNetlinkTryPatiently(host, requestChange, msg, attrs, ret_reason);
     nlmsg_free(msg);
     return rc;
 }
