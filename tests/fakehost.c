@@ -73,7 +73,8 @@ fakeHostNew(void)
     g_assert_nonnull(g_mkdtemp(root));
     fake->host = virtHostNew(root);
     fake->host->request = fakeKernelRequest;
-    fake->host->requestGeneric = fakeKernelRequestGeneric;
+    fake->host->requestGeneric = fakeDevlinkRequest;
+    fake->host->dumpGeneric = fakeDevlinkDump;
     fake->host->write = fakeMdevWrite;
     fake->host->tryOpen = fakeMdevTryOpen;
     fake->host->sleep = fakeSleep;
@@ -530,4 +531,16 @@ fakeHostDump(fakeHost *fake)
             dumpVF(text, pf->ifnames[j / pf->vfs], j % pf->vfs, &pf->table[j]);
     }
     return g_string_free(text, FALSE);
+}
+
+void
+fakeHostSwitchdev(fakeHost *fake, const char *pf)
+{
+    for (guint i = 0; i < fake->pfs->len; i++) {
+        const fakePF *found = fake->pfs->pdata[i];
+
+        for (guint port = 1; g_str_equal(found->name, pf) && port <= found->ports; port++)
+            fakeHostFile(fake, "b8cef60300a1b2c3\n", "sys/class/net/%s/phys_switch_id", found->ifnames[port - 1]);
+    }
+    fake->functions = true;
 }

@@ -70,6 +70,11 @@ struct _fakeHost {
     bool vgpuDeaf;                                      /* such a write is acknowledged and dropped */
     bool vgpuTaken;                                     /* it comes after the driver has taken the vGPU away itself */
     const char *boardSerial; /* of every PCI device, over devlink; NULL: their drivers do not know devlink */
+    guint externals;         /* so many ports for functions of another host come before those, with the same numbers */
+    guint lacksFunction;     /* no VF has one at this port */
+    bool noRates, noMacs;    /* functions lack them */
+    bool leavesForget;       /* rates that were set in another mode: none is shown */
+    int devlinkErrno;        /* what each request about ports is refused with */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;
@@ -80,12 +85,14 @@ struct _fakeHost {
     /* What happened. */
     guint gets, sets, attrs; /* GETLINK with VFs, SETLINK, attributes tried */
     guint looks;             /* GETLINK without VFs */
+    guint devlinkAsked;      /* devlink's requests about ports */
     guint64 slept;           /* microseconds of host->sleep; no time really passes */
     guint mdevRemoved;       /* devices that were removed by a write */
     guint vgpuWrites;        /* to a vGPU's type, also where it was refused */
     GPtrArray *warnings;     /* texts of virtHostWarn */
     GString *log;            /* "enp1s0f0 vf 3 vlan=42 …\n", see fakeHostTakeLog */
 
+    bool functions; /* see fakeHostSwitchdev() */
     GPtrArray *pfs; /* private */
     guint nextIfindex, failedPort, failedVF, failedAttr;
 };
@@ -98,6 +105,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(fakeHost, fakeHostFree)
 void fakeHostAddPF(fakeHost *fake, const char *pf, guint ports, guint vfs, const char *driver);
 /* A PCI device without SR-IOV, and without netdevs when @ports is 0. */
 void fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const char *driver);
+
+/* The ports of the PF belong to an eswitch from now on, where each port of each VF has a function with a MAC address
+ * and a rate, over devlink. */
+void fakeHostSwitchdev(fakeHost *fake, const char *pf);
 
 /* One more netdev of a device: somebody's representor, if it gets files that say so. */
 void fakeHostAddNetdev(fakeHost *fake, const char *address, const char *ifname);

@@ -10,13 +10,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/devlink.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 #include <netlink/attr.h>
-#include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 #include <stddef.h>
 #include <string.h>
@@ -656,22 +654,21 @@ fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_re
     return rc;
 }
 
-/* The virtHostRequestGeneric of a fakeHost: devlink's information, in which there are two serial numbers. */
+/* What devlink changes of a VF at one port, as rtnetlink would. Returns 0 or -errno. */
 int
-fakeKernelRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
-                         char **ret_reason)
+fakeKernelChange(fakeHost *fake, fakePF *pf, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted)
 {
-    const fakeHost *fake = host->opaque;
-    struct nlmsghdr *header = nlmsg_hdr(request);
+    Target target = {.fake = fake, .pf = pf, .port = port};
+    int rc;
 
-    g_assert_cmpstr(family, ==, DEVLINK_GENL_NAME);
-    g_assert_cmpint(genlmsg_hdr(header)->cmd, ==, DEVLINK_CMD_INFO_GET);
-    g_assert_cmpstr(nla_data(nlmsg_find_attr(header, GENL_HDRLEN, DEVLINK_ATTR_BUS_NAME)), ==, "pci");
-    if (!fake->boardSerial)
-        return -ENODEV;
-    *ret_reply = nlmsg_alloc();
-    genlmsg_put(*ret_reply, 0, 0, 0, 0, 0, DEVLINK_CMD_INFO_GET, DEVLINK_GENL_VERSION);
-    nla_put_string(*ret_reply, DEVLINK_ATTR_INFO_SERIAL_NUMBER, "the chip's");
-    nla_put_string(*ret_reply, DEVLINK_ATTR_INFO_BOARD_SERIAL_NUMBER, fake->boardSerial);
-    return 0;
+    if (fake->busy > 0) {
+        fake->busy--;
+        return -EAGAIN;
+    }
+    g_string_append(fake->log, "devlink ");
+    rc = aim(&target, vf);
+    if (rc == 0)
+        rc = apply(&target, attr, wanted);
+    g_string_append_c(fake->log, '\n');
+    return rc;
 }

@@ -17,5 +17,9 @@ typedef struct {
 } fakePF;
 
 int fakeKernelRequest(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason);
-int fakeKernelRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
-                             char **ret_reason);
+int fakeKernelChange(fakeHost *fake, fakePF *pf, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
+
+/* fakedevlink.c */
+int fakeDevlinkRequest(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
+                       char **ret_reason);
+int fakeDevlinkDump(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies, char **ret_reason);

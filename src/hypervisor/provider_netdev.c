@@ -17,6 +17,7 @@
 #include "util/virerror.h"
 #include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
+#include "util/virnetdevpath.h"
 #include "util/virnetdevquirk.h"
 #include "util/virnetlink.h"
 
@@ -163,6 +164,20 @@ follow(const GPtrArray *wanted, const GPtrArray *recorded)
 
 /* ---- checks ---- */
 
+static void
+setOfSwitch(const virtVF *vf, const virtPort *port, const virtNetdev *wanted, virtNetdevAttr attr, GError **error)
+{
+    const char *representor = virtVFGetFunction(vf, port)->netdev;
+    g_autofree char *value = virtNetdevAttrs[attr].format(wanted);
+
+    if (!*representor)
+        representor = "of the VF";
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "Cannot set %s %s on port %u (VF %u of %s, %s): the eswitch of PF %s is in switchdev mode, where that is the switch's to do. Configure it at the representor %s, with tc or Open vSwitch, and drop it here",
+        virtNetdevAttrs[attr].title, value, port->port, vf->index, port->ifname, vf->name, vf->pfName, representor);
+}
+
 /* A PF that is down takes settings on some drivers and drops them later, refuses them on others; and the guest
  * would have no link. libvirt refuses it too and does not bring it up; neither does this. */
 static bool
@@ -171,9 +186,14 @@ checkPort(const virtTarget *target, gconstpointer setting, GError **error)
     const virtNetdev *wanted = setting;
     const virtVF *vf = vfOf(target);
     const virtPort *port = virtVFGetPort(vf, wanted->port, error);
+    guint ofSwitch;
 
     if (!port)
         return false;
+    if ((ofSwitch = virtNetdevPathFindOfSwitch(vf, port, wanted)) != 0) {
+        setOfSwitch(vf, port, wanted, (virtNetdevAttr)g_bit_nth_lsf(ofSwitch, -1), error);
+        return false;
+    }
     if (!port->up) {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,

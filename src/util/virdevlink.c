@@ -1,5 +1,11 @@
 /* virdevlink.c: devlink, which is a family of generic netlink
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A function's attributes are in the kernel's answer only where the driver can show them, and a driver that shows one
+ * sets it too (devlink_nl_port_function_attrs_put() of net/devlink/port.c). So an answer also says what can be done,
+ * and nothing is tried to find that out.
+ *
+ * Kernels before 6.6 take no device for a list of ports and send those of all devices.
  */
 #include "util/virdevlink.h"
 
@@ -10,14 +16,20 @@
 #include <netlink/attr.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
+#include <string.h>
+
+/* Of linux/devlink.h, which in Debian 12 ends before them. */
+#define FN_ATTR_CAPS 4
+#define FN_ATTR_MAX_IO_EQS 6
 
 /* A request about one device; NULL: memory is short. */
 static struct nl_msg *
-newRequest(guint8 command, const virtHandle *handle)
+newRequest(guint8 command, int flags, const virtHandle *handle)
 {
     struct nl_msg *msg = nlmsg_alloc();
 
-    if (msg && genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, 0, 0, NLM_F_REQUEST, command, DEVLINK_GENL_VERSION) &&
+    if (msg &&
+        genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, 0, 0, NLM_F_REQUEST | flags, command, DEVLINK_GENL_VERSION) &&
         nla_put_string(msg, DEVLINK_ATTR_BUS_NAME, handle->bus) == 0 &&
         nla_put_string(msg, DEVLINK_ATTR_DEV_NAME, handle->name) == 0)
         return msg;
@@ -32,24 +44,45 @@ isAbsent(int rc)
     return rc == -ENOENT || rc == -ENODEV || rc == -EOPNOTSUPP;
 }
 
-static struct nl_msg *
-ask(virtHost *host, guint8 command, const virtHandle *handle, GError **error)
+static void
+setError(const virtHandle *handle, int rc, char *reason, GError **error)
 {
-    struct nl_msg *request = newRequest(command, handle);
+    const char *why = reason;
+    int code = VIRT_ERROR_HOST;
+
+    if (isAbsent(rc))
+        code = VIRT_ERROR_NOT_FOUND;
+    if (!why)
+        why = g_strerror(-rc);
+    g_set_error(error, VIRT_ERROR, code, "Cannot ask devlink about %s/%s: %s", handle->bus, handle->name, why);
+}
+
+/* Send @request, which is freed, and return the answer; NULL: @request is, memory being short, or an error. */
+static struct nl_msg *
+ask(virtHost *host, const virtHandle *handle, struct nl_msg *request, GError **error)
+{
     struct nl_msg *reply = NULL;
     g_autofree char *reason = NULL;
-    int rc = -ENOMEM, code = VIRT_ERROR_HOST;
+    int rc = -ENOMEM;
 
     if (request)
         rc = host->requestGeneric(host, DEVLINK_GENL_NAME, request, &reply, &reason);
     nlmsg_free(request);
     if (rc == 0)
         return reply;
-    if (isAbsent(rc))
-        code = VIRT_ERROR_NOT_FOUND;
-    if (!reason)
-        reason = g_strdup(g_strerror(-rc));
-    g_set_error(error, VIRT_ERROR, code, "Cannot ask devlink about %s/%s: %s", handle->bus, handle->name, reason);
+    setError(handle, rc, reason, error);
+    return NULL;
+}
+
+/* The request about port @index of the device. */
+static struct nl_msg *
+newPortRequest(guint8 command, const virtHandle *handle, guint32 index)
+{
+    struct nl_msg *msg = newRequest(command, 0, handle);
+
+    if (msg && nla_put_u32(msg, DEVLINK_ATTR_PORT_INDEX, index) == 0)
+        return msg;
+    nlmsg_free(msg);
     return NULL;
 }
 
@@ -77,7 +110,7 @@ readText(struct nl_msg *reply, int type)
 char *
 virtDevlinkGetBoardSerial(virtHost *host, const virtHandle *handle, GError **error)
 {
-    struct nl_msg *reply = ask(host, DEVLINK_CMD_INFO_GET, handle, error);
+    struct nl_msg *reply = ask(host, handle, newRequest(DEVLINK_CMD_INFO_GET, 0, handle), error);
     char *serial;
 
     if (!reply)
@@ -88,4 +121,234 @@ virtDevlinkGetBoardSerial(virtHost *host, const virtHandle *handle, GError **err
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "The driver of %s/%s tells no serial number of its board",
                     handle->bus, handle->name);
     return serial;
+}
+
+/* ---- ports ---- */
+
+static struct nlattr *
+findAttr(struct nl_msg *reply, int type, int len)
+{
+    struct nlattr *attr = nlmsg_find_attr(nlmsg_hdr(reply), GENL_HDRLEN, type);
+
+    if (!attr || nla_len(attr) < len)
+        return NULL;
+    return attr;
+}
+
+/* 0 where it is not there. */
+static guint16
+readU16(struct nl_msg *reply, int type)
+{
+    struct nlattr *attr = findAttr(reply, type, sizeof(guint16));
+
+    if (!attr)
+        return 0;
+    return nla_get_u16(attr);
+}
+
+static guint64
+readU64(struct nl_msg *reply, int type)
+{
+    struct nlattr *attr = findAttr(reply, type, sizeof(guint64));
+
+    if (!attr)
+        return 0;
+    return nla_get_u64(attr);
+}
+
+static void
+readFunction(struct nlattr *nest, virtDevlinkPort *port)
+{
+    struct nlattr *attr;
+    int rest;
+
+    nla_for_each_nested (attr, nest, rest) {
+        struct nla_bitfield32 caps;
+
+        if (nla_type(attr) == DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR && nla_len(attr) == sizeof(port->mac)) {
+            memcpy(port->mac, nla_data(attr), sizeof(port->mac));
+            port->shown |= VIRT_DEVLINK_MAC;
+        } else if (nla_type(attr) == FN_ATTR_CAPS && nla_len(attr) >= (int)sizeof(caps)) {
+            memcpy(&caps, nla_data(attr), sizeof(caps));
+            port->caps = caps.value & caps.selector;
+            port->capsKnown = caps.selector;
+            port->shown |= VIRT_DEVLINK_CAPS;
+        } else if (nla_type(attr) == FN_ATTR_MAX_IO_EQS && nla_len(attr) >= (int)sizeof(guint32)) {
+            port->maxIoEqs = nla_get_u32(attr);
+            port->shown |= VIRT_DEVLINK_MAX_IO_EQS;
+        }
+    }
+}
+
+/* Is the answer about that device? */
+static bool
+isAbout(struct nl_msg *reply, const virtHandle *handle)
+{
+    g_autofree char *bus = readText(reply, DEVLINK_ATTR_BUS_NAME);
+    g_autofree char *name = readText(reply, DEVLINK_ATTR_DEV_NAME);
+
+    return g_strcmp0(bus, handle->bus) == 0 && g_strcmp0(name, handle->name) == 0;
+}
+
+/* False for what is no port of that device. */
+static bool
+parsePort(struct nl_msg *reply, const virtHandle *handle, virtDevlinkPort *ret)
+{
+    struct nlattr *index = findAttr(reply, DEVLINK_ATTR_PORT_INDEX, sizeof(guint32));
+    struct nlattr *external = findAttr(reply, DEVLINK_ATTR_PORT_EXTERNAL, sizeof(guint8));
+    struct nlattr *function = findAttr(reply, DEVLINK_ATTR_PORT_FUNCTION, 0);
+    g_autofree char *netdev = readText(reply, DEVLINK_ATTR_PORT_NETDEV_NAME);
+    virtDevlinkPort port = {0};
+
+    if (!index || !isAbout(reply, handle))
+        return false;
+    port.index = nla_get_u32(index);
+    port.isVF = readU16(reply, DEVLINK_ATTR_PORT_FLAVOUR) == DEVLINK_PORT_FLAVOUR_PCI_VF;
+    port.isExternal = external && nla_get_u8(external) != 0;
+    port.pf = readU16(reply, DEVLINK_ATTR_PORT_PCI_PF_NUMBER);
+    port.vf = readU16(reply, DEVLINK_ATTR_PORT_PCI_VF_NUMBER);
+    if (netdev)
+        g_strlcpy(port.netdev, netdev, sizeof(port.netdev));
+    if (function)
+        readFunction(function, &port);
+    *ret = port;
+    return true;
+}
+
+/* The ports that the eswitch of a PF has for VFs of this host; virtDevlinkPort, for g_array_unref(). None outside of
+ * switchdev mode.
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND where the PF's driver has no devlink; VIRT_ERROR_HOST.
+ */
+GArray *
+virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error)
+{
+    g_autoptr(GPtrArray) replies = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
+    struct nl_msg *request = newRequest(DEVLINK_CMD_PORT_GET, NLM_F_DUMP, handle);
+    g_autofree char *reason = NULL;
+    GArray *ports;
+    int rc = -ENOMEM;
+
+    if (request)
+        rc = host->dumpGeneric(host, DEVLINK_GENL_NAME, request, replies, &reason);
+    nlmsg_free(request);
+    if (rc < 0) {
+        setError(handle, rc, reason, error);
+        return NULL;
+    }
+    ports = g_array_new(FALSE, FALSE, sizeof(virtDevlinkPort));
+    for (guint i = 0; i < replies->len; i++) {
+        virtDevlinkPort port;
+
+        if (parsePort(replies->pdata[i], handle, &port) && port.isVF && !port.isExternal)
+            g_array_append_val(ports, port);
+    }
+    return ports;
+}
+
+/* What port @index says now.
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND where there is none any more; VIRT_ERROR_HOST.
+ */
+bool
+virtDevlinkReadPort(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkPort *ret, GError **error)
+{
+    struct nl_msg *reply = ask(host, handle, newPortRequest(DEVLINK_CMD_PORT_GET, handle, index), error);
+    bool ok;
+
+    if (!reply)
+        return false;
+    ok = parsePort(reply, handle, ret) && ret->index == index;
+    nlmsg_free(reply);
+    if (!ok)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "devlink's answer about port %u of %s/%s is about another",
+                    index, handle->bus, handle->name);
+    return ok;
+}
+
+/* Send @request, which is freed and may be NULL. Returns 0 or -errno. */
+static int
+sendChange(virtHost *host, struct nl_msg *request, char **ret_reason)
+{
+    int rc = -ENOMEM;
+
+    if (request)
+        rc = host->requestGeneric(host, DEVLINK_GENL_NAME, request, NULL, ret_reason);
+    nlmsg_free(request);
+    return rc;
+}
+
+/* Give the function of port @index a MAC address; zero: none. It reaches the function when a driver probes it next.
+ *
+ * @ret_reason: on failure, the kernel's own words or NULL; caller frees
+ *
+ * Returns 0 or -errno.
+ */
+int
+virtDevlinkSetMac(virtHost *host, const virtHandle *handle, guint32 index, const guint8 mac[6], char **ret_reason)
+{
+    struct nl_msg *request = newPortRequest(DEVLINK_CMD_PORT_SET, handle, index);
+    struct nlattr *function = NULL;
+
+    if (request)
+        function = nla_nest_start(request, DEVLINK_ATTR_PORT_FUNCTION);
+    if (!function || nla_put(request, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6, mac) < 0) {
+        nlmsg_free(request);
+        return -ENOMEM;
+    }
+    nla_nest_end(request, function);
+    return sendChange(host, request, ret_reason);
+}
+
+/* ---- rates ---- */
+
+/* The rate of the leaf of port @index.
+ *
+ * Errors: VIRT_ERROR_NOT_FOUND where the driver has no rates; VIRT_ERROR_HOST.
+ */
+bool
+virtDevlinkReadRate(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkRate *ret, GError **error)
+{
+    struct nl_msg *reply = ask(host, handle, newPortRequest(DEVLINK_CMD_RATE_GET, handle, index), error);
+
+    if (!reply)
+        return false;
+    ret->share = readU64(reply, DEVLINK_ATTR_RATE_TX_SHARE);
+    ret->max = readU64(reply, DEVLINK_ATTR_RATE_TX_MAX);
+    nlmsg_free(reply);
+    return true;
+}
+
+static int
+setLimit(virtHost *host, const virtHandle *handle, guint32 index, int type, guint64 bytes, char **ret_reason)
+{
+    struct nl_msg *request = newPortRequest(DEVLINK_CMD_RATE_SET, handle, index);
+
+    if (request && nla_put_u64(request, type, bytes) < 0) {
+        nlmsg_free(request);
+        return -ENOMEM;
+    }
+    return sendChange(host, request, ret_reason);
+}
+
+/* Change the rate of the leaf of port @index from @present to @wanted: one limit after the other, so that the share is
+ * never above the maximum. Both are written whatever they were: what devlink remembers of a leaf need not be what a
+ * card has since another mode.
+ *
+ * Returns 0 or -errno, as virtDevlinkSetMac(); the first of two may then be set.
+ */
+int
+virtDevlinkSetRate(virtHost *host, const virtHandle *handle, guint32 index, const virtDevlinkRate *present,
+                   const virtDevlinkRate *wanted, char **ret_reason)
+{
+    bool raised = wanted->max == 0 || (present->max != 0 && wanted->max >= present->max);
+    int rc = 0;
+
+    if (raised)
+        rc = setLimit(host, handle, index, DEVLINK_ATTR_RATE_TX_MAX, wanted->max, ret_reason);
+    if (rc == 0)
+        rc = setLimit(host, handle, index, DEVLINK_ATTR_RATE_TX_SHARE, wanted->share, ret_reason);
+    if (rc == 0 && !raised)
+        rc = setLimit(host, handle, index, DEVLINK_ATTR_RATE_TX_MAX, wanted->max, ret_reason);
+    return rc;
 }

@@ -1,4 +1,4 @@
-/* virdevlink.h: what a driver says of its device over devlink
+/* virdevlink.h: what a driver says of its device over devlink, and the functions behind the ports of its eswitch
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -6,4 +6,40 @@
 #include "util/virhandle.h"
 #include "util/virhost.h"
 
+#define VIRT_DEVLINK_NETDEV_LEN 16 /* IFNAMSIZ of linux/if.h, with the NUL */
+
+/* What of a port's function the driver shows, and so can set. */
+typedef enum {
+    VIRT_DEVLINK_MAC = 1 << 0,
+    VIRT_DEVLINK_CAPS = 1 << 1,
+    VIRT_DEVLINK_MAX_IO_EQS = 1 << 2,
+} virtDevlinkShown;
+
+/* A port for a function: what the eswitch of a PF in switchdev mode has for each port of a VF. */
+typedef struct {
+    guint32 index;                        /* whatever the driver numbers it by */
+    bool isVF;                            /* of a VF; else of a PF, a sub-function, or the card itself */
+    bool isExternal;                      /* another host's, as a DPU has them */
+    guint16 pf, vf;                       /* numbers: of the PF as the card counts, of the VF as sysfs does */
+    char netdev[VIRT_DEVLINK_NETDEV_LEN]; /* the representor; "": it has none in sight */
+
+    guint shown; /* virtDevlinkShown */
+    guint8 mac[6];
+    guint32 caps, capsKnown; /* DEVLINK_PORT_FN_CAP_* of linux/devlink.h: those that are on, and those there are */
+    guint32 maxIoEqs;        /* event queues */
+} virtDevlinkPort;
+
+/* Limits of what a function sends, in bytes a second; 0: none. */
+typedef struct {
+    guint64 share; /* what it gets at least */
+    guint64 max;
+} virtDevlinkRate;
+
 char *virtDevlinkGetBoardSerial(virtHost *host, const virtHandle *handle, GError **error);
+
+GArray *virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error);
+bool virtDevlinkReadPort(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkPort *ret, GError **error);
+int virtDevlinkSetMac(virtHost *host, const virtHandle *handle, guint32 index, const guint8 mac[6], char **ret_reason);
+bool virtDevlinkReadRate(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkRate *ret, GError **error);
+int virtDevlinkSetRate(virtHost *host, const virtHandle *handle, guint32 index, const virtDevlinkRate *present,
+                       const virtDevlinkRate *wanted, char **ret_reason);

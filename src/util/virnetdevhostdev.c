@@ -21,6 +21,7 @@
 #include "util/virnetdevhostdev.h"
 #include "util/virerror.h"
 #include "util/virnetdevhostdevpriv.h"
+#include "util/virnetdevpath.h"
 #include "util/virnetlink.h"
 
 #include <string.h>
@@ -139,7 +140,7 @@ writeOne(virtHost *host, const virtVF *vf, const GPtrArray *wanted, const GPtrAr
         if (!todo)
             continue;
         /* A single attribute needs no second try to be named. */
-        together = (todo & (todo - 1)) && virtNetlinkSetVF(host, at.port, vf, netdev, todo, NULL) == 0;
+        together = (todo & (todo - 1)) && virtNetdevPathSet(host, at.port, vf, netdev, todo, NULL) == 0;
         if (!together && !virtNetdevWriteOneByOne(&at, netdev, todo, error))
             return false;
     }
@@ -154,7 +155,7 @@ compareIfindexes(gconstpointer a, gconstpointer b)
     return (left > right) - (left < right);
 }
 
-/* What differs, in the order of ports, and of VFs there.
+/* What differs and goes through the PFs' netdevs, in the order of ports, and of VFs there.
  *
  * @reported: leave out what the driver does not report
  */
@@ -170,7 +171,7 @@ collect(const virtNetDevHostdevChange *changes, guint n, bool reported)
             virtNetlinkChange change = {virtVFGetPort(changes[i].vf, wanted->port, NULL), changes[i].vf, wanted,
                                         findTodo(wanted, changes[i].present)};
 
-            if (reported && !known)
+            if ((reported && !known) || (change.port && virtVFGetFunction(changes[i].vf, change.port)))
                 continue;
             if (reported)
                 change.attrs &= known->present;
@@ -202,22 +203,48 @@ writeEach(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GErro
     return true;
 }
 
+/* Write what differs: of VFs that have no functions many together, and the others. */
+static bool
+writeTogether(virtHost *host, const virtNetDevHostdevChange *changes, guint n)
+{
+    g_autoptr(GArray) todo = collect(changes, n, false);
+
+    if (!virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len))
+        return false;
+    for (guint i = 0; i < n; i++) {
+        if (changes[i].vf->functions && !writeOne(host, changes[i].vf, changes[i].wanted, changes[i].present, NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool
+isAllThere(const virtNetDevHostdevChange *changes, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        for (guint p = 0; p < changes[i].wanted->len; p++) {
+            if (findTodo(changes[i].wanted->pdata[p], changes[i].present) != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
 /* Write what differs, many VFs together where that goes, and read it back. */
 static bool
 setAll(virtHost *host, const virtNetDevHostdevChange *changes, guint n, GError **error)
 {
-    g_autoptr(GArray) todo = collect(changes, n, false);
     bool done;
 
-    if (n == 1) {
+    if (isAllThere(changes, n))
+        return true;
+    if (n == 1)
         done = writeOne(host, changes->vf, changes->wanted, changes->present, error);
-    } else {
-        done = virtNetlinkSetVFs(host, (const virtNetlinkChange *)(const void *)todo->data, todo->len) ||
-               writeEach(host, changes, n, error);
-    }
+    else
+        done = writeTogether(host, changes, n) || writeEach(host, changes, n, error);
     if (!done)
         return false;
-    for (guint i = 0; i < n && todo->len > 0; i++) {
+    for (guint i = 0; i < n; i++) {
         if (!verifyPorts(host, changes[i].vf, changes[i].wanted, error))
             return false;
     }

@@ -6,7 +6,7 @@
  * very address a user wants, so when a written MAC is checked, either reading will do.
  */
 #include "util/virnetdevhostdevpriv.h"
-#include "util/virnetlink.h"
+#include "util/virnetdevpath.h"
 
 #include <string.h>
 
@@ -34,7 +34,7 @@ virtNetdevReadShown(const virtNetdevTarget *at, virtNetdevReading *ret, GError *
 {
     g_autoptr(GError) missing = NULL;
     virtNetdev netdev = {.port = at->port->port};
-    bool listed = virtNetlinkGetVF(at->host, at->port, at->vf->index, &netdev, &missing);
+    bool listed = virtNetdevPathRead(at->host, at->port, at->vf, &netdev, &missing);
     bool found = !virtNetdevHas(&netdev, VIRT_NETDEV_PORT_GUID) && virtNetdevGuidRead(at, &netdev);
 
     if (!listed && !found) {

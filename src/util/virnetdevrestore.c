@@ -19,7 +19,7 @@
 #include "util/virerror.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virnetdevhostdevpriv.h"
-#include "util/virnetlink.h"
+#include "util/virnetdevpath.h"
 
 #include <errno.h>
 #include <string.h>
@@ -141,13 +141,13 @@ static int
 clearUnknown(PortRestore *item, char **ret_reason)
 {
     const guint mac = VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
-    int rc = virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
+    int rc = virtNetdevPathSet(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
 
     if (rc == 0 || !virtNetdevQuirkFind(VIRT_NETDEV_MAC, rc, &item->before, NULL))
         return rc;
     g_clear_pointer(ret_reason, g_free);
     memcpy(item->before.mac, item->was->mac, sizeof(item->before.mac));
-    return virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
+    return virtNetdevPathSet(item->at.host, item->at.port, item->at.vf, &item->before, mac, ret_reason);
 }
 
 static void
@@ -187,7 +187,7 @@ restoreItem(PortRestore *item)
     if (!item->at.port)
         return;
     if (item->todo & (item->todo - 1)) {
-        if (virtNetlinkSetVF(item->at.host, item->at.port, item->at.vf, &item->before, item->todo, NULL) == 0) {
+        if (virtNetdevPathSet(item->at.host, item->at.port, item->at.vf, &item->before, item->todo, NULL) == 0) {
             item->acknowledged |= item->todo;
             return;
         }

@@ -3,7 +3,7 @@
  */
 #include "util/virerror.h"
 #include "util/virnetdevhostdevpriv.h"
-#include "util/virnetlink.h"
+#include "util/virnetdevpath.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 static int
 writeAsIs(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr attr, char **ret_reason)
 {
-    int rc = virtNetlinkSetVF(at->host, at->port, at->vf, wanted, VIRT_NETDEV_BIT(attr), ret_reason);
+    int rc = virtNetdevPathSet(at->host, at->port, at->vf, wanted, VIRT_NETDEV_BIT(attr), ret_reason);
     int other;
 
     if (rc == 0 || attr != VIRT_NETDEV_PORT_GUID)
@@ -54,11 +54,11 @@ writeLifted(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr
     int rc, back;
 
     virtNetdevCopyAttr(&lifted, &none, quirk->behind);
-    rc = virtNetlinkSetVF(at->host, at->port, at->vf, &lifted, behind, NULL);
+    rc = virtNetdevPathSet(at->host, at->port, at->vf, &lifted, behind, NULL);
     if (rc < 0)
         return rc;
-    rc = virtNetlinkSetVF(at->host, at->port, at->vf, wanted, VIRT_NETDEV_BIT(attr), NULL);
-    back = virtNetlinkSetVF(at->host, at->port, at->vf, &now->netdev, behind, NULL);
+    rc = virtNetdevPathSet(at->host, at->port, at->vf, wanted, VIRT_NETDEV_BIT(attr), NULL);
+    back = virtNetdevPathSet(at->host, at->port, at->vf, &now->netdev, behind, NULL);
     if (rc < 0)
         return rc;
     return back;
@@ -68,7 +68,7 @@ writeLifted(const virtNetdevTarget *at, const virtNetdev *wanted, virtNetdevAttr
  *
  * @now: what the port says before, or NULL where it cannot be read
  * @ret_quirk: the row that made it possible, or NULL where none was needed; set on success only. May be NULL
- * @ret_reason: see virtNetlinkSetVF()
+ * @ret_reason: see virtNetdevPathSet()
  *
  * Returns 0, or -errno of the first, plain try.
  */

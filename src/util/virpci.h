@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "util/virdevlink.h"
 #include "util/virhost.h"
 #include "util/virpciaddress.h"
 
@@ -36,6 +37,7 @@ typedef struct {
     char pfName[VIRT_PCI_ADDRESS_LEN];
     guint index;         /* N of the PF's virtfnN */
     GPtrArray *ports;    /* virtPort of the PF, sorted by port; not empty. NULL: they were not looked up */
+    GPtrArray *functions; /* virtDevlinkPort of each of @ports; NULL: the eswitch has none for the VF */
     guint8 instance[16]; /* UUID of the domain, for 802.1Qbh; zero where there is none */
 } virtVF;
 
@@ -48,6 +50,10 @@ const virtPort *virtVFGetPort(const virtVF *vf, guint port, GError **error);
 bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret, GError **error);
 GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);
 bool virtPCIFindPF(virtHost *host, const virtPCIAddress *address, virtPCIAddress *ret, GError **error);
+
+/* virpcivffunction.c */
+GPtrArray *virtVFPairFunctions(const virtVF *vf, const GArray *all);
+const virtDevlinkPort *virtVFGetFunction(const virtVF *vf, const virtPort *port);
 
 /* virpcivfport.c */
 GArray *virtVFFindPorts(virtHost *host, const virtVF *vf, bool *ret_certain);

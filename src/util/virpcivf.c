@@ -92,8 +92,9 @@ setNotVF(virtHost *host, const char *name, GError **error)
 typedef struct {
     virtPCIAddress address;
     char name[VIRT_PCI_ADDRESS_LEN];
-    GPtrArray *ports; /* NULL: not looked up yet */
-    bool knowsVFs;    /* the two below are read; stride 0: they were not there */
+    GPtrArray *ports;  /* NULL: not looked up yet */
+    GArray *functions; /* virtDevlinkPort of its VFs; the same */
+    bool knowsVFs;     /* the two below are read; stride 0: they were not there */
     guint first, stride;
 } PF;
 
@@ -103,6 +104,7 @@ pfFree(gpointer data)
     PF *pf = data;
 
     g_clear_pointer(&pf->ports, g_ptr_array_unref);
+    g_clear_pointer(&pf->functions, g_array_unref);
     g_free(pf);
 }
 
@@ -220,6 +222,27 @@ virtPCIFindVF(virtHost *host, const virtPCIAddress *address, const virtPCIAddres
     return found;
 }
 
+/* In switchdev mode the eswitch has ports for VFs, and the functions behind them take settings that the PF's netdevs do
+ * not. */
+static bool
+findFunctions(virtHost *host, PF *pf, virtVF *vf, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    virtHandle handle;
+
+    if (!((const virtPort *)vf->ports->pdata[0])->switchdev)
+        return true;
+    virtHandleSetPCI(&handle, &vf->pf);
+    if (!pf->functions && !(pf->functions = virtDevlinkListVFPorts(host, &handle, &problem))) {
+        if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    vf->functions = virtVFPairFunctions(vf, pf->functions);
+    return true;
+}
+
 static bool
 findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
 {
@@ -229,7 +252,7 @@ findPorts(virtHost *host, PF *pf, virtVF *vf, GError **error)
         return false;
     vf->ports = g_ptr_array_ref(pf->ports);
     if (vf->ports->len > 0)
-        return true;
+        return findFunctions(host, pf, vf, error);
     driver = virtPCIGetDriver(host, &vf->pf);
     if (!driver)
         driver = g_strdup("none");
@@ -340,6 +363,7 @@ virtVFFree(virtVF *vf)
     if (!vf)
         return;
     g_clear_pointer(&vf->ports, g_ptr_array_unref);
+    g_clear_pointer(&vf->functions, g_ptr_array_unref);
     g_free(vf);
 }
 
