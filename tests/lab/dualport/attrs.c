@@ -42,6 +42,8 @@ static int dp_apply_vlan(const struct dp_target *at, struct dp_setting *set,
 		return -EPROTONOSUPPORT;
 	if (vlan >= VLAN_VID_MASK || qos > 7)
 		return -EINVAL;
+	if (!none && dp_is_switchdev(at->pf))
+		return -EOPNOTSUPP;
 	if ((vlan != set->vlan || qos != set->qos || proto != set->proto) &&
 	    (set->min_rate || set->max_rate) && dp_knob(at, KNOB_VLAN_NEEDS_NO_RATE))
 		return -EPERM;
@@ -66,6 +68,8 @@ static int dp_apply_rate(const struct dp_target *at, struct dp_setting *set,
 static int dp_apply_spoofchk(const struct dp_target *at, struct dp_setting *set,
 			     const struct dp_request *req)
 {
+	if (dp_is_switchdev(at->pf))
+		return -EOPNOTSUPP;
 	if (req->on && is_zero_ether_addr(set->mac) && dp_knob(at, KNOB_SPOOFCHK_NEEDS_MAC))
 		return -EPERM;
 	set->spoofchk = req->on;
@@ -75,7 +79,7 @@ static int dp_apply_spoofchk(const struct dp_target *at, struct dp_setting *set,
 static int dp_apply_trust(const struct dp_target *at, struct dp_setting *set,
 			  const struct dp_request *req)
 {
-	if (dp_knob(at, KNOB_NO_TRUST))
+	if (dp_knob(at, KNOB_NO_TRUST) || dp_is_switchdev(at->pf))
 		return -EOPNOTSUPP;
 	set->trust = req->on;
 	return 0;
@@ -117,6 +121,19 @@ static int dp_apply_vport(const struct dp_target *at, struct dp_setting *set,
 	return 0;
 }
 
+/* Firmware takes these of a function that nobody drives. */
+static int dp_apply_cap(const struct dp_target *at, struct dp_setting *set,
+			const struct dp_request *req)
+{
+	if (at->pf->vf[at->vf].drv[0])
+		return -EBUSY;
+	if (req->attr == DP_MAX_IO_EQS)
+		set->max_io_eqs = req->number;
+	else
+		set->cap[req->attr - DP_ROCE] = req->on;
+	return 0;
+}
+
 static const struct dp_attr_row {
 	const char *name;
 	dp_apply_fn apply;
@@ -130,6 +147,11 @@ static const struct dp_attr_row {
 	[DP_LINK]	= { "link",	dp_apply_link },
 	[DP_GUID]	= { "guid",	dp_apply_guid },
 	[DP_VPORT]	= { "vport",	dp_apply_vport },
+	[DP_ROCE]	= { "roce",	dp_apply_cap },
+	[DP_MIGRATABLE]	= { "migratable", dp_apply_cap },
+	[DP_IPSEC_CRYPTO] = { "ipsec_crypto", dp_apply_cap },
+	[DP_IPSEC_PACKET] = { "ipsec_packet", dp_apply_cap },
+	[DP_MAX_IO_EQS]	= { "max_io_eqs", dp_apply_cap },
 	[DP_ATTR_ALL]	= { "all" },
 };
 

@@ -9,6 +9,7 @@
  *   write.c   the way every VF setting takes: habits, store, log; reading
  *   ib.c      sysfs: GUIDs of InfiniBand VFs, the way mlx4 has them
  *   vgpu.c    sysfs: files of a vGPU driver at VFs
+ *   devlink.c devlink: eswitch mode, ports, representors
  *   attrs.c   one row an attribute: what a valid value is
  *   knobs.c   debugfs: the bad habits a test can switch on
  *   log.c     debugfs: every write attempt, in order
@@ -17,7 +18,7 @@
  * log and module parameters. The code counts from 0.
  *
  * Locking: the settings tables (dp_pf.vf and all below it) belong to RTNL,
- * under which the kernel calls every ndo_*. dp_pf.lock is taken inside it and
+ * under which the kernel calls every ndo_*. devlink's lock is taken outside it. dp_pf.lock is taken inside it and
  * covers knobs, log, vGPUs and the names of the VFs' drivers; nothing sleeps for
  * long under dp_pf.lock, so debugfs never waits for a slow write.
  */
@@ -47,6 +48,11 @@ enum dp_attr {
 	DP_LINK,
 	DP_GUID,
 	DP_VPORT,
+	DP_ROCE,		/* from here on, of port functions only */
+	DP_MIGRATABLE,
+	DP_IPSEC_CRYPTO,
+	DP_IPSEC_PACKET,
+	DP_MAX_IO_EQS,
 	DP_ATTR_ALL,		/* as a knob's value: every attribute */
 };
 
@@ -101,6 +107,8 @@ struct dp_setting {
 	u8 link;		/* IFLA_VF_LINK_STATE_* */
 	u64 node_guid, port_guid;
 	struct dp_vport vport;
+	bool cap[DP_MAX_IO_EQS - DP_ROCE];
+	u32 max_io_eqs;
 };
 
 struct dp_vfport {
@@ -121,6 +129,7 @@ struct dp_vf {
 
 struct dp_log;
 struct dp_ib;
+struct dp_devlink;
 struct dp_pf;
 
 struct dp_knob {
@@ -140,6 +149,7 @@ struct dp_pf {
 	struct dp_knob knob[DP_KNOBS];
 	struct dp_log *log;
 	struct dp_ib *ib;	/* with admin_guids */
+	struct dp_devlink *devlink;	/* with the parameter of that name */
 	struct dentry *dir;
 };
 
@@ -161,6 +171,7 @@ struct dp_request {
 		int link;
 		struct { int guid_type; u64 guid; };
 		const struct dp_vport *vport;
+		u32 number;
 	};
 	char text[160];
 };
@@ -197,6 +208,7 @@ int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type);
 extern struct net_device_ops dp_pf_silent_ops;
 void dp_ops_init(void);
 void dp_setting_init(struct dp_setting *set);
+int dp_write(const struct dp_target *at, struct dp_request *req);
 
 /* ib.c */
 extern bool admin_guids;
@@ -208,6 +220,13 @@ void dp_ib_remove(struct dp_pf *pf);
 /* vgpu.c */
 void dp_vgpu_add(struct dp_vf *vf, struct pci_dev *pdev);
 void dp_vgpu_remove(struct dp_vf *vf, struct pci_dev *pdev);
+
+/* devlink.c */
+#define DP_SWITCH_ID	"dualport"
+bool dp_is_switchdev(const struct dp_pf *pf);
+int dp_devlink_vfs(struct dp_pf *pf, bool come);
+int dp_devlink_add(struct dp_pf *pf);
+void dp_devlink_remove(struct dp_pf *pf);
 
 /* attrs.c */
 const char *dp_attr_name(enum dp_attr attr);

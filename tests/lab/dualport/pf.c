@@ -83,7 +83,10 @@ static int dp_enable_vfs(struct dp_pf *pf, int n)
 
 	err = pci_enable_sriov(pf->pdev, n);
 	if (!err)
+		err = dp_devlink_vfs(pf, true);
+	if (!err)
 		return n;
+	pci_disable_sriov(pf->pdev);
 
 	rtnl_lock();
 	pf->num_vfs = 0;
@@ -100,6 +103,7 @@ static void dp_disable_vfs(struct dp_pf *pf)
 
 	if (!vf)
 		return;
+	dp_devlink_vfs(pf, false);
 	pci_disable_sriov(pf->pdev);
 	rtnl_lock();
 	pf->num_vfs = 0;
@@ -187,6 +191,9 @@ static int dp_pf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 			goto ports;
 	}
 	err = dp_ib_add(pf);
+	if (err)
+		goto ports;
+	err = dp_devlink_add(pf);
 	if (!err)
 		return 0;
 
@@ -207,6 +214,7 @@ static void dp_pf_remove(struct pci_dev *pdev)
 	struct dp_pf *pf = pci_get_drvdata(pdev);
 
 	dp_disable_vfs(pf);
+	dp_devlink_remove(pf);
 	dp_ib_remove(pf);
 	dp_unregister_ports(pf);
 	dp_knobs_exit(pf);

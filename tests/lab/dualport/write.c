@@ -20,6 +20,8 @@ void dp_setting_init(struct dp_setting *set)
 {
 	set->proto = htons(ETH_P_8021Q);
 	set->link = IFLA_VF_LINK_STATE_AUTO;
+	set->cap[0] = true;		/* RoCE, as everywhere */
+	set->max_io_eqs = 8;
 }
 
 static struct dp_target dp_target(struct net_device *dev, int vf)
@@ -131,20 +133,27 @@ static int dp_store(const struct dp_target *at, const struct dp_request *req, co
 	return 0;
 }
 
-static int dp_write(struct net_device *dev, int vf, struct dp_request *req)
+/* dp_write: all of the way, and the log. With RTNL held. */
+int dp_write(const struct dp_target *at, struct dp_request *req)
 {
-	struct dp_target at = dp_target(dev, vf);
-	int delay = dp_knob(&at, KNOB_DELAY_MS);
+	int delay = dp_knob(at, KNOB_DELAY_MS);
 	const char *note = "";
 	int err;
 
 	if (delay)
 		msleep(delay);
-	err = dp_habit(&at, req);
+	err = dp_habit(at, req);
 	if (!err)
-		err = dp_store(&at, req, &note);
-	dp_log_add(&at, req, err, note);
+		err = dp_store(at, req, &note);
+	dp_log_add(at, req, err, note);
 	return err;
+}
+
+static int dp_write_of(struct net_device *dev, int vf, struct dp_request *req)
+{
+	struct dp_target at = dp_target(dev, vf);
+
+	return dp_write(&at, req);
 }
 
 static int dp_set_vf_mac(struct net_device *dev, int vf, u8 *mac)
@@ -152,7 +161,7 @@ static int dp_set_vf_mac(struct net_device *dev, int vf, u8 *mac)
 	struct dp_request req = { .attr = DP_MAC, .mac = mac };
 
 	snprintf(req.text, sizeof(req.text), "addr=%pM", mac);
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
 }
 
 static int dp_set_vf_vlan(struct net_device *dev, int vf, u16 vlan, u8 qos, __be16 proto)
@@ -160,7 +169,7 @@ static int dp_set_vf_vlan(struct net_device *dev, int vf, u16 vlan, u8 qos, __be
 	struct dp_request req = { .attr = DP_VLAN, .vlan = vlan, .qos = qos, .proto = proto };
 
 	snprintf(req.text, sizeof(req.text), "id=%u qos=%u proto=%04x", vlan, qos, ntohs(proto));
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
 }
 
 static int dp_set_vf_rate(struct net_device *dev, int vf, int min_rate, int max_rate)
@@ -168,7 +177,7 @@ static int dp_set_vf_rate(struct net_device *dev, int vf, int min_rate, int max_
 	struct dp_request req = { .attr = DP_RATE, .min_rate = min_rate, .max_rate = max_rate };
 
 	snprintf(req.text, sizeof(req.text), "min=%u max=%u", req.min_rate, req.max_rate);
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
 }
 
 static int dp_set_vf_bool(struct net_device *dev, int vf, enum dp_attr attr, bool on)
@@ -176,7 +185,7 @@ static int dp_set_vf_bool(struct net_device *dev, int vf, enum dp_attr attr, boo
 	struct dp_request req = { .attr = attr, .on = on };
 
 	snprintf(req.text, sizeof(req.text), "on=%d", on);
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
 }
 
 static int dp_set_vf_spoofchk(struct net_device *dev, int vf, bool on)
@@ -194,7 +203,7 @@ static int dp_set_vf_link_state(struct net_device *dev, int vf, int state)
 	struct dp_request req = { .attr = DP_LINK, .link = state };
 
 	snprintf(req.text, sizeof(req.text), "state=%d", state);
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
 }
 
 int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type)
@@ -203,7 +212,7 @@ int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type)
 
 	snprintf(req.text, sizeof(req.text), "%s=%016llx",
 		 type == IFLA_VF_IB_NODE_GUID ? "node" : "port", guid);
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
 }
 
 static int dp_set_vf_port(struct net_device *dev, int vf, struct nlattr *tb[])
@@ -227,7 +236,27 @@ static int dp_set_vf_port(struct net_device *dev, int vf, struct nlattr *tb[])
 	}
 	snprintf(req.text, sizeof(req.text), "request=%u profile=%s instance=%pUb host=%pUb",
 		 vport.request, vport.profile, vport.instance, vport.host);
-	return dp_write(dev, vf, &req);
+	return dp_write_of(dev, vf, &req);
+}
+
+static int dp_parent_id(struct net_device *dev, struct netdev_phys_item_id *id)
+{
+	struct dp_netdev *nd = netdev_priv(dev);
+
+	if (!dp_is_switchdev(nd->pf))
+		return -EOPNOTSUPP;
+	id->id_len = sizeof(DP_SWITCH_ID) - 1;
+	memcpy(id->id, DP_SWITCH_ID, id->id_len);
+	return 0;
+}
+
+static int dp_phys_port_name(struct net_device *dev, char *name, size_t len)
+{
+	struct dp_netdev *nd = netdev_priv(dev);
+
+	if (!nd->pf->devlink)
+		return -EOPNOTSUPP;
+	return snprintf(name, len, "p%d", nd->port) < len ? 0 : -EINVAL;
 }
 
 static int dp_get_vf_config(struct net_device *dev, int vf, struct ifla_vf_info *ivi)
@@ -332,6 +361,8 @@ const struct net_device_ops dp_pf_ops = {
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
 	.ndo_get_phys_port_id = dp_phys_port_id,
+	.ndo_get_phys_port_name = dp_phys_port_name,
+	.ndo_get_port_parent_id = dp_parent_id,
 	.ndo_set_vf_mac = dp_set_vf_mac,
 	.ndo_set_vf_vlan = dp_set_vf_vlan,
 	.ndo_set_vf_rate = dp_set_vf_rate,

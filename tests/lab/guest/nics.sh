@@ -19,9 +19,17 @@ netdev() {
   for dir in "$PCI/$1"/net/*; do
     read -r port 2> /dev/null < "$dir/dev_port" || continue
     [[ $port = $((${2:-1} - 1)) ]] || continue
+    ! is_representor "$dir" || continue
     echo "${dir##*/}"; return
   done
   return 1
+}
+
+# is_representor DIR: does a netdev of a PF stand for a port of a VF?
+is_representor() {
+  local name=''
+  read -r name 2> /dev/null < "$1/phys_port_name" || true
+  [[ $name = *pf*vf* ]]
 }
 
 # vfaddr PF N: the ADDR of VF N; an empty line when there is none
@@ -172,6 +180,7 @@ ports() {
   local dir port found=()
   for dir in "$PCI/$1"/net/*; do
     read -r port 2> /dev/null < "$dir/dev_port" || continue
+    ! is_representor "$dir" || continue
     found[port]+="$port $dir"$'\n'
   done
   printf %s "${found[@]}"
