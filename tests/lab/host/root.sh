@@ -10,7 +10,7 @@ packages=(
   apparmor busybox-static dbus iproute2 jq kmod passwd pciutils polkitd procps python3 python3-libvirt python3-lxml socat strace
   systemd udev virtinst
   # what our own programs are linked with, and glib
-  libexpat1 libnl-3-200 libnl-genl-3-200 libnl-route-3-200 libseccomp2 libsmartcols1 libsystemd0 libvirt0 libxml2
+  libexpat1 libjansson4 libnl-3-200 libnl-genl-3-200 libnl-route-3-200 libseccomp2 libsmartcols1 libsystemd0 libvirt0 libxml2
 )
 glib() { case $1 in bookworm) echo libglib2.0-0;; *) echo libglib2.0-0t64;; esac; }
 
