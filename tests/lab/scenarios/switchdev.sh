@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# suites: trixie
 # A card of two ports in switchdev mode: MAC address and rate of each port of a VF are set by devlink before VFIO takes it,
 # however the guest ends all is as before, and what is the switch's to do is refused. What the eswitch has for other hosts
 # is left alone.
