@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: sid
+# suites: trixie
 # vGPUs of VFs: created before the guest starts, taken away after it, however it ends; what an administrator has created
 # comes back; a restore that the driver refuses is done later. With SIDES=all a guest powers itself off.
 #
