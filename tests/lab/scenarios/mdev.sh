@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# suites: bookworm
+# suites: trixie
 # Mediated devices of the kernel's own sample driver: made before the guest starts, gone after it, however it ends; what
 # an administrator has made stays; nothing is written to one that is open. SIDES=all has other drivers, too.
 . /lab/guest/lib.sh
