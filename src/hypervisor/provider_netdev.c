@@ -174,7 +174,7 @@ setOfSwitch(const virtVF *vf, const virtPort *port, const virtNetdev *wanted, vi
         representor = "of the VF";
     g_set_error(
         error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "Cannot set %s %s on port %u (VF %u of %s, %s): the eswitch of PF %s is in switchdev mode, where that is the switch's to do. Configure it at the representor %s, with tc or Open vSwitch, and drop it here",
+        "Cannot set %s %s on port %u (VF %u of %s, %s): the eswitch of PF %s is in switchdev mode, in which the switch does that. Configure it at the representor %s, with tc or Open vSwitch, and drop it here",
         virtNetdevAttrs[attr].title, value, port->port, vf->index, port->ifname, vf->name, vf->pfName, representor);
 }
 

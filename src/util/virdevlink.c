@@ -18,10 +18,6 @@
 #include <netlink/msg.h>
 #include <string.h>
 
-/* Of linux/devlink.h, which in Debian 12 ends before them. */
-#define FN_ATTR_CAPS 4
-#define FN_ATTR_MAX_IO_EQS 6
-
 /* A request about one device; NULL: memory is short. */
 static struct nl_msg *
 newRequest(guint8 command, int flags, const virtHandle *handle)
@@ -159,25 +155,11 @@ readU64(struct nl_msg *reply, int type)
 static void
 readFunction(struct nlattr *nest, virtDevlinkPort *port)
 {
-    struct nlattr *attr;
-    int rest;
+    struct nlattr *mac = nla_find(nla_data(nest), nla_len(nest), DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR);
 
-    nla_for_each_nested (attr, nest, rest) {
-        struct nla_bitfield32 caps;
-
-        if (nla_type(attr) == DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR && nla_len(attr) == sizeof(port->mac)) {
-            memcpy(port->mac, nla_data(attr), sizeof(port->mac));
-            port->shown |= VIRT_DEVLINK_MAC;
-        } else if (nla_type(attr) == FN_ATTR_CAPS && nla_len(attr) >= (int)sizeof(caps)) {
-            memcpy(&caps, nla_data(attr), sizeof(caps));
-            port->caps = caps.value & caps.selector;
-            port->capsKnown = caps.selector;
-            port->shown |= VIRT_DEVLINK_CAPS;
-        } else if (nla_type(attr) == FN_ATTR_MAX_IO_EQS && nla_len(attr) >= (int)sizeof(guint32)) {
-            port->maxIoEqs = nla_get_u32(attr);
-            port->shown |= VIRT_DEVLINK_MAX_IO_EQS;
-        }
-    }
+    port->hasMac = mac && nla_len(mac) == sizeof(port->mac);
+    if (port->hasMac)
+        memcpy(port->mac, nla_data(mac), sizeof(port->mac));
 }
 
 /* Is the answer about that device? */

@@ -8,13 +8,6 @@
 
 #define VIRT_DEVLINK_NETDEV_LEN 16 /* IFNAMSIZ of linux/if.h, with the NUL */
 
-/* What of a port's function the driver shows, and so can set. */
-typedef enum {
-    VIRT_DEVLINK_MAC = 1 << 0,
-    VIRT_DEVLINK_CAPS = 1 << 1,
-    VIRT_DEVLINK_MAX_IO_EQS = 1 << 2,
-} virtDevlinkShown;
-
 /* A port for a function: what the eswitch of a PF in switchdev mode has for each port of a VF. */
 typedef struct {
     guint32 index;                        /* whatever the driver numbers it by */
@@ -23,10 +16,8 @@ typedef struct {
     guint16 pf, vf;                       /* numbers: of the PF as the card counts, of the VF as sysfs does */
     char netdev[VIRT_DEVLINK_NETDEV_LEN]; /* the representor; "": it has none in sight */
 
-    guint shown; /* virtDevlinkShown */
+    bool hasMac; /* the driver shows that of the function, and so can set it */
     guint8 mac[6];
-    guint32 caps, capsKnown; /* DEVLINK_PORT_FN_CAP_* of linux/devlink.h: those that are on, and those there are */
-    guint32 maxIoEqs;        /* event queues */
 } virtDevlinkPort;
 
 /* Limits of what a function sends, in bytes a second; 0: none. */

@@ -55,7 +55,7 @@ findOfDevlink(virtHost *host, Change *change, const virtDevlinkPort *function, g
     static const guint rate = VIRT_NETDEV_BIT(VIRT_NETDEV_BANDWIDTH);
     guint bits = 0;
 
-    if (function->shown & VIRT_DEVLINK_MAC)
+    if (function->hasMac)
         bits |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     if ((attrs & rate) && virtDevlinkReadRate(host, &change->handle, change->index, &change->present, NULL))
         bits |= rate;
@@ -107,7 +107,7 @@ readFunction(virtHost *host, const virtVF *vf, const virtDevlinkPort *function, 
     virtHandleSetPCI(&handle, &vf->pf);
     if (!virtDevlinkReadPort(host, &handle, function->index, &now, error))
         return false;
-    if (now.shown & VIRT_DEVLINK_MAC) {
+    if (now.hasMac) {
         memcpy(netdev->mac, now.mac, sizeof(netdev->mac));
         netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
     }
