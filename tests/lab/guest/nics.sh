@@ -94,6 +94,13 @@ dualport_up() {
   up "$pf"; vfs "$pf" "$n"
 }
 
+# dualport_down: the driver goes, and with it what a scenario has set: parameters, the eswitch's mode
+dualport_down() {
+  local pf
+  ! grep -q ^dualport /proc/modules || rmmod dualport
+  for pf in "$PF2" "$PF3"; do echo > "$PCI/$pf/driver_override"; done   # or it would have them as soon as it is loaded
+}
+
 # call ADDR NAME [PORT]: name its netdevs NAME1 and NAME2, so that messages are the same in every run, and, with some letters
 # behind that, so that the kernel, which lists them by a hash of their names, lists that PORT first
 call() {
@@ -192,6 +199,7 @@ cleanup_nics() {
   for file in "$PCI"/*/sriov_numvfs; do
     [[ $(cat "$file") = 0 ]] || echo 0 > "$file"
   done
+  dualport_down
   [[ ! -d /sys/module/labvpd ]] || card_none
   netdevsim_down
 }
