@@ -38,16 +38,6 @@ part "virsh destroy"; works
 is "port 2 has its new VLAN" "$(vlan)" 44
 part "virsh edit"; works
 
-typed vgpu > commands
-is "the page on vGPUs has its commands" "$(grep -c . commands)" 26
-sed -i 's/0000:3d:00.0/mtty/; s/nvidia-63/mtty-1/; s/vfio_iommu_type1/& mtty/' commands
-step "a vGPU"
-part "virsh destroy"; works
-devices() { ls /sys/bus/mdev/devices; }
-is "there is a device" "$(devices | wc -w)" 1
-part ""; works
-is "there is none" "$(devices)" ""
-
 step "and with it"
 hostdevd_up
 printf '#!/bin/sh\nsed -i "s/id=.44./id='"'43'"'/" "$1"\n' > editor; chmod +x editor; export EDITOR=$PWD/editor
@@ -63,3 +53,13 @@ part "virsh destroy"; works
 is "it has one again, and port 2 its VLAN" "$(virsh -q dumpxml vm | grep -c '<netdev' || true) $(vlan)" "2 45"
 part ""; works
 is "port 2 has none" "$(vlan)" 0
+
+typed vgpu > commands
+is "the page on vGPUs has its commands" "$(grep -c . commands)" 26
+sed -i 's/0000:3d:00.0/mtty/; s/nvidia-63/mtty-1/; s/vfio_iommu_type1/& mtty/' commands
+step "a vGPU"
+part "virsh destroy"; works
+devices() { ls /sys/bus/mdev/devices; }
+is "there is a device" "$(devices | wc -w)" 1
+part ""; works
+is "there is none" "$(devices)" ""
