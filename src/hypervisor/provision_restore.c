@@ -246,16 +246,22 @@ restoreTogether(virtHost *host, const GPtrArray *items, guint kind)
         virtProviders[kind]->tryRestoreMany(host, (virtTarget *const *)targets->pdata, targets->len);
 }
 
+/* Each as far as it goes: what keeps one kind from being restored need not keep the others. */
 static bool
 restoreTargets(virtHost *host, const RestoreItem *item, GError **error)
 {
+    g_autoptr(GError) first = NULL;
+
     for (guint t = item->targets->len; t-- > 0;) {
         const virtTarget *target = item->targets->pdata[t];
+        GError **problem = first ? NULL : &first;
 
-        if (!target->provider->restore(host, target, item->record->before.of[target->kind], error))
-            return false;
+        target->provider->restore(host, target, item->record->before.of[target->kind], problem);
     }
-    return true;
+    if (!first)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return false;
 }
 
 static bool
