@@ -105,8 +105,10 @@ readFunction(virtHost *host, const virtVF *vf, const virtDevlinkPort *function, 
     virtHandle handle;
 
     virtHandleSetPCI(&handle, &vf->pf);
-    if (!virtDevlinkReadPort(host, &handle, function->index, &now, error))
+    if (!virtDevlinkReadPort(host, &handle, function->index, &now, error)) {
+        g_prefix_error(error, "Cannot read the function of VF %u (%s): ", vf->index, vf->name);
         return false;
+    }
     if (now.hasMac) {
         memcpy(netdev->mac, now.mac, sizeof(netdev->mac));
         netdev->present |= VIRT_NETDEV_BIT(VIRT_NETDEV_MAC);
