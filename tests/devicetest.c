@@ -382,6 +382,8 @@ elementOf(const char *name)
         return "<mdev parent=";
     if (g_str_has_prefix(name, "hostdev-vgpu"))
         return "<vgpu type=";
+    if (g_str_has_prefix(name, "hostdev-function"))
+        return "<function roce=";
     return "<netdev port=";
 }
 

@@ -15,6 +15,8 @@
 #define INDEX_FIRST 7
 #define PORTS_MAX 8
 #define BYTES 125000
+#define FN_ATTR_CAPS 4 /* of linux/devlink.h, which ends before them in Debian 12 */
+#define FN_ATTR_MAX_IO_EQS 6
 
 static struct nlattr *
 find(struct nl_msg *msg, int type)
@@ -52,6 +54,24 @@ at(const fakePF *pf, guint port, guint vf)
     return &pf->table[(port - 1) * pf->vfs + vf];
 }
 
+/* The capabilities are bits in the order of virtFunctionAttr. */
+static void
+putFunction(struct nl_msg *reply, const virtFunction *function)
+{
+    struct nla_bitfield32 caps = {0};
+
+    for (virtFunctionAttr attr = 0; attr < VIRT_FUNCTION_FLAGS; attr++) {
+        if (virtSettingHas(function, attr))
+            caps.selector |= 1u << attr;
+        if (function->flags[attr])
+            caps.value |= 1u << attr;
+    }
+    if (caps.selector)
+        nla_put(reply, FN_ATTR_CAPS, sizeof(caps), &caps);
+    if (virtSettingHas(function, VIRT_FUNCTION_MAX_IO_EQS))
+        nla_put_u32(reply, FN_ATTR_MAX_IO_EQS, function->maxIoEqs);
+}
+
 static struct nl_msg *
 newPort(const fakeHost *fake, const fakePF *pf, guint port, guint vf, bool external)
 {
@@ -69,6 +89,8 @@ newPort(const fakeHost *fake, const fakePF *pf, guint port, guint vf, bool exter
     function = nla_nest_start(reply, DEVLINK_ATTR_PORT_FUNCTION);
     if (!fake->noMacs && !external)
         nla_put(reply, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6, at(pf, port, vf)->mac);
+    if (!external)
+        putFunction(reply, &at(pf, port, vf)->function);
     nla_nest_end(reply, function);
     return reply;
 }
@@ -112,18 +134,52 @@ fakeDevlinkDump(virtHost *host, const char *family, struct nl_msg *request, GPtr
 }
 
 static int
-setPort(fakeHost *fake, fakePF *pf, guint port, guint vf, struct nl_msg *request)
+setMac(fakeHost *fake, fakePF *pf, guint port, guint vf, struct nlattr *mac)
 {
-    struct nlattr *function = find(request, DEVLINK_ATTR_PORT_FUNCTION), *mac;
     fakeVF wanted = *at(pf, port, vf);
 
-    g_assert_nonnull(function);
-    mac = nla_find(nla_data(function), nla_len(function), DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR);
-    g_assert_nonnull(mac);
     if (fake->noMacs)
         return -EOPNOTSUPP;
     memcpy(wanted.mac, nla_data(mac), sizeof(wanted.mac));
     return fakeKernelChange(fake, pf, port, vf, VIRT_NETDEV_MAC, &wanted);
+}
+
+/* One attribute a request, and no driver may have the VF. */
+static int
+setFunction(fakeHost *fake, fakePF *pf, guint port, guint vf, struct nlattr *caps, struct nlattr *eqs)
+{
+    virtFunction *function = &pf->table[(port - 1) * pf->vfs + vf].function;
+    g_autofree char *driver = virtHostReadLink(fake->host, NULL, "sys/bus/pci/devices/%s/driver", pf->vfNames[vf]);
+    struct nla_bitfield32 bits = {0};
+
+    g_assert_true((caps != NULL) != (eqs != NULL));
+    if (driver)
+        return -EBUSY;
+    if (fake->functionRefused > 0 && --fake->functionRefused == 0)
+        return -EPERM;
+    if (fake->functionDeaf)
+        return 0;
+    if (eqs)
+        virtFunctionSetMaxIoEqs(function, nla_get_u32(eqs));
+    else
+        memcpy(&bits, nla_data(caps), sizeof(bits));
+    for (virtFunctionAttr attr = 0; attr < VIRT_FUNCTION_FLAGS; attr++) {
+        if (bits.selector & 1u << attr)
+            virtFunctionSetFlag(function, attr, (bits.value & 1u << attr) != 0);
+    }
+    return 0;
+}
+
+static int
+setPort(fakeHost *fake, fakePF *pf, guint port, guint vf, struct nl_msg *request)
+{
+    struct nlattr *function = find(request, DEVLINK_ATTR_PORT_FUNCTION), *tb[FN_ATTR_MAX_IO_EQS + 1];
+
+    g_assert_nonnull(function);
+    g_assert_cmpint(nla_parse_nested(tb, FN_ATTR_MAX_IO_EQS, function, NULL), ==, 0);
+    if (tb[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR])
+        return setMac(fake, pf, port, vf, tb[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]);
+    return setFunction(fake, pf, port, vf, tb[FN_ATTR_CAPS], tb[FN_ATTR_MAX_IO_EQS]);
 }
 
 /* As mlx5: in steps of 1 Mb/s, and no share above the maximum. */

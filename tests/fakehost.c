@@ -533,6 +533,39 @@ fakeHostDump(fakeHost *fake)
     return g_string_free(text, FALSE);
 }
 
+/* A driver is unbound or bound as sysfs is told; a VF's is called after its PF's. */
+static int
+writeDriver(virtHost *host, const char *path, const char *value, guint within)
+{
+    fakeHost *fake = host->opaque;
+    int rc = fakeMdevWrite(host, path, value, within);
+    g_autofree char *directory = g_path_get_dirname(path);
+    g_autofree char *driver = g_path_get_basename(directory);
+
+    if (rc == 0 && g_str_has_suffix(path, "/unbind"))
+        fakeHostSetDriver(fake, value, NULL);
+    else if (rc == 0 && g_str_has_suffix(path, "/bind"))
+        fakeHostSetDriver(fake, value, driver);
+    return rc;
+}
+
+void
+fakeHostAddCapabilities(fakeHost *fake, const char *pf)
+{
+    static const guint all = VIRT_SETTING_BIT(VIRT_FUNCTION_ATTR_LAST) - 1;
+
+    fake->host->write = writeDriver;
+    for (guint i = 0; i < fake->pfs->len; i++) {
+        fakePF *found = fake->pfs->pdata[i];
+
+        for (guint n = 0; g_str_equal(found->name, pf) && n < found->ports * found->vfs; n++) {
+            found->table[n].function.setting.present = all;
+            found->table[n].function.flags[VIRT_FUNCTION_ROCE] = true;
+            found->table[n].function.maxIoEqs = 24;
+        }
+    }
+}
+
 void
 fakeHostSwitchdev(fakeHost *fake, const char *pf)
 {

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "util/virfunction.h"
 #include "util/virnetdev.h"
 #include "util/virpci.h"
 
@@ -30,6 +31,7 @@ typedef struct {
     virtNetdevStats stats;
     virtNetdevStats growth; /* what is added to stats whenever they have been read */
     bool hidden;            /* the driver's call fails: left out of every list */
+    virtFunction function;  /* of the port, in switchdev mode: what the driver shows of it */
 } fakeVF;
 
 typedef struct _fakeHost fakeHost;
@@ -75,6 +77,8 @@ struct _fakeHost {
     bool noRates, noMacs;    /* functions lack them */
     bool leavesForget;       /* rates that were set in another mode: none is shown */
     int devlinkErrno;        /* what each request about ports is refused with */
+    guint functionRefused;   /* so many attributes of functions are set, and the next one is not; 0: none is refused */
+    bool functionDeaf;       /* they are acknowledged and dropped */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;
@@ -108,6 +112,9 @@ void fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const c
 
 /* The ports of the PF belong to an eswitch from now on, where each port of each VF has a function with a MAC address
  * and a rate, over devlink. */
+/* And their functions have all attributes of a virtFunction, which can be set while a VF has no driver. VFs are unbound
+ * and bound as sysfs is told. */
+void fakeHostAddCapabilities(fakeHost *fake, const char *pf);
 void fakeHostSwitchdev(fakeHost *fake, const char *pf);
 
 /* One more netdev of a device: somebody's representor, if it gets files that say so. */

@@ -106,7 +106,7 @@ bool faultIsUnsynced(const char *name);
 /* faultkernel.c: also what follows a write to sysfs */
 void faultKernelWritten(const char *path, const char *text, size_t size);
 void faultKernelInit(fakeHost *fake);
-/* faultmdev.c and faultvgpu.c, in one of the programs each */
+/* faultmdev.c, faultvgpu.c and faultfunction.c, in one of the programs each */
 extern const char faultDeviceRecord[] __attribute__((weak));
 void faultDeviceWritten(fakeHost *fake, const char *path, const char *text, bool unsynced) __attribute__((weak));
 

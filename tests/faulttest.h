@@ -38,7 +38,7 @@ void faultFileWant(virtHostdev *hostdev, bool updated) __attribute__((weak));
 void faultFileReset(fakeHost *fake) __attribute__((weak));
 bool faultFileLooks(fakeHost *fake, faultLook look) __attribute__((weak));
 
-/* faultmdev.c and faultvgpu.c, in one more each: a device of domain a, as long as that has VF 1 */
+/* faultmdev.c, faultvgpu.c and faultfunction.c, in one more each: a device of domain a, as long as that has VF 1 */
 void faultDeviceInit(virtHost *host) __attribute__((weak));
 void faultDeviceWant(GPtrArray *hostdevs) __attribute__((weak));
 void faultDeviceReset(fakeHost *fake) __attribute__((weak));

@@ -63,6 +63,8 @@ static const char *const inexpressible[] = {
     "bad-network-tag-*", /* the same */
     "bad-network-twice",
     "bad-port-twice",
+    "bad-function-lxc",
+    "bad-function-empty",
     "bad-vgpu-lxc",
     "bad-vgpu-managed-yes",
     "bad-vgpu-stored-managed-yes",

@@ -170,6 +170,7 @@ virtTestSkeleton(const char *text)
         "<netdev\\b[^>]*[^/>]>.*?</netdev\\s*>",
         "<mdev\\b[^>]*[^/>]>.*?</mdev\\s*>",
         "<vgpu\\b[^>]*/>",
+        "<function\\b[^>]*/>",
         "<([\\w.-]+:)?hostdevs\\b[^>]*>.*?</\\1?hostdevs\\s*>|<([\\w.-]+:)?hostdevs\\b[^>]*/>",
         "\\s+",
         "<metadata/>|<metadata></metadata>",

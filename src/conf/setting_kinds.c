@@ -4,6 +4,7 @@
  * By itself in its file, so that a test can have another. Its rows and those of src/hypervisor/providers.c are the
  * same.
  */
+#include "conf/function_conf.h"
 #include "conf/mdev_conf.h"
 #include "conf/netdev_conf.h"
 #include "conf/vgpu_conf.h"
@@ -12,6 +13,7 @@ const virtSettingKind *const virtSettingKinds[] = {
     [VIRT_SETTING_NETDEV] = &virtNetdevKind,
     &virtMdevKind,
     &virtVgpuKind,
+    &virtFunctionKind,
     NULL,
 };
 

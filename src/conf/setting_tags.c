@@ -9,5 +9,6 @@ const char *const virtSettingTags[] = {
     [VIRT_SETTING_NETDEV] = "<netdev",
     "<mdev",
     "<vgpu",
+    "<function",
     NULL,
 };

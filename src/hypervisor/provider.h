@@ -28,6 +28,7 @@ typedef struct {
     GPtrArray *present; /* what the same numbers, and those of @candidates, say now. NULL: not read */
     GArray *candidates; /* guint: numbers, one of which is meant by the only one wanted, and nobody says which, so that
                          * the first is tried. NULL: it is certain */
+    bool leave;         /* libvirt binds it to another driver: the one that it had need not have it back */
     bool fromNetwork;   /* libvirt has taken the device from a network, and set some of it */
     guint redirectedTo; /* where a try has shown that another of them is meant; undone there. 0: no */
 } virtTarget;
@@ -85,6 +86,8 @@ struct _virtProvider {
 
     /* Why @attr of @wanted would be refused, where that is known without trying; else NULL. NULL: never. */
     char *(*foresee)(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer present, guint attr);
+    /* What else a change means for the device, as the end of "yes, …"; the caller frees it. NULL: nothing. */
+    char *(*foreseeEffect)(virtHost *host, const virtTarget *target);
     /* Of @bits, attributes that differ from what was set, those that somebody else has changed. NULL: all.
      * @before: what the record remembers, or NULL */
     guint (*findDrift)(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer before,

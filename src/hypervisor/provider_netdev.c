@@ -92,18 +92,7 @@ closeVF(virtTarget *target)
 static bool
 isStill(virtHost *host, const virtTarget *target, GError **error)
 {
-    const virtVF *vf = vfOf(target);
-    guint index;
-
-    if (!virtPCIFindVF(host, &vf->pf, &vf->address, &index, error))
-        return false;
-    if (index == vf->index)
-        return true;
-    g_set_error(
-        error, VIRT_ERROR, VIRT_ERROR_HOST,
-        "VF %s was VF %u of PF %s and is now VF %u: VFs are being created or removed. Try again when that is done",
-        vf->name, vf->index, vf->pfName, index);
-    return false;
+    return virtVFIsStill(host, vfOf(target), error);
 }
 
 /* ---- which port ---- */

@@ -3,13 +3,11 @@
  *
  * By itself in its file, so that a test can have another. Its rows and those of src/conf/setting_kinds.c are the same.
  */
+#include "hypervisor/provider_function.h"
 #include "hypervisor/provider_mdev.h"
 #include "hypervisor/provider_netdev.h"
 #include "hypervisor/provider_vgpu.h"
 
 const virtProvider *const virtProviders[] = {
-    [VIRT_SETTING_NETDEV] = &virtProviderNetdev,
-    &virtProviderMdev,
-    &virtProviderVgpu,
-    NULL,
+    [VIRT_SETTING_NETDEV] = &virtProviderNetdev, &virtProviderMdev, &virtProviderVgpu, &virtProviderFunction, NULL,
 };

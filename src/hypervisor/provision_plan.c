@@ -15,6 +15,7 @@ virtPlanRowFree(virtPlanRow *row)
     g_free(row->ifname);
     g_free(row->from);
     g_free(row->to);
+    g_free(row->effect);
     g_free(row->problem);
     g_free(row);
 }
@@ -98,6 +99,8 @@ addAttrs(virtHost *host, GPtrArray *rows, const virtTarget *target, const virtSe
         /* Of what is wanted to be none, a refusal is no problem. */
         if (row->differs && !virtSettingIsNone(info, wanted, attr) && target->provider->foresee)
             row->problem = target->provider->foresee(host, target, wanted, present, attr);
+        if (row->differs && target->provider->foreseeEffect)
+            row->effect = target->provider->foreseeEffect(host, target);
     }
     virtTargetWarnUnknown(host, target, present, wanted);
 }

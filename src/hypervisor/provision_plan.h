@@ -17,6 +17,7 @@ typedef struct {
     char *from, *to;   /* for people; NULL: not known */
     char *profile;     /* that gives it; NULL: the document does */
     bool differs;
+    char *effect;  /* what else a change means, as the end of "yes, …"; NULL: nothing */
     bool later;    /* which VF @device, an interface, has is known only when it starts, and with it @from */
     char *problem; /* what would be refused and why; NULL: nothing foreseen */
 } virtPlanRow;

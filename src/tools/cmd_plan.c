@@ -25,12 +25,17 @@ addPlanLine(struct libscols_table *table, const virtPlanRow *row)
 {
     g_autofree char *vf = g_strdup_printf("%u", row->vf);
     g_autofree char *port = g_strdup_printf("%u", row->port);
+    g_autofree char *effect = NULL;
     const char *ports = row->ports, *change = row->problem;
 
     if (!ports && row->port)
         ports = port;
+    if (row->effect)
+        effect = g_strdup_printf("yes, %s", row->effect);
     if (row->later)
         change = "yes, at the VF that libvirt chooses";
+    else if (!change && effect)
+        change = effect;
     else if (!change)
         change = virtToolYesNo(row->differs);
     if (row->later)

@@ -18,6 +18,18 @@
 #include <netlink/msg.h>
 #include <string.h>
 
+/* Of linux/devlink.h: since Linux 6.2, 6.7 (IPsec) and 6.10 (event queues), and Debian 12 has the header of 6.1. */
+#define FN_ATTR_CAPS 4
+#define FN_ATTR_MAX_IO_EQS 6
+static const guint32 capBits[] = {
+    [VIRT_FUNCTION_ROCE] = 1 << 0,
+    [VIRT_FUNCTION_MIGRATABLE] = 1 << 1,
+    [VIRT_FUNCTION_IPSEC_CRYPTO] = 1 << 2,
+    [VIRT_FUNCTION_IPSEC_PACKET] = 1 << 3,
+};
+
+G_STATIC_ASSERT(G_N_ELEMENTS(capBits) == VIRT_FUNCTION_FLAGS);
+
 /* A request about one device; NULL: memory is short. */
 static struct nl_msg *
 newRequest(guint8 command, int flags, const virtHandle *handle)
@@ -152,14 +164,37 @@ readU64(struct nl_msg *reply, int type)
     return nla_get_u64(attr);
 }
 
+/* Of the flags that the answer knows, whether they are on. */
+static void
+readCaps(const struct nlattr *attr, virtFunction *function)
+{
+    struct nla_bitfield32 caps;
+
+    memcpy(&caps, nla_data(attr), sizeof(caps));
+    for (virtFunctionAttr flag = 0; flag < VIRT_FUNCTION_FLAGS; flag++) {
+        if (caps.selector & capBits[flag])
+            virtFunctionSetFlag(function, flag, (caps.value & capBits[flag]) != 0);
+    }
+}
+
 static void
 readFunction(struct nlattr *nest, virtDevlinkPort *port)
 {
-    struct nlattr *mac = nla_find(nla_data(nest), nla_len(nest), DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR);
+    struct nlattr *attr;
+    int rest;
 
-    port->hasMac = mac && nla_len(mac) == sizeof(port->mac);
-    if (port->hasMac)
-        memcpy(port->mac, nla_data(mac), sizeof(port->mac));
+    nla_for_each_nested (attr, nest, rest) {
+        int type = nla_type(attr), len = nla_len(attr);
+
+        if (type == DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR && len == sizeof(port->mac)) {
+            memcpy(port->mac, nla_data(attr), sizeof(port->mac));
+            port->hasMac = true;
+        } else if (type == FN_ATTR_CAPS && len >= (int)sizeof(struct nla_bitfield32)) {
+            readCaps(attr, &port->function);
+        } else if (type == FN_ATTR_MAX_IO_EQS && len >= (int)sizeof(guint32)) {
+            virtFunctionSetMaxIoEqs(&port->function, nla_get_u32(attr));
+        }
+    }
 }
 
 /* Is the answer about that device? */
@@ -260,6 +295,24 @@ sendChange(virtHost *host, struct nl_msg *request, char **ret_reason)
     return rc;
 }
 
+/* Set one attribute of the function of port @index. */
+static int
+setFunctionAttr(virtHost *host, const virtHandle *handle, guint32 index, int type, gconstpointer value, int len,
+                char **ret_reason)
+{
+    struct nl_msg *request = newPortRequest(DEVLINK_CMD_PORT_SET, handle, index);
+    struct nlattr *function = NULL;
+
+    if (request)
+        function = nla_nest_start(request, DEVLINK_ATTR_PORT_FUNCTION);
+    if (!function || nla_put(request, type, len, value) < 0) {
+        nlmsg_free(request);
+        return -ENOMEM;
+    }
+    nla_nest_end(request, function);
+    return sendChange(host, request, ret_reason);
+}
+
 /* Give the function of port @index a MAC address; zero: none. It reaches the function when a driver probes it next.
  *
  * @ret_reason: on failure, the kernel's own words or NULL; caller frees
@@ -269,17 +322,27 @@ sendChange(virtHost *host, struct nl_msg *request, char **ret_reason)
 int
 virtDevlinkSetMac(virtHost *host, const virtHandle *handle, guint32 index, const guint8 mac[6], char **ret_reason)
 {
-    struct nl_msg *request = newPortRequest(DEVLINK_CMD_PORT_SET, handle, index);
-    struct nlattr *function = NULL;
+    return setFunctionAttr(host, handle, index, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, mac, 6, ret_reason);
+}
 
-    if (request)
-        function = nla_nest_start(request, DEVLINK_ATTR_PORT_FUNCTION);
-    if (!function || nla_put(request, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6, mac) < 0) {
-        nlmsg_free(request);
-        return -ENOMEM;
-    }
-    nla_nest_end(request, function);
-    return sendChange(host, request, ret_reason);
+/* Have one attribute of the function of port @index be as @wanted has it. Drivers take that only while the function has
+ * no driver.
+ *
+ * Returns 0 or -errno, as virtDevlinkSetMac().
+ */
+int
+virtDevlinkSetFunction(virtHost *host, const virtHandle *handle, guint32 index, const virtFunction *wanted,
+                       virtFunctionAttr attr, char **ret_reason)
+{
+    struct nla_bitfield32 caps = {0};
+
+    if (attr == VIRT_FUNCTION_MAX_IO_EQS)
+        return setFunctionAttr(host, handle, index, FN_ATTR_MAX_IO_EQS, &wanted->maxIoEqs, sizeof(wanted->maxIoEqs),
+                               ret_reason);
+    caps.selector = capBits[attr];
+    if (wanted->flags[attr])
+        caps.value = capBits[attr];
+    return setFunctionAttr(host, handle, index, FN_ATTR_CAPS, &caps, sizeof(caps), ret_reason);
 }
 
 /* ---- rates ---- */

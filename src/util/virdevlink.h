@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "util/virfunction.h"
 #include "util/virhandle.h"
 #include "util/virhost.h"
 
@@ -16,8 +17,10 @@ typedef struct {
     guint16 pf, vf;                       /* numbers: of the PF as the card counts, of the VF as sysfs does */
     char netdev[VIRT_DEVLINK_NETDEV_LEN]; /* the representor; "": it has none in sight */
 
-    bool hasMac; /* the driver shows that of the function, and so can set it */
+    /* What the driver shows of the function, and so can set: */
+    bool hasMac;
     guint8 mac[6];
+    virtFunction function; /* number 0 */
 } virtDevlinkPort;
 
 /* Limits of what a function sends, in bytes a second; 0: none. */
@@ -31,6 +34,8 @@ char *virtDevlinkGetBoardSerial(virtHost *host, const virtHandle *handle, GError
 GArray *virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error);
 bool virtDevlinkReadPort(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkPort *ret, GError **error);
 int virtDevlinkSetMac(virtHost *host, const virtHandle *handle, guint32 index, const guint8 mac[6], char **ret_reason);
+int virtDevlinkSetFunction(virtHost *host, const virtHandle *handle, guint32 index, const virtFunction *wanted,
+                           virtFunctionAttr attr, char **ret_reason);
 bool virtDevlinkReadRate(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkRate *ret, GError **error);
 int virtDevlinkSetRate(virtHost *host, const virtHandle *handle, guint32 index, const virtDevlinkRate *present,
                        const virtDevlinkRate *wanted, char **ret_reason);

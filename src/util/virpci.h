@@ -47,6 +47,7 @@ virtVF *virtVFLookup(virtHost *host, const virtPCIAddress *address, GError **err
 void virtVFFree(virtVF *vf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtVF, virtVFFree)
 const virtPort *virtVFGetPort(const virtVF *vf, guint port, GError **error);
+bool virtVFIsStill(virtHost *host, const virtVF *vf, GError **error);
 bool virtPCIFindVF(virtHost *host, const virtPCIAddress *pf, const virtPCIAddress *vf, guint *ret, GError **error);
 GPtrArray *virtPCIListVFs(virtHost *host, const virtPCIAddress *pf);
 bool virtPCIFindPF(virtHost *host, const virtPCIAddress *address, virtPCIAddress *ret, GError **error);

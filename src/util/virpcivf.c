@@ -83,7 +83,7 @@ setNotVF(virtHost *host, const char *name, GError **error)
     } else {
         g_set_error(
             error, VIRT_ERROR, VIRT_ERROR_HOST,
-            "PCI device %s is not an SR-IOV virtual function, so it has no PF to set it through. Name a VF, or assign the device without <netdev> and <vgpu>",
+            "PCI device %s is not an SR-IOV virtual function, so it has no PF to set it through. Name a VF, or assign the device without <netdev>, <function> and <vgpu>",
             name);
     }
 }
@@ -220,6 +220,26 @@ virtPCIFindVF(virtHost *host, const virtPCIAddress *address, const virtPCIAddres
     if (found && ret)
         *ret = index;
     return found;
+}
+
+/* Has @vf the place at its PF that it had when it was looked up?
+ *
+ * Errors: those of virtPCIFindVF(); VIRT_ERROR_HOST where it has another.
+ */
+bool
+virtVFIsStill(virtHost *host, const virtVF *vf, GError **error)
+{
+    guint index;
+
+    if (!virtPCIFindVF(host, &vf->pf, &vf->address, &index, error))
+        return false;
+    if (index == vf->index)
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "VF %s was VF %u of PF %s and is now VF %u: VFs are being created or removed. Try again when that is done",
+        vf->name, vf->index, vf->pfName, index);
+    return false;
 }
 
 /* In switchdev mode the eswitch has ports for VFs, and the functions behind them take settings that the PF's netdevs do
