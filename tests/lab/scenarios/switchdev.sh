@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # suites: trixie
-# A card of two ports in switchdev mode: MAC address and rate of each port of a VF are set by devlink before VFIO takes it,
-# however the guest ends all is as before, and what is the switch's to do is refused. What the eswitch has for other hosts
-# is left alone.
+# A card of two ports in switchdev mode: MAC address, rate and capabilities of each port of a VF are set by devlink before
+# VFIO takes it, however the guest ends all is as before, and what is the switch's to do is refused. What the eswitch has
+# for other hosts is left alone.
 . /lab/guest/lib.sh
 
 # mode switchdev|legacy
@@ -121,6 +121,63 @@ ok "destroy" virsh -q destroy vm
 mine
 before=$(everything)
 
+step "capabilities of functions"
+capable() { # VF
+  for port in 1 2; do
+    devlink -j port show "$(index "$1" $port)" | jq -r '.port[].function | "\(.roce) \(.migratable) \(.ipsec_crypto) \(.ipsec_packet) \(.max_io_eqs)"'
+  done | sort -u
+}
+FUNCTION="<function roce='no' ipsecCrypto='yes' ipsecPacket='yes' maxIoEqs='16'/>"
+SET="disable disable enable enable 16"
+is "at first" "$(capable 0)" "enable disable disable disable 8"
+domain caps "$(hostdev "$vf" "$(rated 2 $A2)$FUNCTION")" > caps.xml
+like "plan" "$(virt-hostdev plan caps.xml | tr -s ' ')" "$vf 0 2 roce yes no yes, after unbinding dualport_vf"
+is "nothing has changed" "$(everything)" "$before"
+ok "define" virt-hostdev define caps.xml
+echo > "/sys/kernel/debug/dualport/$PF2/log"
+ok "start" virsh -q start caps --paused
+is "both ports have them" "$(capable 0)" "$SET"
+is "port 2 has its MAC address, too" "$(function_of 0 2 hw_addr)" $A2
+is "no driver had the VF" "$(grep -E ' (roce|ipsec_crypto|ipsec_packet|max_io_eqs) ' "/sys/kernel/debug/dualport/$PF2/log" | grep -vc drv=none || true)" 0
+is "libvirt has bound it" "$(driver "$vf")" vfio-pci
+ok "destroy" virsh -q destroy caps
+restored
+ok "start" virsh -q start caps --paused
+kill -KILL "$(cat /run/libvirt/qemu/caps.pid)"
+ok "QEMU is killed, and all is as before" waitfor 30 is_before
+domain capsdisk "$(hostdev "$vf" "$FUNCTION")<disk type='file'><source file='/none'/><target dev='vda'/></disk>" > capsdisk.xml
+ok "define" virt-hostdev define capsdisk.xml
+not_ok "a disk is missing" "/none" virsh start capsdisk
+restored
+for attr in roce ipsec_crypto ipsec_packet max_io_eqs; do
+  for port in 1 2; do
+    knob port $port; knob fail_attr $attr
+    not_ok "the driver refuses $attr of port $port" "for port $port \(VF 0 of $PF2, $vf\): Operation not permitted \(dualport: refused by a knob\)" virsh start caps
+    knob fail_attr none; knob port -1
+    restored
+  done
+done
+knob ignore roce
+not_ok "it ignores RoCE" "the driver acknowledged it, but the value is now yes" virsh start caps
+knob ignore none
+restored
+ok "apply, for a guest without libvirt" virt-hostdev apply --owner=own caps.xml
+is "both ports have them" "$(capable 0)" "$SET"
+is "and the host its driver" "$(driver "$vf")" dualport_vf
+ok "release" virt-hostdev release own
+restored
+ok "start" virsh -q start caps --paused
+mode legacy
+ok "the mode is switched under a guest, which ends" virsh -q destroy caps
+not_ok "which functions wait for their eswitch is said" "is no longer in switchdev mode" virt-hostdev recover
+mode switchdev
+ok "recover" virt-hostdev recover
+restored
+mode legacy
+not_ok "without functions it does not start" "There is no port function for port 1" virsh start caps
+mode switchdev
+restored
+
 step "through the daemon"
 hostdevd_up
 domain plug "" > plug.xml
@@ -128,7 +185,15 @@ ok "a guest without VFs" virsh -q create plug.xml --paused
 hostdev "$vf" "$(rated 1 $A)$(rated 2 $A2)" > device.xml
 ok "attach" virsh -q attach-device plug device.xml --live
 is "port 2 has its MAC address" "$(function_of 0 2 hw_addr)" $A2
+ok "destroy" virsh -q destroy plug
+restored
+ok "a guest without VFs" virsh -q create plug.xml --paused
 hostdev "$(vfaddr "$PF2" 1)" "<netdev port='1'><vlan><tag id='42'/></vlan></netdev>" > wrong.xml
 not_ok "a VLAN is refused" "in switchdev mode.*at the representor" virsh attach-device plug wrong.xml --live
+hostdev "$vf" "$FUNCTION" > caps-device.xml
+ok "attach" virsh -q attach-device plug caps-device.xml --live
+is "both ports have them" "$(capable 0)" "$SET"
+hostdev "$vf" "<function roce='yes'/>" > other-device.xml
+not_ok "they cannot change under a guest" "it can change only while the function has no driver" virsh update-device plug other-device.xml --live
 ok "destroy" virsh -q destroy plug
 restored
