@@ -35,6 +35,7 @@ TABLE = [
     ("util/virmdev.h", "VIRT_MDEV_VALUE_MAX", "255", "genericxml2xmlin/mdev/bad-mdev-attr-value-long.err", "1 to 255"),
     ("util/virmdevdefined.h", "VIRT_MDEV_DEFINED_MAX", "65536", "mdevtest.c", "VIRT_MDEV_DEFINED_MAX"),
     ("util/virmdev.h", "VIRT_MDEV_ATTRS_MAX", "32", "genericxml2xmlin/mdev/bad-mdev-attrs-33.err", "at most 32"),
+    ("util/virvfiodriver.h", "VIRT_VFIO_ALIASES_MAX", "16777216", "vfiodrivertest.c", "VIRT_VFIO_ALIASES_MAX"),
     ("util/virvgpu.h", "VIRT_VGPU_NAME_MAX", "63", "qemuvgputest.c", "/vgpu/long-name"),
     ("conf/domain_locate.h", "VIRT_INTERFACE_OPAQUE_MAX", "(VIRT_XML_MAX / 4)", "interfaceconftest.c", "/interfaceconf/kept-too-long"),
     ("conf/netdev_conf.h", "VIRT_NETDEV_PORT_MAX", "128", "genericxml2xmlin/interface/bad-interface-port-129.err", "1 to 128"),
