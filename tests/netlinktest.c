@@ -736,16 +736,16 @@ testWatchMax(void)
     makePair(pair);
     g_assert_cmpint(fcntl(pair[0], F_SETFL, O_NONBLOCK), ==, 0);
     sendNews(pair[1], 32768);
-    g_assert_true(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_true(virtNetlinkWatchRead(pair[0], virtNetlinkWatchParse, countNews, &count));
     g_assert_cmpuint(count, ==, 1);
     sendNews(pair[1], 32769);
-    g_assert_false(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_false(virtNetlinkWatchRead(pair[0], virtNetlinkWatchParse, countNews, &count));
     g_assert_cmpuint(count, ==, 1);
     for (guint i = 0; i < 65; i++)
         sendNews(pair[1], 128);
-    g_assert_true(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_true(virtNetlinkWatchRead(pair[0], virtNetlinkWatchParse, countNews, &count));
     g_assert_cmpuint(count, ==, 65);
-    g_assert_true(virtNetlinkWatchRead(pair[0], countNews, &count));
+    g_assert_true(virtNetlinkWatchRead(pair[0], virtNetlinkWatchParse, countNews, &count));
     g_assert_cmpuint(count, ==, 66);
     close(pair[0]);
     close(pair[1]);

@@ -1,9 +1,9 @@
 /* daemon_drift.c: looking for what somebody else has changed of VFs that guests have
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Every drift_interval seconds all are looked at; and soon after rtnetlink has news of a PF, that PF's. One look at a
- * time, in a worker. Our own changes are news too: hints are collected before a look, and a look takes at most a tenth
- * of the time, since reading a PF's VFs keeps everybody else from the host's network.
+ * Every drift_interval seconds all are looked at; and soon after rtnetlink or devlink has news of a PF, that PF's. One
+ * look at a time, in a worker. Our own changes are news too: hints are collected before a look, and a look takes at
+ * most a tenth of the time, since reading a PF's VFs keeps everybody else from the host's network.
  */
 #include "daemon/daemon.h"
 #include "hypervisor/provision_drift.h"
@@ -140,15 +140,47 @@ onNetdev(const char *ifname, void *opaque)
     lookSoon(drift);
 }
 
+static void
+onDevice(const char *name, void *opaque)
+{
+    virtDaemonDrift *drift = opaque;
+
+    g_hash_table_add(drift->hints, g_strdup(name));
+    lookSoon(drift);
+}
+
 static gboolean
 onNews(gint fd, GIOCondition condition, gpointer opaque)
 {
     virtDaemonDrift *drift = opaque;
 
     (void)condition;
-    if (!virtNetlinkWatchRead(fd, onNetdev, drift))
+    if (!virtNetlinkWatchRead(fd, virtNetlinkWatchParse, onNetdev, drift))
         onSlow(drift);
     return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+onDevlinkNews(gint fd, GIOCondition condition, gpointer opaque)
+{
+    virtDaemonDrift *drift = opaque;
+
+    (void)condition;
+    if (!virtNetlinkWatchRead(fd, virtNetlinkWatchParseDevlink, onDevice, drift))
+        onSlow(drift);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+listenTo(virtDaemonDrift *drift, int (*watch)(GError **), GUnixFDSourceFunc func)
+{
+    g_autoptr(GError) error = NULL;
+    int fd = watch(&error);
+
+    if (fd >= 0)
+        g_unix_fd_add(fd, G_IO_IN, func, drift);
+    else
+        virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "%s", error->message);
 }
 
 /* The configuration was read: look at once, also at what was left alone. */
@@ -164,22 +196,18 @@ virtDaemonDriftReload(virtDaemon *daemon)
     onSlow(drift);
 }
 
-/* Begins to look. Without rtnetlink's news there is the interval. */
+/* Begins to look. Without the kernel's news there is the interval. */
 void
 virtDaemonDriftInit(virtDaemon *daemon)
 {
     virtDaemonDrift *drift = g_new0(virtDaemonDrift, 1);
-    g_autoptr(GError) error = NULL;
-    int fd = virtNetlinkWatchOpen(&error);
 
     daemon->drift = drift;
     drift->daemon = daemon;
     drift->host = virtDaemonHostNew();
     drift->watch = virtDriftMonitorNew();
     drift->hints = newSet();
-    if (fd >= 0)
-        g_unix_fd_add(fd, G_IO_IN, onNews, drift);
-    else
-        virtDaemonLog(VIRT_LOG_WARNING, G_LOG_LEVEL_WARNING, NULL, "%s", error->message);
+    listenTo(drift, virtNetlinkWatchOpen, onNews);
+    listenTo(drift, virtNetlinkWatchOpenDevlink, onDevlinkNews);
     virtDaemonDriftReload(daemon);
 }

@@ -48,10 +48,14 @@ typedef struct {
 bool virtNetlinkParseFacts(struct nlmsghdr *header, virtNetlinkFacts *ret);
 
 /* virnetlinkwatch.c: news of netdevs */
-typedef void (*virtNetlinkNewsFunc)(const char *ifname, void *opaque);
+typedef void (*virtNetlinkNewsFunc)(const char *name, void *opaque);
+/* Calls @func with the name of each thing that a datagram of @length bytes at @data has news of. */
+typedef void (*virtNetlinkWatchParseFunc)(void *data, int length, virtNetlinkNewsFunc func, void *opaque);
 int virtNetlinkWatchOpen(GError **error);
-bool virtNetlinkWatchRead(int fd, virtNetlinkNewsFunc func, void *opaque);
+bool virtNetlinkWatchRead(int fd, virtNetlinkWatchParseFunc parse, virtNetlinkNewsFunc func, void *opaque);
 void virtNetlinkWatchParse(void *data, int length, virtNetlinkNewsFunc func, void *opaque);
+int virtNetlinkWatchOpenDevlink(GError **error);
+void virtNetlinkWatchParseDevlink(void *data, int length, virtNetlinkNewsFunc func, void *opaque);
 
 /* virnetlinkattr.c: one row an attribute of virtNetdevAttrs */
 typedef struct {
