@@ -13,6 +13,7 @@
 #include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
+#include "util/virvfiodriver.h"
 
 /* Says nothing when all is well. */
 typedef void (*Check)(virtTool *tool, virtFinding *ret);
@@ -179,26 +180,58 @@ virtHostValidateFirst(virtTool *tool)
 
 /* --- what the drivers can do --- */
 
-/* What a PF's first VF says at its ports, where there is one. */
-static GPtrArray *
-readFirstVF(virtTool *tool, const virtPCIAddress *pf)
+static const char *const answers[] = {"unknown", "yes", "perhaps", "no"}; /* virtNetdevCapsAnswer */
+
+/* A PF's first VF, where there is one. */
+static virtVF *
+findFirstVF(virtTool *tool, const virtPCIAddress *pf)
 {
     g_autoptr(GPtrArray) vfs = virtPCIListVFs(tool->host, pf);
-    g_autoptr(virtVF) vf = NULL;
 
     if (vfs->len == 0)
         return NULL;
-    vf = virtVFLookup(tool->host, vfs->pdata[0], NULL);
-    if (!vf)
-        return NULL;
-    return virtNetDevHostdevRead(tool->host, vf, NULL, NULL);
+    return virtVFLookup(tool->host, vfs->pdata[0], NULL);
+}
+
+/* Can @vf migrate with a guest? The kernel must have a driver for that, and the function at @port may have to be made
+ * migratable. */
+static virtNetdevCapsAnswer
+askMigration(virtTool *tool, const virtVF *vf, const virtPort *port, char **ret_why)
+{
+    const virtDevlinkPort *function = virtVFGetFunction(vf, port);
+    g_autoptr(GError) missing = NULL;
+    g_autofree char *driver = virtVFIODriverFind(tool->host, &vf->address, &missing);
+
+    if (!driver) {
+        *ret_why = g_strdup(missing->message);
+        if (g_error_matches(missing, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+            return VIRT_CAPS_CANNOT;
+        return VIRT_CAPS_UNKNOWN;
+    }
+    if (function && virtSettingHas(&function->function, VIRT_FUNCTION_MIGRATABLE)) {
+        *ret_why = g_strdup_printf("by %s, with <function migratable='yes'/>", driver);
+        return VIRT_CAPS_CAN;
+    }
+    *ret_why =
+        g_strdup_printf("%s decides: there is no port function, or it does not say whether it is migratable", driver);
+    return VIRT_CAPS_MAYBE;
 }
 
 static void
-addPort(virtTool *tool, struct libscols_table *table, const virtPCIAddress *pf, const virtPort *port,
+addMigration(virtTool *tool, struct libscols_table *table, const virtVF *vf, const virtPort *port, const char *driver)
+{
+    g_autofree char *number = g_strdup_printf("%u", port->port);
+    g_autofree char *why = NULL;
+    const char *answer = answers[askMigration(tool, vf, port, &why)];
+
+    virtToolRow(table, NULL,
+                (const char *[]){"migration", answer, vf->pfName, number, port->ifname, driver, why, NULL});
+}
+
+static void
+addPort(virtTool *tool, struct libscols_table *table, const virtPCIAddress *pf, const virtPort *port, const virtVF *vf,
         const virtNetdev *present)
 {
-    static const char *const answers[] = {"unknown", "yes", "perhaps", "no"}; /* virtNetdevCapsAnswer */
     g_autoptr(virtNetdevCapsPort) kind = virtNetdevCapsPortRead(tool->host, pf, port);
     g_autofree char *number = g_strdup_printf("%u", port->port);
     char name[VIRT_PCI_ADDRESS_LEN];
@@ -212,6 +245,8 @@ addPort(virtTool *tool, struct libscols_table *table, const virtPCIAddress *pf, 
 
         virtToolRow(table, NULL, cells);
     }
+    if (vf)
+        addMigration(tool, table, vf, port, kind->driver);
 }
 
 static void
@@ -221,15 +256,18 @@ addPFs(virtTool *tool, struct libscols_table *table)
 
     for (guint i = 0; i < pfs->len; i++) {
         g_autoptr(GPtrArray) ports = virtPCIGetPorts(tool->host, pfs->pdata[i], NULL);
-        g_autoptr(GPtrArray) present = readFirstVF(tool, pfs->pdata[i]);
+        g_autoptr(virtVF) vf = findFirstVF(tool, pfs->pdata[i]);
+        g_autoptr(GPtrArray) present = NULL;
 
+        if (vf)
+            present = virtNetDevHostdevRead(tool->host, vf, NULL, NULL);
         for (guint n = 0; ports && n < ports->len; n++) {
             const virtPort *port = ports->pdata[n];
             const virtNetdev *netdev = NULL;
 
             if (present)
                 netdev = virtNetdevListFind(present, port->port);
-            addPort(tool, table, pfs->pdata[i], port, netdev);
+            addPort(tool, table, pfs->pdata[i], port, vf, netdev);
         }
     }
 }

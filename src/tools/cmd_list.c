@@ -36,7 +36,9 @@ enum {
     KIND,
     DRIVER,
     FIRST_ATTR,
-    OWNER = FIRST_ATTR + VIRT_NETDEV_ATTR_LAST,
+    REPRESENTOR = FIRST_ATTR + VIRT_NETDEV_ATTR_LAST,
+    MIGRATION,
+    OWNER,
     CARD,
     FUNCTION,
     SERIAL,
@@ -58,7 +60,7 @@ typedef struct {
     bool json;
     struct libscols_table *table;
     struct libscols_line *card, *pf, *port; /* card: NULL for programs */
-    bool used[VIRT_NETDEV_ATTR_LAST];       /* attributes that some VF has */
+    bool used[COLUMNS];                     /* those of VFs: whether any has it */
 } Tree;
 
 /* Domain, bus and slot, which its functions share. */
@@ -115,21 +117,45 @@ addPort(Tree *tree, const virtPort *port)
         virtToolColorRow(tree->port, VIRT_COLOR_WARN);
 }
 
+/* Can a VF migrate with its guest: has it a function that can, and this kernel a driver for that? For g_free(); NULL:
+ * neither. */
+static char *
+describeMigration(const virtListPlace *place, const virtDevlinkPort *function)
+{
+    const virtFunction *now = NULL;
+
+    if (function && virtSettingHas(&function->function, VIRT_FUNCTION_MIGRATABLE))
+        now = &function->function;
+    if (!now)
+        return g_strdup(place->variant);
+    if (!place->variant)
+        return g_strdup("no driver");
+    if (now->flags[VIRT_FUNCTION_MIGRATABLE])
+        return g_strconcat("on, ", place->variant, NULL);
+    return g_strconcat("off, ", place->variant, NULL);
+}
+
 static void
 addVF(Tree *tree, const virtListPlace *place)
 {
     g_autofree char *kind = g_strdup_printf("VF %u", place->vf->index);
     const char *cells[COLUMNS] = {
         [NAME] = place->vf->name, [KIND] = kind, [DRIVER] = place->driver, [OWNER] = place->owner};
+    const virtDevlinkPort *function = virtVFGetFunction(place->vf, place->port);
+    g_autofree char *migration = describeMigration(place, function);
     char *values[VIRT_NETDEV_ATTR_LAST] = {NULL};
     struct libscols_line *line;
 
+    if (function && *function->netdev)
+        cells[REPRESENTOR] = function->netdev;
+    cells[MIGRATION] = migration;
     for (guint attr = 0; place->netdev && attr < VIRT_NETDEV_ATTR_LAST; attr++) {
         if (!virtNetdevHas(place->netdev, attr))
             continue;
         cells[FIRST_ATTR + attr] = values[attr] = virtNetdevAttrs[attr].format(place->netdev);
-        tree->used[attr] = true;
     }
+    for (guint column = FIRST_ATTR; column < OWNER; column++)
+        tree->used[column] |= cells[column] != NULL;
     line = virtToolRow(tree->table, tree->port, cells);
     if (place->owner)
         virtToolColorRow(line, VIRT_COLOR_GOOD);
@@ -154,7 +180,9 @@ addToTree(const virtListPlace *place, void *opaque)
 static bool
 printTree(virtTool *tool)
 {
-    const char *columns[COLUMNS + 1] = {[NAME] = "NAME", [KIND] = "KIND", [DRIVER] = "DRIVER", [OWNER] = "OWNER"};
+    const char *columns[COLUMNS + 1] = {
+        [NAME] = "NAME",           [KIND] = "KIND",  [DRIVER] = "DRIVER", [REPRESENTOR] = "REPRESENTOR",
+        [MIGRATION] = "MIGRATION", [OWNER] = "OWNER"};
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *const *last = forPeople;
     Tree tree = {.json = tool->json};
@@ -171,9 +199,9 @@ printTree(virtTool *tool)
         columns[CARD + i] = last[i];
     tree.table = virtToolTable(tool, "pfs", columns);
     virtListVisit(tool->host, addToTree, &tree);
-    for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST && !tool->json; attr++) {
-        if (!tree.used[attr])
-            scols_column_set_flags(scols_table_get_column(tree.table, FIRST_ATTR + attr), SCOLS_FL_HIDDEN);
+    for (guint column = FIRST_ATTR; column < OWNER && !tool->json; column++) {
+        if (!tree.used[column])
+            scols_column_set_flags(scols_table_get_column(tree.table, column), SCOLS_FL_HIDDEN);
     }
     tables[0] = tree.table;
     virtToolPrintTables(tables, G_N_ELEMENTS(tables));

@@ -17,6 +17,7 @@ typedef struct {
     const virtNetdev *netdev; /* of vf at port; NULL: could not be read */
     const char *driver;
     const char *owner;
+    const char *variant; /* the VFIO driver that can migrate vf; NULL: this kernel has none, or cannot tell */
 } virtListPlace;
 
 typedef void (*virtListFunc)(const virtListPlace *place, void *opaque);

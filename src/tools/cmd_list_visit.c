@@ -4,6 +4,7 @@
 #include "tools/cmd_list.h"
 
 #include "util/virnetdevhostdev.h"
+#include "util/virvfiodriver.h"
 
 char *
 virtListDescribeCard(const virtPCICard *card)
@@ -65,8 +66,12 @@ static void
 visitVFs(virtHost *host, virtListPlace place, const GPtrArray *vfs, virtListFunc func, void *opaque)
 {
     g_autoptr(GError) first = NULL;
+    g_autofree char *variant = NULL;
     guint unread = 0;
 
+    if (vfs->len > 0) /* VFs of one PF are the same device */
+        variant = virtVFIODriverFind(host, vfs->pdata[0], NULL);
+    place.variant = variant;
     for (guint n = 0; n < vfs->len; n++) {
         g_autoptr(GError) error = NULL;
 
