@@ -40,13 +40,24 @@ want(twoGuests *f, const char *inner)
     return g_ptr_array_ref(domain->hostdevs);
 }
 
+/* The modules of the running kernel say which device has a VFIO driver of its own. */
+static void
+addModules(twoGuests *f, const char *aliases)
+{
+    fakeHostFile(f->fake, aliases, "lib/modules/6.12.0-test/modules.alias");
+}
+
 /* A card of two ports in switchdev mode, whose functions have RoCE and 24 event queues. */
 static void
 setUp(twoGuests *f)
 {
+    fakeHostFile(f->fake, "6.12.0-test\n", "proc/sys/kernel/osrelease");
+    addModules(f, "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n");
     fakeHostAddPF(f->fake, CARD, 2, 2, "mlx5_core");
     fakeHostSwitchdev(f->fake, CARD);
     fakeHostAddCapabilities(f->fake, CARD);
+    fakeHostFile(f->fake, "pci:v000015B3d0000101Esv000015B3sd00000001bc02sc00i00\n", "sys/bus/pci/devices/%s/modalias",
+                 addressOf(f));
     virtOwnerSetStarter(f->a, (guint64)getpid()); /* it is being started */
 }
 
@@ -198,6 +209,86 @@ testUnusable(twoGuests *f, gconstpointer opaque)
     f->fake->functions = false;
     assertRefused(f, "<function roce='no'/>", VIRT_ERROR_HOST, "There is no port function for port 1");
     assertDriver(f, DRIVER);
+}
+
+/* Without a driver that can migrate the VF, migratable='yes' is refused: by the plan, too. */
+static void
+testNoVariant(twoGuests *f, gconstpointer opaque)
+{
+    static const char inner[] = "<function migratable='yes'/>",
+                      missing[] = "have no VFIO variant driver for 0000:41:10.0";
+    g_autoptr(GPtrArray) wanted = NULL, rows = NULL, none = NULL;
+    bool told = false;
+
+    setUp(f);
+    addModules(f, "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n");
+    assertRefused(f, inner, VIRT_ERROR_HOST, missing);
+    assertPort(f, 1, true, false, 24);
+    assertDriver(f, DRIVER);
+    wanted = want(f, inner);
+    rows = virtProvisionPlan(f->fake->host, f->a, wanted);
+    for (guint i = 0; i < rows->len; i++) {
+        const virtPlanRow *row = rows->pdata[i];
+
+        told |= row->problem && strstr(row->problem, missing);
+    }
+    g_assert_true(told);
+    none = want(f, "<function migratable='no' roce='no'/>");
+    prepare(f, none);
+    release(f, VIRT_RESTORE_RELEASED);
+}
+
+/* Which libvirt can give a VF the driver that can migrate it. */
+static void
+testLibvirt(twoGuests *f, gconstpointer opaque)
+{
+    static const struct {
+        bool managed;
+        unsigned long version;
+        bool can;
+    } cases[] = {{true, 9000000, false}, {false, 9000000, false}, {true, 9007000, false}, {false, 9007000, true},
+                 {true, 9010000, false}, {true, 10000000, true},  {false, 11003000, true}};
+    g_autoptr(GPtrArray) wanted = NULL, other = NULL,
+                         rows = g_ptr_array_new_with_free_func((GDestroyNotify)virtPlanRowFree);
+
+    setUp(f);
+    wanted = want(f, "<function migratable='yes'/>");
+    other = want(f, "<function migratable='no' roce='yes'/>");
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        virtHostdev *hostdev = wanted->pdata[0];
+        g_autoptr(GError) error = NULL;
+
+        hostdev->managed = cases[i].managed;
+        g_assert_cmpint(virtProvisionCheckLibvirt(hostdev, cases[i].version, &error), ==, cases[i].can);
+        if (!cases[i].can)
+            guestsAssertError(error, VIRT_ERROR_HOST, "<hostdev>: migratable='yes' needs libvirt 10.0.0");
+        g_assert_true(virtProvisionCheckLibvirt(other->pdata[0], cases[i].version, NULL));
+    }
+    virtProvisionPlanLibvirt(rows, wanted, 10000000);
+    g_assert_cmpuint(rows->len, ==, 0);
+    ((virtHostdev *)wanted->pdata[0])->managed = true;
+    virtProvisionPlanLibvirt(rows, wanted, 9000000);
+    g_assert_cmpuint(rows->len, ==, 1);
+}
+
+/* Which driver libvirt has chosen is seen before QEMU starts. */
+static void
+testTaken(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = NULL, other = NULL;
+    g_autoptr(GError) error = NULL;
+
+    setUp(f);
+    wanted = want(f, "<function migratable='yes'/>");
+    other = want(f, "<function migratable='no' roce='no'/>");
+    fakeHostBindVFIO(f->fake, addressOf(f));
+    g_assert_true(virtProvisionCheckTaken(f->fake->host, other->pdata[0], NULL));
+    g_assert_false(virtProvisionCheckTaken(f->fake->host, wanted->pdata[0], &error));
+    guestsAssertError(error, VIRT_ERROR_HOST,
+                      "<hostdev>: libvirt has bound 0000:41:10.0 to vfio-pci, with which it cannot migrate, and not to "
+                      "mlx5_vfio_pci.");
+    fakeHostSetDriver(f->fake, addressOf(f), "mlx5_vfio_pci");
+    g_assert_true(virtProvisionCheckTaken(f->fake->host, wanted->pdata[0], NULL));
 }
 
 /* A start that has died in the middle: the values go back, and the driver too. */
@@ -352,7 +443,8 @@ main(int argc, char **argv)
         {"/function/died", testDied},       {"/function/bound-by-hand", testBoundByHand},
         {"/function/by-hand", testByHand},  {"/function/mode-changed", testModeChanged},
         {"/function/plan", testPlan},       {"/function/drift", testDrift},
-        {"/function/in-use", testInUse},
+        {"/function/in-use", testInUse},    {"/function/no-variant", testNoVariant},
+        {"/function/libvirt", testLibvirt}, {"/function/taken", testTaken},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

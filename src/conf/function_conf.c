@@ -78,6 +78,24 @@ parseEqs(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlRange *ran
     return true;
 }
 
+/* A <hostdev> of a user's may say which driver its device gets; nobody can migrate it with vfio-pci. */
+static bool
+checkDriver(const virtXmlDoc *doc, const virtXmlNode *node, const virtFunction *function, GError **error)
+{
+    const virtXmlNode *driver = virtXmlChild(node->parent, "driver");
+    const char *model = NULL;
+
+    if (driver)
+        model = virtXmlGet(driver, "model");
+    if (g_strcmp0(model, "vfio-pci") != 0 || !virtSettingHas(function, VIRT_FUNCTION_MIGRATABLE) ||
+        !function->flags[VIRT_FUNCTION_MIGRATABLE])
+        return true;
+    virtXmlError(
+        doc, driver, error,
+        "<driver model='vfio-pci'> in a <hostdev> with migratable='yes': that driver cannot migrate a device; drop one of the two");
+    return false;
+}
+
 static virtFunction *
 parseOne(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, GError **error)
 {
@@ -97,7 +115,8 @@ parseOne(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, G
         if (!parseFlag(doc, node, attr, function, error))
             return NULL;
     }
-    if (!parseEqs(doc, node, range, function, error) || !virtSettingParseProfile(doc, node, &function->setting, error))
+    if (!parseEqs(doc, node, range, function, error) ||
+        !virtSettingParseProfile(doc, node, &function->setting, error) || !checkDriver(doc, node, function, error))
         return NULL;
     if (mode == VIRT_SETTING_PARSE_STATE || function->setting.present)
         return g_steal_pointer(&function);

@@ -150,6 +150,8 @@ addWrong(const virtBrokerRequest *request, const virtDomainConf *live, virtHostd
     } else if (g_strcmp0(record->owner.uuid, request->uuid) != 0 || record->phase != VIRT_PHASE_ACTIVE ||
                !virtProvisionAgrees(hostdev, record)) {
         g_string_append(wrong, "its record does not match the domain's metadata");
+    } else if (!virtProvisionCheckTaken(host, hostdev, &error)) {
+        g_string_append(wrong, error->message);
     } else {
         one->pdata[0] = record;
         virtProvisionDrift(host, one, addDrift, wrong);

@@ -40,7 +40,7 @@ static const struct Step {
     const char *sub; /* NULL: any */
     Ask ask;
     bool withHostdevs; /* each <hostdev> and <interface type='hostdev'> is its concern */
-    bool ofInterfaces; /* a domain without an <interface> is not */
+    bool withDriver; /* a domain is where libvirt has chosen: an <interface>'s VF, or the driver that can migrate one */
 } steps[] = {
     {"prepare", "begin", ASK_DOCUMENT, true, false}, /* the PF of VFs that are in use is not given away */
     {"start", "begin", ASK_DOCUMENT, false, true},    {"stopped", "end", ASK_RECORDS, false, false},
@@ -142,7 +142,8 @@ isConcerned(const struct Step *step, const virtHookInput *input)
 {
     if (step->ask == ASK_RECORDS || !input->xml || input->len > VIRT_XML_WRITTEN_MAX)
         return true;
-    if (step->ofInterfaces && !virtDomainFindWord(input->xml, input->len, "<interface", strlen("<inter")))
+    if (step->withDriver && !virtDomainFindWord(input->xml, input->len, "<interface", strlen("<inter")) &&
+        !virtDomainFindWord(input->xml, input->len, "migratable", strlen("migrata")))
         return false;
     return virtDomainMentionsUs(input->xml, input->len) ||
            (step->withHostdevs && virtDomainFindWord(input->xml, input->len, "hostdev", strlen("hostde")) != NULL);

@@ -6,7 +6,8 @@
  *   prepare begin   set. The VF still has its host driver. A failure aborts the start, and our stderr is what
  *                   the user reads.
  *   start begin     the same for VFs that libvirt has taken from a network meanwhile. VFIO has them, and libvirt has
- *                   set what it sets; both do not mind what is set through the PF.
+ *                   set what it sets; both do not mind what is set through the PF. And is the driver that libvirt has
+ *                   chosen one that can migrate a VF that is to be migratable?
  *   stopped end     put back. QEMU is gone and vfio-pci still holds the VF, so the host's driver will find the
  *                   old MAC when it probes.
  *   release end     put back what is still not: also follows a start that failed.

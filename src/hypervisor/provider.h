@@ -68,6 +68,13 @@ struct _virtProvider {
     bool (*check)(const virtTarget *target, gconstpointer setting, GError **error);
     /* May the device be taken from whatever on the host uses it? NULL: nothing can. */
     bool (*checkHost)(virtHost *host, const virtTarget *target, GError **error);
+    /* Can this host's kernel do what is @wanted, whoever has the device now? NULL: only the device itself tells. */
+    bool (*checkKernel)(virtHost *host, const virtHandle *handle, const GPtrArray *wanted, GError **error);
+    /* Can a guest use what is @wanted with the driver that has the device for it by now? NULL: with any. */
+    bool (*checkTaken)(virtHost *host, const virtHandle *handle, const GPtrArray *wanted, GError **error);
+    /* Can libvirt of @version (as virConnectGetLibVersion() says it) give a device, @managed by it or not, a driver
+     * with which a guest can use what is @wanted? NULL: each that is supported can. */
+    bool (*checkLibvirt)(const GPtrArray *wanted, bool managed, unsigned long version, GError **error);
     /* Has the device all that the numbers of @wanted speak of? Asked after it was read. NULL: it has one of each. */
     bool (*checkNumbers)(virtHost *host, const virtTarget *target, const GPtrArray *wanted, GError **error);
 

@@ -102,10 +102,49 @@ checkFunction(const virtTarget *target, gconstpointer setting, GError **error)
     return virtFunctionDeviceCheck(deviceOf(target), setting, error);
 }
 
+/* A VF that is to be migratable needs a driver that can migrate it .. */
+static bool
+checkKernel(virtHost *host, const virtHandle *handle, const GPtrArray *wanted, GError **error)
+{
+    virtPCIAddress address;
+
+    return !virtFunctionDeviceWantsMigration(wanted) || !virtHandleGetPCI(handle, &address) ||
+           virtFunctionDeviceCheckKernel(host, &address, error);
+}
+
 static bool
 checkOnHost(virtHost *host, const virtTarget *target, GError **error)
 {
-    return virtFunctionDeviceCheckHost(host, deviceOf(target), error);
+    return virtFunctionDeviceCheckHost(host, deviceOf(target), error) &&
+           checkKernel(host, &target->handle, target->wanted, error);
+}
+
+/* .. and libvirt to choose it. */
+static bool
+checkDriver(virtHost *host, const virtHandle *handle, const GPtrArray *wanted, GError **error)
+{
+    virtPCIAddress address;
+
+    return !virtFunctionDeviceWantsMigration(wanted) || !virtHandleGetPCI(handle, &address) ||
+           virtFunctionDeviceCheckDriver(host, &address, error);
+}
+
+/* The versions are those of libvirt's release notes; the lab has 9.0 and newer than 10.0. */
+static bool
+checkLibvirt(const GPtrArray *wanted, bool managed, unsigned long version, GError **error)
+{
+    static const unsigned long takes = 9007000, chooses = 10000000;
+    const char *why = "binds every VF to vfio-pci, with which it cannot migrate";
+
+    if (!virtFunctionDeviceWantsMigration(wanted) || version >= chooses || (version >= takes && !managed))
+        return true;
+    if (version >= takes)
+        why = "binds a VF with managed='yes' to vfio-pci, with which it cannot migrate";
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "migratable='yes' needs libvirt 10.0.0, or 9.7.0 with managed='no'; this is %lu.%lu.%lu, which %s. Upgrade libvirt, or drop the attribute 'migratable'",
+        version / 1000000, version / 1000 % 1000, version % 1000, why);
+    return false;
 }
 
 /* ---- verbs ---- */
@@ -184,6 +223,9 @@ const virtProvider virtProviderFunction = {
     .follow = follow,
     .check = checkFunction,
     .checkHost = checkOnHost,
+    .checkKernel = checkKernel,
+    .checkTaken = checkDriver,
+    .checkLibvirt = checkLibvirt,
     .read = readFunctions,
     .set = setFunctions,
     .restore = restoreFunctions,

@@ -29,6 +29,9 @@ bool virtProvisionCheckUnused(virtHost *host, const virtHandle *handle, const vi
 bool virtProvisionCheckOwn(virtHost *host, const virtHandle *handle, const virtOwner *owner, GError **error);
 bool virtProvisionCheckReturn(virtHost *host, const virtRecord *record, GError **error);
 bool virtProvisionCheckPF(virtHost *host, const virtHandle *handle, const GArray *devices, GError **error);
+bool virtProvisionCheckKernel(virtHost *host, const virtHostdev *hostdev, GError **error);
+bool virtProvisionCheckTaken(virtHost *host, const virtHostdev *hostdev, GError **error);
+bool virtProvisionCheckLibvirt(const virtHostdev *hostdev, unsigned long version, GError **error);
 bool virtProvisionCheckPFs(virtHost *host, const GArray *devices, GError **error);
 char *virtProvisionWaits(virtHost *host, const virtRecord *record);
 void virtProvisionForgetUsers(virtHost *host);

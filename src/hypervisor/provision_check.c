@@ -119,6 +119,54 @@ virtProvisionCheckUsable(const GPtrArray *targets, const virtHostdev *hostdev, G
     return true;
 }
 
+/* Has this host's kernel what @hostdev wants, as far as that is known without its device? */
+bool
+virtProvisionCheckKernel(virtHost *host, const virtHostdev *hostdev, GError **error)
+{
+    for (guint k = 0; virtProviders[k]; k++) {
+        const GPtrArray *wanted = hostdev->settings.of[k];
+
+        if (wanted->len == 0 || !virtProviders[k]->checkKernel ||
+            virtProviders[k]->checkKernel(host, &hostdev->handle, wanted, error))
+            continue;
+        virtProvisionPrefix(error, hostdev);
+        return false;
+    }
+    return true;
+}
+
+/* Has the driver by which libvirt has taken the device of @hostdev for a guest all that is wanted? */
+bool
+virtProvisionCheckTaken(virtHost *host, const virtHostdev *hostdev, GError **error)
+{
+    for (guint k = 0; virtProviders[k]; k++) {
+        const GPtrArray *wanted = hostdev->settings.of[k];
+
+        if (wanted->len == 0 || !virtProviders[k]->checkTaken ||
+            virtProviders[k]->checkTaken(host, &hostdev->handle, wanted, error))
+            continue;
+        virtProvisionPrefix(error, hostdev);
+        return false;
+    }
+    return true;
+}
+
+/* Can libvirt of @version (as virConnectGetLibVersion() says it) do what @hostdev wants of it? */
+bool
+virtProvisionCheckLibvirt(const virtHostdev *hostdev, unsigned long version, GError **error)
+{
+    for (guint k = 0; virtProviders[k]; k++) {
+        const GPtrArray *wanted = hostdev->settings.of[k];
+
+        if (wanted->len == 0 || !virtProviders[k]->checkLibvirt ||
+            virtProviders[k]->checkLibvirt(wanted, hostdev->managed, version, error))
+            continue;
+        virtProvisionPrefix(error, hostdev);
+        return false;
+    }
+    return true;
+}
+
 static char *
 describePlace(const virtHandle *parent, gint index)
 {

@@ -369,3 +369,18 @@ virtProvisionPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices)
             addPlanRow(rows, handle, NULL, 0)->problem = g_strdup(error->message);
     }
 }
+
+/* Adds to @rows which of @hostdevs libvirt of @version (as virConnectGetLibVersion() says it) cannot give a driver that
+ * does what is wanted.
+ */
+void
+virtProvisionPlanLibvirt(GPtrArray *rows, const GPtrArray *hostdevs, unsigned long version)
+{
+    for (guint i = 0; i < hostdevs->len; i++) {
+        const virtHostdev *hostdev = hostdevs->pdata[i];
+        g_autoptr(GError) error = NULL;
+
+        if (!virtProvisionCheckLibvirt(hostdev, version, &error))
+            addPlanRow(rows, &hostdev->handle, NULL, 0)->problem = g_strdup(error->message);
+    }
+}

@@ -28,4 +28,5 @@ char *virtPlanRowDescribe(const virtPlanRow *row, const char *port);
 void virtPlanRowFree(virtPlanRow *row);
 
 GPtrArray *virtProvisionPlan(virtHost *host, const virtOwner *owner, const GPtrArray *hostdevs);
+void virtProvisionPlanLibvirt(GPtrArray *rows, const GPtrArray *hostdevs, unsigned long version);
 void virtProvisionPlanPFs(virtHost *host, GPtrArray *rows, const GArray *devices);

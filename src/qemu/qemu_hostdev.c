@@ -106,6 +106,10 @@ virtQemuHostdevStartDomain(virtHost *host, const char *name, const char *xml, gs
         return true; /* prepare has judged it */
     if (!(domain = virtDomainConfParse(xml, len, NULL, VIRT_DOMAIN_WRITTEN, error)))
         return false;
+    for (guint i = 0; i < domain->hostdevs->len; i++) {
+        if (!virtProvisionCheckTaken(host, domain->hostdevs->pdata[i], error))
+            return false;
+    }
     interfaces = pick(domain, true);
     hostdevs = virtDomainConfLocate(domain, interfaces);
     for (guint i = 0; i < hostdevs->len; i++) {

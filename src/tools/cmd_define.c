@@ -35,7 +35,7 @@ virtCmdDefine(virtTool *tool, int argc, char **argv, GError **error)
     guint flags = 0;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(stock = readStock(tool, argv[1], error)) ||
-        !(conn = virtToolConnect(tool, false, error)) || !virtToolCheckMade(tool, conn, stock, error))
+        !(conn = virtToolConnect(tool, false, error)) || !virtToolCheckStock(tool, conn, stock, error))
         return false;
     if (validate)
         flags |= VIR_DOMAIN_DEFINE_VALIDATE;
@@ -63,7 +63,7 @@ virtCmdCreate(virtTool *tool, int argc, char **argv, GError **error)
     guint flags = 0;
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 1, 1, error) || !(stock = readStock(tool, argv[1], error)) ||
-        !(conn = virtToolConnect(tool, false, error)) || !virtToolCheckMade(tool, conn, stock, error))
+        !(conn = virtToolConnect(tool, false, error)) || !virtToolCheckStock(tool, conn, stock, error))
         return false;
     if (validate)
         flags |= VIR_DOMAIN_START_VALIDATE;

@@ -63,6 +63,17 @@ printPlan(virtTool *tool, const GPtrArray *rows)
     return problems;
 }
 
+/* Which of @hostdevs this host's libvirt cannot take as they are wanted; without libvirt nobody knows. */
+static void
+planLibvirt(virtTool *tool, GPtrArray *rows, const GPtrArray *hostdevs)
+{
+    g_autoptr(virConnect) conn = virtToolConnect(tool, true, NULL);
+    unsigned long version = 0;
+
+    if (conn && virConnectGetLibVersion(conn, &version) == 0)
+        virtProvisionPlanLibvirt(rows, hostdevs, version);
+}
+
 bool
 virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
 {
@@ -93,6 +104,7 @@ virtCmdPlan(virtTool *tool, int argc, char **argv, GError **error)
     owner = virtOwnerNew(name, domain->uuid);
     rows = virtProvisionPlan(tool->host, owner, domain->hostdevs);
     virtProvisionPlanPFs(tool->host, rows, domain->devices);
+    planLibvirt(tool, rows, domain->hostdevs);
     problems = printPlan(tool, rows);
     if (problems == 0)
         return true;

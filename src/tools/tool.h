@@ -98,7 +98,7 @@ bool virtToolPersist(virtTool *tool, virConnectPtr conn, const char *stock, GErr
 
 /* tool_choose.c */
 GArray *virtToolListNamed(virConnectPtr conn, const char *except, GError **error);
-bool virtToolCheckMade(virtTool *tool, virConnectPtr conn, const char *stock, GError **error);
+bool virtToolCheckStock(virtTool *tool, virConnectPtr conn, const char *stock, GError **error);
 char *virtToolGrantWishes(virtTool *tool, const char *xml, gsize len, guint flags, GError **error);
 virtDomainConf *virtToolReadDomain(virtTool *tool, const char *file, guint flags, GError **error);
 

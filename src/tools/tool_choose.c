@@ -80,18 +80,28 @@ checkOne(virtTool *tool, const virtHandle *handle, const GPtrArray *stored, GErr
     return true;
 }
 
-/* Is no device that is to be made for the domain of @stock, in stock form, another stored domain's? */
+/* Can libvirt have the domain of @stock, in stock form: can it do what is wanted of its devices, and is none that is to
+ * be made another stored domain's? */
 bool
-virtToolCheckMade(virtTool *tool, virConnectPtr conn, const char *stock, GError **error)
+virtToolCheckStock(virtTool *tool, virConnectPtr conn, const char *stock, GError **error)
 {
     g_autoptr(virtDomainConf) domain = virtDomainConfParse(stock, strlen(stock), tool->file, 0, error);
     g_autoptr(GPtrArray) stored = NULL;
+    unsigned long version = 0;
 
     if (!domain)
         return false;
+    if (virConnectGetLibVersion(conn, &version) < 0) {
+        virtToolLibvirtError(error, "libvirt does not tell its version");
+        return false;
+    }
     for (guint i = 0; i < domain->hostdevs->len; i++) {
         const virtHostdev *hostdev = domain->hostdevs->pdata[i];
         virtPCIAddress address;
+
+        if (!virtProvisionCheckLibvirt(hostdev, version, error) ||
+            !virtProvisionCheckKernel(tool->host, hostdev, error))
+            return false;
 
         if (virtHandleGetPCI(&hostdev->handle, &address))
             continue;

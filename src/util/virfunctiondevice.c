@@ -13,6 +13,7 @@
 
 #include "util/virerror.h"
 #include "util/virnetlink.h"
+#include "util/virvfiodriver.h"
 
 #include <errno.h>
 #include <string.h>
@@ -59,6 +60,62 @@ bool
 virtFunctionDeviceIsStill(virtHost *host, const virtFunctionDevice *device, GError **error)
 {
     return virtVFIsStill(host, device->vf, error);
+}
+
+/* Is any function of @wanted (virtFunction) to be migratable? */
+bool
+virtFunctionDeviceWantsMigration(const GPtrArray *wanted)
+{
+    for (guint i = 0; i < wanted->len; i++) {
+        const virtFunction *function = wanted->pdata[i];
+
+        if (virtSettingHas(function, VIRT_FUNCTION_MIGRATABLE) && function->flags[VIRT_FUNCTION_MIGRATABLE])
+            return true;
+    }
+    return false;
+}
+
+/* Has this kernel a driver that can migrate the VF at @address with a guest?
+ *
+ * Errors: VIRT_ERROR_HOST, also where that cannot be told.
+ */
+bool
+virtFunctionDeviceCheckKernel(virtHost *host, const virtPCIAddress *address, GError **error)
+{
+    g_autoptr(GError) missing = NULL;
+    g_autofree char *driver = virtVFIODriverFind(host, address, &missing);
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    if (driver)
+        return true;
+    virtPCIAddressFormat(address, name);
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "%s cannot be migratable: %s. Install a kernel that has the driver of the card's vendor, or drop the attribute 'migratable'",
+        name, missing->message);
+    return false;
+}
+
+/* Is the driver that has the VF at @address for a guest one that can migrate it? Any but vfio-pci: which can, is told
+ * by the module's alias alone.
+ *
+ * Errors: VIRT_ERROR_HOST.
+ */
+bool
+virtFunctionDeviceCheckDriver(virtHost *host, const virtPCIAddress *address, GError **error)
+{
+    g_autofree char *driver = virtPCIGetDriver(host, address), *variant = NULL;
+    char name[VIRT_PCI_ADDRESS_LEN];
+
+    if (driver && virtPCIIsForGuests(driver) && !g_str_equal(driver, "vfio-pci"))
+        return true;
+    virtPCIAddressFormat(address, name);
+    variant = virtVFIODriverFind(host, address, NULL);
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_HOST,
+        "libvirt has bound %s to %s, with which it cannot migrate, and not to %s. libvirt 10.0.0 and newer does that by itself, without a <driver model='...'/> that says otherwise; 9.7.0 takes a VF with managed='no' that is bound to it beforehand. Or drop the attribute 'migratable'",
+        name, driver ? driver : "no driver", variant ? variant : "the driver that can migrate it");
+    return false;
 }
 
 /* Can the VF be taken from the host? See virtVFCheckNetdevs(). */
