@@ -305,6 +305,22 @@ static const struct devlink_ops dp_devlink_ops = {
 	.info_get = dp_info_get,
 };
 
+/* dualport_is_migratable: whether all functions of a VF are; for labvfio_pci */
+bool dualport_is_migratable(struct pci_dev *vf)
+{
+	struct dp_pf *pf = pci_iov_get_pf_drvdata(vf, &dp_pf_driver);
+	bool is = true;
+	int n, port;
+
+	if (IS_ERR(pf))
+		return false;
+	n = pci_iov_vf_id(vf);
+	for (port = 0; port < pf->ports; port++)
+		is &= pf->vf[n].port[port].set.cap[DP_MIGRATABLE - DP_ROCE];
+	return is;
+}
+EXPORT_SYMBOL_GPL(dualport_is_migratable);
+
 /* dp_is_switchdev: whether the PF's eswitch is in that mode. */
 bool dp_is_switchdev(const struct dp_pf *pf)
 {

@@ -225,6 +225,7 @@ void dp_vgpu_remove(struct dp_vf *vf, struct pci_dev *pdev);
 #define DP_SWITCH_ID	"dualport"
 bool dp_is_switchdev(const struct dp_pf *pf);
 int dp_devlink_vfs(struct dp_pf *pf, bool come);
+bool dualport_is_migratable(struct pci_dev *vf);
 int dp_devlink_add(struct dp_pf *pf);
 void dp_devlink_remove(struct dp_pf *pf);
 

@@ -8,6 +8,8 @@
  * them the driver behaves.
  */
 #include <linux/debugfs.h>
+#include <linux/rtnetlink.h>
+#include <linux/seq_file.h>
 #include <linux/errno.h>
 #include <linux/module.h>
 
@@ -159,6 +161,28 @@ static const struct file_operations dp_reset_fops = {
 	.write = dp_reset_write,
 };
 
+/* The capabilities of port functions, which older devlink programs do not show. */
+static int dp_functions_show(struct seq_file *file, void *data)
+{
+	struct dp_pf *pf = file->private;
+	int vf, port;
+
+	rtnl_lock();
+	for (vf = 0; vf < pf->num_vfs; vf++) {
+		for (port = 0; port < pf->ports; port++) {
+			const struct dp_setting *set = &pf->vf[vf].port[port].set;
+
+			seq_printf(file, "vf %d port %d roce %d migratable %d ipsec_crypto %d ipsec_packet %d max_io_eqs %u\n",
+				   vf, port + 1, set->cap[0], set->cap[DP_MIGRATABLE - DP_ROCE],
+				   set->cap[DP_IPSEC_CRYPTO - DP_ROCE], set->cap[DP_IPSEC_PACKET - DP_ROCE],
+				   set->max_io_eqs);
+		}
+	}
+	rtnl_unlock();
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dp_functions);
+
 void dp_knobs_init(struct dp_pf *pf, struct dentry *root)
 {
 	int i;
@@ -172,6 +196,7 @@ void dp_knobs_init(struct dp_pf *pf, struct dentry *root)
 	}
 	debugfs_create_file("reset", 0200, pf->dir, pf, &dp_reset_fops);
 	debugfs_create_file("log", 0600, pf->dir, pf, &dp_log_fops);
+	debugfs_create_file("functions", 0400, pf->dir, pf, &dp_functions_fops);
 }
 
 void dp_knobs_exit(struct dp_pf *pf)

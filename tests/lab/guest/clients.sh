@@ -14,7 +14,7 @@ tree_up() {
     { echo "L1 was up before there was a tree. Boot it again: lab down, and then lab run"; return 1; }
   mount -t overlay -o "lowerdir=$CLIENTS/lower,upperdir=$CLIENTS/upper,workdir=$CLIENTS/work" clients "$CLIENTS/root"
   for dir in /proc /sys /dev /lab /run/libvirt "$PWD"; do
-    mkdir -p "$CLIENTS/root/$dir"; mount --rbind "$dir" "$CLIENTS/root/$dir"
+    mkdir -p "$dir" "$CLIENTS/root/$dir"; mount --rbind "$dir" "$CLIENTS/root/$dir"
   done
 }
 # in_tree COMMAND...: run it there, in the same directory

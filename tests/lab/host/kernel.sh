@@ -61,12 +61,13 @@ build_mdevs() {
   for name in mtty mdpy mbochs; do module "$name" "$dir"; done
   say "mtty, mdpy, mbochs: $(elapsed "$since") s"
 }
-# ours NAME: a module that is part of the project, in a folder of its name
+# ours FOLDER [NAME]: a module that is part of the project, in a folder of that name or another
 ours() {
-  ! newer "$UPDATES/$1.ko" "$HERE/$1"/*.[ch] "$HERE/$1/Makefile" || return 0
+  local name=${2:-$1}
+  ! newer "$UPDATES/$name.ko" "$HERE/$1"/*.[ch] "$HERE/$1/Makefile" || return 0
   local since=$EPOCHREALTIME; enter_tree
   rm -rf "$TREE/usr/src/$1"; cp -r "$HERE/$1" "$TREE/usr/src/"
-  module "$1" "/usr/src/$1"
+  module "$name" "/usr/src/$1"
   say "$1: $(elapsed "$since") s"
 }
 
@@ -115,5 +116,6 @@ build_netdevsim
 build_mdevs
 ours dualport
 ours labvpd
+ours labvfio labvfio_pci
 build_l2_initrd
 build_l2_kernel

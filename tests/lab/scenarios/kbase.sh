@@ -63,3 +63,14 @@ devices() { ls /sys/bus/mdev/devices; }
 is "there is a device" "$(devices | wc -w)" 1
 part ""; works
 is "there is none" "$(devices)" ""
+
+dualport_down; modprobe dualport devlink=Y
+dualport_up "$PF2" 0
+typed switchdev > commands
+is "the page on switchdev mode has its commands" "$(grep -c . commands)" 31
+step "switchdev mode"
+part "virsh destroy"; works
+port() { devlink -j port show | jq -r '[.port[] | select(.flavour == "pcivf" and .vfnum == 0 and .pfnum == 0)][0].function | "\(.hw_addr) \(.roce)"'; }
+is "the VF's port has what the page says" "$(port)" "52:54:00:aa:00:01 disable"
+part ""; works
+is "and had nothing before" "$(port)" "00:00:00:00:00:00 enable"
