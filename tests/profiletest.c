@@ -96,6 +96,18 @@ testDevices(void)
     expectNothing(fake, "<interface type='network'><source network='hostdev'/></interface>");
 }
 
+/* Functions, too, but not those of an <interface>. */
+static void
+testFunctions(void)
+{
+    g_autoptr(fakeHost) fake = hostNew();
+
+    define(fake, "p", "<function roce='no'/>");
+    expect(fake, DOMAIN(HOSTDEV("1", "0", "")), DOMAIN(HOSTDEV("1", "0", "<function profile='p' roce='no'/>")));
+    expectNothing(fake, DOMAIN(HOSTDEV("1", "0", "<function maxIoEqs='8'/>")));
+    expectNothing(fake, DOMAIN(INTERFACE("", "")));
+}
+
 /* Everything that a lone device has of its domain is what is told. */
 static void
 testLone(void)
@@ -251,6 +263,9 @@ testBad(void)
     refuse(fake, "<netdev port='1'>" MAC "</netdev>", "<netdev port='1'> of a profile has a MAC address");
     refuse(fake, "<netdev port='1'><guid node='00:11:22:33:44:55:66:77'/></netdev>", "of a profile has a node GUID");
     refuse(fake, "<netdev port='1' profile='p'/>", "has the attribute 'profile'");
+    refuse(fake, "<function profile='p' roce='no'/>", "<function> of a profile has the attribute 'profile'");
+    refuse(fake, "<function/>", "<function> sets nothing");
+    refuse(fake, "<function roce='no'/><function roce='yes'/>", "a second <function>");
     refuse(fake, "<device/>" VLAN43, "<device> has either the attribute 'pool' or a <pf>");
     refuse(fake, "<device pool='a'><pf dev='b'/></device>" VLAN43, "<device> has either");
     refuse(fake, "<device pool='/'/>" VLAN43, "pool='/' in <device>: not the name of a pool");
@@ -278,6 +293,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/profile/devices", testDevices);
+    g_test_add_func("/profile/functions", testFunctions);
     g_test_add_func("/profile/lone", testLone);
     g_test_add_func("/profile/domains", testDomains);
     g_test_add_func("/profile/who-wins", testWhoWins);

@@ -131,9 +131,22 @@ checkNetdevs(const virtXmlDoc *doc, const virtProfile *profile, GError **error)
                          netdev->port, virtNetdevAttrs[own[j]].title);
             return false;
         }
-        if (*netdev->profile) {
-            virtXmlError(doc, doc->root, error, "<netdev port='%u'> of a profile has the attribute 'profile': drop it",
-                         netdev->port);
+    }
+    return true;
+}
+
+/* Who gives what is in the file is its name. */
+static bool
+checkGivers(const virtXmlDoc *doc, const virtProfile *profile, GError **error)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        const GPtrArray *list = profile->settings.of[k];
+
+        for (guint i = 0; i < list->len; i++) {
+            if (!*((const virtSetting *)list->pdata[i])->profile)
+                continue;
+            virtXmlError(doc, doc->root, error, "<%s> of a profile has the attribute 'profile': drop it",
+                         virtSettingKinds[k]->info->name);
             return false;
         }
     }
@@ -144,11 +157,11 @@ static bool
 parseSettings(const virtXmlDoc *doc, virtProfile *profile, GError **error)
 {
     if (!virtSettingsParse(doc, doc->root, VIRT_SETTING_PARSE_USER, &profile->settings, error) ||
-        !checkNetdevs(doc, profile, error))
+        !checkNetdevs(doc, profile, error) || !checkGivers(doc, profile, error))
         return false;
     if (!virtSettingsAreEmpty(&profile->settings))
         return true;
-    virtXmlError(doc, doc->root, error, "<profile> gives nothing: write a <netdev>");
+    virtXmlError(doc, doc->root, error, "<profile> gives nothing: write a <netdev> or a <function>");
     return false;
 }
 
@@ -172,7 +185,8 @@ parseChildren(const virtXmlDoc *doc, virtProfile *profile, GError **error)
 static bool
 checkShape(const virtXmlDoc *doc, GError **error)
 {
-    static const char children[] = "name! description device* domain* netdev*"; /* no other kind says who gave it */
+    /* No other kind says who gave it. */
+    static const char children[] = "name! description device* domain* netdev* function";
     const virtXmlRule rules[] = {
         {"profile", "", children, NULL, NULL}, deviceRule, domainRule, metadataRule, {NULL},
     };
