@@ -87,7 +87,7 @@ static int lab_init(struct vfio_device *vdev)
 	struct lab_device *lab = lab_device_of(vdev);
 
 	lab->state = VFIO_DEVICE_STATE_RUNNING;
-	if (lab_is_migratable(lab->core.pdev)) {
+	if (lab_is_migratable(to_pci_dev(vdev->dev))) {
 		vdev->migration_flags = VFIO_MIGRATION_STOP_COPY;
 		vdev->mig_ops = &lab_migration_ops;
 		vdev->log_ops = &lab_log_ops;

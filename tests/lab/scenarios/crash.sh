@@ -3,8 +3,8 @@
 # suites: trixie
 # Filter, daemon and libvirt's daemon are killed at every step of an attach and of a detach. Once they are back, what
 # libvirt says the guest has, its metadata, our record and the device agree, and no process is left over. POINTS=all takes
-# every step for each of the three, and kills them in the hooks of a start and of an end, too. KIND=mdev and KIND=vgpu do it
-# with a mediated device and with the vGPU of a VF.
+# every step for each of the three, and kills them in the hooks of a start and of an end, too. KIND=mdev, KIND=vgpu and
+# KIND=function do it with a mediated device, the vGPU of a VF, and port functions.
 . /lab/guest/lib.sh
 . /lab/guest/mdevs.sh
 
@@ -34,6 +34,16 @@ vgpu_up() {
 }
 vgpu_group() { netdev_group; }
 vgpu_host() { echo "type $(cat "$PCI/$KEY/nvidia/current_vgpu_type"), driver $(driver "$KEY")"; }
+
+function_up() {
+  modprobe dualport devlink=Y
+  dualport_up "$PF2" 1
+  devlink dev eswitch set "pci/$PF2" mode switchdev; up "$PF2"
+  KEY=$(vfaddr "$PF2" 0)
+  hostdev "$KEY" "<netdev port='1'><mac address='52:54:00:aa:00:01'/></netdev><function roce='no' maxIoEqs='16'/>" > device.xml
+}
+function_group() { netdev_group; }
+function_host() { echo "driver $(driver "$KEY"), $(cat "/sys/kernel/debug/dualport/$PF2/functions" <(snapshot_vfs) | sha256sum)"; }
 
 records() { find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null; }
 has() { stock_virsh -q dumpxml vm | grep -cE '<hostdev ' || true; }

@@ -2,14 +2,14 @@
 # shellcheck shell=bash
 # What each driver can do: every setting is set through virt-hostdev, read from the kernel, and released; or it is
 # refused, and nothing has changed. The outcomes are the cells of a table in docs/drivers.rst.
-# suites: trixie
+# suites: none
 . /lab/guest/lib.sh
 
-drivers=(igb netdevsim dualport "dualport IB" "dualport mlx4")
+drivers=(igb netdevsim dualport "dualport IB" "dualport mlx4" "dualport switchdev")
 
 # The rows: what it is | what the VF has before, for ip | attributes of <netdev> | its children | where ip shows it
-# (field of vfinfo_list; "profile": the driver's log has it) | and what it is then. Few processes a cell: each of them
-# is slow in an emulated machine.
+# (field of vfinfo_list; "profile": the driver's log has it; of a <function>, in place of attributes, "function NAME") | and
+# what it is then. Few processes a cell: each of them is slow in an emulated machine.
 rows() {
   cat <<'R'
 MAC address|mac 52:54:00:00:00:11||<mac address='52:54:00:aa:00:02'/>|address|"52:54:00:aa:00:02"
@@ -30,6 +30,11 @@ node GUID|node_guid 02:00:00:00:00:00:00:01||<guid node='02:11:22:33:44:55:66:77
 port GUID|port_guid 02:00:00:00:00:00:00:02||<guid port='02:11:22:33:44:55:66:78'/>|"port guid"|"02:11:22:33:44:55:66:78"
 both GUIDs|||<guid node='02:11:22:33:44:55:66:79' port='02:11:22:33:44:55:66:7a'/>|"node guid",."port guid"|"02:11:22:33:44:55:66:79" "02:11:22:33:44:55:66:7a"
 802.1Qbh port profile|||<virtualport type='802.1Qbh'><parameters profileid='gold'/></virtualport>|profile|gold
+RoCE: no||<function roce='no'/>||function roce|0
+migratable: no||<function migratable='no'/>||function migratable|0
+IPsec crypto offload: yes||<function ipsecCrypto='yes'/>||function ipsec_crypto|1
+IPsec packet offload: yes||<function ipsecPacket='yes'/>||function ipsec_packet|1
+I/O event queues||<function maxIoEqs='16'/>||function max_io_eqs|16
 R
 }
 
@@ -50,6 +55,11 @@ use_dualport_mlx4() {
   dualport_again ib_ports=2 admin_guids=1; dualport_up "$PF2" 1; use_pf "$PF2" 2
   ADMIN_GUID=$(echo "$PCI/$PF"/infiniband/*/iov/ports/2/admin_guids/1)
 }
+use_dualport_switchdev() {
+  dualport_down; dualport_again devlink=Y; dualport_up "$PF2" 1
+  devlink dev eswitch set "pci/$PF2" mode switchdev; up "$PF2"
+  use_pf "$PF2" 1
+}
 # dualport_again PARAMETER...: the module with these
 dualport_again() {
   ! grep -q ^dualport /proc/modules || rmmod dualport
@@ -62,14 +72,16 @@ use_netdevsim() {
 
 # look: LINK is what ip shows of the port, GUID and PROFILE what it does not; SNAPSHOT all there is to know of the VF
 look() {
-  local file log=/sys/kernel/debug/dualport/$PF/log
+  local file log=/sys/kernel/debug/dualport/$PF/log functions=/sys/kernel/debug/dualport/$PF/functions
+  FUNCTION=''
+  [[ ! -e $functions ]] || FUNCTION=$(< "$functions")
   LINK=$(ip -d -j link show "$IFNAME" 2> /dev/null) GUID='' PROFILE=''
   [[ ! $ADMIN_GUID ]] || GUID=$(< "$ADMIN_GUID")
   # the last that the switch was asked for, if that was not the end of it
   if [[ -e $log && $(< "$log") =~ .*' vport request='(.)' profile='([^ ]*)' '[^$'\n']*' -> 0' ]]; then
     [[ ${BASH_REMATCH[1]} != 2 ]] || PROFILE=${BASH_REMATCH[2]}
   fi
-  SNAPSHOT="$LINK GUID $GUID profile $PROFILE"
+  SNAPSHOT="$LINK GUID $GUID profile $PROFILE function $FUNCTION"
   for file in "$PCI/$VF"/net/*/{address,addr_assign_type}; do
     [[ ! -e $file ]] || SNAPSHOT+=$'\n'"$file $(< "$file")"
   done
@@ -78,6 +90,7 @@ look() {
 shown() {
   case $1:$GUID in
     profile:*) echo "$PROFILE";;
+    function*) sed -n "s/^vf 0 port $PORT .*\b${1#* } \([0-9]*\).*/\1/p" <<< "$FUNCTION";;
     '"port guid":'?*) printf '%016x' "0x$GUID" | sed 's/../&:/g; s/\(.*\):/"\1"/';;
     *) jq -c ".[0].vfinfo_list[]? | select(.vf == 0) | .$1" <<< "$LINK" | paste -sd ' ';;
   esac
@@ -96,10 +109,11 @@ errno_name() {
 
 # try TITLE BEFORE ATTRIBUTES CHILDREN FIELD VALUE: try it; OUTCOME says how it went
 try() {
-  local text="$driver: $1" had before said now
+  local text="$driver: $1" xml="<netdev port='$PORT'${3:+ $3}>$4</netdev>" had before said now
+  [[ $3 != "<function"* ]] || xml=$3
   [[ ! $2 ]] || begin_with "$2"
   look; before=$SNAPSHOT
-  hostdev "$VF" "<netdev port='$PORT'${3:+ $3}>$4</netdev>" > one.xml
+  hostdev "$VF" "$xml" > one.xml
   if said=$(virt-hostdev ${ROOT:+"$ROOT"} apply --owner matrix one.xml 2>&1); then
     had=$(shown "$5"); look; now=$(shown "$5")
     case $now in
@@ -110,9 +124,15 @@ try() {
     [[ $now != "$had" ]] || OUTCOME='as it is'
     ok "$text: released" virt-hostdev ${ROOT:+"$ROOT"} release matrix
   else
-    like "$text: refused in a clear message" "$said" "Cannot set .+ on port $PORT \(VF 0 of $IFNAME, $VF\): .+\. .+"
-    said=$(sed -n "1s/.*$VF): \([^.(]*[^.( ]\).*/\1/p" <<< "$said")
-    ERRNO[$said]=${ERRNO[$said]:-$(errno_name "$said")} OUTCOME=${ERRNO[$said]}
+    like "$text: refused in a clear message" "$said" \
+      "Cannot set .+ on port $PORT \(VF 0 of $IFNAME, $VF\): .+\. .+|There is no port function for port $PORT \(VF 0 of .+, $VF\)\. .+"
+    case $said in
+      *"in which the switch does that"*) OUTCOME="the switch's";;
+      *"no port function"*) OUTCOME='no function';;
+      *)
+        said=$(sed -n "1s/.*$VF): \([^.(]*[^.( ]\).*/\1/p" <<< "$said")
+        ERRNO[$said]=${ERRNO[$said]:-$(errno_name "$said")} OUTCOME=${ERRNO[$said]};;
+    esac
   fi
   look
   is "$text: everything as before" "$SNAPSHOT" "$before"
