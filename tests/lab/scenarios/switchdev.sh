@@ -3,7 +3,7 @@
 # suites: trixie
 # A card of two ports in switchdev mode: MAC address, rate and capabilities of each port of a VF are set by devlink before
 # VFIO takes it, however the guest ends all is as before, and what is the switch's to do is refused. What the eswitch has
-# for other hosts is left alone.
+# for other hosts is left alone. With SIDES=all each attribute of each port is refused in turn.
 . /lab/guest/lib.sh
 
 # mode switchdev|legacy
@@ -31,6 +31,8 @@ rated() { # PORT MAC
 knob() { echo "$2" > "/sys/kernel/debug/dualport/$PF2/$1"; }
 # mine: the host has an address of its own there
 mine() { devlink port function set "$(index 0 2)" hw_addr 02:11:22:33:44:55; rebind "$vf"; waitfor 10 netdev "$vf" 2; }
+some=2 capabilities=max_io_eqs
+[[ ${SIDES:-} != all ]] || { some='1 2' capabilities='roce ipsec_crypto ipsec_packet max_io_eqs'; }
 A=52:54:00:aa:00:01 A2=52:54:00:aa:00:02
 
 modprobe dualport; echo Y > /sys/module/dualport/parameters/devlink; echo 2 > /sys/module/dualport/parameters/external
@@ -71,8 +73,8 @@ ok "define" virt-hostdev define disk.xml
 not_ok "a disk is missing" "/none" virsh start disk
 restored
 for attr in mac rate; do
-  for port in 1 2; do
-    knob port $port; knob fail_attr $attr
+  for port in $some; do
+    knob port "$port"; knob fail_attr "$attr"
     not_ok "the driver refuses the $attr of port $port" "on port $port \(VF 0 of dual$port, $vf\): Operation not permitted \(dualport: refused by a knob\)" virsh start vm
     knob fail_attr none; knob port -1
     restored
@@ -146,9 +148,9 @@ domain capsdisk "$(hostdev "$vf" "$FUNCTION")<disk type='file'><source file='/no
 ok "define" virt-hostdev define capsdisk.xml
 not_ok "a disk is missing" "/none" virsh start capsdisk
 restored
-for attr in roce ipsec_crypto ipsec_packet max_io_eqs; do
-  for port in 1 2; do
-    knob port $port; knob fail_attr $attr
+for attr in $capabilities; do
+  for port in $some; do
+    knob port "$port"; knob fail_attr "$attr"
     not_ok "the driver refuses $attr of port $port" "for port $port \(VF 0 of $PF2, $vf\): Operation not permitted \(dualport: refused by a knob\)" virsh start caps
     knob fail_attr none; knob port -1
     restored
