@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static guint64 *sleeper; /* host->sleep knows no host: the last one made counts */
@@ -531,6 +532,15 @@ fakeHostDump(fakeHost *fake)
             dumpVF(text, pf->ifnames[j / pf->vfs], j % pf->vfs, &pf->table[j]);
     }
     return g_string_free(text, FALSE);
+}
+
+void
+fakeHostModules(fakeHost *fake, const char *aliases)
+{
+    struct utsname kernel;
+
+    g_assert_cmpint(uname(&kernel), ==, 0);
+    fakeHostFile(fake, aliases, "lib/modules/%s/modules.alias", kernel.release);
 }
 
 /* A driver is unbound or bound as sysfs is told; a VF's is called after its PF's. */

@@ -112,10 +112,12 @@ void fakeHostAddDevice(fakeHost *fake, const char *address, guint ports, const c
 
 /* The ports of the PF belong to an eswitch from now on, where each port of each VF has a function with a MAC address
  * and a rate, over devlink. */
+void fakeHostSwitchdev(fakeHost *fake, const char *pf);
 /* And their functions have all attributes of a virtFunction, which can be set while a VF has no driver. VFs are unbound
  * and bound as sysfs is told. */
 void fakeHostAddCapabilities(fakeHost *fake, const char *pf);
-void fakeHostSwitchdev(fakeHost *fake, const char *pf);
+/* The modules of the running kernel have these aliases. */
+void fakeHostModules(fakeHost *fake, const char *aliases);
 
 /* One more netdev of a device: somebody's representor, if it gets files that say so. */
 void fakeHostAddNetdev(fakeHost *fake, const char *address, const char *ifname);

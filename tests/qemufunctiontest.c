@@ -40,19 +40,11 @@ want(twoGuests *f, const char *inner)
     return g_ptr_array_ref(domain->hostdevs);
 }
 
-/* The modules of the running kernel say which device has a VFIO driver of its own. */
-static void
-addModules(twoGuests *f, const char *aliases)
-{
-    fakeHostFile(f->fake, aliases, "lib/modules/6.12.0-test/modules.alias");
-}
-
 /* A card of two ports in switchdev mode, whose functions have RoCE and 24 event queues. */
 static void
 setUp(twoGuests *f)
 {
-    fakeHostFile(f->fake, "6.12.0-test\n", "proc/sys/kernel/osrelease");
-    addModules(f, "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n");
+    fakeHostModules(f->fake, "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n");
     fakeHostAddPF(f->fake, CARD, 2, 2, "mlx5_core");
     fakeHostSwitchdev(f->fake, CARD);
     fakeHostAddCapabilities(f->fake, CARD);
@@ -221,7 +213,7 @@ testNoVariant(twoGuests *f, gconstpointer opaque)
     bool told = false;
 
     setUp(f);
-    addModules(f, "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n");
+    fakeHostModules(f->fake, "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n");
     assertRefused(f, inner, VIRT_ERROR_HOST, missing);
     assertPort(f, 1, true, false, 24);
     assertDriver(f, DRIVER);

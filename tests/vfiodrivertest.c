@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define DEVICE "0000:41:10.0"
-#define RELEASE "6.12.0-test"
 #define MODALIAS "pci:v000015B3d0000101Esv000015B3sd00000001bc02sc00i00"
 #define GENERIC "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n"
 #define MLX5 "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n"
@@ -22,9 +21,8 @@ hostWith(const char *aliases)
 
     fakeHostAddDevice(fake, DEVICE, 0, "mlx5_core");
     fakeHostFile(fake, MODALIAS "\n", "sys/devices/pci0000:00/" DEVICE "/modalias");
-    fakeHostFile(fake, RELEASE "\n", "proc/sys/kernel/osrelease");
     if (aliases)
-        fakeHostFile(fake, aliases, "lib/modules/" RELEASE "/modules.alias");
+        fakeHostModules(fake, aliases);
     return fake;
 }
 
@@ -87,7 +85,7 @@ testUnreadable(void)
     g_autofree char *big = g_strnfill(VIRT_VFIO_ALIASES_MAX + 1, '\n');
 
     assertFinds(fake, NULL, VIRT_ERROR_HOST, "Cannot read the modules of this kernel");
-    fakeHostFile(fake, big, "lib/modules/" RELEASE "/modules.alias");
+    fakeHostModules(fake, big);
     assertFinds(fake, NULL, VIRT_ERROR_HOST, "is longer than " G_STRINGIFY(VIRT_VFIO_ALIASES_MAX) " bytes");
     fakeHostFree(fake);
 }

@@ -17,6 +17,7 @@
 #include <fnmatch.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #define ALIAS "alias vfio_pci:"
 
@@ -24,15 +25,14 @@
 static char *
 readAliases(virtHost *host, GError **error)
 {
-    g_autofree char *release = virtHostRead(host, error, "proc/sys/kernel/osrelease");
+    struct utsname kernel = {0};
     g_autofree char *path = NULL;
     g_autoptr(GError) problem = NULL;
     char *text = NULL;
     GStatBuf status;
 
-    if (!release)
-        return NULL;
-    path = virtHostPath(host, "lib/modules/%s/modules.alias", g_strstrip(release));
+    uname(&kernel); /* fails for a wrong address alone */
+    path = virtHostPath(host, "lib/modules/%s/modules.alias", kernel.release);
     if (g_stat(path, &status) == 0 && status.st_size > VIRT_VFIO_ALIASES_MAX)
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
                     "%s is longer than " G_STRINGIFY(VIRT_VFIO_ALIASES_MAX) " bytes", path);
