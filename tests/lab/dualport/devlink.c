@@ -66,11 +66,13 @@ static int dp_write_port_fn(struct devlink_port *port, struct dp_request *req, s
 	return err;
 }
 
+/*
+ * devlink also asks when it tells others of a port, and that may be under RTNL:
+ * a representor is being registered. So what is read may be just changing.
+ */
 static int dp_hw_addr_get(struct devlink_port *port, u8 *addr, int *len, struct netlink_ext_ack *extack)
 {
-	rtnl_lock();
 	ether_addr_copy(addr, dp_setting_of(&dp_port_of(port)->at)->mac);
-	rtnl_unlock();
 	*len = ETH_ALEN;
 	return 0;
 }

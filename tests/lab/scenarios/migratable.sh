@@ -76,6 +76,9 @@ restored
 
 step "through the daemon"
 hostdevd_up
+umount "$aliases"
+not_ok "without the driver, define is refused there, too" "$vf cannot be migratable" virsh define vm.xml
+mount --bind aliases.more "$aliases"
 domain plug "" > plug.xml
 ok "a guest without VFs" virsh -q create plug.xml --paused
 hostdev "$vf" "<function migratable='yes'/>" > device.xml
