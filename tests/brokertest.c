@@ -22,6 +22,7 @@ static const char *const requests[] = {
     "choose 12 " UUID " define -=pool/blue",
     "choose 12 " UUID " define cpus/f0 -=pool/blue",
     "profile 13 - pci/0000:06:02.0=-",
+    "profile 13 - +pci/0000:06:02.0=-",
     "profile 13 second-port pci/0000:06:02.0=- pci/0000:06:02.1=-",
     "choose 12 " UUID " start pci/0000:06:02.0=serial/A%201/0/3 pci/0000:06:02.1=- -=dev/ens1f0/any",
 };
@@ -54,6 +55,8 @@ static const char *const notRequests[] = {
     "profile 1 - ",
     "profile 1  pci/0000:06:02.0=-",
     "profile 1 - pci/0000:06:02.0",
+    "profile 1 - ++pci/0000:06:02.0=-",
+    "profile 1 - +",
     "profile 1 a23456789012345678901234567890123456789012345678901234567890abcd pci/0000:06:02.0=-",
     "profile 1 " UUID " - pci/0000:06:02.0=-",
     "choose 1 " UUID " define",

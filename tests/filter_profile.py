@@ -63,6 +63,20 @@ def refused():
 
 
 @case
+def migratable():
+    """The broker is told of which devices it is asked, and what it misses goes to the client."""
+    with Filter(profiles=True) as f:
+        device = HOSTDEV % "<function migratable='yes'/>"
+        f.client.sendall(message(DEFINE, serial=5, payload=string(DOMAIN % device) + flags()))
+        packet = f.broker.recv(9000).decode().split(" ")
+        assert packet[0] == "profile" and packet[2:] == ["-", "+" + WISH], packet
+        f.broker.send(f"error {packet[1]} 1 0000:06:02.0 cannot be migratable: no driver".encode())
+        reply, _ = f.answer()
+        assert reply.serial == 5 and b"cannot be migratable" in reply.payload, reply.data
+        f.call(LIB_VERSION)
+
+
+@case
 def not_asked():
     """Nobody is asked about a domain without VFs, or a client that may see another host's."""
     with Filter(profiles=True) as f:

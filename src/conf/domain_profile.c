@@ -8,6 +8,7 @@
  * For which devices a profile is, the host says (src/hypervisor); for which domains, the document.
  */
 #include "conf/domain_locate.h"
+#include "conf/function_conf.h"
 #include "conf/profile_conf.h"
 
 #include <string.h>
@@ -88,14 +89,23 @@ forEachDevice(Applying *a, DeviceFunc func, gpointer opaque)
     }
 }
 
+static bool
+migrates(const virtHostdevRef *ref)
+{
+    for (guint k = 0; ref && virtSettingKinds[k]; k++) {
+        if (virtSettingKinds[k] == &virtFunctionKind && virtFunctionListMigrates(ref->settings.of[k]))
+            return true;
+    }
+    return false;
+}
+
 static void
 addToList(Applying *a, const virtXmlNode *node, const virtHostdevRef *ref, const virtHandle *handle, gpointer opaque)
 {
-    const virtWish wish = {.handle = *handle};
+    const virtWish wish = {.handle = *handle, .migrates = migrates(ref)};
 
     (void)a;
     (void)node;
-    (void)ref;
     g_array_append_val((GArray *)opaque, wish);
 }
 
@@ -104,7 +114,7 @@ addToList(Applying *a, const virtXmlNode *node, const virtHostdevRef *ref, const
  * @file: for messages, may be NULL
  * @flags: VIRT_DOMAIN_…
  *
- * Returns virtWish, of which only the handle says something, in document order, for g_array_unref(); NULL with
+ * Returns virtWish, of which only the choice says nothing, in document order, for g_array_unref(); NULL with
  * VIRT_ERROR_INVALID where the document is wrong.
  */
 GArray *

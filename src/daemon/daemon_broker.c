@@ -13,6 +13,7 @@
  * filter. Its socket's end is not the process's: whoever has closed it, or has passed a copy on, is ended.
  */
 #include "daemon/daemon.h"
+#include "hypervisor/provider_function.h"
 #include "hypervisor/provider_netdev.h"
 #include "hypervisor/provision_profile.h"
 
@@ -236,12 +237,37 @@ typedef struct {
 
 static void startLook(virtDaemonClient *client);
 
+/* Can all be migratable of which that is asked? Once, with the first question about a call's devices. */
+static bool
+checkMigration(virtDaemon *daemon, virtHost *host, BrokerLook *look)
+{
+    const virtBrokerRequest *request = &look->request;
+    unsigned long version = 0;
+
+    for (guint i = 0; !*request->after && i < request->wishes->len; i++) {
+        const virtWish *wish = &g_array_index(request->wishes, virtWish, i);
+        g_autoptr(virConnect) conn = NULL;
+
+        if (!wish->migrates)
+            continue;
+        if (!(conn = virtDaemonLibvirtGet(daemon, &look->error)))
+            return false;
+        if (virConnectGetLibVersion(conn, &version) < 0)
+            version = 0;
+        if (!virtProviderFunctionCanMigrate(host, &wish->handle, version, &look->error))
+            return false;
+    }
+    return true;
+}
+
 /* That there is no other is an answer like any other. */
 static void
-findProfile(virtHost *host, BrokerLook *look)
+findProfile(virtDaemon *daemon, virtHost *host, BrokerLook *look)
 {
     const virtBrokerRequest *request = &look->request;
 
+    if (!checkMigration(daemon, host, look))
+        return;
     if (virtProvisionProfileNext(host, request->after, request->wishes, &look->use, &look->error) && !look->use)
         g_set_error(&look->error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "No other profile is for these devices");
 }
@@ -254,7 +280,7 @@ runLook(virtDaemon *daemon, gpointer opaque)
     BrokerLook *look = opaque;
 
     if (look->request.verb == VIRT_BROKER_PROFILE) {
-        findProfile(host, look);
+        findProfile(daemon, host, look);
     } else if (look->request.verb == VIRT_BROKER_CHOOSE) {
         virtDaemonChoose(daemon, look->client, &look->request, &look->error);
     } else if (look->request.verb == VIRT_BROKER_VPD) {

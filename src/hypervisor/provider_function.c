@@ -108,7 +108,7 @@ checkKernel(virtHost *host, const virtHandle *handle, const GPtrArray *wanted, G
 {
     virtPCIAddress address;
 
-    return !virtFunctionDeviceWantsMigration(wanted) || !virtHandleGetPCI(handle, &address) ||
+    return !virtFunctionListMigrates(wanted) || !virtHandleGetPCI(handle, &address) ||
            virtFunctionDeviceCheckKernel(host, &address, error);
 }
 
@@ -125,7 +125,7 @@ checkDriver(virtHost *host, const virtHandle *handle, const GPtrArray *wanted, G
 {
     virtPCIAddress address;
 
-    return !virtFunctionDeviceWantsMigration(wanted) || !virtHandleGetPCI(handle, &address) ||
+    return !virtFunctionListMigrates(wanted) || !virtHandleGetPCI(handle, &address) ||
            virtFunctionDeviceCheckDriver(host, &address, error);
 }
 
@@ -136,7 +136,7 @@ checkLibvirt(const GPtrArray *wanted, bool managed, unsigned long version, GErro
     static const unsigned long takes = 9007000, chooses = 10000000;
     const char *why = "binds every VF to vfio-pci, with which it cannot migrate";
 
-    if (!virtFunctionDeviceWantsMigration(wanted) || version >= chooses || (version >= takes && !managed))
+    if (!virtFunctionListMigrates(wanted) || version >= chooses || (version >= takes && !managed))
         return true;
     if (version >= takes)
         why = "binds a VF with managed='yes' to vfio-pci, with which it cannot migrate";
@@ -233,3 +233,19 @@ const virtProvider virtProviderFunction = {
     .foreseeEffect = foreseeEffect,
     .describe = describe,
 };
+
+/* Can the VF @handle be made migratable with this kernel, and with libvirt of that version? Whether the VF is managed is
+ * not known here, so that an old one which leaves it to its user passes.
+ *
+ * Errors: VIRT_ERROR_HOST.
+ */
+bool
+virtProviderFunctionCanMigrate(virtHost *host, const virtHandle *handle, unsigned long libvirt, GError **error)
+{
+    g_autoptr(GPtrArray) wanted = virtSettingListNew();
+    virtFunction *function = virtSettingNew(&virtFunctionInfo, 0);
+
+    virtFunctionSetFlag(function, VIRT_FUNCTION_MIGRATABLE, true);
+    g_ptr_array_add(wanted, function);
+    return checkLibvirt(wanted, false, libvirt, error) && checkKernel(host, handle, wanted, error);
+}

@@ -6,3 +6,5 @@
 #include "hypervisor/provider.h"
 
 extern const virtProvider virtProviderFunction;
+
+bool virtProviderFunctionCanMigrate(virtHost *host, const virtHandle *handle, unsigned long libvirt, GError **error);

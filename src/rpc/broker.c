@@ -98,7 +98,7 @@ virtBrokerRequestClear(virtBrokerRequest *request)
 
 /* ---- wishes ---- */
 
-/* " pci/0000:06:02.0=pool/blue" */
+/* " pci/0000:06:02.0=pool/blue", with a "+" before one that is to be migratable */
 static void
 appendWish(GString *packet, const virtWish *wish)
 {
@@ -109,7 +109,7 @@ appendWish(GString *packet, const virtWish *wish)
         virtHandleFormat(&wish->handle, handle);
     if (wish->choice.by != VIRT_CHOICE_NONE)
         choice = virtChoiceFormat(&wish->choice);
-    g_string_append_printf(packet, " %s=%s", handle, choice ? choice : "-");
+    g_string_append_printf(packet, " %s%s=%s", wish->migrates ? "+" : "", handle, choice ? choice : "-");
 }
 
 /* The word that a verb with wishes has before them. */
@@ -139,9 +139,11 @@ appendWord(GString *packet, const virtBrokerRequest *request)
 static bool
 readWish(const char *word, virtWish *ret)
 {
-    g_auto(GStrv) parts = g_strsplit(word, "=", 2);
+    g_auto(GStrv) parts = NULL;
 
     memset(ret, 0, sizeof(*ret));
+    ret->migrates = *word == '+';
+    parts = g_strsplit(word + ret->migrates, "=", 2);
     return g_strv_length(parts) == 2 && (g_str_equal(parts[0], "-") || virtHandleParse(parts[0], &ret->handle, NULL)) &&
            (g_str_equal(parts[1], "-") || virtChoiceParse(parts[1], &ret->choice));
 }

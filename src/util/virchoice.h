@@ -32,6 +32,7 @@ typedef struct {
 typedef struct {
     virtChoice choice; /* NONE: by its address, or its UUID */
     virtHandle handle; /* the address; none where nobody has looked for it yet */
+    bool migrates;     /* it is to be one that can migrate with its guest */
 } virtWish;
 
 bool virtChoiceSet(virtChoice *choice, virtChoiceBy by, const char *name, gint function, gint vf);

@@ -84,6 +84,19 @@ virtFunctionSetMaxIoEqs(virtFunction *function, guint32 max)
     function->setting.present |= VIRT_SETTING_BIT(VIRT_FUNCTION_MAX_IO_EQS);
 }
 
+/* Is any of @list (virtFunction) to be migratable? */
+bool
+virtFunctionListMigrates(const GPtrArray *list)
+{
+    for (guint i = 0; i < list->len; i++) {
+        const virtFunction *function = list->pdata[i];
+
+        if (virtSettingHas(function, VIRT_FUNCTION_MIGRATABLE) && function->flags[VIRT_FUNCTION_MIGRATABLE])
+            return true;
+    }
+    return false;
+}
+
 /* What @list says for each of @ports (guint, ascending): what is meant for all of them as one setting a port.
  *
  * Returns a list for g_ptr_array_unref().

@@ -30,4 +30,5 @@ extern const virtSettingInfo virtFunctionInfo;
 
 void virtFunctionSetFlag(virtFunction *function, virtFunctionAttr attr, bool on);
 void virtFunctionSetMaxIoEqs(virtFunction *function, guint32 max);
+bool virtFunctionListMigrates(const GPtrArray *list);
 GPtrArray *virtFunctionListExpand(const GPtrArray *list, const GArray *ports);

@@ -62,19 +62,6 @@ virtFunctionDeviceIsStill(virtHost *host, const virtFunctionDevice *device, GErr
     return virtVFIsStill(host, device->vf, error);
 }
 
-/* Is any function of @wanted (virtFunction) to be migratable? */
-bool
-virtFunctionDeviceWantsMigration(const GPtrArray *wanted)
-{
-    for (guint i = 0; i < wanted->len; i++) {
-        const virtFunction *function = wanted->pdata[i];
-
-        if (virtSettingHas(function, VIRT_FUNCTION_MIGRATABLE) && function->flags[VIRT_FUNCTION_MIGRATABLE])
-            return true;
-    }
-    return false;
-}
-
 /* Has this kernel a driver that can migrate the VF at @address with a guest?
  *
  * Errors: VIRT_ERROR_HOST, also where that cannot be told.

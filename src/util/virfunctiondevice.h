@@ -20,7 +20,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtFunctionDevice, virtFunctionDeviceFree)
 bool virtFunctionDeviceIsStill(virtHost *host, const virtFunctionDevice *device, GError **error);
 bool virtFunctionDeviceCheckHost(virtHost *host, const virtFunctionDevice *device, GError **error);
 bool virtFunctionDeviceCheckKernel(virtHost *host, const virtPCIAddress *address, GError **error);
-bool virtFunctionDeviceWantsMigration(const GPtrArray *wanted);
 bool virtFunctionDeviceCheck(const virtFunctionDevice *device, const virtFunction *wanted, GError **error);
 GArray *virtFunctionDeviceListPorts(const virtFunctionDevice *device);
 char *virtFunctionDeviceDescribe(const virtFunctionDevice *device, guint number);
