@@ -64,6 +64,7 @@ is "there is a device" "$(devices | wc -w)" 1
 part ""; works
 is "there is none" "$(devices)" ""
 
+virsh -q undefine vm
 dualport_down; modprobe dualport devlink=Y
 dualport_up "$PF2" 0
 typed switchdev > commands
