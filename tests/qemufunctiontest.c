@@ -179,14 +179,23 @@ testRefused(twoGuests *f, gconstpointer opaque)
     assertDriver(f, DRIVER);
 }
 
-/* A netdev of the VF's that the host uses goes nowhere. */
+/* A netdev of the VF's that the host uses goes nowhere, also by hand. */
 static void
 testInUse(twoGuests *f, gconstpointer opaque)
 {
+    g_autoptr(GPtrArray) wanted = NULL;
+    g_autoptr(virtOwner) hand = virtOwnerNew("hand", NULL);
+    g_autoptr(GError) error = NULL;
+
     setUp(f);
     f->fake->ipv4Netdev = "enp65s16f0"; /* of VF 0 */
     assertRefused(f, "<function roce='no'/>", VIRT_ERROR_BUSY, "192.0.2.7");
     assertDriver(f, DRIVER);
+    wanted = want(f, "<function roce='no'/>");
+    g_assert_false(virtProvisionPrepare(f->fake->host, hand, wanted, &error));
+    guestsAssertError(error, VIRT_ERROR_BUSY, "192.0.2.7");
+    assertDriver(f, DRIVER);
+    assertPort(f, 1, true, false, 24);
 }
 
 /* What the driver does not show it does not set, and without an eswitch nothing is. */

@@ -165,12 +165,15 @@ readFunctions(virtHost *host, const virtTarget *target, const GPtrArray *which, 
     return g_steal_pointer(&list);
 }
 
+/* By hand, nobody has asked yet whether the host uses the VF's netdevs, which come and go. */
 static bool
 setFunctions(virtHost *host, virtTarget *const *targets, guint n, GError **error)
 {
     for (guint i = 0; i < n; i++) {
         const virtTarget *target = targets[i];
 
+        if (!target->leave && !virtFunctionDeviceCheckHost(host, deviceOf(target), error))
+            return false;
         if (!virtFunctionDeviceSet(host, deviceOf(target), target->wanted, target->leave, error))
             return false;
     }
