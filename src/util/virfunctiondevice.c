@@ -18,6 +18,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define UNBIND_WITHIN 5000 /* milliseconds; nothing of libvirt's or of ours has the VF open as long */
+
 static virtFunctionDevice *
 deviceNew(virtVF *vf)
 {
@@ -205,7 +207,7 @@ virtFunctionDeviceRead(virtHost *host, const virtFunctionDevice *device, guint n
     return true;
 }
 
-/* Which attributes of @wanted are otherwise at its port; @now: what it has, or NULL where nobody asks. */
+/* Which attributes of @wanted are otherwise at its port. */
 static bool
 findDifferences(virtHost *host, const virtFunctionDevice *device, const virtFunction *wanted, guint *ret,
                 GError **error)
@@ -312,6 +314,25 @@ setOne(virtHost *host, const virtFunctionDevice *device, const virtFunction *wan
     return bits == 0 || readBack(host, device, wanted, error);
 }
 
+/* Take the VF from @driver. From one for guests, that waits until nobody has it open; it has been seen that nobody has,
+ * but somebody may open it meanwhile. */
+static bool
+unbind(virtHost *host, const virtFunctionDevice *device, const char *driver, GError **error)
+{
+    guint within = 0;
+    int rc;
+
+    if (virtPCIIsForGuests(driver))
+        within = UNBIND_WITHIN;
+    virtNetlinkForgetLinks(host); /* the VF's netdevs go with it */
+    rc = virtHostTryWriteWithin(host, within, device->vf->name, "sys/bus/pci/drivers/%s/unbind", driver);
+    if (rc == 0)
+        return true;
+    g_set_error(error, VIRT_ERROR, rc == -ETIMEDOUT ? VIRT_ERROR_BUSY : VIRT_ERROR_HOST, "Cannot unbind %s from %s: %s",
+                device->vf->name, driver, g_strerror(-rc));
+    return false;
+}
+
 /* Make the functions of the VF what is @wanted of them (virtFunction, each with its port), and read that back. A port
  * that has no function is left out.
  *
@@ -331,11 +352,8 @@ virtFunctionDeviceSet(virtHost *host, const virtFunctionDevice *device, const GP
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    if (driver) {
-        virtNetlinkForgetLinks(host); /* the VF's netdevs go with it */
-        if (!virtHostWrite(host, device->vf->name, error, "sys/bus/pci/drivers/%s/unbind", driver))
-            return false;
-    }
+    if (driver && !unbind(host, device, driver, error))
+        return false;
     for (guint i = 0; ok && i < wanted->len; i++)
         ok = setOne(host, device, wanted->pdata[i], error);
     if (!driver || (leave && !virtPCIIsForGuests(driver)))
