@@ -6,14 +6,32 @@
 
 #include <string.h>
 
+/* Negative: @c is no hexadecimal digit. Every look at a device begins with its name, and so this calls nothing. */
+static int
+hexValue(char c)
+{
+    char lower = (char)(c | 0x20);
+
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (lower >= 'a' && lower <= 'f')
+        return lower - 'a' + 10;
+    return -1;
+}
+
 /* Move *text over @min..@max hexadecimal digits. */
 static bool
 takeHex(const char **text, guint min, guint max, guint *ret)
 {
     guint value = 0, n = 0;
 
-    for (; n < max && g_ascii_isxdigit((*text)[n]); n++)
-        value = value << 4 | (guint)g_ascii_xdigit_value((*text)[n]);
+    for (; n < max; n++) {
+        int digit = hexValue((*text)[n]);
+
+        if (digit < 0)
+            break;
+        value = value << 4 | (guint)digit;
+    }
     if (n < min)
         return false;
     *text += n;
