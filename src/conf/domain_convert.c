@@ -27,6 +27,21 @@ checkAsNetdev(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **err
     return false;
 }
 
+/* Has the device nothing but netdevs, wherever that stands? */
+static bool
+checkNetdevsAlone(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (k == VIRT_SETTING_NETDEV || hostdev->settings.of[k]->len == 0)
+            continue;
+        virtXmlError(doc, hostdev->node, error,
+                     "<%s> of this <hostdev> cannot be expressed in an <interface>: keep the <hostdev>",
+                     virtSettingKinds[k]->info->name);
+        return false;
+    }
+    return true;
+}
+
 static bool
 checkAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **error)
 {
@@ -42,7 +57,7 @@ checkAsInterface(const virtXmlDoc *doc, const virtHostdevRef *hostdev, GError **
                      "this <hostdev> has %u netdevs and an <interface> has one: keep the <hostdev>", netdevs);
         return false;
     }
-    return virtHostdevRefFitsInterface(doc, hostdev, error);
+    return checkNetdevsAlone(doc, hostdev, error) && virtHostdevRefFitsInterface(doc, hostdev, error);
 }
 
 static bool
