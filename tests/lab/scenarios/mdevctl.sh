@@ -11,7 +11,7 @@
 one=c5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11 two=d5f5e1a2-7a57-4b5e-8c5b-0d5a3d6f2a11
 # What a machine with mdevctl has, and a plain L1 has not: udev, and /dev/stdin, from which mdevctl reads what libvirt says
 tree_up
-cp "$CLIENTS/lower/usr/sbin/mdevctl" /usr/sbin/
+cp "$CLIENTS/lower/usr/bin/mdevctl" /usr/bin/; ln -sf ../bin/mdevctl /usr/sbin/mdevctl
 mkdir -p /etc/mdevctl.d /usr/lib/mdevctl/scripts.d/{callouts,notifiers}
 ln -sfn /proc/self/fd /dev/fd; ln -sfn fd/0 /dev/stdin
 /usr/lib/systemd/systemd-udevd --daemon
