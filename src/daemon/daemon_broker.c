@@ -252,8 +252,12 @@ checkMigration(virtDaemon *daemon, virtHost *host, BrokerLook *look)
             continue;
         if (!(conn = virtDaemonLibvirtGet(daemon, &look->error)))
             return false;
-        if (virConnectGetLibVersion(conn, &version) < 0)
-            version = 0;
+        if (virConnectGetLibVersion(conn, &version) < 0) {
+            virtDaemonLibvirtError(&look->error,
+                                   "libvirt does not tell its version, on which depends migratable='yes' of",
+                                   wish->handle.name);
+            return false;
+        }
         if (!virtProviderFunctionCanMigrate(host, &wish->handle, version, &look->error))
             return false;
     }
