@@ -4,6 +4,7 @@
 #include "conf/function_conf.h"
 #include "hypervisor/provision_drift.h"
 #include "hypervisor/provision_plan.h"
+#include "qemu/qemu_hostdev.h"
 #include "testrecord.h"
 #include "twoguests.h"
 
@@ -311,6 +312,32 @@ testDied(twoGuests *f, gconstpointer opaque)
     assertDriver(f, DRIVER);
 }
 
+/* The libvirt that has taken the VF is killed, and the next one forgets to give it back, as it does one that had no driver
+ * when it was taken: after its last call the driver has it. */
+static void
+testForgotten(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *device = NULL, *xml = NULL;
+
+    setUp(f);
+    virtOwnerSetStarter(f->a, 0); /* it has been killed */
+    wanted = want(f, "<function roce='no'/>");
+    prepare(f, wanted);
+    fakeHostBindVFIO(f->fake, addressOf(f));
+    device = virtHostdevFormatStock(wanted->pdata[0]);
+    xml = g_strdup_printf("<domain type='kvm'><name>%s</name><uuid>%s</uuid><devices>%s</devices></domain>", f->a->name,
+                          f->a->uuid, device);
+    g_assert_true(virtQemuHostdevReleaseDomain(f->fake->host, f->a->name, xml, strlen(xml), false, &error));
+    g_assert_no_error(error);
+    assertDriver(f, "vfio-pci"); /* libvirt may be about to give it back */
+    g_assert_true(virtQemuHostdevReleaseDomain(f->fake->host, f->a->name, xml, strlen(xml), true, &error));
+    g_assert_no_error(error);
+    assertPort(f, 1, true, false, 24);
+    assertDriver(f, DRIVER);
+}
+
 static int (*writeOn)(virtHost *, const char *, const char *, guint);
 static guint limited; /* writes that are left behind when they take too long */
 
@@ -455,7 +482,8 @@ main(int argc, char **argv)
     static const guestsTest tests[] = {
         {"/function/cycle", testCycle},     {"/function/nothing-to-do", testNothingToDo},
         {"/function/refused", testRefused}, {"/function/unusable", testUnusable},
-        {"/function/died", testDied},       {"/function/bound-by-hand", testBoundByHand},
+        {"/function/died", testDied},       {"/function/forgotten", testForgotten},
+             {"/function/bound-by-hand", testBoundByHand},
         {"/function/by-hand", testByHand},  {"/function/mode-changed", testModeChanged},
         {"/function/plan", testPlan},       {"/function/drift", testDrift},
         {"/function/in-use", testInUse},    {"/function/no-variant", testNoVariant},

@@ -213,10 +213,10 @@ virtQemuHostdevReleaseDomain(virtHost *host, const char *name, const char *xml, 
     if (!(uuid = uuidOf(domain, records, name)))
         return true; /* not a domain's: what was set by hand under its name is not the hook's to put back */
     owner = virtOwnerNew(name, uuid);
-    if (domain)
-        devices = domain->devices;
     if (last)
         stage = VIRT_RESTORE_RELEASED;
+    else if (domain)
+        devices = domain->devices; /* which libvirt is about to give back to their drivers; by the last call it has */
     ok = virtProvisionRelease(host, owner, devices, stage, error);
     if (last && domain)
         restoreWaiting(host, records, domain->devices);
