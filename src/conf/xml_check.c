@@ -4,6 +4,7 @@
 #include "conf/xml_check.h"
 
 #include <stdarg.h>
+#include <errno.h>
 #include <string.h>
 
 /* Look @name up in the list @names; returns what follows the name there ('!', '*' or ' '), 0 for no match. */
@@ -280,9 +281,10 @@ virtXmlGetUInt(const virtXmlDoc *doc, const virtXmlNode *node, const char *attr,
 
     if (!value)
         return true;
+    errno = 0; /* of a number that is too great */
     if (g_ascii_isdigit(*value)) /* strtoull also takes signs and blanks */
         number = g_ascii_strtoull(value, &end, range->base);
-    if (!end || *end || number < range->min || number > range->max) {
+    if (!end || *end || errno || number < range->min || number > range->max) {
         complainRange(doc, node, attr, range, error);
         return false;
     }
