@@ -22,7 +22,7 @@ DOMAIN = """<domain type='kvm'><name>vm</name><memory>1</memory><os><type>hvm</t
 def wrap(root, text):
     if root in ("domain", "pool", "profile"):
         return text
-    if root in ("hostdev", "interface"):
+    if root in ("hostdev", "interface", "disk"):
         return DOMAIN % text
     if root == "netdev":
         return DOMAIN % HOSTDEV % text

@@ -4,6 +4,7 @@
 #include "fakehost.h"
 #include "fakekernel.h"
 #include "fakemdev.h"
+#include "fakevdpa.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -63,6 +64,22 @@ pfFree(gpointer data)
     g_free(pf);
 }
 
+static int
+requestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
+{
+    if (g_str_equal(family, "vdpa"))
+        return fakeVdpaRequest(host->opaque, request, ret_reply, ret_reason);
+    return fakeDevlinkRequest(host, family, request, ret_reply, ret_reason);
+}
+
+static int
+dumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies, char **ret_reason)
+{
+    if (g_str_equal(family, "vdpa"))
+        return fakeVdpaList(host->opaque, request, replies);
+    return fakeDevlinkDump(host, family, request, replies, ret_reason);
+}
+
 fakeHost *
 fakeHostNew(void)
 {
@@ -74,8 +91,8 @@ fakeHostNew(void)
     g_assert_nonnull(g_mkdtemp(root));
     fake->host = virtHostNew(root);
     fake->host->request = fakeKernelRequest;
-    fake->host->requestGeneric = fakeDevlinkRequest;
-    fake->host->dumpGeneric = fakeDevlinkDump;
+    fake->host->requestGeneric = requestGeneric;
+    fake->host->dumpGeneric = dumpGeneric;
     fake->host->write = fakeMdevWrite;
     fake->host->tryOpen = fakeMdevTryOpen;
     fake->host->sleep = fakeSleep;

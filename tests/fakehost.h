@@ -79,6 +79,15 @@ struct _fakeHost {
     int devlinkErrno;        /* what each request about ports is refused with */
     guint functionRefused;   /* so many attributes of functions are set, and the next one is not; 0: none is refused */
     bool functionDeaf;       /* they are acknowledged and dropped */
+    int vdpaErrno;           /* what each request about vDPA is refused with */
+    int vdpaMakeErrno;       /* what making a vDPA device is refused with */
+    int vdpaDeleteErrno;     /* what deleting one is refused with */
+    int vdpaStatsErrno;      /* what asking for statistics is refused with */
+    int vdpaOpen;            /* no node of a vDPA device can be opened: this is why */
+    bool vdpaOld;            /* as Linux 6.1 answers */
+    bool vdpaDeaf;           /* a MAC address is acknowledged and dropped */
+    bool vdpaNoNode;         /* vhost_vdpa makes no node */
+    void (*vdpaRace)(fakeHost *fake, const char *name); /* called before a device is made */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;
@@ -90,6 +99,7 @@ struct _fakeHost {
     guint gets, sets, attrs; /* GETLINK with VFs, SETLINK, attributes tried */
     guint looks;             /* GETLINK without VFs */
     guint devlinkAsked;      /* devlink's requests about ports */
+    guint vdpaAsked;         /* requests about vDPA */
     guint64 slept;           /* microseconds of host->sleep; no time really passes */
     guint mdevRemoved;       /* devices that were removed by a write */
     guint vgpuWrites;        /* to a vGPU's type, also where it was refused */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fakemdev.h"
+#include "fakevdpa.h"
 #include "fakevgpu.h"
 
 #include <errno.h>
@@ -279,6 +280,8 @@ fakeMdevWrite(virtHost *host, const char *path, const char *value, guint within)
     if (g_str_has_suffix(path, "/current_vgpu_type"))
         return fakeVgpuWrite(host->opaque, path, value);
     rc = virtHostWriteFile(host, path, value, 0);
+    if (rc == 0 && strstr(path, "/sys/bus/vdpa/"))
+        return fakeVdpaWritten(host->opaque, path, value);
     return rc < 0 ? rc : fakeMdevWritten(host->opaque, path, value);
 }
 
@@ -287,6 +290,8 @@ fakeMdevTryOpen(virtHost *host, const char *path)
 {
     const fakeHost *fake = host->opaque;
 
+    if (fake->vdpaOpen && strstr(path, "/vhost-vdpa-"))
+        return -fake->vdpaOpen;
     if (fake->mdevOpen)
         return -fake->mdevOpen;
     return access(path, F_OK) == 0 ? 0 : -errno;

@@ -314,6 +314,8 @@ WRAP(ssize_t, readlink, (const char *path, char *buffer, size_t size), (path, bu
      FAULT_READLINK, -1)
 WRAP(int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags), placeOf(dir, name), FAULT_REMOVE, -1)
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), placeOfPath(path), FAULT_MAKE, -1)
+WRAP(int, symlinkat, (const char *target, int dir, const char *name), (target, dir, name), placeOf(dir, name),
+     FAULT_MAKE, -1)
 WRAP(int, flock, (int fd, int operation), (fd, operation), placeOf(fd, NULL), FAULT_FLOCK, -1)
 
 #define WRAP_OPENAT(name)                                                                                              \

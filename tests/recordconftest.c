@@ -155,7 +155,7 @@ static const struct {
             "<before><netdev port='1'><vlan><tag id='4095'/></vlan></netdev></before><wanted/>"),
      "r:5: port 1: id='4095' in <tag>: not a number from 0 to 4094"},
     {RECORD("active", OWNER, PLACE, "<before><hostdev/></before><wanted/>"),
-     "r:5: <before> has no child <hostdev> (known: <netdev>, <mdev>, <vgpu>, <function>): drop or correct it"},
+     "r:5: <before> has no child <hostdev> (known: <netdev>, <mdev>, <vgpu>, <function>, <vdpa>): drop or correct it"},
     {RECORD("active", OWNER, PLACE, "<before>x</before><wanted/>"),
      "r:5: text 'x' inside <before> has no meaning: drop it"},
 };

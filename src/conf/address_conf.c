@@ -1,4 +1,4 @@
-/* address_conf.c: how XML says which device of the host: PCI addresses, UUIDs and MAC addresses
+/* address_conf.c: how XML says which device of the host: PCI addresses, UUIDs, MAC addresses and paths
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/address_conf.h"
@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "util/virnetdev.h"
+#include "util/virvdpa.h"
+
+/* Before the name of a vDPA device, in the path by which its guest is given it. */
+#define VDPA_PATH "/" VIRT_VDPA_DIR "/"
 
 #define BASES "hexadecimal digits follow 0x, octal ones 0"
 
@@ -111,8 +115,27 @@ parseMac(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError
     return true;
 }
 
-/* Read what tells a device on @bus: the <address> @node, a PCI address as virtPCIAddressParseXml() does, or a UUID; or
- * the <mac> @node of an interface. */
+/* The device whose path is @path; false where that is none that this project makes. */
+bool
+virtHandleParsePath(const char *path, virtHandle *ret)
+{
+    return g_str_has_prefix(path, VDPA_PATH) && virtHandleSet(ret, "vdpa", path + strlen(VDPA_PATH), NULL);
+}
+
+static bool
+parsePath(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
+{
+    if (virtHandleParsePath(virtXmlGet(node, "dev"), ret))
+        return true;
+    virtXmlBadValue(doc, node, "dev", error,
+                    "a vDPA device that is made for its guest has a path of " VDPA_PATH
+                    " and a name of at most %d letters, digits and _.:-; drop the <source> to have one generated",
+                    VIRT_HANDLE_NAME_MAX);
+    return false;
+}
+
+/* Read what tells a device on @bus: the <address> @node, a PCI address as virtPCIAddressParseXml() does, or a UUID; the
+ * <mac> @node of an interface; or the <source> @node, which has a path in 'dev'. */
 bool
 virtHandleParseXml(const virtXmlDoc *doc, const virtXmlNode *node, const char *bus, virtHandle *ret, GError **error)
 {
@@ -122,9 +145,35 @@ virtHandleParseXml(const virtXmlDoc *doc, const virtXmlNode *node, const char *b
         return parseUuid(doc, node, ret, error);
     if (g_str_equal(bus, "network"))
         return parseMac(doc, node, ret, error);
+    if (g_str_equal(bus, "vdpa"))
+        return parsePath(doc, node, ret, error);
     if (!virtPCIAddressParseXml(doc, node, &address, error))
         return false;
     virtHandleSetPCI(ret, &address);
+    return true;
+}
+
+/* The element by which a document says which device @handle is, for messages. */
+const char *
+virtHandleGetElement(const virtHandle *handle)
+{
+    if (g_str_equal(handle->bus, "vdpa"))
+        return "<source dev='...'/>";
+    if (g_str_equal(handle->bus, "mdev"))
+        return "<address uuid='...'/>";
+    return "<address>";
+}
+
+/* Append " dev='…'" to the start tag of a <source>, where that is how @handle is written; false where it is an element.
+ */
+bool
+virtHandleFormatPath(GString *out, const virtHandle *handle)
+{
+    if (!g_str_equal(handle->bus, "vdpa"))
+        return false;
+    virtXmlAdd(out, " dev='" VDPA_PATH);
+    virtXmlEscape(out, handle->name);
+    virtXmlAdd(out, "'");
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* address_conf.h: how XML says which device of the host: PCI addresses and UUIDs
+/* address_conf.h: how XML says which device of the host: PCI addresses, UUIDs, MAC addresses and paths
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -12,5 +12,8 @@ bool virtPCIAddressParseXml(const virtXmlDoc *doc, const virtXmlNode *node, virt
 void virtPCIAddressFormatXml(GString *out, const virtPCIAddress *address, const char *prefix);
 bool virtHandleParseXml(const virtXmlDoc *doc, const virtXmlNode *node, const char *bus, virtHandle *ret,
                         GError **error);
+const char *virtHandleGetElement(const virtHandle *handle);
+bool virtHandleParsePath(const char *path, virtHandle *ret);
+bool virtHandleFormatPath(GString *out, const virtHandle *handle);
 void virtHandleFormatXml(GString *out, const virtHandle *handle, const char *prefix);
 char *virtUuidNormalize(const char *text);

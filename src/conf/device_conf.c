@@ -344,7 +344,7 @@ getSource(const virtXmlDoc *device, virtHandle *ret, GError **error)
     virtDomainRef ref = {.node = device->root};
     g_autoptr(GArray) found = NULL;
 
-    if (virtXmlIs(device->root, NULL, "hostdev")) {
+    if (virtDomainDeviceIsHostdev(device->root)) {
         found = virtDomainRefListDevices(device, &ref);
         if (found->len) {
             *ret = g_array_index(found, virtHandle, 0);

@@ -29,6 +29,7 @@ typedef struct {
 } virtHostdev;
 
 void virtHostdevFree(virtHostdev *hostdev);
+const char *virtHostdevGetElement(const virtHostdev *hostdev);
 
 /* An <interface> that libvirt knows as one. */
 typedef struct {

@@ -3,6 +3,7 @@
  */
 #include "conf/domain_locate.h"
 #include "conf/netdev_attr.h"
+#include "conf/vdpa_conf.h"
 
 #include <string.h>
 
@@ -70,7 +71,7 @@ checkSites(const virtXmlDoc *doc, const GPtrArray *refs, virtDomainForm show, GE
             const virtHostdevRef *hostdev = ref->hostdevs->pdata[j];
             bool ok;
 
-            if (virtHostdevRefIsNetwork(hostdev)) /* which stays what it is */
+            if (virtHostdevRefIsNetwork(hostdev) || virtVdpaIsDevice(hostdev->node)) /* which stays what it is */
                 continue;
             if (!virtHostdevRefCheckFound(doc, hostdev, error))
                 return false;

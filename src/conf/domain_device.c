@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "conf/vdpa_conf.h"
+
 /* Whether @node is a domain, wherever it stands. */
 bool
 virtDomainIs(const virtXmlNode *node)
@@ -51,18 +53,18 @@ isDevice(const virtXmlNode *node)
     return !devices || (virtXmlIs(devices, NULL, "devices") && devices->parent && virtDomainIs(devices->parent));
 }
 
-/* Whether @node is a <hostdev>, and of a domain or alone. */
+/* Whether @node is a <hostdev>, or another device of the host's that stays what it is, and of a domain or alone. */
 bool
 virtDomainDeviceIsHostdev(const virtXmlNode *node)
 {
-    return virtXmlIs(node, NULL, "hostdev") && isDevice(node);
+    return (virtXmlIs(node, NULL, "hostdev") || virtVdpaIsDevice(node)) && isDevice(node);
 }
 
 /* Is @ref an <interface> that gets its VF from a network, and stays an interface? */
 bool
 virtHostdevRefIsNetwork(const virtHostdevRef *ref)
 {
-    return virtXmlIs(ref->node, NULL, "interface") && !ref->interface;
+    return virtXmlIs(ref->node, NULL, "interface") && !ref->interface && !virtVdpaIsDevice(ref->node);
 }
 
 /* May a setting of @kind be a child of @node? Of an interface a netdev may, beside its own, where that is not lost. */
@@ -70,20 +72,39 @@ bool
 virtDomainDeviceMayHave(const virtXmlNode *node, const virtSettingKind *kind, guint flags)
 {
     if (virtDomainDeviceIsHostdev(node))
-        return true;
+        return virtVdpaIsDevice(node) == g_str_equal(kind->bus, "vdpa");
     return kind == virtSettingKinds[VIRT_SETTING_NETDEV] && isDevice(node) &&
            (virtInterfaceIsNetwork(node) || (!(flags & VIRT_DOMAIN_LEAVE_INTERFACES) && virtInterfaceIs(node)));
 }
 
-/* The devices of the host that libvirt gives to guests, each named by the <address> of its <source>. */
+/* The devices of the host that libvirt gives to guests, each named by the <address> of its <source>, or by its path. */
 static const struct {
     const char *element, *type;
     const char *bus;
+    const char *holds; /* how such a device is called that settings of its bus may stand in; NULL: none may */
 } deviceKinds[] = {
-    {"hostdev", "pci", "pci"},
-    {"hostdev", "mdev", "mdev"},
-    {"interface", "hostdev", "pci"},
+    {"hostdev", "pci", "pci", "<hostdev mode='subsystem' type='pci'>"},
+    {"hostdev", "mdev", "mdev", "<hostdev mode='subsystem' type='mdev'>"},
+    {"interface", "hostdev", "pci", NULL},
+    {"interface", "vdpa", "vdpa", "<interface type='vdpa'>"},
+    {"disk", "vhostvdpa", "vdpa", "<disk type='vhostvdpa'>"},
 };
+
+/* Where the element of a setting of @kind may stand, for messages; the caller frees it. */
+char *
+virtDomainDeviceDescribePlace(const virtSettingKind *kind)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(deviceKinds); i++) {
+        if (!deviceKinds[i].holds || !g_str_equal(deviceKinds[i].bus, kind->bus))
+            continue;
+        if (text->len > 0)
+            g_string_append(text, " or ");
+        g_string_append(text, deviceKinds[i].holds);
+    }
+    return g_string_free(text, FALSE);
+}
 
 /* The bus of the device @node, as libvirt takes it; NULL: it is none of the host's, or one of another kind. */
 static const char *
@@ -94,23 +115,29 @@ getBus(const virtXmlNode *node)
 
     for (guint i = 0; type && i < G_N_ELEMENTS(deviceKinds); i++) {
         if (virtXmlIs(node, NULL, deviceKinds[i].element) && g_str_equal(type, deviceKinds[i].type) &&
-            (virtXmlIs(node, NULL, "interface") || !mode || g_str_equal(mode, "subsystem")))
+            (!virtXmlIs(node, NULL, "hostdev") || !mode || g_str_equal(mode, "subsystem")))
             return deviceKinds[i].bus;
     }
     return NULL;
-}
-
-/* Is @node a <hostdev> of @type, as libvirt takes it? */
-static bool
-isHostdevOf(const virtXmlNode *node, const char *type)
-{
-    return getBus(node) && g_strcmp0(virtXmlGet(node, "type"), type) == 0;
 }
 
 static const virtXmlNode *
 findAddress(const virtXmlNode *device)
 {
     return virtXmlChild(virtXmlChild(device, "source"), "address");
+}
+
+/* What tells which device @device is, the <address> of its <source> or one that has a path; NULL: nothing. */
+static const virtXmlNode *
+findName(const virtXmlNode *device)
+{
+    const virtXmlNode *source = virtXmlChild(device, "source");
+
+    if (!virtVdpaIsDevice(device))
+        return findAddress(device);
+    if (!source || !virtXmlGet(source, "dev"))
+        return NULL;
+    return source;
 }
 
 /* May the <address> of @node lead to a device of its bus? An interface's may be of another type. */
@@ -128,12 +155,12 @@ bool
 virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error)
 {
     const char *bus = getBus(node);
-    const virtXmlNode *address;
+    const virtXmlNode *name;
 
     if (!bus)
         return false;
-    address = findAddress(node);
-    return address && isAddressOf(node, address) && virtHandleParseXml(doc, address, bus, ret, error);
+    name = findName(node);
+    return name && isAddressOf(node, name) && virtHandleParseXml(doc, name, bus, ret, error);
 }
 
 /* May the <source> of the device @node ask for a VF by something else than its address? */
@@ -156,21 +183,27 @@ checkMade(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *chi
 {
     const virtXmlNode *source = virtXmlChild(node, "source");
 
-    if (!isManaged(node)) {
+    if (virtXmlIs(node, NULL, "hostdev") && !isManaged(node)) {
         virtXmlError(
             doc, child, error,
             "<%s> needs managed='yes' in its <hostdev>: otherwise somebody else makes the device; write that, or drop the <%s>",
             child->name, child->name);
         return false;
     }
-    if (findAddress(node) || !source || virtChoiceIsWritten(source))
+    if (findName(node) || !source || virtChoiceIsWritten(source))
         return true;
     if (source->children->len > 0 || source->attrCount > 0) {
+        const char *name = "<address uuid='...'/>", *what = "a UUID";
+
         if (source->children->len > 0)
             source = source->children->pdata[0];
-        virtXmlError(
-            doc, source, error,
-            "<source> says something, and has no <address uuid='...'/>: write that, or drop the <source> to have a UUID generated");
+        if (virtVdpaIsDevice(node)) {
+            name = "'dev'";
+            what = "a name";
+        }
+        virtXmlError(doc, source, error,
+                     "<source> says something, and has no %s: write that, or drop the <source> to have %s generated",
+                     name, what);
         return false;
     }
     return true;
@@ -205,17 +238,17 @@ checkSettingPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlN
     const virtSettingKind *kind = virtSettingKindFind(child);
     const char *lacks = "<source> with an <address>";
 
-    if (!isHostdevOf(node, kind->hostdev)) {
+    if (g_strcmp0(getBus(node), kind->bus) != 0) {
         const char *given = virtXmlGet(node, "mode");
         g_autofree char *mode = NULL;
         g_autofree char *type = virtXmlQuote(virtXmlGet(node, "type"));
+        g_autofree char *place = virtDomainDeviceDescribePlace(kind);
 
         if (!given)
             given = "subsystem";
         mode = virtXmlQuote(given);
-        virtXmlError(doc, child, error,
-                     "<%s> needs <hostdev mode='subsystem' type='%s'>; this one has mode='%s' type='%s'", child->name,
-                     kind->hostdev, mode, type);
+        virtXmlError(doc, child, error, "<%s> needs %s; this one has mode='%s' type='%s'", child->name, place, mode,
+                     type);
         return false;
     }
     if (kind->makes)
@@ -253,7 +286,7 @@ readSource(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret_handl
 
     memset(ret_handle, 0, sizeof(*ret_handle));
     memset(ret_choice, 0, sizeof(*ret_choice));
-    if (virtDomainDeviceIsHostdev(node) && !virtChoiceIsWritten(source) && !findAddress(node))
+    if (virtDomainDeviceIsHostdev(node) && !virtChoiceIsWritten(source) && !findName(node))
         return true; /* it is to be made: checkMade() */
     if (!virtChoiceIsWritten(source))
         return virtDomainDeviceReadHandle(doc, node, ret_handle, error);
@@ -265,7 +298,7 @@ readSource(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret_handl
         return false;
     }
     return virtChoiceParseXml(doc, source, ret_choice, error) &&
-           (!findAddress(node) || virtDomainDeviceReadHandle(doc, node, ret_handle, error));
+           (!findName(node) || virtDomainDeviceReadHandle(doc, node, ret_handle, error));
 }
 
 static virtHostdevRef *
@@ -298,13 +331,18 @@ complainTwice(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev 
             entry->line);
 }
 
-/* The device is one that is to be made, and nobody has said which UUID it shall have. */
+/* The device is one that is to be made, and nobody has said which UUID, or which name, it shall have. The name of a
+ * vDPA device is for people too, and one of all on the host. */
 static void
 generateHandle(virtHostdevRef *ref)
 {
     g_autofree char *uuid = g_uuid_string_random();
+    g_autofree char *name = g_strconcat("guest-", uuid + strlen(uuid) - 12, NULL);
+    const char *chosen = uuid;
 
-    ref->generated = virtHandleSet(&ref->handle, getBus(ref->node), uuid, NULL);
+    if (virtVdpaIsDevice(ref->node))
+        chosen = name;
+    ref->generated = virtHandleSet(&ref->handle, getBus(ref->node), chosen, NULL);
 }
 
 /* What is left to the host is found there by the device's address. */
@@ -355,7 +393,7 @@ isMadeByOthers(const virtXmlNode *node, const virtHostdev *entry)
 {
     for (guint k = 0; virtSettingKinds[k]; k++) {
         if (virtSettingKinds[k]->makes && entry->settings.of[k]->len > 0)
-            return !isManaged(node);
+            return virtXmlIs(node, NULL, "hostdev") && !isManaged(node);
     }
     return false;
 }
@@ -372,6 +410,18 @@ checkEntry(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev *en
             "this <hostdev> has a <%s>, in <metadata>, line %u, and managed='yes', with which libvirt would take the device from its driver: write managed='no'",
             virtSettingKinds[k]->info->name, entry->line);
         return false;
+    }
+    return true;
+}
+
+/* Where libvirt has words of its own for what metadata has, too, those count. */
+static bool
+completeSettings(const virtXmlDoc *doc, virtHostdevRef *ref, GError **error)
+{
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (ref->settings.of[k]->len > 0 && virtSettingKinds[k]->complete &&
+            !virtSettingKinds[k]->complete(doc, ref->node, ref->settings.of[k], error))
+            return false;
     }
     return true;
 }
@@ -395,8 +445,8 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     *ret = hostdevRefNew(node, &handle);
     (*ret)->choice = entry->choice;
     (*ret)->interface = virtInterfaceCopy(entry->interface);
-    virtSettingsShare(&(*ret)->settings, &entry->settings);
-    return true;
+    virtSettingsCopy(&(*ret)->settings, &entry->settings);
+    return completeSettings(doc, *ret, error);
 }
 
 /* What an interface says, where it is one that is to be converted; otherwise @ret stays NULL. */

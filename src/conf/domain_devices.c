@@ -20,7 +20,7 @@ typedef struct {
     GString *text;      /* of the open element, where it is wanted */
     guint depth;        /* open elements, without <actual> */
     bool inside[DEPTH]; /* the open element of this depth is on the way to a source address */
-    bool isInterface, isMdev, inActual, wantsText;
+    bool isInterface, isMdev, isVdpa, inActual, wantsText;
     virtInterfaceVF interface; /* the open one */
 } Reader;
 
@@ -86,6 +86,17 @@ readMdev(const char **attrs, virtHandle *ret)
     return uuid && virtHandleSet(ret, "mdev", uuid, NULL);
 }
 
+/* A vDPA device of which its guest has been given the path. */
+static void
+addPath(Reader *r, const char **attrs)
+{
+    const char *path = valueOf(attrs, "dev");
+    virtHandle handle;
+
+    if (path && virtHandleParsePath(path, &handle))
+        g_array_append_val(r->domain->devices, handle);
+}
+
 static void
 addAddress(Reader *r, const char **attrs)
 {
@@ -116,16 +127,18 @@ leadsOn(Reader *r, const char *name, const char **attrs)
     case 2:
         r->isInterface = g_str_equal(name, "interface");
         r->isMdev = false;
+        r->isVdpa = (r->isInterface && isAttr(attrs, "type", "vdpa")) ||
+                    (g_str_equal(name, "disk") && isAttr(attrs, "type", "vhostvdpa"));
         r->interface = (virtInterfaceVF){0};
-        if (r->isInterface)
-            return isAttr(attrs, "type", "hostdev");
+        if (r->isInterface || r->isVdpa)
+            return isAttr(attrs, "type", "hostdev") || r->isVdpa;
         r->isMdev = isAttr(attrs, "type", "mdev");
         return g_str_equal(name, "hostdev") && (r->isMdev || isAttr(attrs, "type", "pci")) &&
                isMissingOr(attrs, "mode", "subsystem");
     case 3:
         return g_str_equal(name, "source");
     default:
-        return g_str_equal(name, "address") && (!r->isInterface || isMissingOr(attrs, "type", "pci"));
+        return !r->isVdpa && g_str_equal(name, "address") && (!r->isInterface || isMissingOr(attrs, "type", "pci"));
     }
 }
 
@@ -164,6 +177,8 @@ readerOnStart(void *opaque, const char *name, const char **attrs)
         r->inside[r->depth] = (r->depth == 0 || r->inside[r->depth - 1]) && leadsOn(r, name, attrs);
         if (r->depth == DEPTH - 1 && r->inside[r->depth])
             addAddress(r, attrs);
+        if (r->isVdpa && r->depth == DEPTH - 2 && r->inside[r->depth])
+            addPath(r, attrs);
     }
     r->depth++;
 }

@@ -29,10 +29,14 @@ static void
 insertChoice(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
     const virtXmlNode *address = virtXmlChild(hostdev->source, "address");
-    g_autofree char *indent = virtXmlIndentOf(doc, address);
+    g_autofree char *indent = NULL;
     g_autoptr(GString) attr = g_string_new(NULL), children = g_string_new(NULL);
-    gsize tag = hostdev->source->start + strlen("<source"), before = virtXmlSpaceBefore(doc, address->start);
+    gsize tag = hostdev->source->start + strlen("<source"), before;
 
+    if (!address) /* it has a path, and nothing else asks for it */
+        return;
+    indent = virtXmlIndentOf(doc, address);
+    before = virtXmlSpaceBefore(doc, address->start);
     virtChoiceFormatAttr(attr, &hostdev->choice);
     virtChoiceFormatXml(children, &hostdev->choice, "", indent);
     if (attr->len)

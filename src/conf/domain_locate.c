@@ -21,7 +21,7 @@ domainSiteFree(gpointer opaque)
 bool
 virtDomainRefIsLone(const virtDomainRef *ref)
 {
-    return g_str_equal(ref->node->name, "hostdev") || g_str_equal(ref->node->name, "interface");
+    return !virtDomainIs(ref->node);
 }
 
 /* Does @child ask for a VF where nobody would listen? */
@@ -39,9 +39,9 @@ static void
 complainPlace(const virtXmlDoc *doc, const virtXmlNode *node, const virtXmlNode *child, GError **error)
 {
     g_autofree char *name = virtXmlQuote(node->name);
+    g_autofree char *place = virtDomainDeviceDescribePlace(virtSettingKindFind(child));
 
-    virtXmlError(doc, child, error, "<%s> may only be a child of <hostdev mode='subsystem' type='%s'>, not of <%s>",
-                 child->name, virtSettingKindFind(child)->hostdev, name);
+    virtXmlError(doc, child, error, "<%s> may only be a child of %s, not of <%s>", child->name, place, name);
 }
 
 /* Refuse a <netdev> below @node, or a <pf> in a <source>, that libvirt would drop without a word because it does not
@@ -341,7 +341,7 @@ readSite(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray 
 static bool
 findDomains(const virtXmlDoc *doc, const virtXmlNode *node, guint flags, GPtrArray *refs, GError **error)
 {
-    bool lone = virtXmlIs(node, NULL, "hostdev") || virtInterfaceIsNetwork(node) ||
+    bool lone = virtDomainDeviceIsHostdev(node) || virtInterfaceIsNetwork(node) ||
                 (virtDomainWantsInterfaces(flags) && virtInterfaceIs(node));
 
     if (virtDomainIs(node) || (!node->parent && lone))

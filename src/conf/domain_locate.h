@@ -9,7 +9,8 @@
 #include "conf/domain_conf.h"
 
 /* A <hostdev> that has netdevs or is not asked for by its address alone, wherever that is written; an <interface
- * type='hostdev'> that is to become one; or an <interface type='network'> with words of ours. */
+ * type='hostdev'> that is to become one; an <interface type='network'> with words of ours; or an <interface> or <disk>
+ * whose vDPA device is made. */
 typedef struct {
     const virtXmlNode *node;
     const virtXmlNode *source;
@@ -40,6 +41,7 @@ void virtHostdevRefFree(gpointer opaque);
 bool virtHostdevRefIsNetwork(const virtHostdevRef *ref);
 const virtNetdev *virtHostdevRefGetOwnNetdev(const virtHostdevRef *ref);
 bool virtDomainDeviceIsHostdev(const virtXmlNode *node);
+char *virtDomainDeviceDescribePlace(const virtSettingKind *kind);
 bool virtDomainDeviceMayHave(const virtXmlNode *node, const virtSettingKind *kind, guint flags);
 bool virtDomainDeviceMayChoose(const virtXmlNode *node);
 bool virtDomainDeviceReadHandle(const virtXmlDoc *doc, const virtXmlNode *node, virtHandle *ret, GError **error);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conf/domain_conf.h"
+#include "conf/vdpa_conf.h"
 #include "util/virerror.h"
 
 #define PREFIX "lh:"
@@ -144,7 +145,7 @@ virtHostdevRefCheckFound(const virtXmlDoc *doc, const virtHostdevRef *hostdev, G
     return false;
 }
 
-/* Put the <source> with the address that was made up into the device, as its first child. */
+/* Put the <source> with the name that was made up into the device, as its first child. */
 static void
 insertSource(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
 {
@@ -152,7 +153,7 @@ insertSource(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *h
     gsize from = hostdev->node->startEnd, to = from;
     g_autofree char *indent = virtXmlIndentOf(doc, first);
     g_autofree char *step = virtXmlStepFrom(doc, hostdev->node, indent);
-    GString *text = g_string_new(NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
 
     if (hostdev->source) {
         from = hostdev->source->start;
@@ -160,11 +161,48 @@ insertSource(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *h
     } else {
         g_string_append(text, indent);
     }
-    g_string_append_printf(text, "<source>%s%s", indent, step);
-    virtHandleFormatXml(text, &hostdev->handle, "");
-    g_string_append_printf(text, "%s</source>", indent);
+    g_string_append(text, "<source");
+    if (virtHandleFormatPath(text, &hostdev->handle)) {
+        g_string_append(text, "/>");
+    } else {
+        g_string_append_printf(text, ">%s%s", indent, step);
+        virtHandleFormatXml(text, &hostdev->handle, "");
+        g_string_append_printf(text, "%s</source>", indent);
+    }
     virtXmlReplace(edits, from, to, text->str);
-    g_string_free(text, TRUE);
+}
+
+/* Put the MAC address that was made up into the device: QEMU's and the vDPA device's are one. */
+static void
+insertMac(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
+{
+    const virtVdpa *vdpa = virtSettingListFind(hostdev->settings.of[VIRT_SETTING_VDPA], 0);
+    g_autofree char *indent = virtXmlIndentOf(doc, hostdev->node->children->pdata[0]);
+    g_autofree char *mac = NULL, *text = NULL;
+
+    if (!vdpa || !virtSettingHas(vdpa, VIRT_VDPA_MAC) || virtXmlChild(hostdev->node, "mac"))
+        return;
+    mac = virtVdpaInfo.attrs[VIRT_VDPA_MAC].format(vdpa);
+    text = g_strdup_printf("%s<mac address='%s'/>", indent, mac);
+    virtXmlReplace(edits, hostdev->node->startEnd, hostdev->node->startEnd, text);
+}
+
+/* libvirt reads the <driver> of an <interface> only where a <model> before says that it is virtio's, and would drop it
+ * without a word; it adds that model to each vDPA device later. */
+static void
+insertModel(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHostdevRef *hostdev)
+{
+    const virtXmlNode *driver = virtXmlChild(hostdev->node, "driver");
+    g_autofree char *indent = NULL, *text = NULL;
+    gsize at;
+
+    if (!virtXmlIs(hostdev->node, NULL, "interface") || !virtVdpaIsDevice(hostdev->node) || !driver ||
+        virtXmlChild(hostdev->node, "model"))
+        return;
+    indent = virtXmlIndentOf(doc, driver);
+    text = g_strdup_printf("%s<model type='virtio'/>", indent);
+    at = virtXmlSpaceBefore(doc, driver->start);
+    virtXmlReplace(edits, at, at, text);
 }
 
 /* Make the <hostdev> that libvirt stores: all settings cut out, each with the white space before it, and what its
@@ -181,6 +219,8 @@ virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHost
         return false;
     if (virtInterfaceIs(node))
         return virtInterfaceToHostdev(edits, doc, hostdev, error);
+    insertMac(edits, doc, hostdev);
+    insertModel(edits, doc, hostdev);
     if (hostdev->generated)
         insertSource(edits, doc, hostdev);
     else
@@ -188,7 +228,7 @@ virtHostdevRefToStock(virtXmlEdits *edits, const virtXmlDoc *doc, const virtHost
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
 
-        if (virtSettingKindFind(child))
+        if (virtSettingKindFind(child) || virtVdpaIsPart(child))
             virtXmlCut(edits, doc, child);
     }
     return true;
@@ -266,6 +306,7 @@ virtDomainRefsGenerateMacs(const virtXmlDoc *doc, const GPtrArray *refs)
             if (virtHostdevRefIsNetwork(hostdev))
                 generateKey(hostdev, macs);
             virtNetdevListGiveMacs(VIRT_NETDEVS(hostdev), virtHostdevRefIsNetwork(hostdev), macs);
+            virtVdpaGiveMac(hostdev->settings.of[VIRT_SETTING_VDPA], macs);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/virerror.h"
+#include "util/virvdpa.h"
 
 void
 virtHostdevFree(virtHostdev *hostdev)
@@ -26,6 +27,23 @@ virtHostdevCopy(const virtHostdev *hostdev)
     virtSettingsCopy(&copy->settings, &hostdev->settings);
     copy->interface = virtInterfaceCopy(hostdev->interface);
     return copy;
+}
+
+/* The element that its user has written, for messages. */
+const char *
+virtHostdevGetElement(const virtHostdev *hostdev)
+{
+    const virtVdpa *vdpa = virtSettingListFind(hostdev->settings.of[VIRT_SETTING_VDPA], 0);
+
+    if (vdpa && vdpa->made.id == VIRT_VDPA_BLOCK)
+        return "<disk type='vhostvdpa'>";
+    if (vdpa)
+        return "<interface type='vdpa'>";
+    if (hostdev->fromNetwork)
+        return "<interface type='network'>";
+    if (hostdev->interface)
+        return "<interface type='hostdev'>";
+    return "<hostdev>";
 }
 
 /* The entry of @hostdevs (virtHostdev) for @handle, owned by the list; or NULL. */

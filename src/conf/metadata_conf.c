@@ -11,12 +11,19 @@
 
 #include "util/virerror.h"
 
-/* A device is stored by the <address> of its <source>, and an interface from a network by its <mac>. */
+/* A device is stored by the <address> of its <source>, a vDPA device by its path, and an interface from a network by
+ * its <mac>. */
 static bool
 checkSource(const virtXmlDoc *doc, const virtXmlNode *source, GError **error)
 {
     bool hasAddress = virtXmlChild(source, "address"), hasMac = virtXmlChild(source, "mac");
 
+    if (virtXmlGet(source, "dev")) {
+        if (source->children->len == 0 && source->attrCount == 1)
+            return true;
+        virtXmlError(doc, source, error, "<source> has a 'dev', and more: drop that");
+        return false;
+    }
     if (hasAddress && hasMac)
         virtXmlError(doc, source, error, "<source> has an <address> and a <mac>: drop one");
     else if (!hasAddress && !hasMac)
@@ -32,7 +39,7 @@ checkMetadataShape(const virtXmlDoc *doc, const virtXmlNode *ours, const char *c
         {"hostdevs", "", "hostdev*", NULL, NULL},
         {"hostdev", "", children, NULL, NULL},
         {"interface", "index", VIRT_INTERFACE_OPAQUE, NULL, NULL},
-        {"source", "pool", "pf vf address mac", NULL, checkSource},
+        {"source", "pool dev", "pf vf address mac", NULL, checkSource},
         {"address", "domain bus slot function uuid", "", NULL, NULL},
         {NULL},
     };
@@ -50,11 +57,30 @@ leavesPort(const virtHostdev *entry)
     return netdevs->len > 0 && ((const virtNetdev *)netdevs->pdata[0])->port == VIRT_NETDEV_PORT_ANY;
 }
 
+/* Are the settings of the entry @node for devices of its kind? */
+static bool
+checkEntryBus(const virtXmlDoc *doc, const virtXmlNode *node, const virtHostdev *entry, GError **error)
+{
+    const char *bus = entry->handle.bus;
+
+    if (virtHandleIsNetwork(&entry->handle))
+        bus = "pci"; /* a VF, by the time that it has one */
+    for (guint k = 0; virtSettingKinds[k]; k++) {
+        if (entry->settings.of[k]->len == 0 || g_str_equal(virtSettingKinds[k]->bus, bus))
+            continue;
+        virtXmlError(doc, node, error, "the metadata has a <%s> for a %s, which has none; drop it",
+                     virtSettingKinds[k]->info->name, virtHandleGetNoun(&entry->handle));
+        return false;
+    }
+    return true;
+}
+
 /* Read the settings of the entry @node into @entry, and the interface that it is shown as. */
 static bool
 readEntrySettings(const virtXmlDoc *doc, const virtXmlNode *node, virtHostdev *entry, GError **error)
 {
-    if (!virtSettingsParse(doc, node, VIRT_SETTING_PARSE_ENTRY, &entry->settings, error))
+    if (!virtSettingsParse(doc, node, VIRT_SETTING_PARSE_ENTRY, &entry->settings, error) ||
+        !checkEntryBus(doc, node, entry, error))
         return false;
     if (virtSettingsAreEmpty(&entry->settings) && entry->choice.by == VIRT_CHOICE_NONE) {
         virtXmlError(doc, node, error, "the metadata's <hostdev> lacks a <netdev>; write one or drop the entry");
@@ -85,11 +111,15 @@ readEntry(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *seen, GErr
     virtHandle handle;
     virtHostdev *entry;
 
-    if (virtXmlGet(address, "uuid"))
+    if (address && virtXmlGet(address, "uuid"))
         bus = "mdev";
     if (mac) {
         bus = "network";
         address = mac;
+    }
+    if (virtXmlGet(source, "dev")) {
+        bus = "vdpa";
+        address = source;
     }
     if (!virtHandleParseXml(doc, address, bus, &handle, error))
         return NULL;
@@ -133,22 +163,36 @@ virtMetadataRead(const virtXmlDoc *doc, const virtXmlNode *ours, GError **error)
     return g_steal_pointer(&list);
 }
 
+/* Append what the device of @hostdev is asked for by, and which it is. */
+static void
+formatSource(GString *out, const virtHostdev *hostdev, const virtXmlLayout *layout)
+{
+    const char *p = layout->prefix, *indent = layout->indent;
+    g_autofree char *inner = g_strconcat(indent, layout->step, NULL);
+
+    g_string_append_printf(out, "%s<%ssource", indent, p);
+    virtChoiceFormatAttr(out, &hostdev->choice);
+    if (virtHandleFormatPath(out, &hostdev->handle)) {
+        g_string_append(out, "/>");
+        return;
+    }
+    g_string_append_c(out, '>');
+    virtChoiceFormatXml(out, &hostdev->choice, p, inner);
+    g_string_append(out, inner);
+    virtHandleFormatXml(out, &hostdev->handle, p);
+    g_string_append_printf(out, "%s</%ssource>", indent, p);
+}
+
 /* Append the entry of one device. */
 void
 virtMetadataFormatEntry(GString *out, const virtHostdev *hostdev, const virtXmlLayout *layout)
 {
     const char *p = layout->prefix, *indent = layout->indent, *step = layout->step;
     g_autofree char *inner = g_strconcat(indent, step, NULL);
-    g_autofree char *innermost = g_strconcat(inner, step, NULL);
     const virtXmlLayout deeper = {p, inner, step};
 
-    g_string_append_printf(out, "%s<%shostdev>%s<%ssource", indent, p, inner, p);
-    virtChoiceFormatAttr(out, &hostdev->choice);
-    g_string_append_c(out, '>');
-    virtChoiceFormatXml(out, &hostdev->choice, p, innermost);
-    g_string_append(out, innermost);
-    virtHandleFormatXml(out, &hostdev->handle, p);
-    g_string_append_printf(out, "%s</%ssource>", inner, p);
+    g_string_append_printf(out, "%s<%shostdev>", indent, p);
+    formatSource(out, hostdev, &deeper);
     virtSettingsFormat(out, &hostdev->settings, VIRT_SETTING_FORMAT_WRITTEN, &deeper);
     if (hostdev->interface)
         virtInterfaceFormatEntry(out, hostdev->interface, &deeper);

@@ -30,14 +30,17 @@ typedef enum {
 /* One kind, whose element is named as its info is. */
 typedef struct {
     const virtSettingInfo *info;
-    const char *hostdev; /* type of the <hostdev> that its element stands in: "pci" */
-    bool several;        /* a device may have more than one */
-    bool makes;          /* it makes the device, where managed='yes' asks for that: without an address, that is one that
-                          * has not been used before */
-    bool bound;          /* the device keeps the host's driver: managed='yes' and settings of other kinds are refused */
+    const char *bus; /* of the devices that it is for: "pci" */
+    bool several;    /* a device may have more than one */
+    bool makes;      /* it makes the device, of a <hostdev> where managed='yes' asks for that: without an address,
+                      * that is one that has not been used before */
+    bool bound;      /* the device keeps the host's driver: managed='yes' and settings of other kinds are refused */
     /* All children of that name of @parent, sorted; an empty list where there are none. NULL with the reason. */
     GPtrArray *(*parse)(const virtXmlDoc *doc, const virtXmlNode *parent, virtSettingMode mode, GError **error);
     void (*format)(GString *out, gconstpointer setting, virtSettingForm form, const virtXmlLayout *layout);
+    /* Has @list, which metadata has of the device at @node, say what libvirt's own words there say by now. NULL: it has
+     * none for anything of that. */
+    bool (*complete)(const virtXmlDoc *doc, const virtXmlNode *node, GPtrArray *list, GError **error);
 } virtSettingKind;
 
 /* The rows' order is that in which they are set; they go back in reverse. Ends with NULL. */
@@ -45,7 +48,7 @@ extern const virtSettingKind *const virtSettingKinds[]; /* setting_kinds.c */
 extern const char *const virtSettingTags[];             /* setting_tags.c: how their elements begin; ends with NULL */
 
 /* Rows that others know by their number. */
-enum { VIRT_SETTING_NETDEV };
+enum { VIRT_SETTING_NETDEV, VIRT_SETTING_VDPA = 4 };
 
 #define VIRT_SETTING_KINDS_MAX 8 /* rows */
 

@@ -7,14 +7,12 @@
 #include "conf/function_conf.h"
 #include "conf/mdev_conf.h"
 #include "conf/netdev_conf.h"
+#include "conf/vdpa_conf.h"
 #include "conf/vgpu_conf.h"
 
 const virtSettingKind *const virtSettingKinds[] = {
-    [VIRT_SETTING_NETDEV] = &virtNetdevKind,
-    &virtMdevKind,
-    &virtVgpuKind,
-    &virtFunctionKind,
-    NULL,
+    [VIRT_SETTING_NETDEV] = &virtNetdevKind, &virtMdevKind, &virtVgpuKind, &virtFunctionKind,
+    [VIRT_SETTING_VDPA] = &virtVdpaKind,     NULL,
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(virtSettingKinds) <= VIRT_SETTING_KINDS_MAX + 1);

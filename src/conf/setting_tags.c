@@ -6,9 +6,5 @@
 #include "conf/setting_conf.h"
 
 const char *const virtSettingTags[] = {
-    [VIRT_SETTING_NETDEV] = "<netdev",
-    "<mdev",
-    "<vgpu",
-    "<function",
-    NULL,
+    [VIRT_SETTING_NETDEV] = "<netdev", "<mdev", "<vgpu", "<function", [VIRT_SETTING_VDPA] = "<vdpa", NULL,
 };

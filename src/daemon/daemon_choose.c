@@ -9,6 +9,8 @@
  * nothing else. Only who chooses asks libvirt for that.
  */
 #include "daemon/daemon.h"
+
+#include "conf/address_conf.h"
 #include "hypervisor/provision_choose.h"
 
 #include <stdlib.h>
@@ -129,10 +131,9 @@ checkMade(const virtHandle *handle, const GPtrArray *stored, GError **error)
 
         if (!virtHandleIsIn(domain->devices, handle))
             continue;
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_INVALID,
-            "%s %s is a device of domain '%s' (%s): write another <address uuid='...'/>, or none, to have one generated",
-            virtHandleGetNoun(handle), handle->name, domain->name, domain->uuid);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID,
+                    "%s %s is a device of domain '%s' (%s): write another %s, or none, to have one generated",
+                    virtHandleGetNoun(handle), handle->name, domain->name, domain->uuid, virtHandleGetElement(handle));
         return false;
     }
     return true;

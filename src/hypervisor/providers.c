@@ -6,8 +6,14 @@
 #include "hypervisor/provider_function.h"
 #include "hypervisor/provider_mdev.h"
 #include "hypervisor/provider_netdev.h"
+#include "hypervisor/provider_vdpa.h"
 #include "hypervisor/provider_vgpu.h"
 
 const virtProvider *const virtProviders[] = {
-    [VIRT_SETTING_NETDEV] = &virtProviderNetdev, &virtProviderMdev, &virtProviderVgpu, &virtProviderFunction, NULL,
+    [VIRT_SETTING_NETDEV] = &virtProviderNetdev,
+    &virtProviderMdev,
+    &virtProviderVgpu,
+    &virtProviderFunction,
+    [VIRT_SETTING_VDPA] = &virtProviderVdpa,
+    NULL,
 };

@@ -36,12 +36,7 @@ virtProvisionCheckOwner(const virtOwner *owner, const virtRecord *record, GError
 void
 virtProvisionPrefix(GError **error, const virtHostdev *hostdev)
 {
-    if (hostdev->fromNetwork)
-        g_prefix_error(error, "<interface type='network'>: ");
-    else if (hostdev->interface)
-        g_prefix_error(error, "<interface type='hostdev'>: ");
-    else
-        g_prefix_error(error, "<hostdev>: ");
+    g_prefix_error(error, "%s: ", virtHostdevGetElement(hostdev));
 }
 
 /* The device of @hostdev, as far as it has to be known to take its parent's lock. */

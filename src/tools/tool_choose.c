@@ -3,6 +3,7 @@
  */
 #include "tools/tool.h"
 
+#include "conf/address_conf.h"
 #include "hypervisor/provision_profile.h"
 
 #include <stdlib.h>
@@ -71,10 +72,10 @@ checkOne(virtTool *tool, const virtHandle *handle, const GPtrArray *stored, GErr
 
         if (!virtHandleIsIn(domain->devices, handle))
             continue;
-        g_set_error(
-            error, VIRT_ERROR, VIRT_ERROR_BUSY,
-            "%s: %s %s is a device of domain '%s' (%s): write another <address uuid='...'/>, or none, to have one generated",
-            tool->file, virtHandleGetNoun(handle), handle->name, domain->name, domain->uuid);
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                    "%s: %s %s is a device of domain '%s' (%s): write another %s, or none, to have one generated",
+                    tool->file, virtHandleGetNoun(handle), handle->name, domain->name, domain->uuid,
+                    virtHandleGetElement(handle));
         return false;
     }
     return true;

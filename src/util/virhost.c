@@ -6,6 +6,7 @@
  * than its parser does.
  */
 #include "util/virhost.h"
+#include "util/viralone.h"
 #include "util/virerror.h"
 #include "util/virnetlink.h"
 
@@ -13,15 +14,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ATTRIBUTE_MAX 4096  /* bytes of one sysfs attribute */
-#define FDS_CLOSED 4096     /* of a process on a kernel that cannot close all of them */
 #define DIRECTORY_MAX 65536 /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
 
 static void
@@ -48,62 +44,33 @@ writeFile(const char *path, const char *value)
     return n == (ssize_t)strlen(value) ? 0 : -EIO;
 }
 
-/* Nothing of the caller's stays open: neither its locks, nor the pipe at whose end libvirt waits for a hook. */
-G_NORETURN static void
-writeAlone(const char *path, const char *value, int answer)
-{
-    int rc;
+typedef struct {
+    const char *path, *value;
+} WriteAlone;
 
-    if (dup2(answer, 0) < 0)
-        _exit(1);
-    if (syscall(SYS_close_range, 1, ~0u, 0) < 0) { /* Linux 5.9 */
-        for (int fd = 1; fd < FDS_CLOSED; fd++)
-            close(fd);
-    }
-    rc = writeFile(path, value);
-    _exit(write(0, &rc, sizeof(rc)) < 0);
-}
-
-/* A grandchild, which nobody has to wait for. */
+/* In a process of its own: see viralone.c. */
 static void
-startAlone(const char *path, const char *value, int answer)
+writeAlone(int answer, void *opaque)
 {
-    sigset_t all, before;
-    pid_t pid;
+    const WriteAlone *what = opaque;
+    int rc = writeFile(what->path, what->value);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
-    pid = fork();
-    if (pid == 0) {
-        if (fork() == 0)
-            writeAlone(path, value, answer);
-        _exit(0);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (write(answer, &rc, sizeof(rc)) < 0)
+        _exit(1);
 }
 
-/* In a process of its own: where no signal reaches whoever has called the kernel, nor does the end of its thread. */
 static int
 writeWithin(const char *path, const char *value, guint within)
 {
-    struct pollfd poller = {.events = POLLIN};
-    int fds[2], rc = 0, n;
+    g_autoptr(GByteArray) answer = g_byte_array_new();
+    WriteAlone what = {path, value};
+    int rc = virtAloneRun(within, writeAlone, &what, answer);
 
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return -errno;
-    startAlone(path, value, fds[1]);
-    close(fds[1]);
-    poller.fd = fds[0];
-    do
-        n = poll(&poller, 1, (int)within);
-    while (n < 0 && errno == EINTR);
-    if (n == 0)
-        rc = -ETIMEDOUT;
-    else if (n < 0 || read(fds[0], &rc, sizeof(rc)) != sizeof(rc))
-        rc = -EAGAIN; /* there was no process, or it has been killed */
-    close(fds[0]);
+    if (rc < 0)
+        return rc;
+    if (answer->len != sizeof(rc))
+        return -EAGAIN; /* there was no process, or it has been killed */
+    memcpy(&rc, answer->data, sizeof(rc));
     return rc;
 }
 

@@ -7,6 +7,7 @@
  * into one, and callers tell EAGAIN, EBUSY and EPERM apart.
  */
 #include "util/virnetlink.h"
+#include "util/viralone.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -28,6 +29,7 @@
 
 /* ice and mlx5 firmware commands run under RTNL for up to a second each, and every writer of the host waits in
  * one queue for it: an answer is late only when the whole host is stuck. */
+#define ALONE_LONGEST 20000 /* milliseconds; deleting a device of the simulator takes 20 */
 #define ANSWER_SECONDS 60
 /* A VF list fills up to 64 KiB (16 bits of nla_len), and the socket's accounting counts twice that. */
 #define RECEIVE_BUFFER (1024 * 1024)
@@ -342,10 +344,8 @@ resolveFamily(virtHost *host, const char *family, struct nl_msg *request)
     return 0;
 }
 
-/* The virtHostRequestGeneric of the running kernel, which loads the module of a family that it does not have yet. */
-int
-virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
-                          char **ret_reason)
+static int
+requestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
     int rc = resolveFamily(host, family, request);
 
@@ -354,10 +354,8 @@ virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *req
     return ask(host->genericSocket, request, ret_reply, ret_reason);
 }
 
-/* The virtHostDumpGeneric of the running kernel. */
-int
-virtNetlinkDumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies,
-                       char **ret_reason)
+static int
+dumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies, char **ret_reason)
 {
     int rc = resolveFamily(host, family, request);
     guint before = replies->len;
@@ -375,6 +373,153 @@ virtNetlinkDumpGeneric(virtHost *host, const char *family, struct nl_msg *reques
     if (rc < 0)
         closeSocket(&host->genericSocket); /* what is left of the dump would be in the next one's way */
     return rc;
+}
+
+/* ---- families that may not come back ---- */
+
+/* In vDPA one request, which deletes a device that is open, keeps all others waiting in the kernel, where no signal
+ * reaches them, and even who only asks for the number of that family. */
+static bool
+mayBlock(const char *family)
+{
+    return strcmp(family, "vdpa") == 0;
+}
+
+typedef struct {
+    const char *family;
+    struct nl_msg *request;
+    bool wantsReply;
+} AskAlone;
+
+/* What a process of its own answers: this, @reason bytes of text, then netlink messages up to its end. */
+typedef struct {
+    int rc;
+    guint32 reason;
+} Alone;
+
+static bool
+writeAll(int fd, const void *data, size_t size)
+{
+    for (const char *at = data; size > 0;) {
+        ssize_t n = write(fd, at, size);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0) {
+            at += n;
+            size -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static void
+askAlone(int answer, void *opaque)
+{
+    const AskAlone *what = opaque;
+    virtHost host = {0}; /* for sockets of its own */
+    g_autoptr(GPtrArray) replies = g_ptr_array_new();
+    struct nl_msg *reply = NULL;
+    char *reason = NULL;
+    Alone head = {0};
+
+    if ((nlmsg_hdr(what->request)->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+        head.rc = dumpGeneric(&host, what->family, what->request, replies, &reason);
+    else if (what->wantsReply)
+        head.rc = requestGeneric(&host, what->family, what->request, &reply, &reason);
+    else
+        head.rc = requestGeneric(&host, what->family, what->request, NULL, &reason);
+    if (reply)
+        g_ptr_array_add(replies, reply);
+    if (reason)
+        head.reason = (guint32)strlen(reason);
+    if (!writeAll(answer, &head, sizeof(head)) || !writeAll(answer, reason, head.reason))
+        return;
+    for (guint i = 0; i < replies->len; i++) {
+        const struct nlmsghdr *header = nlmsg_hdr(replies->pdata[i]);
+
+        if (!writeAll(answer, header, NLMSG_ALIGN(header->nlmsg_len)))
+            return;
+    }
+}
+
+/* Take the messages of @data into @replies. Returns 0 or -errno. */
+static int
+takeReplies(guint8 *data, gsize length, GPtrArray *replies)
+{
+    struct nlmsghdr *header = (struct nlmsghdr *)(void *)data;
+    int rest = (int)length;
+
+    for (; nlmsg_ok(header, rest); header = nlmsg_next(header, &rest)) {
+        struct nl_msg *reply = nlmsg_convert(header);
+
+        if (!reply)
+            return -ENOMEM;
+        g_ptr_array_add(replies, reply);
+    }
+    if (rest > 0)
+        return -EBADMSG;
+    return 0;
+}
+
+/* Have a process of its own make the request, and leave it behind after ALONE_LONGEST. */
+static int
+askApart(const AskAlone *what, GPtrArray *replies, char **ret_reason)
+{
+    g_autoptr(GByteArray) answer = g_byte_array_new();
+    Alone head;
+    int rc = virtAloneRun(ALONE_LONGEST, askAlone, (gpointer)what, answer);
+    gsize from;
+
+    if (rc < 0)
+        return rc;
+    if (answer->len < sizeof(head))
+        return -EAGAIN; /* there was no process, or it has been killed */
+    memcpy(&head, answer->data, sizeof(head));
+    from = sizeof(head) + head.reason;
+    if (from > answer->len)
+        return -EAGAIN;
+    if (head.reason > 0 && ret_reason)
+        *ret_reason = g_strndup((const char *)answer->data + sizeof(head), head.reason);
+    g_byte_array_remove_range(answer, 0, (guint)from); /* so that messages are aligned */
+    if (head.rc < 0)
+        return head.rc;
+    return takeReplies(answer->data, answer->len, replies);
+}
+
+/* The virtHostRequestGeneric of the running kernel, which loads the module of a family that it does not have yet. What
+ * may not come back is -ETIMEDOUT after 20 seconds.
+ */
+int
+virtNetlinkRequestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
+                          char **ret_reason)
+{
+    const AskAlone what = {family, request, ret_reply != NULL};
+    g_autoptr(GPtrArray) replies = NULL;
+    int rc;
+
+    if (!mayBlock(family))
+        return requestGeneric(host, family, request, ret_reply, ret_reason);
+    replies = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
+    rc = askApart(&what, replies, ret_reason);
+    if (rc < 0 || !ret_reply)
+        return rc;
+    if (replies->len != 1)
+        return -EBADMSG;
+    *ret_reply = g_ptr_array_steal_index(replies, 0);
+    return 0;
+}
+
+/* The virtHostDumpGeneric of the running kernel. */
+int
+virtNetlinkDumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArray *replies,
+                       char **ret_reason)
+{
+    const AskAlone what = {family, request, true};
+
+    if (!mayBlock(family))
+        return dumpGeneric(host, family, request, replies, ret_reason);
+    return askApart(&what, replies, ret_reason);
 }
 
 /* A link message of @type (RTM_GETLINK, RTM_SETLINK) about one netdev. Returns NULL when memory is short; free

@@ -1,4 +1,4 @@
-/* virvfio.c: which processes have a device open through VFIO
+/* virvfio.c: which processes have a device open through VFIO or vhost
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Theory of operation. Who uses a device through VFIO has one of two files open: the device's own,
@@ -6,12 +6,15 @@
  * which the kernel gives out once (-EBUSY, vfio_group_fops_open in drivers/vfio/group.c), and would itself be in the
  * way of others for that moment; so this looks at what processes have open, which tells who.
  *
- * One pass through /proc finds all files below /dev/vfio that anybody has open, so that its cost does not grow with the
+ * A vDPA device has one file, /dev/vhost-vdpa-N.
+ *
+ * One pass through /proc finds all such files that anybody has open, so that its cost does not grow with the
  * number of devices that are asked about while a virtHostReads is open. It has no bound: whoever can open files could
  * else keep every guest from starting. Where the pass cannot be finished nobody can tell who has a device, and that is
  * an error: it is not the same as nobody.
  */
 #include "util/virerror.h"
+#include "util/virvdpanode.h"
 #include "util/virvfio.h"
 
 #include <dirent.h>
@@ -22,6 +25,7 @@
 
 #define DEVICE "sys/bus/%s/devices/%s"
 #define VFIO_DIR "/dev/vfio/"
+#define VDPA_NODES "/dev/vhost-vdpa-"
 
 void
 virtVFIOUserClear(virtVFIOUser *user)
@@ -82,7 +86,7 @@ scanLink(VFIOScan *scan, const char *path, GError **error)
     target[n] = '\0';
     if (g_str_has_suffix(target, " (deleted)"))
         target[n - (ssize_t)strlen(" (deleted)")] = '\0';
-    if (g_str_has_prefix(target, VFIO_DIR))
+    if (g_str_has_prefix(target, VFIO_DIR) || g_str_has_prefix(target, VDPA_NODES))
         vfioAddUser(scan, target);
     return true;
 }
@@ -124,8 +128,8 @@ scanProcess(VFIOScan *scan, const char *path, GError **error)
     return forEachNumber(scan, fds, scanLink, error);
 }
 
-/* Files below /dev/vfio → GArray of guint64, the processes that have it open; while a virtHostReads is open it is the
- * host's, and looked up once. The caller gives its reference back. */
+/* Files by which devices are used → GArray of guint64, the processes that have it open; while a virtHostReads is open
+ * it is the host's, and looked up once. The caller gives its reference back. */
 static GHashTable *
 listOpen(virtHost *host, GError **error)
 {
@@ -151,11 +155,11 @@ listOpen(virtHost *host, GError **error)
 
 /* ---- one device ---- */
 
-/* Has a process other than @except the file /dev/vfio/@file open? */
+/* Has a process other than @except the file open that is called @directory@file? */
 static bool
-vfioFindUser(virtHost *host, const char *file, guint64 except, virtVFIOUser *ret, GError **error)
+vfioFindUser(virtHost *host, const char *directory, const char *file, guint64 except, virtVFIOUser *ret, GError **error)
 {
-    g_autofree char *path = g_strconcat(VFIO_DIR, file, NULL);
+    g_autofree char *path = g_strconcat(directory, file, NULL);
     g_autofree char *there = virtHostPath(host, "%s", path + 1);
     g_autoptr(GHashTable) open = NULL;
     const GArray *pids;
@@ -185,7 +189,7 @@ findByDevice(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOU
     for (guint i = 0; files && i < files->len && !ret->pid; i++) {
         g_autofree char *file = g_strconcat("devices/", files->pdata[i], NULL);
 
-        if (!vfioFindUser(host, file, except, ret, error))
+        if (!vfioFindUser(host, VFIO_DIR, file, except, ret, error))
             return false;
     }
     return files != NULL;
@@ -196,16 +200,27 @@ findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret
 {
     g_autofree char *unsafe = g_strconcat("noiommu-", group, NULL);
 
-    if (!vfioFindUser(host, group, except, ret, error) ||
-        (!ret->pid && !vfioFindUser(host, unsafe, except, ret, error)))
+    if (!vfioFindUser(host, VFIO_DIR, group, except, ret, error) ||
+        (!ret->pid && !vfioFindUser(host, VFIO_DIR, unsafe, except, ret, error)))
         return false;
     ret->byGroup = ret->pid != 0;
     return true;
 }
 
-/* Which process has the device @handle, on the PCI bus or the mdev bus, open? Only a device with a VFIO driver can have
- * any, or one in a group with such; for others nothing below /proc is looked at. VFIO takes no device without a group:
- * even without an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c).
+/* A vDPA device has a node while vhost_vdpa has it. */
+static bool
+findByNode(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error)
+{
+    g_autofree char *node = virtVdpaNodeFind(host, handle->name, error);
+
+    if (!node)
+        return !error || !*error;
+    return vfioFindUser(host, "/dev/", node, except, ret, error);
+}
+
+/* Which process has the device @handle, on the PCI, the mdev or the vDPA bus, open? Only a device with a VFIO driver
+ * can have any, or one in a group with such; for others nothing below /proc is looked at. VFIO takes no device without
+ * a group: even without an IOMMU it makes one up (vfio_noiommu_group_alloc in drivers/vfio/group.c).
  *
  * Needs to see other users' descriptors (root with CAP_SYS_PTRACE): what it is not shown, it warns of and passes. The
  * answer is of the moment: only VFIO itself keeps two users apart.
@@ -219,9 +234,12 @@ bool
 virtVFIOFindUser(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autofree char *group = virtHostReadLink(host, &local, DEVICE "/iommu_group", handle->bus, handle->name);
+    g_autofree char *group = NULL;
 
     *ret = (virtVFIOUser){0};
+    if (g_str_equal(handle->bus, "vdpa"))
+        return findByNode(host, handle, except, ret, error);
+    group = virtHostReadLink(host, &local, DEVICE "/iommu_group", handle->bus, handle->name);
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true;
     if (group) {

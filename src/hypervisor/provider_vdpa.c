@@ -1,0 +1,462 @@
+/* provider_vdpa.c: vDPA devices, made for their guests
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Theory of operation. Whether the device exists is a setting like any other: before a start there is none, and to
+ * restore that is to delete it. All vDPA devices of the host share one space of names, so a device of the name that is
+ * wanted may be somebody else's: without a record of ours it is told, and neither used nor deleted. It may also come
+ * between the moment when a start has read that there is none, and has written that down, and the one in which it makes
+ * its own. The kernel then refuses the name, and the record is corrected before anything is undone.
+ *
+ * A management device that sits on a bus is a function of a card, and makes one device; some drivers would make a
+ * second one, and then lose the first. The others are simulators, and make any number.
+ *
+ * QEMU has closed the device when the guest has stopped, so it goes then.
+ */
+#include "hypervisor/provider_vdpa.h"
+
+#include <string.h>
+
+#include "conf/vdpa_conf.h"
+#include "hypervisor/provision_record.h"
+#include "util/virerror.h"
+#include "util/virvdpadevice.h"
+#include "util/virvdpalink.h"
+
+/* What is known of the management device of what is wanted. */
+typedef struct {
+    virtVdpaParent parent;
+    char other[VIRT_VDPA_DEVICE_MAX + 1]; /* a device that is in the way of another one there; "": none */
+    bool hasDriver;                       /* vhost_vdpa is loaded */
+    char *noDriver;                       /* why it is not, and what to do */
+} Place;
+
+static const Place *
+placeOf(const virtTarget *target)
+{
+    return target->device;
+}
+
+/* What is wanted, of which there is one; or NULL. */
+static const virtVdpa *
+wantedOf(const virtTarget *target)
+{
+    return virtSettingListFind(target->wanted, 0);
+}
+
+static void
+prefixDevice(const virtTarget *target, GError **error)
+{
+    g_prefix_error(error, "Cannot use vDPA device %s: ", target->handle.name);
+}
+
+/* ---- finding ---- */
+
+/* The handle of a management device, whose lock serialises nothing: see virtProvisionLockOf(). */
+static bool
+setParent(virtTarget *target, const char *name, GError **error)
+{
+    if (strchr(name, '/'))
+        return virtHandleParse(name, &target->parent, error);
+    return virtHandleSet(&target->parent, "parent", name, error);
+}
+
+/* The parent of a device that is not wanted to exist: where it is now, or was made. */
+static bool
+findPast(virtHost *host, virtTarget *target, GError **error)
+{
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &target->handle, error);
+
+    if (!record)
+        return false;
+    target->parent = record->parent;
+    return true;
+}
+
+static bool
+locateDevice(virtHost *host, virtTarget *target, GError **error)
+{
+    const virtVdpa *wanted = wantedOf(target);
+
+    if (!g_str_equal(target->handle.bus, "vdpa")) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_INVALID, "%s %s is no vDPA device",
+                    virtHandleGetNoun(&target->handle), target->handle.name);
+        return false;
+    }
+    if (!wanted || !virtVdpaExists(wanted))
+        return findPast(host, target, error);
+    return setParent(target, wanted->made.parent, error);
+}
+
+/* The names of @parents, for people; the caller frees it. */
+static char *
+listNames(const GArray *parents)
+{
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; i < parents->len; i++) {
+        if (i > 0)
+            g_string_append(names, ", ");
+        g_string_append(names, g_array_index(parents, virtVdpaParent, i).name);
+    }
+    if (parents->len == 0)
+        g_string_append(names, "none");
+    return g_string_free(names, FALSE);
+}
+
+static bool
+findParent(virtHost *host, const char *name, virtVdpaParent *ret, GError **error)
+{
+    g_autoptr(GArray) parents = virtVdpaLinkListParents(host, error);
+    g_autofree char *names = NULL;
+
+    if (!parents)
+        return false;
+    for (guint i = 0; i < parents->len; i++) {
+        *ret = g_array_index(parents, virtVdpaParent, i);
+        if (g_str_equal(ret->name, name))
+            return true;
+    }
+    names = listNames(parents);
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND,
+        "the host has no vDPA management device %s; those that it has: %s. Load the vDPA driver of the device; with mlx5, its devlink parameter enable_vnet has to be set too",
+        name, names);
+    return false;
+}
+
+/* Find a device other than @name that leaves no room for it at @parent. */
+static bool
+findOther(virtHost *host, const char *name, const char *parent, char ret[VIRT_VDPA_DEVICE_MAX + 1], GError **error)
+{
+    g_autoptr(GArray) devices = NULL;
+
+    *ret = '\0';
+    if (virtVdpaLinkIsSimulator(parent))
+        return true;
+    if (!(devices = virtVdpaLinkListDevices(host, error)))
+        return false;
+    for (guint i = 0; i < devices->len; i++) {
+        const virtVdpaDevice *device = &g_array_index(devices, virtVdpaDevice, i);
+
+        if (g_str_equal(device->parent, parent) && !g_str_equal(device->name, name))
+            g_strlcpy(ret, device->name, VIRT_VDPA_DEVICE_MAX + 1);
+    }
+    return true;
+}
+
+static bool
+openDevice(virtHost *host, const virtOwner *owner, virtTarget *target, GError **error)
+{
+    const virtVdpa *wanted = wantedOf(target);
+    g_autoptr(GError) noDriver = NULL;
+    Place *place;
+
+    if (!locateDevice(host, target, error))
+        return false;
+    if (!wanted || !virtVdpaExists(wanted))
+        return true;
+    place = g_new0(Place, 1);
+    target->device = place;
+    place->hasDriver = virtVdpaDeviceCheckDriver(host, &noDriver);
+    if (noDriver)
+        place->noDriver = g_strdup(noDriver->message);
+    if (findParent(host, wanted->made.parent, &place->parent, error) &&
+        findOther(host, target->handle.name, wanted->made.parent, place->other, error))
+        return true;
+    prefixDevice(target, error);
+    return false;
+}
+
+static void
+closeDevice(virtTarget *target)
+{
+    Place *place = target->device;
+
+    g_free(place->noDriver);
+    g_free(place);
+}
+
+/* The one among @settings of a record. */
+static const virtVdpa *
+findIn(const virtSettings *settings)
+{
+    return virtSettingListFind(settings->of[VIRT_SETTING_VDPA], 0);
+}
+
+/* Has somebody else put another device in the place of what the record speaks of? None is what was there before. */
+static bool
+isDeviceGone(virtHost *host, const virtRecord *record, bool *ret, GError **error)
+{
+    const virtVdpa *before = findIn(&record->before), *wanted = findIn(&record->wanted);
+    virtVdpa now;
+
+    *ret = false;
+    if (!before || !wanted || virtVdpaExists(before)) /* the last is somebody else's, and left alone */
+        return true;
+    if (!virtVdpaDeviceRead(host, record->handle.name, &now, error))
+        return false;
+    *ret = virtVdpaExists(&now) && !virtSettingEqualAttr(&virtVdpaInfo, &now, wanted, VIRT_VDPA_DEVICE);
+    return true;
+}
+
+/* ---- judging ---- */
+
+G_GNUC_PRINTF(3, 4)
+static bool
+refuse(const virtTarget *target, GError **error, const char *format, ...)
+{
+    g_autofree char *why = NULL;
+    va_list args;
+
+    va_start(args, format);
+    why = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST, "Cannot use vDPA device %s: %s", target->handle.name, why);
+    return false;
+}
+
+static bool
+checkClass(const virtTarget *target, const virtVdpa *wanted, const virtVdpaParent *parent, GError **error)
+{
+    const char *element = "interface", *class = virtVdpaGetClassName(wanted->made.id);
+
+    if (parent->classes & G_GUINT64_CONSTANT(1) << wanted->made.id)
+        return true;
+    if (wanted->made.id == VIRT_VDPA_BLOCK)
+        element = "disk";
+    return refuse(target, error, "%s does not make %s devices, and an <%s> is one. Write another parent in <vdpa>",
+                  parent->name, class, element);
+}
+
+/* Can the parent make such a device, as far as it says? */
+static bool
+checkDevice(const virtTarget *target, gconstpointer setting, GError **error)
+{
+    const virtVdpa *wanted = setting;
+    const Place *place = placeOf(target);
+    const virtVdpaParent *parent;
+
+    if (!place)
+        return true;
+    parent = &place->parent;
+    if (!place->hasDriver)
+        return refuse(target, error, "%s", place->noDriver);
+    if (!checkClass(target, wanted, parent, error))
+        return false;
+    if (virtSettingHas(wanted, VIRT_VDPA_QUEUES) && parent->queues > 0 && 2 * (guint32)wanted->pairs > parent->queues)
+        return refuse(
+            target, error,
+            "a device of %s has at most %u virtqueues, and %u queue pairs are two each. Write at most %u in <driver queues='...'>",
+            parent->name, parent->queues, wanted->pairs, parent->queues / 2);
+    if (virtSettingHas(wanted, VIRT_VDPA_FEATURES) && parent->features && (wanted->features & ~parent->features))
+        return refuse(target, error,
+                      "%s does not offer features 0x%" G_GINT64_MODIFIER
+                      "x of those wanted. Write at most 0x%" G_GINT64_MODIFIER "x in <vdpa features='...'>",
+                      parent->name, wanted->features & ~parent->features, parent->features);
+    return true;
+}
+
+/* What is in the way of the device, in a sentence; NULL: nothing. The caller frees it. */
+static char *
+findShortage(const virtTarget *target)
+{
+    const Place *place = placeOf(target);
+
+    if (!place || *place->other == '\0')
+        return NULL;
+    return g_strdup_printf(
+        "%s has vDPA device %s already, and makes one at a time. Stop who uses that, or delete it with vdpa dev del %s, or write another parent",
+        place->parent.name, place->other, place->other);
+}
+
+/* A device that exists and that no record knows is somebody else's. */
+static char *
+findForeign(const virtTarget *target)
+{
+    return g_strdup_printf(
+        "a device of that name exists already, and was not made for this guest. Delete it with vdpa dev del %s, or write another <source dev='/" VIRT_VDPA_DIR
+        "/...'/>",
+        target->handle.name);
+}
+
+static bool
+checkOnHost(virtHost *host, const virtTarget *target, GError **error)
+{
+    bool exists;
+
+    if (virtProvisionRecordExists(host, &target->handle))
+        return true;
+    if (!virtVdpaDeviceFind(host, target->handle.name, &exists, error))
+        return false;
+    if (exists) {
+        g_autofree char *foreign = findForeign(target);
+
+        return refuse(target, error, "%s", foreign);
+    }
+    return true;
+}
+
+static char *
+foreseeDevice(virtHost *host, const virtTarget *target, gconstpointer wanted, gconstpointer present, guint attr)
+{
+    if (attr != VIRT_VDPA_DEVICE || virtVdpaExists(present))
+        return NULL;
+    return findShortage(target);
+}
+
+/* ---- verbs ---- */
+
+static GPtrArray *
+readDevice(virtHost *host, const virtTarget *target, const GPtrArray *which, GError **error)
+{
+    g_autoptr(GPtrArray) list = virtSettingListNew();
+    virtVdpa *vdpa;
+
+    if (which->len == 0)
+        return g_steal_pointer(&list);
+    vdpa = virtSettingNew(&virtVdpaInfo, 0);
+    g_ptr_array_add(list, vdpa);
+    if (!virtVdpaDeviceRead(host, target->handle.name, vdpa, error))
+        return NULL;
+    return g_steal_pointer(&list);
+}
+
+/* Somebody else has made the device since it was read: let the record say that it was there before. What marks the
+ * records of a start as active does not reach this one any more. */
+static bool
+disown(virtHost *host, const virtTarget *target, GError **error)
+{
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &target->handle, error);
+    GPtrArray *before;
+    virtVdpa *now;
+
+    if (!record)
+        return false;
+    now = virtSettingNew(&virtVdpaInfo, 0);
+    before = record->before.of[target->kind];
+    g_ptr_array_set_size(before, 0);
+    g_ptr_array_add(before, now);
+    return virtVdpaDeviceRead(host, target->handle.name, now, error) &&
+           virtProvisionRecordSave(host, record, VIRT_PHASE_ACTIVE, error);
+}
+
+static bool
+make(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
+{
+    g_autofree char *shortage = findShortage(target);
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GError) local = NULL;
+
+    if (shortage) {
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "Cannot make vDPA device %s: %s", target->handle.name,
+                    shortage);
+        return false;
+    }
+    if (virtVdpaDeviceMake(host, target->handle.name, wanted, &problem))
+        return true;
+    if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_BUSY) && !disown(host, target, &local))
+        g_prefix_error(&problem, "%s. ", local->message);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+/* The device is this owner's from before: all but its MAC address is as it was made. */
+static bool
+change(virtHost *host, const virtTarget *target, const virtVdpa *wanted, const virtVdpa *now, GError **error)
+{
+    guint bits = virtSettingDiff(&virtVdpaInfo, wanted, now);
+    guint fixed = bits & ~VIRT_SETTING_BIT(VIRT_VDPA_MAC);
+    const virtSettingAttr *attr;
+
+    if (!fixed) {
+        return (!bits || virtVdpaDeviceSetMac(host, target->handle.name, wanted->mac, error)) &&
+               virtVdpaDeviceTake(host, target->handle.name, error);
+    }
+    attr = &virtVdpaInfo.attrs[g_bit_nth_lsf(fixed, -1)];
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
+                "Cannot change the %s of vDPA device %s, which exists: %s. Stop its guest, and start it again",
+                attr->title, target->handle.name, attr->fixed);
+    return false;
+}
+
+/* Did somebody else make the device, before this owner's record? */
+static bool
+isForeign(virtHost *host, const virtTarget *target, bool *ret, GError **error)
+{
+    g_autoptr(virtRecord) record = virtProvisionRecordLoad(host, &target->handle, error);
+    const virtVdpa *before;
+
+    if (!record)
+        return false;
+    before = findIn(&record->before);
+    *ret = before && virtVdpaExists(before);
+    return true;
+}
+
+static bool
+setDevice(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
+{
+    g_autofree char *sentence = NULL;
+    virtVdpa now;
+    bool foreign;
+
+    if (!virtVdpaDeviceRead(host, target->handle.name, &now, error))
+        return false;
+    if (!virtVdpaExists(&now))
+        return make(host, target, wanted, error);
+    if (!isForeign(host, target, &foreign, error))
+        return false;
+    if (!foreign)
+        return change(host, target, wanted, &now, error);
+    sentence = findForeign(target);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "Cannot make vDPA device %s: %s", target->handle.name, sentence);
+    return false;
+}
+
+static bool
+setDevices(virtHost *host, virtTarget *const *targets, guint n, GError **error)
+{
+    for (guint i = 0; i < n; i++) {
+        const virtVdpa *wanted = wantedOf(targets[i]);
+
+        if (wanted && virtVdpaExists(wanted) && !setDevice(host, targets[i], wanted, error))
+            return false;
+    }
+    return true;
+}
+
+/* What was made is deleted, unless disown() has corrected the record since; what was there before stays as it is. */
+static bool
+restoreDevice(virtHost *host, const virtTarget *target, const GPtrArray *before, GError **error)
+{
+    const virtVdpa *was = virtSettingListFind(before, 0);
+    bool foreign;
+
+    if (!was || virtVdpaExists(was))
+        return true;
+    if (!isForeign(host, target, &foreign, error))
+        return false;
+    return foreign || virtVdpaDeviceRemove(host, target->handle.name, error);
+}
+
+static char *
+describeDevice(const virtTarget *target, guint number)
+{
+    return g_strdup_printf("vDPA device %s of %s", target->handle.name, target->parent.name);
+}
+
+const virtProvider virtProviderVdpa = {
+    .kind = &virtVdpaKind,
+    .restoreAt = VIRT_RESTORE_STOPPED,
+    .locate = locateDevice,
+    .open = openDevice,
+    .close = closeDevice,
+    .isGone = isDeviceGone,
+    .check = checkDevice,
+    .checkHost = checkOnHost,
+    .read = readDevice,
+    .set = setDevices,
+    .restore = restoreDevice,
+    .foresee = foreseeDevice,
+    .describe = describeDevice,
+};
