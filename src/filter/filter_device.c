@@ -11,6 +11,7 @@
  *   plain    permit, check that it is no PF whose VFs are in use, the client's call: a PCI device that is not ours
  *   detach   permit, begin, the client's call, end
  *   update   permit, begin, read metadata, compare, write metadata, set the VF, verify what is stored, end
+ *   vdpa     an update of a vDPA device: permit, begin, read metadata, which must say the same, the client's call, end
  *
  * Of a stored definition libvirt replaces an <interface> by the one that is given, and so an update does here: where
  * that is in more than its netdev, the definition is defined anew instead of its metadata. libvirt refuses any update
@@ -126,6 +127,24 @@ leaveUnfound(virtFilterJob *job, virtFilterTarget target)
         virtFilterStepLeave(job, target);
 }
 
+/* A vDPA device is as it was made; what libvirt can change of its <interface>, it changes. */
+static void
+refuseChange(virtFilterJob *job, virtFilterTarget target)
+{
+    const virtHostdev *entry = virtHostdevListFind(job->before[target], &job->hostdev->handle);
+    g_autoptr(GError) error = NULL;
+
+    if (entry && !virtSettingsAreEqual(&job->hostdev->settings, &entry->settings))
+        error = g_error_new(
+            VIRT_ERROR, VIRT_ERROR_INVALID,
+            "vDPA device %s was made with another <vdpa>, MAC address, MTU or number of queues, and cannot be changed: detach it, and attach it with the change",
+            job->hostdev->handle.name);
+    if (error)
+        virtFilterJobFailWith(job, error);
+    else
+        virtFilterJobNext(job);
+}
+
 /* ---- the rows ---- */
 
 static const virtFilterStep attachSteps[] = {
@@ -174,6 +193,18 @@ static const virtFilterStep updateSteps[] = {
     {virtFilterStepClose, VIRT_FILTER_ALWAYS},
 };
 
+static const virtFilterStep updateVdpaSteps[] = {
+    {virtFilterStepPermit, VIRT_FILTER_ALWAYS},
+    {virtFilterStepBegin, VIRT_FILTER_ALWAYS},
+    {virtFilterStepResolve, VIRT_FILTER_ALWAYS},
+    {virtFilterStepReadMetadata, VIRT_FILTER_LIVE},
+    {virtFilterStepReadMetadata, VIRT_FILTER_CONFIG},
+    {refuseChange, VIRT_FILTER_LIVE},
+    {refuseChange, VIRT_FILTER_CONFIG},
+    {virtFilterStepDevice, VIRT_FILTER_ALWAYS},
+    {virtFilterStepClose, VIRT_FILTER_ALWAYS},
+};
+
 /* ---- taking a call ---- */
 
 static virtFilterJob *
@@ -218,16 +249,44 @@ understandAttach(virtFilterJob *job, GError **error)
     g_autoptr(GError) local = NULL;
 
     job->next = attachSteps;
-    job->stock = virtHostdevToStock(job->xml, job->xmlLen, virtFilterFlags(job->filter), &job->hostdev, &local);
+    job->stock = virtHostdevToStock(job->xml, job->xmlLen, virtFilterFlags(job->filter) | VIRT_DOMAIN_GENERATE_MAC,
+                                    &job->hostdev, &local);
     if (local)
         g_propagate_error(error, g_steal_pointer(&local));
     else if (!job->hostdev)
         return understandPlain(job);
-    else
-        virtHostdevGenerateMacs(job->hostdev);
     if (job->hostdev && virtHandleIsNetwork(&job->hostdev->handle))
         job->next = attachNetworkSteps;
     return job->stock;
+}
+
+static bool
+isVdpa(const virtHandle *handle)
+{
+    return g_str_equal(handle->bus, "vdpa");
+}
+
+/* libvirt knows what is to be detached by its own words, and would refuse one of ours. */
+static bool
+understandDetach(virtFilterJob *job, GError **error)
+{
+    virtHostdev *hostdev = NULL;
+    g_autoptr(GError) local = NULL;
+    virtHandle handle;
+
+    if (virtDeviceFindHandle(job->xml, job->xmlLen, &handle) && isVdpa(&handle)) {
+        job->next = detachSteps;
+        job->stock = virtHostdevToStock(job->xml, job->xmlLen, 0, &hostdev, &local);
+        g_clear_pointer(&hostdev, virtHostdevFree);
+        if (local)
+            g_propagate_error(error, g_steal_pointer(&local));
+        return true;
+    }
+    if (memmem(job->xml, job->xmlLen, "<hostdev", 8))
+        job->next = detachSteps;
+    else if (memmem(job->xml, job->xmlLen, "<interface", 10))
+        job->next = detachInterfaceSteps;
+    return job->next;
 }
 
 static bool
@@ -235,6 +294,10 @@ understandUpdate(virtFilterJob *job, GError **error)
 {
     job->next = updateSteps;
     job->stock = virtHostdevToStock(job->xml, job->xmlLen, VIRT_DOMAIN_INTERFACES, &job->hostdev, error);
+    if (job->stock && isVdpa(&job->hostdev->handle)) {
+        job->next = updateVdpaSteps;
+        return true;
+    }
     if (!job->stock || !virtHandleIsNetwork(&job->hostdev->handle))
         return job->stock && !virtSettingsAreEmpty(&job->hostdev->settings); /* libvirt's to refuse */
     g_set_error_literal(
@@ -252,11 +315,7 @@ understand(virtFilterJob *job, GError **error)
         job->next = detachSteps;
         return true;
     case VIRT_RPC_DETACH:
-        if (memmem(job->xml, job->xmlLen, "<hostdev", 8))
-            job->next = detachSteps;
-        else if (memmem(job->xml, job->xmlLen, "<interface", 10))
-            job->next = detachInterfaceSteps;
-        return job->next;
+        return understandDetach(job, error);
     case VIRT_RPC_ATTACH:
         return understandAttach(job, error);
     case VIRT_RPC_UPDATE:
