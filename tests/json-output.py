@@ -58,13 +58,13 @@ holds("top", run(show, "top", "--iterations", "1", "--interval", "0.1", "--json"
 told = run(show, "--json-list")
 holds("list", told, "list", 1)
 told.pop("pfs")
-mdevs = {"mdevs": told["mdevs"], "pfs": [], "vgpus": []}
+mdevs = {"mdevs": told["mdevs"], "pfs": [], "vgpus": [], "vdpas": []}
 check("list of mediated devices", checker.is_valid(mdevs))
 types = mdevs["mdevs"][0]["children"]
 check("types, free instances, devices and owners are told",
       [(row["name"], row["free"], [(one["name"][:8], one["owner"]) for one in row["children"]]) for row in types] ==
       [("mtty-1", "23", [("c5f5e1a2", "vm4")]), ("mtty-2", "11", [("d5f5e1a2", None)])], str(types))
-vgpus = {"mdevs": [], "pfs": [], "vgpus": told["vgpus"]}
+vgpus = {"mdevs": [], "pfs": [], "vgpus": told["vgpus"], "vdpas": []}
 check("list of vGPUs", checker.is_valid(vgpus))
 card = vgpus["vgpus"][0]
 check("types, VFs and owners are told", [(row["name"], row["kind"], row["vfs"], row["type"], row["owner"]) for row in card["children"]] ==

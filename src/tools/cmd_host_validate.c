@@ -13,6 +13,8 @@
 #include "util/virnetdevcaps.h"
 #include "util/virnetdevhostdev.h"
 #include "util/virstatefile.h"
+#include "util/virvdpadevice.h"
+#include "util/virvdpalink.h"
 #include "util/virvfiodriver.h"
 
 /* Says nothing when all is well. */
@@ -142,6 +144,64 @@ checkRecords(virtTool *tool, virtFinding *ret)
                        gone);
 }
 
+/* Are there vDPA management devices? */
+static bool
+mayHaveVdpa(virtHost *host)
+{
+    g_autoptr(GArray) parents = NULL;
+
+    if (virtVdpaLinkIsThere(host))
+        parents = virtVdpaLinkListParents(host, NULL);
+    return parents && parents->len > 0;
+}
+
+static void
+checkVhostVdpa(virtTool *tool, virtFinding *ret)
+{
+    g_autoptr(GError) missing = NULL;
+
+    if (mayHaveVdpa(tool->host) && !virtVdpaDeviceCheckDriver(tool->host, &missing))
+        virtFindingSet(ret, g_strdup("modprobe vhost_vdpa"), "%s", missing->message);
+}
+
+/* Has a file of @dir, or @dir itself, a rule for vDPA devices? */
+static bool
+allowsVdpa(virtHost *host, const char *dir)
+{
+    g_autoptr(GPtrArray) names = virtHostListDir(host, NULL, "%s", dir);
+    g_autofree char *text = NULL;
+    g_autofree char *path = virtHostPath(host, "%s", dir);
+
+    for (guint i = 0; names && i < names->len; i++) {
+        g_autofree char *file = g_build_filename(dir, names->pdata[i], NULL);
+
+        if (allowsVdpa(host, file))
+            return true;
+    }
+    return g_file_get_contents(path, &text, NULL, NULL) && strstr(text, "\n/dev/vhost-vdpa-");
+}
+
+/* libvirt's profile of a guest does not let QEMU use a vDPA device. Without the rule a guest starts, and its driver
+ * does not. */
+static void
+checkVdpaRule(virtTool *tool, virtFinding *ret)
+{
+    static const char *const places[] = {"etc/apparmor.d/abstractions/libvirt-qemu.d",
+                                         "etc/apparmor.d/local/abstractions/libvirt-qemu",
+                                         "etc/apparmor.d/abstractions/libvirt-qemu"};
+    g_autofree char *enabled = virtHostRead(tool->host, NULL, "sys/module/apparmor/parameters/enabled");
+
+    if (g_strcmp0(enabled, "Y") != 0 || !mayHaveVdpa(tool->host))
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (allowsVdpa(tool->host, places[i]))
+            return;
+    }
+    virtFindingSet(ret,
+                   g_strdup("echo '/dev/vhost-vdpa-[0-9]* rw,' >> /etc/apparmor.d/local/abstractions/libvirt-qemu"),
+                   "AppArmor keeps guests' drivers from starting vDPA devices: no rule for /dev/vhost-vdpa-*");
+}
+
 static const struct {
     const char *what;
     Check check;
@@ -157,6 +217,8 @@ static const struct {
     {"Linux 6.5 or newer", checkKernel, false},
     {"network devices with SR-IOV", checkPFs, true},
     {"PF ports that are up", checkPorts, false},
+    {"vhost_vdpa for vDPA devices", checkVhostVdpa, false},
+    {"AppArmor letting guests use vDPA devices", checkVdpaRule, false},
     {"leftovers of domains that are gone", checkRecords, false},
 };
 

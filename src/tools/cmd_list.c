@@ -176,7 +176,7 @@ addToTree(const virtListPlace *place, void *opaque)
         addCard(opaque, place->card);
 }
 
-/* Returns whether there is anything that mediated devices or vGPUs can be made of. */
+/* Returns whether there is anything that mediated devices, vGPUs or vDPA devices can be made of. */
 static bool
 printTree(virtTool *tool)
 {
@@ -186,9 +186,12 @@ printTree(virtTool *tool)
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *const *last = forPeople;
     Tree tree = {.json = tool->json};
-    struct libscols_table *tables[] = {NULL, virtListMakeMdevTable(tool), virtListMakeVgpuTable(tool)};
-    bool any = scols_table_get_nlines(tables[1]) > 0 || scols_table_get_nlines(tables[2]) > 0;
+    struct libscols_table *tables[] = {NULL, virtListMakeMdevTable(tool), virtListMakeVgpuTable(tool),
+                                       virtListMakeVdpaTable(tool)};
+    bool any = false;
 
+    for (guint i = 1; i < G_N_ELEMENTS(tables); i++)
+        any |= scols_table_get_nlines(tables[i]) > 0;
     if (tool->json)
         last = forPrograms;
     for (guint attr = 0; attr < VIRT_NETDEV_ATTR_LAST; attr++) {

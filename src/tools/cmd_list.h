@@ -35,5 +35,8 @@ struct libscols_table *virtListMakeMdevTable(virtTool *tool);
 /* cmd_list_vgpu.c: PFs whose VFs can have vGPUs, in each its types and its VFs; for virtToolPrintTables(). */
 struct libscols_table *virtListMakeVgpuTable(virtTool *tool);
 
+/* cmd_list_vdpa.c: management devices, in each its vDPA devices; for virtToolPrintTables(). */
+struct libscols_table *virtListMakeVdpaTable(virtTool *tool);
+
 /* cmd_list_picture.c */
 void virtListDraw(virtHost *host);

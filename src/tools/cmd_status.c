@@ -244,9 +244,10 @@ printStatus(virtTool *tool, GError **error)
 bool
 virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
 {
-    gboolean metrics = FALSE;
+    gboolean metrics = FALSE, stats = FALSE;
     g_autofree char *output = NULL;
     const GOptionEntry entries[] = {
+        {"stats", 0, 0, G_OPTION_ARG_NONE, &stats, "print what is counted of the queues of vDPA devices", NULL},
         {"openmetrics", 0, 0, G_OPTION_ARG_NONE, &metrics, "print metrics for Prometheus", NULL},
         {"output", 0, 0, G_OPTION_ARG_FILENAME, &output, "write them to this file, all at once", "FILE"},
         {NULL},
@@ -254,6 +255,13 @@ virtCmdStatus(virtTool *tool, int argc, char **argv, GError **error)
 
     if (!virtToolOptions(tool, entries, &argc, &argv, 0, 0, error))
         return false;
+    if (stats && !metrics && !output)
+        return virtStatusPrintStats(tool, error);
+    if (stats) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--stats does not go with --openmetrics or --output");
+        return false;
+    }
     if (metrics && !tool->json)
         return virtStatusWriteMetrics(tool, output, error);
     if (!metrics && !output)

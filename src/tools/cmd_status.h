@@ -7,3 +7,6 @@
 
 /* cmd_status_metrics.c: metrics, to @file, or to standard output (NULL) */
 bool virtStatusWriteMetrics(virtTool *tool, const char *file, GError **error);
+
+/* cmd_status_stats.c */
+bool virtStatusPrintStats(virtTool *tool, GError **error);
