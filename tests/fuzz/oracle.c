@@ -200,10 +200,22 @@ isOfInterface(const xmlNode *node)
            isInterface(node->parent);
 }
 
+/* Of the device that a <vdpa> stands in: what is ours, and what is added where it is missing. */
+static bool
+isOfVdpa(const xmlNode *node)
+{
+    static const char *const names[] = {"vdpa", "mtu", "mac", "model", "source", NULL};
+    const xmlNode *device = node->parent;
+
+    return g_strv_contains(names, (const char *)node->name) && device && device->type == XML_ELEMENT_NODE &&
+           ((g_str_equal(device->name, "interface") && hasType(device, "vdpa")) ||
+            (g_str_equal(device->name, "disk") && hasType(device, "vhostvdpa")));
+}
+
 static bool
 isOurs(const xmlNode *node, fuzzOurs ours)
 {
-    if (isOfInterface(node))
+    if (isOfInterface(node) || isOfVdpa(node))
         return true;
     for (guint k = 0; virtSettingKinds[k]; k++) {
         if (isChild(node, virtSettingKinds[k]->info->name, "hostdev"))
