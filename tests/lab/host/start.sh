@@ -55,6 +55,12 @@ nic() {
     -device "igb,bus=port$1,netdev=net$1,mac=52:54:00:82:57:0$1")
 }
 
+# A virtio function for vp_vdpa, alone on its root port, so that it comes up as 0000:04:00.0.
+virtio_nic() {
+  args+=(-netdev hubport,hubid=4,id=net4 -device "pcie-root-port,id=port4,chassis=4,slot=4"
+    -device "virtio-net-pci,bus=port4,netdev=net4,disable-legacy=on,iommu_platform=on,mac=52:54:00:82:57:04")
+}
+
 # boot ATTEMPT: starts L1 and waits for it. An emulated processor now and then loses its first timer interrupts and
 # halts for good, before any program runs; so there is a second attempt, and it is said.
 boot() {
@@ -96,6 +102,7 @@ done
 nic 1 dgram,local.type=unix,local.path=nic.sock,remote.type=unix,remote.path=wire.sock
 nic 2 hubport,hubid=2
 nic 3 hubport,hubid=3
+virtio_nic
 for _ in {1..100}; do [[ ! -S wire.sock ]] || break; sleep 0.02; done
 boot 1 || boot 2 || exit 1
 trap - EXIT

@@ -3,6 +3,7 @@
 # suites: none
 # What setting VFs costs, by us and by others in one run: see bench/README.md. Nothing here passes or fails by its time.
 . /lab/guest/lib.sh
+. /lab/guest/vdpas.sh
 
 # median NUMBER...: the middle one, and the spread
 median() { printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { printf "%12.0f %12.0f %12.0f", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
@@ -15,6 +16,7 @@ timed() {
   into+=($((${EPOCHREALTIME/./} - from)))
 }
 
+if [[ ${WHAT:-all} != vdpa ]]; then
 step "many VFs of one port (netdevsim); microseconds"
 for n in 7 64 255; do
   dev=$(netdevsim_up "$n" /run/bench)
@@ -82,4 +84,25 @@ for way in "${ways[@]}"; do
   # shellcheck disable=SC2154   # none is filled by timed
   awk -v a="$(middle "${times[@]}")" -v b="$(middle "${none[@]}")" 'BEGIN { printf " %12.1f\n", (a - b) / 1000 }'
 done
+fi
+
+step "start of a domain with a vDPA device: milliseconds"
+vdpas_up; libvirt_up
+hook=/etc/libvirt/hooks/qemu.d/50-virt-hostdev
+domain vm "$(vdpa_nic one 52:54:00:aa:01:01)" > ours.netdev
+virt-hostdev convert --to=stock ours.netdev > ours.xml
+sed "s|$NODES/one|/dev/vhost-vdpa-0|; /<metadata>/,/<.metadata>/d" ours.xml > byhand.xml
+made_by_hand() { vdpa dev add name one mgmtdev vdpasim_net mac 52:54:00:aa:01:01; virsh -q create byhand.xml; }
+made_by_us() { virsh -q create ours.xml; }
+for ((round = 0; round <= ${ROUNDS:-7}; round++)); do
+  if ((round <= 1)); then ours=() byhand=(); fi    # the first is not counted
+  chmod -x "$hook"; timed byhand made_by_hand; virsh -q destroy vm; vdpa dev del one
+  chmod +x "$hook"; timed ours made_by_us; virsh -q destroy vm
+  is "round $round: the device is gone" "$(vdpa dev show)" ""
+done
+for way in byhand ours; do
+  declare -n times=$way
+  printf '  %-24s %s\n' "$way" "$(median "${times[@]}" | awk '{ printf "%12.1f %12.1f %12.1f", $1 / 1000, $2 / 1000, $3 / 1000 }')"
+done
+awk -v a="$(middle "${ours[@]}")" -v b="$(middle "${byhand[@]}")" 'BEGIN { printf "  by us, as a part of that by hand: %.2f\n", a / b }'
 pass "measured"

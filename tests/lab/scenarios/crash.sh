@@ -3,19 +3,20 @@
 # suites: trixie
 # Filter, daemon and libvirt's daemon are killed at every step of an attach and of a detach. Once they are back, what
 # libvirt says the guest has, its metadata, our record and the device agree, and no process is left over. POINTS=all takes
-# every step for each of the three, and kills them in the hooks of a start and of an end, too. KIND=mdev, KIND=vgpu and
-# KIND=function do it with a mediated device, the vGPU of a VF, and port functions.
+# every step for each of the three, and kills them in the hooks of a start and of an end, too. KIND=mdev, KIND=vgpu,
+# KIND=function and KIND=vdpa do it with a mediated device, the vGPU of a VF, port functions, and a vDPA device.
 . /lab/guest/lib.sh
 . /lab/guest/mdevs.sh
+. /lab/guest/vdpas.sh
 
-# What a kind says: its driver, the KEY of the device's record, its element, its group, and what is seen of it at the host.
+# What a kind says: its driver, the KEY of the device's record, its element, its node, and what is seen of it at the host.
 : "${KIND:=netdev}"
 netdev_up() {
   dualport_up "$PF2" 1
   KEY=$(vfaddr "$PF2" 0)
   hostdev "$KEY" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 43)" > device.xml
 }
-netdev_group() { basename "$(readlink "$PCI/$KEY/iommu_group")"; }
+netdev_node() { echo "/dev/vfio/$(basename "$(readlink "$PCI/$KEY/iommu_group")")"; }
 netdev_host() { echo "driver $(driver "$KEY"), $(snapshot_vfs | sha256sum)"; }
 mdev_up() {
   mdevs_up
@@ -23,7 +24,7 @@ mdev_up() {
   KEY=mdev-$uuid
   mdev "$uuid" > device.xml
 }
-mdev_group() { group_of "$uuid"; }
+mdev_node() { echo "/dev/vfio/$(group_of "$uuid")"; }
 mdev_host() { if has_device "$uuid"; then echo "made"; else echo "not there"; fi; }
 vgpu_up() {
   modprobe -a vfio-pci dualport; echo Y > /sys/module/dualport/parameters/vgpu
@@ -32,7 +33,7 @@ vgpu_up() {
   bind "$KEY" vfio-pci
   echo "<hostdev mode='subsystem' type='pci' managed='no'><source>$(address "$KEY")</source><vgpu type='63'/></hostdev>" > device.xml
 }
-vgpu_group() { netdev_group; }
+vgpu_node() { netdev_node; }
 vgpu_host() { echo "type $(cat "$PCI/$KEY/nvidia/current_vgpu_type"), driver $(driver "$KEY")"; }
 
 function_up() {
@@ -42,16 +43,24 @@ function_up() {
   KEY=$(vfaddr "$PF2" 0)
   hostdev "$KEY" "<netdev port='1'><mac address='52:54:00:aa:00:01'/></netdev><function roce='no' maxIoEqs='16'/>" > device.xml
 }
-function_group() { netdev_group; }
+function_node() { netdev_node; }
 function_host() { echo "driver $(driver "$KEY"), $(cat "/sys/kernel/debug/dualport/$PF2/functions" <(snapshot_vfs) | sha256sum)"; }
 
+vdpa_up() {
+  vdpas_up
+  KEY=vdpa-blue
+  vdpa_nic blue 52:54:00:aa:00:01 > device.xml
+}
+vdpa_node() { readlink "$NODES/blue"; }
+vdpa_host() { vdpa dev show blue 2> /dev/null || echo "not there"; }
+
 records() { find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null; }
-has() { stock_virsh -q dumpxml vm | grep -cE '<hostdev ' || true; }
-entries() { stock_virsh -q dumpxml vm | grep -cE '<lh:address' || true; }
+has() { stock_virsh -q dumpxml vm | grep -cE "<hostdev |<interface type='vdpa'" || true; }
+entries() { stock_virsh -q dumpxml vm | grep -cE '<lh:(address|vdpa)' || true; }
 filters() { pgrep -x -c virt-hostdev-fi || true; }
 
 # in_use: has a process the device open? libvirt that dies in the middle of an attach forgets the device that QEMU has by then
-in_use() { find /proc/[0-9]*/fd -lname "/dev/vfio/$("${KIND}_group")" 2> /dev/null | grep -q .; }
+in_use() { find /proc/[0-9]*/fd -lname "$("${KIND}_node")" 2> /dev/null | grep -q .; }
 # agreed: one of the consistent states; prints which. In that of "forgotten" all goes back when the guest ends.
 agreed() {
   local found

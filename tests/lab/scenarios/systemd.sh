@@ -4,6 +4,7 @@
 # The lab itself, where systemd is PID 1: units, sockets, the journal and polkit are the real ones.
 # init: systemd
 . /lab/guest/lib.sh
+. /lab/guest/vdpas.sh
 
 step "systemd"
 is "it is PID 1" "$(cat /proc/1/comm)" systemd
@@ -87,3 +88,19 @@ is "the guest runs" "$(virsh domstate unit | head -n 1)" running
 ok "the domain is destroyed" virsh -q destroy unit
 host_has_it() { [[ $(driver "$vf") = igbvf ]]; }
 ok "the VF is the host's again" waitfor 10 host_has_it
+
+step "a guest with a vDPA device, whose profile lets it use that: with SIDES=all, it does"
+vdpas_up
+domain vdpa "$(vdpa_nic one 52:54:00:aa:01:01)" boot > vdpa.xml
+rule=/etc/apparmor.d/abstractions/libvirt-qemu.d/libvirt-hostdev
+said=$(virt-hostdev host-validate 2>&1 || true)
+like "host-validate finds the rule" "$said" 'AppArmor letting guests use vDPA devices *: .*PASS'
+mv "$rule" rule
+like "and misses it" "$(virt-hostdev host-validate 2>&1 || true)" 'vDPA devices *: .*WARN .*no rule for /dev/vhost-vdpa-'
+mv rule "$rule"
+if [[ ${SIDES:-} = all ]]; then
+  ok "the domain starts" virt-hostdev create vdpa.xml
+  like "its frames come back" "$(l2_wait vdpa '^L2LOOP eth0')" 'L2LOOP eth0 2$'
+  ok "the domain is destroyed" virsh -q destroy vdpa
+  is "and the device is gone" "$(vdpa dev show)" ""
+fi

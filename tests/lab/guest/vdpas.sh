@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# vDPA devices of the kernel's simulators, which send back to a guest what it sends. Sourced, after lib.sh.
+
+VDPA=/sys/bus/vdpa/devices NODES=/run/libvirt-hostdev/vdpa
+# vdpas_load: simulators, which reach a guest's memory by its physical addresses: by QEMU's, they do not find the queues
+vdpas_load() { modprobe vdpa_sim use_va=0; modprobe -a vdpa_sim_net vdpa_sim_blk vdpa_sim_mq; }
+# vdpas_up: the same, and the driver for guests
+vdpas_up() { vdpas_load; modprobe vhost_vdpa; }
+# vdpa_nic NAME MAC [PARENT [MORE]]: an <interface> whose device is to be made; without NAME, one is generated
+vdpa_nic() {
+  echo "<interface type='vdpa'>${2:+<mac address='$2'/>}${1:+<source dev='$NODES/$1'/>}<vdpa parent='${3:-vdpasim_net}'/>${4:-}</interface>"
+}
+# vdpa_disk NAME: the same for a <disk>
+vdpa_disk() {
+  echo "<disk type='vhostvdpa' device='disk'><driver name='qemu' type='raw'/><source dev='$NODES/$1'/><vdpa parent='${2:-vdpasim_blk}'/><target dev='vda' bus='virtio'/></disk>"
+}
+# vdpas: all that there is of them: devices with their configurations, links, records
+vdpas() {
+  vdpa dev show; vdpa dev config show
+  find "$NODES" -type l -printf '%f -> %l\n' 2> /dev/null || true
+  find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null || true
+}
+has_vdpa() { [[ -e $VDPA/$1 ]]; }
+# sleepers: processes that no signal reaches, because of vDPA
+sleepers() {
+  local stat
+  for stat in /proc/[0-9]*/stat; do
+    # shellcheck disable=SC2016
+    awk '{ sub(/.*\) /, "") } $1 == "D"' "$stat" 2> /dev/null | grep -q . && grep -l vdpa "${stat%stat}stack" 2> /dev/null
+  done
+  true
+}

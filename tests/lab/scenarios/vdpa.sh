@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# suites: trixie
+# vDPA devices of simulators, and of a virtio function: made before the guest starts, with its MAC address, and gone after
+# it, however it ends; somebody else's stay; none is deleted while it is open. SIDES=all has devices
+# plugged into a guest and out again.
+. /lab/guest/lib.sh
+. /lab/guest/vdpas.sh
+
+mac=52:54:00:aa:01:01 other=52:54:00:aa:01:02
+is_before() { [[ $(vdpas) = "$before" ]]; }
+no_sleepers() { is "no process sleeps for ever" "$(sleepers)" ""; }
+
+vdpas_load
+libvirt_up
+domain first "$(vdpa_nic one "$mac")" boot |
+  sed "s|<serial type='file'><source path=\(.*\)/></serial>|<serial type='pty'><log file=\1 append='off'/></serial>|" > first.xml
+
+step "without the driver for guests"
+before=$(vdpas)
+not_ok "plan says so" "the module vhost_vdpa is not loaded.* Run modprobe vhost_vdpa" virt-hostdev plan first.xml
+not_ok "create is refused" "the module vhost_vdpa is not loaded" virt-hostdev create first.xml
+is "nothing was made" "$(vdpas)" "$before"
+modprobe virtio_vdpa; modprobe vhost_vdpa      # the host's driver comes first, and takes each new device
+
+step "what there is"
+like "list shows the parents" "$(virt-hostdev list | tr -s ' ')" '^vdpasim_net parent net any 3 '
+like "plan" "$(virt-hostdev plan first.xml | tr -s ' ')" "^one 0 device none net on vdpasim_net yes"
+is "nothing was made" "$(vdpas)" "$before"
+
+step "a guest's life"
+ok "define" virt-hostdev define first.xml
+ok "start" virsh -q start first
+ok "the device is there" has_vdpa one
+like "vhost_vdpa has it" "$(readlink "$VDPA/one/driver")" vhost_vdpa
+like "with the guest's MAC address" "$(vdpa dev config show one)" "mac $mac"
+like "list names the owner" "$(virt-hostdev list | tr -s ' ')" "^.-one device net 3 $mac 1500 first "
+like "status has it" "$(virt-hostdev status | tr -s ' ')" "^one first running"
+no_sleepers
+like "QEMU has the link's device, and the address" "$(tr '\0' ' ' < "/proc/$(cat /run/libvirt/qemu/first.pid)/cmdline")" "vhost-vdpa.*virtio-net-pci.*$mac"
+ok "the guest is up" l2_wait first '^L2PING' 400
+like "it has the address" "$(l2_wait first '^L2MAC eth0')" "$mac"
+like "and its frames come back" "$(l2_wait first '^L2LOOP eth0')" 'L2LOOP eth0 2$'
+is "QEMU has not fallen back" "$(grep vhost /var/log/libvirt/qemu/first.log | grep -v -- -netdev || true)" ""
+like "statistics" "$(virt-hostdev status --stats | tr -s ' ')" 'one first 1 tx packets [1-9]'
+running=$(vdpas)                               # which shows what its driver has negotiated
+is_running() { [[ $(vdpas) = "$running" ]]; }
+
+step "starts that fail"
+domain disk "$(vdpa_nic two "$other")<disk type='file'><source file='/none'/><target dev='vda'/></disk>" > disk.xml
+ok "define" virt-hostdev define disk.xml
+not_ok "a disk is missing" "/none" virsh start disk
+ok "all is as before" is_running
+ok "undefine" virsh -q undefine disk
+domain queues "$(vdpa_nic two "$other" '' "<driver queues='2'/>")" > queues.xml
+not_ok "too many queues" "a device of vdpasim_net has at most 3 virtqueues" virt-hostdev create queues.xml
+domain class "$(vdpa_nic two "$other" vdpasim_blk)" > class.xml
+not_ok "of the wrong class" "vdpasim_blk does not make net devices, and an <interface> is one" virt-hostdev create class.xml
+domain none "$(vdpa_nic two "$other" vdpasim_none)" > none.xml
+not_ok "of a parent that there is not" "the host has no vDPA management device vdpasim_none; those that it has: " virt-hostdev create none.xml
+domain big "$(vdpa_nic two "$other" '' "<mtu size='9000'/>")" > big.xml
+ok "with another MTU" virt-hostdev create big.xml
+like "the device has it" "$(vdpa dev config show two)" "mtu 9000"
+ok "destroy" virsh -q destroy big
+ok "all is as before" is_running
+domain many "$(vdpa_nic two "$other" vdpasim_mq "<driver queues='4'/>")" > many.xml
+ok "with four queue pairs" virt-hostdev create many.xml
+like "the device has them" "$(vdpa dev config show two)" "max_vq_pairs 4"
+ok "destroy" virsh -q destroy many
+ok "all is as before" is_running
+
+step "a disk"
+domain data "$(vdpa_disk data)" |
+  sed "s|<devices>|<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><devices>|" > data.xml
+like "plan" "$(virt-hostdev plan data.xml | tr -s ' ')" "^data 0 device none block on vdpasim_blk yes"
+if [[ $(virsh version --daemon) = *"libvirt 9.0"* ]]; then
+  not_ok "libvirt 9.0 has none" "vhostvdpa" virt-hostdev create data.xml
+elif [[ -e /usr/lib/x86_64-linux-gnu/qemu/block-blkio.so ]]; then
+  ok "start" virt-hostdev create data.xml
+  like "the device is there" "$(vdpa dev show data)" "type block mgmtdev vdpasim_blk"
+  ok "destroy" virsh -q destroy data
+else
+  not_ok "QEMU lacks a module, after the device was made" "virtio-blk-vhost-vdpa" virt-hostdev create data.xml
+fi
+ok "all is as before" is_running
+
+step "somebody else's devices"
+vdpa dev add name two mgmtdev vdpasim_net mac 52:54:00:aa:01:ff
+there=$(vdpas)
+domain second "$(vdpa_nic two "$other")" > second.xml
+not_ok "one of that name is not used" "a device of that name exists already, and was not made for this guest" virt-hostdev create second.xml
+is "and stays" "$(vdpas)" "$there"
+vdpa dev del two
+domain same "$(vdpa_nic one "$other")" > same.xml
+not_ok "one name in two domains" "vDPA device one is a device of domain 'first'" virt-hostdev define same.xml
+ok "two domains with one parent" virt-hostdev create second.xml
+ok "the device is there" has_vdpa two
+ok "destroy" virsh -q destroy second
+ok "all is as before" is_running
+
+step "a virtio function, which makes one device"
+echo vp-vdpa > /sys/bus/pci/devices/0000:04:00.0/driver_override
+echo 0000:04:00.0 > /sys/bus/pci/devices/0000:04:00.0/driver/unbind
+modprobe vp_vdpa; echo 0000:04:00.0 > /sys/bus/pci/drivers_probe
+parent=pci/0000:04:00.0
+domain function "$(vdpa_nic two "$other" "$parent")" > function.xml
+not_ok "it takes no MAC address" "is of a parent that takes no MAC address $other, and has 52:54:00:82:57:04" virt-hostdev create function.xml
+ok "all is as before" is_running
+domain function "$(vdpa_nic two 52:54:00:82:57:04 "$parent")" > function.xml
+ok "with its own" virt-hostdev create function.xml
+domain third "$(vdpa_nic three 52:54:00:82:57:04 "$parent")" > third.xml
+not_ok "a second device there" "$parent has vDPA device two already, and makes one at a time" virt-hostdev create third.xml
+ok "destroy" virsh -q destroy function
+ok "all is as before" is_running
+
+step "save and restore"
+ok "start" virt-hostdev create second.xml
+if [[ $(virsh version --daemon) = *"libvirt 9.0"* ]]; then
+  not_ok "QEMU 7.2 cannot" "vhost lacks VHOST_F_LOG_ALL feature" virsh save second "$PWD/second.save"
+else
+  ok "save" virsh -q save second "$PWD/second.save"
+  ok "it is gone" is_running
+  vdpa dev add name between mgmtdev vdpasim_net
+  ok "restore" virsh -q restore second.save
+  vdpa dev del between
+  ok "it is there" has_vdpa two
+fi
+ok "destroy" virsh -q destroy second
+ok "all is as before" is_running
+
+step "hot-plug"
+hostdevd_up
+vdpa_nic two "$other" > device.xml
+if [[ ${SIDES:-} = all ]]; then
+  ok "attach" virsh -q attach-device first device.xml --live
+  ok "the device is there" has_vdpa two
+  like "the guest uses it" "$(l2_wait first '^L2LOOP eth1')" 'L2LOOP eth1 2$'
+  like "it is shown with what it is made of" "$(virsh dumpxml first)" "<vdpa parent='vdpasim_net'/>"
+  not_ok "it cannot change" "vDPA device two was made with another" virsh update-device first <(vdpa_nic two "$other" '' "<mtu size='9000'/>") --live
+  not_ok "libvirt says so of all else" "cannot change config of 'vdpa' network interface type" virsh update-device first device.xml --live
+  ok "detach" virsh -q detach-device first device.xml --live
+  ok "the guest lets go, and all is as before" waitfor 120 is_running
+  no_sleepers
+  ok "attach without a name or address" virsh -q attach-device first <(vdpa_nic '' '') --live
+  name=$(virsh dumpxml first | sed -n "s|.*$NODES/\(guest-[0-9a-f]*\)'.*|\1|p")
+  ok "one was generated, and is there" has_vdpa "$name"
+  address=$(virsh domiflist first | awk -v name="$name" '$0 ~ name { print $NF }')
+  like "with a MAC address" "$(vdpa dev config show "$name")" "mac $address"
+  ok "detach" virsh -q detach-interface first vdpa --mac "$address" --live
+  ok "the guest lets go, and all is as before" waitfor 120 is_running
+fi
+not_ok "a parent that there is not" "the host has no vDPA management device none" virsh attach-device first <(vdpa_nic two "$other" none) --live
+ok "all is as before" is_running
+
+if vdpa dev help 2>&1 | grep -q 'dev set'; then     # of iproute2 6.13 and newer
+  step "drift"
+  vdpa dev set name one mac 52:54:00:aa:01:ee
+  like "status shows it" "$(virt-hostdev status | tr -s ' ')" "$mac .*52:54:00:aa:01:ee"
+  vdpa dev set name one mac "$mac"
+fi
+
+step "ends of another kind"
+exec 8> "$(virsh ttyconsole first)"
+told_to_poweroff() { echo poweroff >&8 || true; is_before; }
+ok "it powers itself off, and all is as before" waitfor 60 told_to_poweroff
+exec 8>&-
+ok "start" virsh -q start first
+kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
+ok "QEMU is killed, and all is as before" waitfor 30 is_before
+ok "start" virsh -q start first
+libvirt_kill9
+kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
+ok "libvirtd and QEMU are killed" waitfor 30 no_guests
+stock_up
+ok "libvirtd starts, and all is as before" waitfor 30 is_before
+ok "start" virsh -q start first
+node=/dev/$(basename "$(readlink "$NODES/one")")
+kill -STOP "$(pidof -s "$LIBVIRTD")"             # so that its hook comes after somebody has opened the device
+kill -KILL "$(cat /run/libvirt/qemu/first.pid)"; waitfor 10 no_guests
+sleep 1000 9<> "$node" & holder=$!
+kill -CONT "$(pidof -s "$LIBVIRTD")"
+ok "somebody has it open when the guest has ended" waitfor 30 test "$(virsh domstate first | head -n 1)" = "shut off"
+ok "the device is still there" has_vdpa one
+no_sleepers
+not_ok "recover names who has it" "process $holder \(sleep\)" virt-hostdev recover
+kill "$holder"; waitfor 10 ended "$holder"
+ok "recover" virt-hostdev recover
+is "all is as before" "$(vdpas)" "$before"
+no_sleepers
