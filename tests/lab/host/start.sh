@@ -56,6 +56,7 @@ nic() {
 }
 
 # A virtio function for vp_vdpa, alone on its root port, so that it comes up as 0000:04:00.0.
+# shellcheck disable=SC2054
 virtio_nic() {
   args+=(-netdev hubport,hubid=4,id=net4 -device "pcie-root-port,id=port4,chassis=4,slot=4"
     -device "virtio-net-pci,bus=port4,netdev=net4,disable-legacy=on,iommu_platform=on,mac=52:54:00:82:57:04")
