@@ -419,8 +419,13 @@ static bool
 completeSettings(const virtXmlDoc *doc, virtHostdevRef *ref, GError **error)
 {
     for (guint k = 0; virtSettingKinds[k]; k++) {
-        if (ref->settings.of[k]->len > 0 && virtSettingKinds[k]->complete &&
-            !virtSettingKinds[k]->complete(doc, ref->node, ref->settings.of[k], error))
+        GPtrArray **list = &ref->settings.of[k], *shared = *list;
+
+        if (shared->len == 0 || !virtSettingKinds[k]->complete)
+            continue;
+        *list = virtSettingListCopy(virtSettingKinds[k]->info, shared);
+        g_ptr_array_unref(shared);
+        if (!virtSettingKinds[k]->complete(doc, ref->node, *list, error))
             return false;
     }
     return true;
@@ -445,7 +450,7 @@ readHostdev(const virtXmlDoc *doc, const virtXmlNode *node, GHashTable *entries,
     *ret = hostdevRefNew(node, &handle);
     (*ret)->choice = entry->choice;
     (*ret)->interface = virtInterfaceCopy(entry->interface);
-    virtSettingsCopy(&(*ret)->settings, &entry->settings);
+    virtSettingsShare(&(*ret)->settings, &entry->settings);
     return completeSettings(doc, *ret, error);
 }
 

@@ -51,6 +51,7 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, guint flag
 {
     for (guint i = 0; i < node->children->len; i++) {
         const virtXmlNode *child = node->children->pdata[i];
+        const virtSettingKind *kind = virtSettingKindFind(child);
 
         if (virtXmlIs(child, NULL, "metadata"))
             continue;
@@ -72,11 +73,11 @@ virtDomainCheckPlaces(const virtXmlDoc *doc, const virtXmlNode *node, guint flag
                 child->name, name);
             return false;
         }
-        if (virtSettingKindFind(child) && !virtDomainDeviceMayHave(node, virtSettingKindFind(child), flags)) {
+        if (kind && !virtDomainDeviceMayHave(node, kind, flags)) {
             complainPlace(doc, node, child, error);
             return false;
         }
-        if (!virtSettingKindFind(child) && !virtDomainCheckPlaces(doc, child, flags, error))
+        if (!kind && !virtDomainCheckPlaces(doc, child, flags, error))
             return false;
     }
     return true;

@@ -106,8 +106,10 @@ virtSettingParseProfile(const virtXmlDoc *doc, const virtXmlNode *node, virtSett
 const virtSettingKind *
 virtSettingKindFind(const virtXmlNode *node)
 {
-    for (guint k = 0; virtSettingKinds[k]; k++) {
-        if (virtXmlIs(node, NULL, virtSettingKinds[k]->info->name))
+    for (guint k = 0; !node->ns && virtSettingKinds[k]; k++) { /* for each element of a document, so quickly */
+        const char *name = virtSettingKinds[k]->info->name;
+
+        if (node->name[0] == name[0] && g_str_equal(node->name, name))
             return virtSettingKinds[k];
     }
     return NULL;

@@ -35,10 +35,13 @@ static const virtXmlRange recordFeatures = {0, 0, G_MAXUINT64, NULL};
 bool
 virtVdpaIsDevice(const virtXmlNode *node)
 {
-    const char *type = virtXmlGet(node, "type");
+    const char *type = NULL;
 
-    return (virtXmlIs(node, NULL, "interface") && g_strcmp0(type, "vdpa") == 0) ||
-           (virtXmlIs(node, NULL, "disk") && g_strcmp0(type, "vhostvdpa") == 0);
+    if (virtXmlIs(node, NULL, "interface"))
+        type = "vdpa";
+    else if (virtXmlIs(node, NULL, "disk"))
+        type = "vhostvdpa";
+    return type && g_strcmp0(virtXmlGet(node, "type"), type) == 0;
 }
 
 /* Is @node a part of the setting that stands beside <vdpa>, and that libvirt would refuse there? */
