@@ -13,7 +13,7 @@ vdpa_nic() {
 }
 # vdpa_disk NAME: the same for a <disk>
 vdpa_disk() {
-  echo "<disk type='vhostvdpa' device='disk'><driver name='qemu' type='raw'/><source dev='$NODES/$1'/><vdpa parent='${2:-vdpasim_blk}'/><target dev='vda' bus='virtio'/></disk>"
+  echo "<disk type='vhostvdpa' device='disk'><driver name='qemu' type='raw' cache='none'/><source dev='$NODES/$1'/><vdpa parent='${2:-vdpasim_blk}'/><target dev='vda' bus='virtio'/></disk>"
 }
 # vdpas: all that there is of them: devices with their configurations, links, records
 vdpas() {

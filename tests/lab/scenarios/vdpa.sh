@@ -80,7 +80,7 @@ elif [[ -e /usr/lib/x86_64-linux-gnu/qemu/block-blkio.so ]]; then
   like "the device is there" "$(vdpa dev show data)" "type block mgmtdev vdpasim_blk"
   ok "destroy" virsh -q destroy data
 else
-  not_ok "QEMU lacks a module, after the device was made" "virtio-blk-vhost-vdpa" virt-hostdev create data.xml
+  not_ok "QEMU lacks a module: the start fails after the device was made" "virtio-blk-vhost-vdpa" virt-hostdev create data.xml
 fi
 ok "all is as before" is_running
 
