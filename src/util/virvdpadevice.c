@@ -159,10 +159,19 @@ describeWanted(const virtVdpa *wanted)
 
 /* The kernel says little: what a driver refuses, it tells its log alone. */
 static void
-complainMake(virtHost *host, const char *name, const virtVdpa *wanted, int rc, const char *reason, GError **error)
+complainRefused(virtHost *host, const char *name, const virtVdpa *wanted, const char *why, GError **error)
 {
     g_autofree char *given = describeWanted(wanted);
     g_autofree char *can = describeParent(host, wanted->made.parent);
+
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
+                "Cannot make vDPA device %s of %s with %s: %s. %s; the kernel's log may say more", name,
+                wanted->made.parent, given, why, can);
+}
+
+static void
+complainMake(virtHost *host, const char *name, const virtVdpa *wanted, int rc, const char *reason, GError **error)
+{
     const char *why = reason;
 
     if (!why)
@@ -179,9 +188,7 @@ complainMake(virtHost *host, const char *name, const virtVdpa *wanted, int rc, c
             "Cannot make vDPA device %s: the kernel does not answer. Somebody is deleting a vDPA device that is in use, and all others wait for that",
             name);
     else
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED,
-                    "Cannot make vDPA device %s of %s with %s: %s. %s; the kernel's log may say more", name,
-                    wanted->made.parent, given, why, can);
+        complainRefused(host, name, wanted, why, error);
 }
 
 /* Make the device with all that is wanted of it, but for what its parent takes no value of: it may have that anyway. */

@@ -187,3 +187,23 @@ kill "$holder"; waitfor 10 ended "$holder"
 ok "recover" virt-hostdev recover
 is "all is as before" "$(vdpas)" "$before"
 no_sleepers
+
+if [[ ${SIDES:-} = all ]]; then
+  step "somebody deletes a device that is open, and all of vDPA waits"
+  vdpa dev add name theirs mgmtdev vdpasim_net
+  node=/dev/$(basename "$VDPA"/theirs/vhost-vdpa-*)
+  sleep 1000 9<> "$node" & holder=$!
+  vdpa dev del theirs & deleter=$!
+  gone() { ! has_vdpa theirs || [[ ! -e $node ]]; }
+  ok "it has begun" waitfor 20 gone
+  from=$SECONDS
+  not_ok "plan says so" "the kernel does not answer. Somebody is deleting a vDPA device that is in use" virt-hostdev plan second.xml
+  not_ok "a start is refused" "the kernel does not answer" virt-hostdev create second.xml
+  ok "within two minutes" test $((SECONDS - from)) -lt 120
+  like "no process of ours is among those that sleep" "$(cat /proc/[0-9]*/comm 2> /dev/null | grep -c virt-hostdev-ho || true)" '^0$'
+  kill "$holder"; wait "$deleter" || true
+  ok "when that has ended, all is as before" waitfor 60 is_before
+  ok "create" virt-hostdev create second.xml
+  ok "destroy" virsh -q destroy second
+  is "all is as before" "$(vdpas)" "$before"
+fi
