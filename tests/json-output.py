@@ -72,12 +72,21 @@ check("types, VFs and owners are told", [(row["name"], row["kind"], row["vfs"], 
        ("0000:41:10.2", "VF 1", None, "none", None)], str(card))
 card["fly"] = None
 check("list of vGPUs: a key more is noticed", not checker.is_valid(vgpus))
+parents = told["vdpas"]
+check("parents, what they still make, devices and owners are told",
+      [(row["name"], row["class"], row["free"], [(one["name"], one["mac"], one["owner"]) for one in row["children"]]) for row in parents] ==
+      [("pci/0000:42:00.0", "net", "0", [("theirs", "02:00:00:00:00:0a", None)]),
+       ("vdpasim_net", "net", "any", [("blue", "52:54:00:01:02:05", "vm4")])], str(parents))
+holds("statistics", run(show, "made", "--stats", "--json"), "stats", 2)
 made = run(show, "made", "--json")
-holds("status with a mediated device", made, "status", 5)
+holds("status with a mediated device", made, "status", 6)
 gpu = [row for row in made["status"] if row["device"] == "0000:41:10.0"][0]
 check("a vGPU is told", (gpu["owner"], gpu["pf"], gpu["vf"], gpu["drift"], gpu["children"][0]["now"]) ==
       ("vm4", "0000:41:00.0", 0, "no", "63"), str(gpu))
 row = made["status"][-1]
+check("a vDPA device is told", (row["device"], row["owner"], row["pf"], row["vf"], [one["now"] for one in row["children"]]) ==
+      ("blue", "vm4", "vdpasim_net", None, ["net on vdpasim_net", "52:54:00:01:02:05"]), str(row))
+row = made["status"][-2]
 check("what was made of it is told", (row["device"][:8], row["owner"], row["pf"], row["vf"], row["drift"], row["children"][0]["now"]) ==
       ("c5f5e1a2", "vm4", "mtty", None, "no", "mtty-1 on mtty"), str(row))
 types[0]["fly"] = None

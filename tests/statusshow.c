@@ -3,8 +3,8 @@
  *
  *   statusshow [--json]
  *   statusshow --json-list
- *   statusshow mdevs OPTION...     list, of a host with mediated devices and a GPU besides: one device and a VF are
- *                                  domain vm4's, the others nobody's
+ *   statusshow mdevs OPTION...     list, of a host with mediated devices, a GPU and vDPA besides: a device of each
+ *                                  is domain vm4's, the others nobody's
  *   statusshow status OPTION...
  *   statusshow made OPTION...      status, of that host
  *   statusshow new ADDRESS
@@ -19,6 +19,7 @@
  */
 #include "fakehost.h"
 #include "fakemdev.h"
+#include "fakevdpa.h"
 #include "fakevgpu.h"
 #include "tools/tool.h"
 #include "testrecord.h"
@@ -80,12 +81,17 @@ give(fakeHost *fake, guint vf, const char *name, const char *uuid, guint64 start
     "<hostdev mode='subsystem' type='pci' managed='no'><source>"                                                       \
     "<address domain='0' bus='0x41' slot='0x10' function='0'/></source><vgpu type='63'/></hostdev>"
 
+#define VDPA                                                                                                           \
+    "<interface type='vdpa'><mac address='52:54:00:01:02:05'/><source dev='/run/libvirt-hostdev/vdpa/blue'/>"          \
+    "<vdpa parent='vdpasim_net'/></interface>"
+
 static void
 addMdevs(fakeHost *fake)
 {
     g_autoptr(virtOwner) owner = virtOwnerNew("vm4", "41111111-2222-3333-4444-555555555555");
     g_autoptr(virtDomainConf) device = virtDomainConfParse(MDEV, strlen(MDEV), NULL, 0, NULL);
     g_autoptr(virtDomainConf) vgpu = virtDomainConfParse(VGPU, strlen(VGPU), NULL, 0, NULL);
+    g_autoptr(virtDomainConf) vdpa = virtDomainConfParse(VDPA, strlen(VDPA), NULL, 0, NULL);
 
     fakeMdevAddParent(fake, "mtty");
     fakeMdevAddType(fake, "mtty", "mtty-1", 24);
@@ -94,6 +100,11 @@ addMdevs(fakeHost *fake)
     fakeHostAddPF(fake, GPU, 0, 2, "nvidia");
     fakeVgpuAdd(fake, GPU, 2);
     g_ptr_array_add(device->hostdevs, g_ptr_array_steal_index(vgpu->hostdevs, 0));
+    fakeVdpaAddParent(fake, "vdpasim_net", 1 << 1, 3, 0x300020028, 1 << 10);
+    fakeVdpaAddParent(fake, "pci/0000:42:00.0", 1 << 1, 5, 0x300020028, 0);
+    fakeVdpaLoad(fake, "vhost_vdpa");
+    fakeVdpaMake(fake, "pci/0000:42:00.0", "theirs", NULL);
+    g_ptr_array_add(device->hostdevs, g_ptr_array_steal_index(vdpa->hostdevs, 0));
     virtOwnerSetStarter(owner, (guint64)getpid());
     g_assert_true(virtProvisionPrepare(fake->host, owner, device->hostdevs, NULL));
 }
