@@ -72,6 +72,14 @@ like "the device has them" "$(vdpa dev config show two)" "max_vq_pairs 4"
 ok "destroy" virsh -q destroy many
 ok "all is as before" is_running
 
+if [[ $boot && $(qemu-system-x86_64 --version) = *"version 10.0."* ]]; then
+  domain sizes "$(vdpa_nic two "$other" '' "<driver rx_queue_size='256' tx_queue_size='256'/>")" > sizes.xml
+  ok "with the sizes of queues" virt-hostdev create sizes.xml
+  like "QEMU 10.0 offers 1024 entries all the same" "$(virsh qemu-monitor-command sizes --hmp 'info virtio-queue-status /machine/peripheral/net0/virtio-backend 0')" 'num: +1024'
+  ok "destroy" virsh -q destroy sizes
+  ok "all is as before" is_running
+fi
+
 step "a disk"
 domain data "$(vdpa_disk data)" |
   sed "s|<devices>|<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><devices>|" > data.xml
