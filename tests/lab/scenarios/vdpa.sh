@@ -209,6 +209,7 @@ if [[ $boot ]]; then
   vdpa dev add name theirs mgmtdev vdpasim_net
   node=/dev/$(basename "$VDPA"/theirs/vhost-vdpa-*)
   sleep 1000 9<> "$node" & holder=$!
+  waitfor 10 test -e "/proc/$holder/fd/9"
   vdpa dev del theirs & deleter=$!
   gone() { ! has_vdpa theirs || [[ ! -e $node ]]; }
   ok "it has begun" waitfor 20 gone
