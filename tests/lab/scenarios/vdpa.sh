@@ -206,7 +206,9 @@ no_sleepers
 
 if [[ $boot ]]; then
   step "somebody deletes a device that is open, and all of vDPA waits"
-  vdpa dev add name theirs mgmtdev vdpasim_net
+  vdpa dev add name theirs mgmtdev vdpasim_net      # virtio_vdpa takes it, and has to give it back
+  echo vhost_vdpa > "$VDPA/theirs/driver_override"
+  echo theirs > "$VDPA/theirs/driver/unbind"; echo theirs > /sys/bus/vdpa/drivers_probe
   node=/dev/$(basename "$VDPA"/theirs/vhost-vdpa-*)
   sleep 1000 9<> "$node" & holder=$!
   waitfor 10 test -e "/proc/$holder/fd/9"
