@@ -29,8 +29,8 @@
 
 /* ice and mlx5 firmware commands run under RTNL for up to a second each, and every writer of the host waits in
  * one queue for it: an answer is late only when the whole host is stuck. */
-#define ALONE_LONGEST 20000 /* milliseconds; deleting a device of the simulator takes 20 */
 #define ANSWER_SECONDS 60
+#define ALONE_LONGEST 20000 /* milliseconds; deleting a device of the simulator takes 20 */
 /* A VF list fills up to 64 KiB (16 bits of nla_len), and the socket's accounting counts twice that. */
 #define RECEIVE_BUFFER (1024 * 1024)
 /* The longest answer about one link: its VF list as above, as much again for port profiles, and its own attributes.

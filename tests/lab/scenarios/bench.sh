@@ -16,7 +16,7 @@ timed() {
   into+=($((${EPOCHREALTIME/./} - from)))
 }
 
-if [[ ${WHAT:-all} != vdpa ]]; then
+if [[ ${KIND:-all} != vdpa ]]; then
 step "many VFs of one port (netdevsim); microseconds"
 for n in 7 64 255; do
   dev=$(netdevsim_up "$n" /run/bench)
