@@ -63,7 +63,7 @@ step "without the capability, or without the driver"
 domain plain "$(hostdev "$vf" "<function migratable='no'/>")" > plain.xml
 ok "migratable='no'" virt-hostdev create plain.xml --paused
 is "has the same driver" "$(driver "$vf")" labvfio_pci
-like "and QEMU could not migrate it" "$(blocked plain)" "VFIO migration is not supported in kernel"
+like "and QEMU could not migrate it" "$(blocked plain)" "migration is not supported in kernel"
 ok "destroy" virsh -q destroy plain
 restored
 domain forced "$(hostdev "$vf" "<driver model='vfio-pci'/><function migratable='yes'/>")" > forced.xml
