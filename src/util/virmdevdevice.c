@@ -313,40 +313,14 @@ virtMdevDeviceSetAttrs(virtHost *host, const char *uuid, const virtMdev *wanted,
 
 /* ---- removing ---- */
 
-/* Has a process the device open, by what all of them have?
- *
- * @busy: the kernel has said so
- */
-static bool
-checkProcesses(virtHost *host, const char *uuid, const char *group, bool busy, GError **error)
-{
-    g_auto(virtVFIOUser) user = {0};
-    g_autofree char *who = g_strdup("a process");
-    virtHandle handle;
-
-    virtVFIOForget(host); /* whoever was looked up before had not opened it yet */
-    if (!virtHandleSet(&handle, "mdev", uuid, error) || !virtVFIOFindUser(host, &handle, 0, &user, error))
-        return false;
-    if (!busy && !user.pid)
-        return true;
-    if (user.pid) {
-        g_free(who);
-        who = g_strdup_printf("process %" G_GUINT64_FORMAT, user.pid);
-    }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                "mediated device %s is in use: %s has /dev/vfio/%s open. It will be removed when that has ended", uuid,
-                who, group);
-    return false;
-}
-
-/* Has nobody the device open? Its group's file tells, or where this process may not open that (the daemon's unit does
- * not let it), what all others have open. */
+/* Has nobody the device open? */
 static bool
 checkClosed(virtHost *host, const char *uuid, GError **error)
 {
     g_autoptr(GError) local = NULL;
     g_autofree char *group = virtHostReadLink(host, &local, DEVICE "/iommu_group", uuid);
-    int rc;
+    g_autofree char *file = NULL;
+    virtHandle handle;
 
     if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true; /* no driver has taken it */
@@ -354,15 +328,8 @@ checkClosed(virtHost *host, const char *uuid, GError **error)
         g_propagate_prefixed_error(error, g_steal_pointer(&local), "Cannot remove mediated device %s: ", uuid);
         return false;
     }
-    rc = virtHostTryOpen(host, VFIO_GROUP, group);
-    if (rc == 0 || rc == -ENOENT || rc == -ENODEV)
-        return true;
-    if (rc == -EBUSY || rc == -EPERM || rc == -EACCES)
-        return checkProcesses(host, uuid, group, rc == -EBUSY, error);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "Cannot tell whether mediated device %s is in use, so it was not removed: cannot open /dev/vfio/%s: %s",
-                uuid, group, g_strerror(-rc));
-    return false;
+    file = g_strconcat("vfio/", group, NULL);
+    return virtHandleSet(&handle, "mdev", uuid, error) && virtVFIOCheckClosed(host, &handle, file, error);
 }
 
 /* Remove the device @uuid, unless somebody has it open; one that does not exist is removed.

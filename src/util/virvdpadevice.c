@@ -340,39 +340,13 @@ virtVdpaDeviceSetMac(virtHost *host, const char *name, const guint8 mac[6], GErr
 
 /* ---- deleting ---- */
 
-/* Has a process the device open?
- *
- * @busy: the kernel has said so
- */
-static bool
-checkProcesses(virtHost *host, const char *name, const char *node, bool busy, GError **error)
-{
-    g_auto(virtVFIOUser) user = {0};
-    g_autofree char *who = g_strdup("a process");
-    virtHandle handle;
-
-    virtVFIOForget(host); /* whoever was looked up before had not opened it yet */
-    if (!virtHandleSet(&handle, "vdpa", name, error) || !virtVFIOFindUser(host, &handle, 0, &user, error))
-        return false;
-    if (!busy && !user.pid)
-        return true;
-    if (user.pid) {
-        g_free(who);
-        who = g_strdup_printf("process %" G_GUINT64_FORMAT, user.pid);
-    }
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
-                "vDPA device %s is in use: %s has /dev/%s open. It will be deleted when that has ended", name, who,
-                node);
-    return false;
-}
-
-/* Has nobody the device open? Its node tells, or where this process may not open that, what all others have open. */
+/* Has nobody the device open? */
 static bool
 checkClosed(virtHost *host, const char *name, GError **error)
 {
     g_autoptr(GError) local = NULL;
     g_autofree char *node = virtVdpaNodeFind(host, name, &local);
-    int rc;
+    virtHandle handle;
 
     if (local) {
         g_propagate_prefixed_error(error, g_steal_pointer(&local), "Cannot delete vDPA device %s: ", name);
@@ -380,15 +354,7 @@ checkClosed(virtHost *host, const char *name, GError **error)
     }
     if (!node)
         return true; /* vhost_vdpa does not have it, so no process can */
-    rc = virtHostTryOpen(host, "dev/%s", node);
-    if (rc == 0 || rc == -ENOENT || rc == -ENODEV || rc == -ENXIO)
-        return true;
-    if (rc == -EBUSY || rc == -EPERM || rc == -EACCES)
-        return checkProcesses(host, name, node, rc == -EBUSY, error);
-    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
-                "Cannot tell whether vDPA device %s is in use, so it was not deleted: cannot open /dev/%s: %s", name,
-                node, g_strerror(-rc));
-    return false;
+    return virtHandleSet(&handle, "vdpa", name, error) && virtVFIOCheckClosed(host, &handle, node, error);
 }
 
 /* Delete the device @name, unless somebody has it open, and the link to it; one that does not exist is deleted.

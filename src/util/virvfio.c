@@ -211,11 +211,15 @@ findByGroup(virtHost *host, const char *group, guint64 except, virtVFIOUser *ret
 static bool
 findByNode(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error)
 {
-    g_autofree char *node = virtVdpaNodeFind(host, handle->name, error);
+    g_autoptr(GError) local = NULL;
+    g_autofree char *node = virtVdpaNodeFind(host, handle->name, &local);
 
-    if (!node)
-        return !error || !*error;
-    return vfioFindUser(host, "/dev/", node, except, ret, error);
+    if (node)
+        return vfioFindUser(host, "/dev/", node, except, ret, error);
+    if (!local)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }
 
 /* Which process has the device @handle, on the PCI, the mdev or the vDPA bus, open? Only a device with a VFIO driver
@@ -255,4 +259,53 @@ void
 virtVFIOForget(virtHost *host)
 {
     g_clear_pointer(&host->opened, g_hash_table_unref);
+}
+
+/* ---- closed ---- */
+
+/* Has a process the device open, by what all of them have?
+ *
+ * @busy: the kernel has said so
+ */
+static bool
+checkProcesses(virtHost *host, const virtHandle *handle, const char *file, bool busy, GError **error)
+{
+    g_auto(virtVFIOUser) user = {0};
+    g_autofree char *who = g_strdup("a process");
+
+    virtVFIOForget(host); /* whoever was looked up before had not opened it yet */
+    if (!virtVFIOFindUser(host, handle, 0, &user, error))
+        return false;
+    if (!busy && !user.pid)
+        return true;
+    if (user.pid) {
+        g_free(who);
+        who = g_strdup_printf("process %" G_GUINT64_FORMAT, user.pid);
+    }
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_BUSY,
+                "%s %s is in use: %s has /dev/%s open. It will be removed when that has ended",
+                virtHandleGetNoun(handle), handle->name, who, file);
+    return false;
+}
+
+/* Has nobody the device @handle open, so that it may be removed? Its file tells, which the kernel lets one process
+ * open; or where this process may not open that (the daemon's unit does not let it), what all others have open.
+ *
+ * @file: below /dev
+ *
+ * Errors: VIRT_ERROR_BUSY where somebody has it open; VIRT_ERROR_HOST where that cannot be told.
+ */
+bool
+virtVFIOCheckClosed(virtHost *host, const virtHandle *handle, const char *file, GError **error)
+{
+    int rc = virtHostTryOpen(host, "dev/%s", file);
+
+    if (rc == 0 || rc == -ENOENT || rc == -ENODEV || rc == -ENXIO)
+        return true;
+    if (rc == -EBUSY || rc == -EPERM || rc == -EACCES)
+        return checkProcesses(host, handle, file, rc == -EBUSY, error);
+    g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
+                "Cannot tell whether %s %s is in use, so it was not removed: cannot open /dev/%s: %s",
+                virtHandleGetNoun(handle), handle->name, file, g_strerror(-rc));
+    return false;
 }

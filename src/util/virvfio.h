@@ -1,4 +1,4 @@
-/* virvfio.h: which processes have a device open through VFIO
+/* virvfio.h: which processes have a device open through VFIO or vhost
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -17,4 +17,5 @@ void virtVFIOUserClear(virtVFIOUser *user);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(virtVFIOUser, virtVFIOUserClear)
 
 bool virtVFIOFindUser(virtHost *host, const virtHandle *handle, guint64 except, virtVFIOUser *ret, GError **error);
+bool virtVFIOCheckClosed(virtHost *host, const virtHandle *handle, const char *file, GError **error);
 void virtVFIOForget(virtHost *host);
