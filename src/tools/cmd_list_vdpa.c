@@ -57,22 +57,17 @@ addDevice(virtTool *tool, struct libscols_table *table, struct libscols_line *pa
         virtToolColorRow(line, VIRT_COLOR_GOOD);
 }
 
-/* The devices of @parent ("": those that nobody has made). Returns how many there are. */
-static guint
+/* The devices of @parent ("": those that nobody has made). */
+static void
 addDevices(virtTool *tool, struct libscols_table *table, struct libscols_line *line, const GArray *devices,
            const char *parent)
 {
-    guint n = 0;
-
     for (guint i = 0; i < devices->len; i++) {
         const virtVdpaDevice *device = &g_array_index(devices, virtVdpaDevice, i);
 
-        if (!g_str_equal(device->parent, parent))
-            continue;
-        addDevice(tool, table, line, device);
-        n++;
+        if (g_str_equal(device->parent, parent))
+            addDevice(tool, table, line, device);
     }
-    return n;
 }
 
 static void
