@@ -178,7 +178,8 @@ allowsVdpa(virtHost *host, const char *dir)
         if (allowsVdpa(host, file))
             return true;
     }
-    return g_file_get_contents(path, &text, NULL, NULL) && strstr(text, "\n/dev/vhost-vdpa-");
+    return g_file_get_contents(path, &text, NULL, NULL) &&
+           g_regex_match_simple("^\\s*/dev/vhost-vdpa-", text, G_REGEX_MULTILINE, 0);
 }
 
 /* libvirt's profile of a guest does not let QEMU use a vDPA device. Without the rule a guest starts, and its driver
