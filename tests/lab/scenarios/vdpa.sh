@@ -11,6 +11,7 @@ mac=52:54:00:aa:01:01 other=52:54:00:aa:01:02
 is_before() { [[ $(vdpas) = "$before" ]]; }
 no_sleepers() { is "no process sleeps for ever" "$(sleepers)" ""; }
 
+modprobe -qr vhost_vdpa                          # which an earlier scenario has loaded
 vdpas_load
 libvirt_up
 boot=''; [[ ${SIDES:-} != all ]] || boot=boot
