@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define ATTRIBUTE_MAX 4096  /* bytes of one sysfs attribute */
+#define WAIT_STEP 50        /* milliseconds */
 #define DIRECTORY_MAX 65536 /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
 
 static void
@@ -72,6 +73,19 @@ writeWithin(const char *path, const char *value, guint within)
         return -EAGAIN; /* there was no process, or it has been killed */
     memcpy(&rc, answer->data, sizeof(rc));
     return rc;
+}
+
+/* For a loop that waits until the host is ready: sleep a little, if less than @longest milliseconds were *@waited
+ * before, which counts on. */
+bool
+virtHostWaitMore(virtHost *host, guint longest, guint *waited)
+{
+    if (*waited >= longest)
+        return false;
+    host->sleep(WAIT_STEP * 1000);
+    host->slept += WAIT_STEP;
+    *waited += WAIT_STEP;
+    return true;
 }
 
 /* What virtHost's write is by default. */

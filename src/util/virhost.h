@@ -105,6 +105,7 @@ bool virtHostWrite(virtHost *host, const char *value, GError **error, const char
 char *virtHostReadLink(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 GPtrArray *virtHostListDir(virtHost *host, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+bool virtHostWaitMore(virtHost *host, guint longest, guint *waited);
 char *virtHostMakeText(const void *data, gsize len);
 
 /* Not below the root: what somebody hands us. */

@@ -22,19 +22,14 @@
 #define DEVICE "sys/bus/mdev/devices/%s"
 #define VFIO_GROUP "dev/vfio/%s"
 /* Milliseconds. Measured on an emulated processor, a device was made in 100 and removed in 35. */
-#define WAIT_STEP 50
 #define WAIT_LONGEST 5000
 
-/* Wait a little, if less than WAIT_LONGEST has been waited before. */
 static bool
 waitMore(virtHost *host, guint *waited)
 {
-    if (*waited >= WAIT_LONGEST)
+    if (!virtHostWaitMore(host, WAIT_LONGEST, waited))
         return false;
     host->counts[VIRT_COUNT_RETRIES]++;
-    host->sleep(WAIT_STEP * 1000);
-    host->slept += WAIT_STEP;
-    *waited += WAIT_STEP;
     return true;
 }
 

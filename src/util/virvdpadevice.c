@@ -29,20 +29,7 @@
 #define DEVICES "sys/bus/vdpa/devices"
 #define DRIVER "vhost_vdpa"
 /* Milliseconds. Measured on an emulated processor, a device had its node 20 after it was made. */
-#define WAIT_STEP 50
 #define WAIT_LONGEST 5000
-
-/* Wait a little, if less than WAIT_LONGEST has been waited before. */
-static bool
-waitMore(virtHost *host, guint *waited)
-{
-    if (*waited >= WAIT_LONGEST)
-        return false;
-    host->sleep(WAIT_STEP * 1000);
-    host->slept += WAIT_STEP;
-    *waited += WAIT_STEP;
-    return true;
-}
 
 /* Is there the driver that gives devices to guests? Nothing loads it by itself.
  *
@@ -274,7 +261,7 @@ bindVhost(virtHost *host, const char *name, GError **error)
         do {
             if (isTaken(host, name))
                 return true;
-        } while (waitMore(host, &waited));
+        } while (virtHostWaitMore(host, WAIT_LONGEST, &waited));
         rc = -ENODEV;
     }
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_HOST,
