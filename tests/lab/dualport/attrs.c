@@ -152,6 +152,9 @@ static const struct dp_attr_row {
 	[DP_IPSEC_CRYPTO] = { "ipsec_crypto", dp_apply_cap },
 	[DP_IPSEC_PACKET] = { "ipsec_packet", dp_apply_cap },
 	[DP_MAX_IO_EQS]	= { "max_io_eqs", dp_apply_cap },
+	[DP_SF_NEW]	= { "sf_new" },
+	[DP_SF_STATE]	= { "sf_state" },
+	[DP_SF_DEL]	= { "sf_del" },
 	[DP_ATTR_ALL]	= { "all" },
 };
 

@@ -185,7 +185,8 @@ static const struct net_device_ops dp_rep_ops = {
 	.ndo_start_xmit = dp_xmit,
 };
 
-static int dp_rep_add(struct dp_pf *pf, struct dp_port *port)
+/* dp_rep_add: the representor of @port */
+int dp_rep_add(struct dp_pf *pf, struct devlink_port *port, struct net_device **rep)
 {
 	struct net_device *dev = alloc_etherdev(0);
 	int err;
@@ -195,22 +196,28 @@ static int dp_rep_add(struct dp_pf *pf, struct dp_port *port)
 	dev->netdev_ops = &dp_rep_ops;
 	eth_hw_addr_random(dev);
 	SET_NETDEV_DEV(dev, &pf->pdev->dev);
-	SET_NETDEV_DEVLINK_PORT(dev, &port->port);
+	SET_NETDEV_DEVLINK_PORT(dev, port);
 	err = register_netdev(dev);
 	if (err) {
 		free_netdev(dev);
 		return err;
 	}
-	port->rep = dev;
+	*rep = dev;
 	return 0;
+}
+
+/* dp_rep_del: one that there is, or NULL */
+void dp_rep_del(struct net_device *rep)
+{
+	if (!rep)
+		return;
+	unregister_netdev(rep);
+	free_netdev(rep);
 }
 
 static void dp_port_del(struct dp_devlink *d, struct dp_port *port)
 {
-	if (port->rep) {
-		unregister_netdev(port->rep);
-		free_netdev(port->rep);
-	}
+	dp_rep_del(port->rep);
 	if (port->port.devlink_rate)
 		devl_rate_leaf_destroy(&port->port);
 	if (port->port.registered)
@@ -235,7 +242,7 @@ static int dp_port_add(struct dp_devlink *d, struct dp_port *port, int i, int pf
 	if (!err && !others)
 		err = devl_rate_leaf_create(&port->port, port, NULL);
 	if (!err)
-		err = dp_rep_add(pf, port);
+		err = dp_rep_add(pf, &port->port, &port->rep);
 	return err;
 }
 
@@ -281,10 +288,12 @@ static int dp_eswitch_mode_set(struct devlink *dl, u16 mode, struct netlink_ext_
 
 	if (mode == d->mode)
 		return 0;
-	if (mode == DEVLINK_ESWITCH_MODE_SWITCHDEV)
+	if (mode == DEVLINK_ESWITCH_MODE_SWITCHDEV) {
 		err = dp_ports_add(d);
-	else
+	} else {
+		dp_sfs_del(d->pf, dl);
 		dp_ports_del(d);
+	}
 	if (!err)
 		WRITE_ONCE(d->mode, mode);
 	return err;
@@ -305,6 +314,7 @@ static const struct devlink_ops dp_devlink_ops = {
 	.rate_leaf_tx_share_set = dp_tx_share_set,
 	.rate_leaf_tx_max_set = dp_tx_max_set,
 	.info_get = dp_info_get,
+	.port_new = dp_sf_new,
 };
 
 /* dualport_is_migratable: whether all functions of a VF are; for labvfio_pci */
@@ -327,6 +337,12 @@ EXPORT_SYMBOL_GPL(dualport_is_migratable);
 bool dp_is_switchdev(const struct dp_pf *pf)
 {
 	return pf->devlink && READ_ONCE(pf->devlink->mode) == DEVLINK_ESWITCH_MODE_SWITCHDEV;
+}
+
+/* dp_devlink_pf: the PF whose instance it is */
+struct dp_pf *dp_devlink_pf(struct devlink *dl)
+{
+	return ((struct dp_devlink *)devlink_priv(dl))->pf;
 }
 
 /* dp_devlink_vfs: VFs have come, or are about to go. */
@@ -359,6 +375,7 @@ int dp_devlink_add(struct dp_pf *pf)
 		return -ENOMEM;
 	pf->devlink = devlink_priv(dl);
 	pf->devlink->pf = pf;
+	INIT_LIST_HEAD(&pf->sfs);
 	devlink_register(dl);
 	return 0;
 }
@@ -373,6 +390,7 @@ void dp_devlink_remove(struct dp_pf *pf)
 	dl = priv_to_devlink(pf->devlink);
 	devlink_unregister(dl);
 	devl_lock(dl);
+	dp_sfs_del(pf, dl);
 	dp_ports_del(pf->devlink);
 	devl_unlock(dl);
 	devlink_free(dl);

@@ -10,6 +10,7 @@
  *   ib.c      sysfs: GUIDs of InfiniBand VFs, the way mlx4 has them
  *   vgpu.c    sysfs: files of a vGPU driver at VFs
  *   devlink.c devlink: eswitch mode, ports, representors
+ *   sf.c      devlink: sub-functions
  *   attrs.c   one row an attribute: what a valid value is
  *   knobs.c   debugfs: the bad habits a test can switch on
  *   log.c     debugfs: every write attempt, in order
@@ -53,6 +54,9 @@ enum dp_attr {
 	DP_IPSEC_CRYPTO,
 	DP_IPSEC_PACKET,
 	DP_MAX_IO_EQS,
+	DP_SF_NEW,		/* from here on, no attributes but what is done with a sub-function */
+	DP_SF_STATE,
+	DP_SF_DEL,
 	DP_ATTR_ALL,		/* as a knob's value: every attribute */
 };
 
@@ -127,6 +131,9 @@ struct dp_vf {
 	ktime_t ready;		/* when it is through with its reset, see dp_reset() */
 };
 
+struct devlink;
+struct devlink_port;
+struct devlink_port_new_attrs;
 struct dp_log;
 struct dp_ib;
 struct dp_devlink;
@@ -150,6 +157,7 @@ struct dp_pf {
 	struct dp_log *log;
 	struct dp_ib *ib;	/* with admin_guids */
 	struct dp_devlink *devlink;	/* with the parameter of that name */
+	struct list_head sfs;
 	struct dentry *dir;
 };
 
@@ -208,6 +216,7 @@ int dp_set_vf_guid(struct net_device *dev, int vf, u64 guid, int type);
 extern struct net_device_ops dp_pf_silent_ops;
 void dp_ops_init(void);
 void dp_setting_init(struct dp_setting *set);
+int dp_habit(const struct dp_target *at, const struct dp_request *req);
 int dp_write(const struct dp_target *at, struct dp_request *req);
 
 /* ib.c */
@@ -228,6 +237,14 @@ int dp_devlink_vfs(struct dp_pf *pf, bool come);
 bool dualport_is_migratable(struct pci_dev *vf);
 int dp_devlink_add(struct dp_pf *pf);
 void dp_devlink_remove(struct dp_pf *pf);
+struct dp_pf *dp_devlink_pf(struct devlink *dl);
+int dp_rep_add(struct dp_pf *pf, struct devlink_port *port, struct net_device **rep);
+void dp_rep_del(struct net_device *rep);
+
+/* sf.c */
+int dp_sf_new(struct devlink *dl, const struct devlink_port_new_attrs *attrs, struct netlink_ext_ack *extack,
+	      struct devlink_port **port);
+void dp_sfs_del(struct dp_pf *pf, struct devlink *dl);
 
 /* attrs.c */
 const char *dp_attr_name(enum dp_attr attr);

@@ -58,8 +58,8 @@ static bool dp_knob_names(const struct dp_target *at, enum dp_knob_id id, enum d
 	return value == attr || value == DP_ATTR_ALL;
 }
 
-/* Failures that come whatever is written; every write counts for each. */
-static int dp_habit(const struct dp_target *at, const struct dp_request *req)
+/* dp_habit: failures that come whatever is written; every write counts for each. */
+int dp_habit(const struct dp_target *at, const struct dp_request *req)
 {
 	bool nth = dp_knob_countdown(at, KNOB_FAIL_NTH) == 1;
 	bool busy = dp_knob_countdown(at, KNOB_BUSY) > 0;

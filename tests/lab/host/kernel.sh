@@ -64,9 +64,9 @@ build_mdevs() {
 # The kernel's simulators of vDPA devices, the driver that makes one of a virtio function, and vringh, which they need.
 # vdpa_sim_mq is vdpa_sim_net once more, as a management device that takes a number of queue pairs, which that does not.
 # Queues have up to 1024 entries in place of 256, for QEMU 10.0 offers a guest that many, and does without a device that
-# has fewer.
+# has fewer. labsf has the same devices.
 build_vdpa() {
-  ! newer "$UPDATES/vdpa_sim_mq.ko" "$HERE/host/kernel.sh" || return 0
+  ! newer "$UPDATES/labsf.ko" "$HERE/host/kernel.sh" "$HERE/labsf/labsf.c" || return 0
   local since=$EPOCHREALTIME dir=/usr/src/vdpa name; enter_tree
   mkdir -p "$TREE$dir"
   cp "$TREE"/usr/src/linux/drivers/{vhost/vringh.c,vdpa/vdpa_sim/vdpa_sim*.[ch],vdpa/virtio_pci/vp_vdpa.c} "$TREE$dir/"
@@ -81,8 +81,9 @@ build_vdpa() {
     -e 's/\(_vdpa_register_device(&simdev->vdpa, \).*/\12 * pairs(config) + 1);/' \
     -e 's/^\tif (config->mask & (1 << VDPA_ATTR_DEV_NET_CFG_MTU))/\tvio_config->max_virtqueue_pairs = cpu_to_vdpasim16(vdpasim, pairs(config));\n&/' \
     "$TREE$dir/vdpa_sim_net.c" > "$TREE$dir/vdpa_sim_mq.c"
-  echo 'obj-m := vringh.o vdpa_sim.o vdpa_sim_net.o vdpa_sim_blk.o vdpa_sim_mq.o vp_vdpa.o' > "$TREE$dir/Makefile"
-  for name in vringh vdpa_sim vdpa_sim_net vdpa_sim_blk vp_vdpa vdpa_sim_mq; do module "$name" "$dir"; done
+  sed '/__init/,$d' "$TREE$dir/vdpa_sim_mq.c" > "$TREE$dir/labsf_sim.h"; cp "$HERE/labsf/labsf.c" "$TREE$dir/"
+  echo 'obj-m := vringh.o vdpa_sim.o vdpa_sim_net.o vdpa_sim_blk.o vdpa_sim_mq.o vp_vdpa.o labsf.o' > "$TREE$dir/Makefile"
+  for name in vringh vdpa_sim vdpa_sim_net vdpa_sim_blk vp_vdpa vdpa_sim_mq labsf; do module "$name" "$dir"; done
   say "vDPA simulators and vp_vdpa: $(elapsed "$since") s"
 }
 # ours FOLDER [NAME]: a module that is part of the project, in a folder of that name or another
