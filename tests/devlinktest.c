@@ -15,9 +15,12 @@
 #define CARD "0000:02:00.0"
 #define SEQUENCE 7 /* with which they were asked for */
 
-static GPtrArray *recorded[3]; /* struct nl_msg of a dump of ports, of one of rates, and of an answer about the card */
-static const char *const names[] = {"ports ", "rates ", "info "};
-enum { PORTS, RATES, INFO };
+/* struct nl_msg of a dump of ports, of one of rates, and of answers about the card, its mode, and a parameter of a
+ * sub-function that is off, and on */
+static GPtrArray *recorded[6];
+static const char *const names[] = {"ports ", "rates ", "info ", "mode ", "off ", "on "};
+enum { PORTS, RATES, INFO, MODE, OFF, ON };
+static guint parameter = OFF;
 
 static void
 readLine(const char *line)
@@ -49,8 +52,10 @@ readRecorded(const char *file)
 
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     lines = g_strsplit(text, "\n", -1);
-    for (guint i = 0; i < G_N_ELEMENTS(recorded); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(recorded); i++) {
+        g_clear_pointer(&recorded[i], g_ptr_array_unref);
         recorded[i] = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
+    }
     for (guint i = 0; lines[i]; i++)
         readLine(lines[i]);
 }
@@ -67,6 +72,10 @@ answerOne(virtHost *host, const char *family, struct nl_msg *request, struct nl_
         from = recorded[INFO];
     else if (command == DEVLINK_CMD_RATE_GET)
         from = recorded[RATES];
+    else if (command == DEVLINK_CMD_ESWITCH_GET)
+        from = recorded[MODE];
+    else if (command == DEVLINK_CMD_PARAM_GET)
+        from = recorded[parameter];
     for (guint i = 0; i < from->len; i++) {
         struct nlmsghdr *header = nlmsg_hdr(from->pdata[i]);
         struct nlattr *its = nlmsg_find_attr(header, GENL_HDRLEN, DEVLINK_ATTR_PORT_INDEX);
@@ -192,6 +201,43 @@ testOthers(void)
     g_assert_cmpstr(serial, ==, "DP" CARD);
 }
 
+/* A sub-function shows its address and its states, and its own instance a parameter. */
+static void
+testSubfunctions(void)
+{
+    static const struct {
+        guint32 number, index;
+        bool active;
+        const char *mac;
+    } expected[] = {{7, 65536, true, "02:00:00:00:00:07"}, {88, 65537, false, "00:00:00:00:00:00"}};
+    g_autoptr(virtHost) host = hostNew();
+    virtHandle card = cardOf(CARD), device;
+    virtDevlinkPort port;
+    bool found, on;
+
+    readRecorded("linux-6.12-sf.txt");
+    for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
+        char mac[18];
+
+        g_assert_true(virtDevlinkFindSF(host, &card, expected[i].number, &found, &port, NULL));
+        g_assert_true(found && port.isSF && !port.isVF && !port.isExternal);
+        g_assert_cmpuint(port.index, ==, expected[i].index);
+        g_assert_true(port.isActive == expected[i].active && port.isAttached == expected[i].active);
+        virtMacFormat(port.mac, mac);
+        g_assert_cmpstr(mac, ==, expected[i].mac);
+    }
+    g_assert_true(virtDevlinkFindSF(host, &card, 8, &found, &port, NULL));
+    g_assert_false(found);
+    g_assert_true(virtDevlinkIsSwitchdev(host, &card, &on, NULL));
+    g_assert_true(on);
+    g_assert_true(virtHandleSet(&device, "auxiliary", "dualport.sf.0", NULL));
+    g_assert_true(virtDevlinkReadSwitch(host, &device, "enable_vnet", &on, NULL));
+    g_assert_false(on);
+    parameter = ON;
+    g_assert_true(virtDevlinkReadSwitch(host, &device, "enable_vnet", &on, NULL));
+    g_assert_true(on);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -200,5 +246,6 @@ main(int argc, char **argv)
     g_test_add_func("/devlink/ports", testPorts);
     g_test_add_func("/devlink/external", testExternal);
     g_test_add_func("/devlink/others", testOthers);
+    g_test_add_func("/devlink/subfunctions", testSubfunctions);
     return g_test_run();
 }

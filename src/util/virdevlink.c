@@ -7,7 +7,7 @@
  *
  * Kernels before 6.6 take no device for a list of ports and send those of all devices.
  */
-#include "util/virdevlink.h"
+#include "util/virdevlinkpriv.h"
 
 #include "util/virerror.h"
 
@@ -31,8 +31,8 @@ static const guint32 capBits[] = {
 G_STATIC_ASSERT(G_N_ELEMENTS(capBits) == VIRT_FUNCTION_FLAGS);
 
 /* A request about one device; NULL: memory is short. */
-static struct nl_msg *
-newRequest(guint8 command, int flags, const virtHandle *handle)
+struct nl_msg *
+virtDevlinkNewRequest(guint8 command, int flags, const virtHandle *handle)
 {
     struct nl_msg *msg = nlmsg_alloc();
 
@@ -52,8 +52,9 @@ isAbsent(int rc)
     return rc == -ENOENT || rc == -ENODEV || rc == -EOPNOTSUPP;
 }
 
-static void
-setError(const virtHandle *handle, int rc, char *reason, GError **error)
+/* What a request about the device has failed with: VIRT_ERROR_NOT_FOUND, or VIRT_ERROR_HOST. */
+void
+virtDevlinkSetError(const virtHandle *handle, int rc, const char *reason, GError **error)
 {
     const char *why = reason;
     int code = VIRT_ERROR_HOST;
@@ -65,28 +66,37 @@ setError(const virtHandle *handle, int rc, char *reason, GError **error)
     g_set_error(error, VIRT_ERROR, code, "Cannot ask devlink about %s/%s: %s", handle->bus, handle->name, why);
 }
 
-/* Send @request, which is freed, and return the answer; NULL: @request is, memory being short, or an error. */
-static struct nl_msg *
-ask(virtHost *host, const virtHandle *handle, struct nl_msg *request, GError **error)
+/* Send @request, which is freed; NULL: memory was short. Returns 0 or -errno, as virtHostRequestGeneric. */
+int
+virtDevlinkSend(virtHost *host, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
-    struct nl_msg *reply = NULL;
-    g_autofree char *reason = NULL;
     int rc = -ENOMEM;
 
     if (request)
-        rc = host->requestGeneric(host, DEVLINK_GENL_NAME, request, &reply, &reason);
+        rc = host->requestGeneric(host, DEVLINK_GENL_NAME, request, ret_reply, ret_reason);
     nlmsg_free(request);
+    return rc;
+}
+
+/* Send @request, which is freed, and return the answer; NULL: @request is, memory being short, or an error. */
+struct nl_msg *
+virtDevlinkAsk(virtHost *host, const virtHandle *handle, struct nl_msg *request, GError **error)
+{
+    struct nl_msg *reply = NULL;
+    g_autofree char *reason = NULL;
+    int rc = virtDevlinkSend(host, request, &reply, &reason);
+
     if (rc == 0)
         return reply;
-    setError(handle, rc, reason, error);
+    virtDevlinkSetError(handle, rc, reason, error);
     return NULL;
 }
 
 /* The request about port @index of the device. */
-static struct nl_msg *
-newPortRequest(guint8 command, const virtHandle *handle, guint32 index)
+struct nl_msg *
+virtDevlinkNewPortRequest(guint8 command, const virtHandle *handle, guint32 index)
 {
-    struct nl_msg *msg = newRequest(command, 0, handle);
+    struct nl_msg *msg = virtDevlinkNewRequest(command, 0, handle);
 
     if (msg && nla_put_u32(msg, DEVLINK_ATTR_PORT_INDEX, index) == 0)
         return msg;
@@ -109,32 +119,9 @@ readText(struct nl_msg *reply, int type)
     return g_steal_pointer(&text);
 }
 
-/* The serial number of the board that a device is on, printable ASCII. That of the device itself, which many more
- * drivers tell, is another number: of the chip, or made of its MAC address.
- *
- * Returns text for g_free(), or NULL: VIRT_ERROR_NOT_FOUND where the driver tells none, VIRT_ERROR_HOST where it could
- * not be asked.
- */
-char *
-virtDevlinkGetBoardSerial(virtHost *host, const virtHandle *handle, GError **error)
-{
-    struct nl_msg *reply = ask(host, handle, newRequest(DEVLINK_CMD_INFO_GET, 0, handle), error);
-    char *serial;
-
-    if (!reply)
-        return NULL;
-    serial = readText(reply, DEVLINK_ATTR_INFO_BOARD_SERIAL_NUMBER);
-    nlmsg_free(reply);
-    if (!serial)
-        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "The driver of %s/%s tells no serial number of its board",
-                    handle->bus, handle->name);
-    return serial;
-}
-
-/* ---- ports ---- */
-
-static struct nlattr *
-findAttr(struct nl_msg *reply, int type, int len)
+/* NULL where it is not there, or shorter than @len. */
+struct nlattr *
+virtDevlinkFindAttr(struct nl_msg *reply, int type, int len)
 {
     struct nlattr *attr = nlmsg_find_attr(nlmsg_hdr(reply), GENL_HDRLEN, type);
 
@@ -147,17 +134,60 @@ findAttr(struct nl_msg *reply, int type, int len)
 static guint16
 readU16(struct nl_msg *reply, int type)
 {
-    struct nlattr *attr = findAttr(reply, type, sizeof(guint16));
+    struct nlattr *attr = virtDevlinkFindAttr(reply, type, sizeof(guint16));
 
     if (!attr)
         return 0;
     return nla_get_u16(attr);
 }
 
+/* The serial number of the board that a device is on, printable ASCII. That of the device itself, which many more
+ * drivers tell, is another number: of the chip, or made of its MAC address.
+ *
+ * Returns text for g_free(), or NULL: VIRT_ERROR_NOT_FOUND where the driver tells none, VIRT_ERROR_HOST where it could
+ * not be asked.
+ */
+char *
+virtDevlinkGetBoardSerial(virtHost *host, const virtHandle *handle, GError **error)
+{
+    struct nl_msg *reply = virtDevlinkAsk(host, handle, virtDevlinkNewRequest(DEVLINK_CMD_INFO_GET, 0, handle), error);
+    char *serial;
+
+    if (!reply)
+        return NULL;
+    serial = readText(reply, DEVLINK_ATTR_INFO_BOARD_SERIAL_NUMBER);
+    nlmsg_free(reply);
+    if (!serial)
+        g_set_error(error, VIRT_ERROR, VIRT_ERROR_NOT_FOUND, "The driver of %s/%s tells no serial number of its board",
+                    handle->bus, handle->name);
+    return serial;
+}
+
+/* Is the eswitch of a PF in switchdev mode? Not where its driver has no eswitch.
+ *
+ * Errors: VIRT_ERROR_HOST.
+ */
+bool
+virtDevlinkIsSwitchdev(virtHost *host, const virtHandle *handle, bool *ret, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    struct nl_msg *request = virtDevlinkNewRequest(DEVLINK_CMD_ESWITCH_GET, 0, handle);
+    struct nl_msg *reply = virtDevlinkAsk(host, handle, request, &local);
+
+    *ret = reply && readU16(reply, DEVLINK_ATTR_ESWITCH_MODE) == DEVLINK_ESWITCH_MODE_SWITCHDEV;
+    nlmsg_free(reply);
+    if (!local || g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
+}
+
+/* ---- ports ---- */
+
 static guint64
 readU64(struct nl_msg *reply, int type)
 {
-    struct nlattr *attr = findAttr(reply, type, sizeof(guint64));
+    struct nlattr *attr = virtDevlinkFindAttr(reply, type, sizeof(guint64));
 
     if (!attr)
         return 0;
@@ -193,6 +223,10 @@ readFunction(struct nlattr *nest, virtDevlinkPort *port)
             readCaps(attr, &port->function);
         } else if (type == FN_ATTR_MAX_IO_EQS && len >= (int)sizeof(guint32)) {
             virtFunctionSetMaxIoEqs(&port->function, nla_get_u32(attr));
+        } else if (type == DEVLINK_PORT_FN_ATTR_STATE && len >= 1) {
+            port->isActive = nla_get_u8(attr) == DEVLINK_PORT_FN_STATE_ACTIVE;
+        } else if (type == DEVLINK_PORT_FN_ATTR_OPSTATE && len >= 1) {
+            port->isAttached = nla_get_u8(attr) == DEVLINK_PORT_FN_OPSTATE_ATTACHED;
         }
     }
 }
@@ -211,9 +245,10 @@ isAbout(struct nl_msg *reply, const virtHandle *handle)
 static bool
 parsePort(struct nl_msg *reply, const virtHandle *handle, virtDevlinkPort *ret)
 {
-    struct nlattr *index = findAttr(reply, DEVLINK_ATTR_PORT_INDEX, sizeof(guint32));
-    struct nlattr *external = findAttr(reply, DEVLINK_ATTR_PORT_EXTERNAL, sizeof(guint8));
-    struct nlattr *function = findAttr(reply, DEVLINK_ATTR_PORT_FUNCTION, 0);
+    struct nlattr *index = virtDevlinkFindAttr(reply, DEVLINK_ATTR_PORT_INDEX, sizeof(guint32));
+    struct nlattr *external = virtDevlinkFindAttr(reply, DEVLINK_ATTR_PORT_EXTERNAL, sizeof(guint8));
+    struct nlattr *function = virtDevlinkFindAttr(reply, DEVLINK_ATTR_PORT_FUNCTION, 0);
+    struct nlattr *sf = virtDevlinkFindAttr(reply, DEVLINK_ATTR_PORT_PCI_SF_NUMBER, sizeof(guint32));
     g_autofree char *netdev = readText(reply, DEVLINK_ATTR_PORT_NETDEV_NAME);
     virtDevlinkPort port = {0};
 
@@ -221,9 +256,12 @@ parsePort(struct nl_msg *reply, const virtHandle *handle, virtDevlinkPort *ret)
         return false;
     port.index = nla_get_u32(index);
     port.isVF = readU16(reply, DEVLINK_ATTR_PORT_FLAVOUR) == DEVLINK_PORT_FLAVOUR_PCI_VF;
+    port.isSF = readU16(reply, DEVLINK_ATTR_PORT_FLAVOUR) == DEVLINK_PORT_FLAVOUR_PCI_SF;
     port.isExternal = external && nla_get_u8(external) != 0;
     port.pf = readU16(reply, DEVLINK_ATTR_PORT_PCI_PF_NUMBER);
     port.vf = readU16(reply, DEVLINK_ATTR_PORT_PCI_VF_NUMBER);
+    if (sf)
+        port.sf = nla_get_u32(sf);
     if (netdev)
         g_strlcpy(port.netdev, netdev, sizeof(port.netdev));
     if (function)
@@ -232,16 +270,15 @@ parsePort(struct nl_msg *reply, const virtHandle *handle, virtDevlinkPort *ret)
     return true;
 }
 
-/* The ports that the eswitch of a PF has for VFs of this host; virtDevlinkPort, for g_array_unref(). None outside of
- * switchdev mode.
+/* All ports of the device; virtDevlinkPort, for g_array_unref().
  *
- * Errors: VIRT_ERROR_NOT_FOUND where the PF's driver has no devlink; VIRT_ERROR_HOST.
+ * Errors: VIRT_ERROR_NOT_FOUND where its driver has no devlink; VIRT_ERROR_HOST.
  */
 GArray *
-virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error)
+virtDevlinkListPorts(virtHost *host, const virtHandle *handle, GError **error)
 {
     g_autoptr(GPtrArray) replies = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
-    struct nl_msg *request = newRequest(DEVLINK_CMD_PORT_GET, NLM_F_DUMP, handle);
+    struct nl_msg *request = virtDevlinkNewRequest(DEVLINK_CMD_PORT_GET, NLM_F_DUMP, handle);
     g_autofree char *reason = NULL;
     GArray *ports;
     int rc = -ENOMEM;
@@ -250,17 +287,40 @@ virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error)
         rc = host->dumpGeneric(host, DEVLINK_GENL_NAME, request, replies, &reason);
     nlmsg_free(request);
     if (rc < 0) {
-        setError(handle, rc, reason, error);
+        virtDevlinkSetError(handle, rc, reason, error);
         return NULL;
     }
     ports = g_array_new(FALSE, FALSE, sizeof(virtDevlinkPort));
     for (guint i = 0; i < replies->len; i++) {
         virtDevlinkPort port;
 
-        if (parsePort(replies->pdata[i], handle, &port) && port.isVF && !port.isExternal)
+        if (parsePort(replies->pdata[i], handle, &port))
             g_array_append_val(ports, port);
     }
     return ports;
+}
+
+/* The ports that the eswitch of a PF has for VFs of this host; virtDevlinkPort, for g_array_unref(). None outside of
+ * switchdev mode.
+ *
+ * Errors: as virtDevlinkListPorts().
+ */
+GArray *
+virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error)
+{
+    g_autoptr(GArray) ports = virtDevlinkListPorts(host, handle, error);
+    GArray *ofVFs;
+
+    if (!ports)
+        return NULL;
+    ofVFs = g_array_new(FALSE, FALSE, sizeof(virtDevlinkPort));
+    for (guint i = 0; i < ports->len; i++) {
+        const virtDevlinkPort *port = &g_array_index(ports, virtDevlinkPort, i);
+
+        if (port->isVF && !port->isExternal)
+            g_array_append_val(ofVFs, *port);
+    }
+    return ofVFs;
 }
 
 /* What port @index says now.
@@ -270,7 +330,8 @@ virtDevlinkListVFPorts(virtHost *host, const virtHandle *handle, GError **error)
 bool
 virtDevlinkReadPort(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkPort *ret, GError **error)
 {
-    struct nl_msg *reply = ask(host, handle, newPortRequest(DEVLINK_CMD_PORT_GET, handle, index), error);
+    struct nl_msg *reply =
+        virtDevlinkAsk(host, handle, virtDevlinkNewPortRequest(DEVLINK_CMD_PORT_GET, handle, index), error);
     bool ok;
 
     if (!reply)
@@ -283,24 +344,12 @@ virtDevlinkReadPort(virtHost *host, const virtHandle *handle, guint32 index, vir
     return ok;
 }
 
-/* Send @request, which is freed and may be NULL. Returns 0 or -errno. */
-static int
-sendChange(virtHost *host, struct nl_msg *request, char **ret_reason)
-{
-    int rc = -ENOMEM;
-
-    if (request)
-        rc = host->requestGeneric(host, DEVLINK_GENL_NAME, request, NULL, ret_reason);
-    nlmsg_free(request);
-    return rc;
-}
-
 /* Set one attribute of the function of port @index. */
-static int
-setFunctionAttr(virtHost *host, const virtHandle *handle, guint32 index, int type, gconstpointer value, int len,
-                char **ret_reason)
+int
+virtDevlinkSetFunctionAttr(virtHost *host, const virtHandle *handle, guint32 index, int type, gconstpointer value,
+                           int len, char **ret_reason)
 {
-    struct nl_msg *request = newPortRequest(DEVLINK_CMD_PORT_SET, handle, index);
+    struct nl_msg *request = virtDevlinkNewPortRequest(DEVLINK_CMD_PORT_SET, handle, index);
     struct nlattr *function = NULL;
 
     if (request)
@@ -310,7 +359,7 @@ setFunctionAttr(virtHost *host, const virtHandle *handle, guint32 index, int typ
         return -ENOMEM;
     }
     nla_nest_end(request, function);
-    return sendChange(host, request, ret_reason);
+    return virtDevlinkSend(host, request, NULL, ret_reason);
 }
 
 /* Give the function of port @index a MAC address; zero: none. It reaches the function when a driver probes it next.
@@ -322,7 +371,7 @@ setFunctionAttr(virtHost *host, const virtHandle *handle, guint32 index, int typ
 int
 virtDevlinkSetMac(virtHost *host, const virtHandle *handle, guint32 index, const guint8 mac[6], char **ret_reason)
 {
-    return setFunctionAttr(host, handle, index, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, mac, 6, ret_reason);
+    return virtDevlinkSetFunctionAttr(host, handle, index, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, mac, 6, ret_reason);
 }
 
 /* Have one attribute of the function of port @index be as @wanted has it. Drivers take that only while the function has
@@ -337,12 +386,12 @@ virtDevlinkSetFunction(virtHost *host, const virtHandle *handle, guint32 index, 
     struct nla_bitfield32 caps = {0};
 
     if (attr == VIRT_FUNCTION_MAX_IO_EQS)
-        return setFunctionAttr(host, handle, index, FN_ATTR_MAX_IO_EQS, &wanted->maxIoEqs, sizeof(wanted->maxIoEqs),
-                               ret_reason);
+        return virtDevlinkSetFunctionAttr(host, handle, index, FN_ATTR_MAX_IO_EQS, &wanted->maxIoEqs,
+                                          sizeof(wanted->maxIoEqs), ret_reason);
     caps.selector = capBits[attr];
     if (wanted->flags[attr])
         caps.value = capBits[attr];
-    return setFunctionAttr(host, handle, index, FN_ATTR_CAPS, &caps, sizeof(caps), ret_reason);
+    return virtDevlinkSetFunctionAttr(host, handle, index, FN_ATTR_CAPS, &caps, sizeof(caps), ret_reason);
 }
 
 /* ---- rates ---- */
@@ -354,7 +403,8 @@ virtDevlinkSetFunction(virtHost *host, const virtHandle *handle, guint32 index, 
 bool
 virtDevlinkReadRate(virtHost *host, const virtHandle *handle, guint32 index, virtDevlinkRate *ret, GError **error)
 {
-    struct nl_msg *reply = ask(host, handle, newPortRequest(DEVLINK_CMD_RATE_GET, handle, index), error);
+    struct nl_msg *reply =
+        virtDevlinkAsk(host, handle, virtDevlinkNewPortRequest(DEVLINK_CMD_RATE_GET, handle, index), error);
 
     if (!reply)
         return false;
@@ -367,13 +417,13 @@ virtDevlinkReadRate(virtHost *host, const virtHandle *handle, guint32 index, vir
 static int
 setLimit(virtHost *host, const virtHandle *handle, guint32 index, int type, guint64 bytes, char **ret_reason)
 {
-    struct nl_msg *request = newPortRequest(DEVLINK_CMD_RATE_SET, handle, index);
+    struct nl_msg *request = virtDevlinkNewPortRequest(DEVLINK_CMD_RATE_SET, handle, index);
 
     if (request && nla_put_u64(request, type, bytes) < 0) {
         nlmsg_free(request);
         return -ENOMEM;
     }
-    return sendChange(host, request, ret_reason);
+    return virtDevlinkSend(host, request, NULL, ret_reason);
 }
 
 /* Change the rate of the leaf of port @index from @present to @wanted: one limit after the other, so that the share is

@@ -23,6 +23,8 @@ virtVdpaGetClassName(guint32 id)
         return "net";
     if (id == VIRT_VDPA_BLOCK)
         return "block";
+    if (id == VIRT_VDPA_NONE)
+        return "none";
     return "other";
 }
 
@@ -48,7 +50,9 @@ madeEqual(gconstpointer one, gconstpointer other)
 {
     const virtVdpa *a = one, *b = other;
 
-    return g_str_equal(a->made.parent, b->made.parent) && (!virtVdpaExists(a) || a->made.id == b->made.id);
+    if (!g_str_equal(a->made.parent, b->made.parent))
+        return false;
+    return !virtVdpaExists(a) || (a->made.id == b->made.id && a->made.isSF == b->made.isSF && a->made.sf == b->made.sf);
 }
 
 static char *
@@ -58,7 +62,12 @@ madeFormat(gconstpointer opaque)
 
     if (!virtVdpaExists(vdpa))
         return g_strdup("none");
-    return g_strdup_printf("%s on %s", virtVdpaGetClassName(vdpa->made.id), vdpa->made.parent);
+    if (!vdpa->made.isSF)
+        return g_strdup_printf("%s on %s", virtVdpaGetClassName(vdpa->made.id), vdpa->made.parent);
+    if (vdpa->made.id == VIRT_VDPA_NONE)
+        return g_strdup_printf("none on sub-function %u of %s", vdpa->made.sf, vdpa->made.parent);
+    return g_strdup_printf("%s on sub-function %u of %s", virtVdpaGetClassName(vdpa->made.id), vdpa->made.sf,
+                           vdpa->made.parent);
 }
 
 static char *

@@ -25,6 +25,7 @@ typedef enum {
 
 /* Of linux/virtio_ids.h: what the device is to the guest. */
 typedef enum {
+    VIRT_VDPA_NONE = 0, /* there is no device, and so far a sub-function for it */
     VIRT_VDPA_NET = 1,
     VIRT_VDPA_BLOCK = 2,
 } virtVdpaClass;
@@ -34,7 +35,9 @@ typedef struct {
     virtSetting setting;
     struct {
         char parent[VIRT_VDPA_NAME_MAX + 1]; /* management device: "pci/0000:41:00.2"; "": the device does not exist */
-        guint32 id;                          /* a virtVdpaClass, or another number of the kernel's */
+        guint32 id;                          /* a virtVdpaClass, or another number of the kernel's; VIRT_VDPA_NONE */
+        bool isSF;                           /* of a sub-function that is made first: @parent is its PF */
+        guint32 sf;                          /* its number, which devlink calls sfnum */
     } made;
     guint8 mac[6];
     guint16 pairs;    /* of queues */

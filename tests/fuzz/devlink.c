@@ -54,7 +54,8 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     g_autofree guint8 *copy = g_memdup2(data, size), *news = g_memdup2(data, size);
     g_autofree char *reason = NULL;
     g_autoptr(GArray) ports = NULL;
-    bool disturbed = false;
+    virtDevlinkPort sf;
+    bool disturbed = false, found;
     virtHandle card;
 
     answers = g_ptr_array_new_with_free_func((GDestroyNotify)nlmsg_free);
@@ -66,14 +67,19 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
     ports = virtDevlinkListVFPorts(host, &card, NULL);
     for (guint i = 0; i < ports->len; i++)
         checkPort(&g_array_index(ports, virtDevlinkPort, i));
+    if (virtDevlinkFindSF(host, &card, 7, &found, &sf, NULL) && found)
+        checkPort(&sf);
     for (which = 0; which < answers->len; which++) {
         virtDevlinkPort port;
         virtDevlinkRate rate;
+        bool is;
 
         g_free(virtDevlinkGetBoardSerial(host, &card, NULL));
         if (virtDevlinkReadPort(host, &card, which, &port, NULL))
             checkPort(&port);
         virtDevlinkReadRate(host, &card, which, &rate, NULL);
+        virtDevlinkIsSwitchdev(host, &card, &is, NULL);
+        virtDevlinkReadSwitch(host, &card, "enable_vnet", &is, NULL);
     }
     g_ptr_array_unref(answers);
     return 0;
