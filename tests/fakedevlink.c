@@ -4,6 +4,7 @@
  * As Linux 6.1 does it: a list of ports has those of all devices.
  */
 #include "fakekernel.h"
+#include "fakesubfunction.h"
 
 #include <errno.h>
 #include <linux/devlink.h>
@@ -129,6 +130,7 @@ fakeDevlinkDump(virtHost *host, const char *family, struct nl_msg *request, GPtr
             for (guint vf = 0; port != fake->lacksFunction && vf < pf->vfs; vf++)
                 g_ptr_array_add(replies, newPort(fake, pf, port, vf, false));
         }
+        fakeSubfunctionList(fake, pf->name, replies);
     }
     return 0;
 }
@@ -236,6 +238,16 @@ aboutPort(fakeHost *fake, int command, fakePF *pf, struct nl_msg *request, struc
     return 0;
 }
 
+static int
+answerMode(const fakeHost *fake, const fakePF *pf, struct nl_msg **ret_reply)
+{
+    if (!pf || fake->devlinkErrno)
+        return -ENODEV;
+    *ret_reply = newReply(DEVLINK_CMD_ESWITCH_GET, pf->name);
+    nla_put_u16(*ret_reply, DEVLINK_ATTR_ESWITCH_MODE, fake->functions);
+    return 0;
+}
+
 /* The virtHostRequestGeneric of a fakeHost. */
 int
 fakeDevlinkRequest(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply,
@@ -245,6 +257,10 @@ fakeDevlinkRequest(virtHost *host, const char *family, struct nl_msg *request, s
     int command = genlmsg_hdr(nlmsg_hdr(request))->cmd, rc;
 
     g_assert_cmpstr(family, ==, DEVLINK_GENL_NAME);
+    if (fakeSubfunctionKnows(request))
+        return fakeSubfunctionRequest(fake, request, ret_reply, ret_reason);
+    if (command == DEVLINK_CMD_ESWITCH_GET)
+        return answerMode(fake, findPF(fake, request), ret_reply);
     if (command != DEVLINK_CMD_INFO_GET) {
         rc = aboutPort(fake, command, findPF(fake, request), request, ret_reply);
         if (rc < 0 && fake->extack && ret_reason)

@@ -88,6 +88,12 @@ struct _fakeHost {
     bool vdpaDeaf;           /* a MAC address is acknowledged and dropped */
     bool vdpaNoNode;         /* vhost_vdpa makes no node */
     void (*vdpaRace)(fakeHost *fake, const char *name); /* called before a device is made */
+    int sfRefused; /* this command of devlink is refused where it is about a sub-function, in the words of extack */
+    bool sfIdle;   /* sub-functions do no vDPA at first */
+    bool sfNoSwitch, sfNoVdpa; /* their driver has no parameter for it; it cannot do it */
+    bool sfStuck;              /* they do not become attached or detached */
+    bool sfDeaf;               /* their MAC address is acknowledged and dropped */
+    void (*sfRace)(fakeHost *fake, const char *pf, guint32 number); /* called before one is made */
     /* Called before an attribute is applied; a positive errno refuses it. */
     int (*judge)(void *opaque, guint port, guint vf, virtNetdevAttr attr, const fakeVF *wanted);
     void *judgeOpaque;

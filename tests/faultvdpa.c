@@ -1,11 +1,16 @@
 /* faultvdpa.c: the fault machine with a vDPA device, which domain a has as long as it has VF 1
  * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * With SUBFUNCTION defined, it is one of a sub-function that is made for it.
  */
+#include "fakekernel.h"
+#include "fakesubfunction.h"
 #include "fakevdpa.h"
 #include "faulttest.h"
 #include "util/virstatefile.h"
 #include "util/virvdpa.h"
 
+#include <linux/devlink.h>
 #include <linux/vdpa.h>
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
@@ -13,7 +18,17 @@
 #include <unistd.h>
 
 #define NAME "blue"
+#define CARD "0000:41:00.0"
+#ifdef SUBFUNCTION
+#define PARENT "pci/" CARD
+#define KERNELS_PARENT "auxiliary/fake_core.sf.7"
+#define AS_SF true
+#else
 #define PARENT "vdpasim_net"
+#define KERNELS_PARENT PARENT
+#define AS_SF false
+#endif
+#define MAC "52:54:00:01:02:05"
 
 static fakeHost *kernel;
 
@@ -30,9 +45,6 @@ writeFile(virtHost *host, const char *path, const char *value, guint within)
         rc = fakeVdpaWritten(kernel, path, value);
     return rc;
 }
-
-static virtHostRequestGeneric otherRequest;
-static virtHostDumpGeneric otherDump;
 
 const char faultDeviceRecord[] = "vdpa-" NAME;
 
@@ -52,15 +64,28 @@ begin(bool changes, bool makes)
 static int
 requestGeneric(virtHost *host, const char *family, struct nl_msg *request, struct nl_msg **ret_reply, char **ret_reason)
 {
+    static const struct {
+        const char *family;
+        int command;
+    } changing[] = {
+        {VDPA_GENL_NAME, VDPA_CMD_DEV_NEW},        {DEVLINK_GENL_NAME, DEVLINK_CMD_PORT_NEW}, /* these two make one */
+        {VDPA_GENL_NAME, VDPA_CMD_DEV_DEL},        {DEVLINK_GENL_NAME, DEVLINK_CMD_PORT_SET},
+        {DEVLINK_GENL_NAME, DEVLINK_CMD_PORT_DEL}, {DEVLINK_GENL_NAME, DEVLINK_CMD_PARAM_SET},
+        {DEVLINK_GENL_NAME, DEVLINK_CMD_RELOAD},
+    };
     int command = genlmsg_hdr(nlmsg_hdr(request))->cmd, problem, rc;
-    bool changes = command == VDPA_CMD_DEV_NEW || command == VDPA_CMD_DEV_DEL, armed;
+    bool armed;
+    guint i = 0;
 
-    if (!g_str_equal(family, VDPA_GENL_NAME))
-        return otherRequest(host, family, request, ret_reply, ret_reason);
-    if ((problem = begin(changes, command == VDPA_CMD_DEV_NEW)))
+    while (i < G_N_ELEMENTS(changing) && (!g_str_equal(family, changing[i].family) || command != changing[i].command))
+        i++;
+    if ((problem = begin(i < G_N_ELEMENTS(changing), i < 2)))
         return -problem;
     armed = faultDisarm(); /* it looks into its own files */
-    rc = fakeVdpaRequest(kernel, request, ret_reply, ret_reason);
+    if (g_str_equal(family, VDPA_GENL_NAME))
+        rc = fakeVdpaRequest(kernel, request, ret_reply, ret_reason);
+    else
+        rc = fakeDevlinkRequest(kernel->host, family, request, ret_reply, ret_reason);
     if (armed)
         faultRearm();
     faultEnd();
@@ -73,12 +98,13 @@ dumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArra
     int problem, rc;
     bool armed;
 
-    if (!g_str_equal(family, VDPA_GENL_NAME))
-        return otherDump(host, family, request, replies, ret_reason);
     if ((problem = begin(false, false)))
         return -problem;
     armed = faultDisarm();
-    rc = fakeVdpaList(kernel, request, replies);
+    if (g_str_equal(family, VDPA_GENL_NAME))
+        rc = fakeVdpaList(kernel, request, replies);
+    else
+        rc = fakeDevlinkDump(kernel->host, family, request, replies, ret_reason);
     if (armed)
         faultRearm();
     faultEnd();
@@ -88,8 +114,6 @@ dumpGeneric(virtHost *host, const char *family, struct nl_msg *request, GPtrArra
 void
 faultDeviceInit(virtHost *host)
 {
-    otherRequest = host->requestGeneric;
-    otherDump = host->dumpGeneric;
     host->write = writeFile;
     host->requestGeneric = requestGeneric;
     host->dumpGeneric = dumpGeneric;
@@ -105,7 +129,10 @@ faultDeviceWant(GPtrArray *hostdevs)
     virtSettingsInit(&hostdev->settings);
     g_strlcpy(vdpa->made.parent, PARENT, sizeof(vdpa->made.parent));
     vdpa->made.id = VIRT_VDPA_NET;
-    g_assert_true(virtMacParse("52:54:00:01:02:05", vdpa->mac));
+    vdpa->made.isSF = AS_SF;
+    if (AS_SF)
+        vdpa->made.sf = 7;
+    g_assert_true(virtMacParse(MAC, vdpa->mac));
     vdpa->setting.present = VIRT_SETTING_BIT(VIRT_VDPA_DEVICE) | VIRT_SETTING_BIT(VIRT_VDPA_MAC);
     g_ptr_array_add(hostdev->settings.of[VIRT_SETTING_VDPA], vdpa);
     g_ptr_array_add(hostdevs, hostdev);
@@ -115,15 +142,23 @@ void
 faultDeviceReset(fakeHost *fake)
 {
     g_autofree char *device = virtHostPath(fake->host, "sys/bus/vdpa/devices/" NAME);
+    g_autofree char *card = virtHostPath(fake->host, "sys/bus/pci/devices/" CARD);
     g_autofree char *link = virtHostPath(fake->host, VIRT_VDPA_DIR "/" NAME);
 
     kernel = fake;
-    fakeVdpaAddParent(fake, PARENT, 1 << 1, 3, 0x300020028, 1 << 10);
+    if (!AS_SF)
+        fakeVdpaAddParent(fake, PARENT, 1 << 1, 3, 0x300020028, 1 << 10);
+    if (AS_SF && access(card, F_OK) < 0) {
+        fakeHostAddPF(fake, CARD, 1, 1, "dual");
+        fakeHostSwitchdev(fake, CARD);
+    }
+    fake->sfIdle = true;
     fakeVdpaLoad(fake, "virtio_vdpa"); /* the host's driver takes each new device first */
     fakeVdpaLoad(fake, "vhost_vdpa");
     unlink(link);
     if (access(device, F_OK) == 0)
         fakeVdpaRemove(fake, NAME);
+    fakeSubfunctionReset(fake, CARD);
 }
 
 static bool
@@ -137,9 +172,12 @@ hasRecord(fakeHost *fake)
 bool
 faultDeviceLooks(fakeHost *fake, faultLook look)
 {
-    g_autofree char *now = fakeVdpaDump(fake);
-    const char *wanted = NAME " " PARENT " 52:54:00:01:02:05 1 1500 12885033000 vhost_vdpa\n" NAME " -> vhost-vdpa-0\n";
+    g_autofree char *devices = fakeVdpaDump(fake), *sfs = fakeSubfunctionDump(fake, CARD);
+    g_autofree char *now = g_strconcat(devices, sfs, NULL);
+    const char *wanted = NAME " " KERNELS_PARENT " " MAC " 1 1500 12885033000 vhost_vdpa\n" NAME " -> vhost-vdpa-0\n";
+    g_autofree char *whole = g_strconcat(wanted, AS_SF ? "7 " MAC " active attached\n" : "", NULL);
 
+    wanted = whole;
     if (look == AS_BEFORE)
         wanted = "";
     return g_str_equal(now, wanted) && hasRecord(fake) == (look != AS_BEFORE);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "conf/vdpa_conf.h"
+#include "fakesubfunction.h"
 #include "fakevdpa.h"
 #include "hypervisor/provision_drift.h"
 #include "hypervisor/provision_plan.h"
@@ -9,6 +10,7 @@
 #include "twoguests.h"
 
 #include <errno.h>
+#include <linux/devlink.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -293,13 +295,234 @@ testDrift(twoGuests *f, gconstpointer opaque)
     assertDump(f, "");
 }
 
+/* ---- sub-functions ---- */
+
+#define PF "0000:01:00.0"
+#define SF7 "7 52:54:00:01:02:05 active attached\n"
+#define OF_SF7 "blue auxiliary/fake_core.sf.7 52:54:00:01:02:05 1 1500 12885033000 vhost_vdpa\nblue -> vhost-vdpa-0\n"
+
+static GPtrArray *
+wantSF(void)
+{
+    return want("blue", "<mac address='52:54:00:01:02:05'/><vdpa parent='pci/" PF "' sfnum='7'/>");
+}
+
+static void
+assertSFs(twoGuests *f, const char *expected)
+{
+    g_autofree char *now = fakeSubfunctionDump(f->fake, PF);
+
+    g_assert_cmpstr(now, ==, expected);
+}
+
+/* Nothing is left, neither of what was made nor of the record. */
+static void
+assertNone(twoGuests *f)
+{
+    assertDump(f, "");
+    assertSFs(f, "");
+    g_assert_null(recordOf(f));
+}
+
+static void
+setUpSF(twoGuests *f)
+{
+    setUp(f);
+    fakeHostSwitchdev(f->fake, PF);
+}
+
+/* Made with the guest's MAC address before its device, and gone after it; vDPA has to be turned on, or not. */
+static void
+testSubfunction(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF();
+    g_autoptr(virtRecord) record = NULL;
+    const virtVdpa *made;
+
+    setUpSF(f);
+    for (guint i = 0; i < 3; i++) {
+        f->fake->sfIdle = i == 1;
+        f->fake->sfNoSwitch = i == 2;
+        prepare(f, wanted);
+        assertSFs(f, SF7);
+        assertDump(f, OF_SF7);
+        if (i == 0)
+            prepare(f, wanted); /* once more: it is there */
+        g_clear_pointer(&record, virtRecordFree);
+        record = recordOf(f);
+        made = record->wanted.of[VIRT_SETTING_VDPA]->pdata[0];
+        g_assert_true(made->made.isSF);
+        g_assert_cmpuint(made->made.sf, ==, 7);
+        g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, NULL));
+        assertNone(f);
+    }
+    guestsAssertAsBefore(f);
+}
+
+/* Whichever step fails, nothing is left. */
+static void
+testSubfunctionRefused(twoGuests *f, gconstpointer opaque)
+{
+    static const struct {
+        int refused, code;
+        bool stuck, deaf, noVdpa;
+        const char *part;
+    } cases[] = {
+        {DEVLINK_CMD_PORT_NEW, VIRT_ERROR_REFUSED, .part = "Cannot make sub-function 7 of pci/" PF ": no more of them"},
+        {DEVLINK_CMD_PORT_SET, VIRT_ERROR_REFUSED,
+         .part = "Cannot give sub-function 7 of pci/" PF " the MAC address 52:54:00:01:02:05: no more of them"},
+        {DEVLINK_CMD_PARAM_SET, VIRT_ERROR_REFUSED, .part = "by its devlink parameter enable_vnet and a reload: no mo"},
+        {DEVLINK_CMD_RELOAD, VIRT_ERROR_REFUSED, .part = "by its devlink parameter enable_vnet and a reload: no more"},
+        {0, VIRT_ERROR_HOST, .stuck = true, .part = "is active, and has no device after 10 s"},
+        {0, VIRT_ERROR_REFUSED, .deaf = true, .part = "has acknowledged the MAC address 52:54:00:01:02:05 of sub-func"},
+        {0, VIRT_ERROR_NOT_FOUND, .noVdpa = true, .part = "the driver of the sub-function has made no management dev"},
+    };
+    g_autoptr(GPtrArray) wanted = wantSF();
+
+    setUpSF(f);
+    f->fake->sfIdle = true;
+    f->fake->extack = "no more of them";
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        f->fake->sfRefused = cases[i].refused;
+        f->fake->sfDeaf = cases[i].deaf;
+        f->fake->sfNoVdpa = cases[i].noVdpa;
+        f->fake->sfStuck = cases[i].stuck;
+        assertRefused(f, f->a, wanted, cases[i].code, cases[i].part);
+        assertNone(f);
+    }
+}
+
+/* What the parent cannot is known when it is there. */
+static void
+testSubfunctionQueues(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) many = want("blue", "<vdpa parent='pci/" PF "' sfnum='7'/><driver queues='8'/>");
+    g_autoptr(GPtrArray) block =
+        wantOf("disk type='vhostvdpa'", "blue", "<vdpa parent='pci/" PF "' sfnum='7'/><target dev='vda'/>");
+
+    setUpSF(f);
+    assertRefused(f, f->a, many, VIRT_ERROR_HOST, "a device of auxiliary/fake_core.sf.7 has at most 9 virtqueues");
+    assertNone(f);
+    assertRefused(f, f->a, block, VIRT_ERROR_HOST, "auxiliary/fake_core.sf.7 does not make block devices");
+    assertNone(f);
+}
+
+/* In another mode there are none, and that is known beforehand. */
+static void
+testSubfunctionMode(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF(), rows = NULL;
+
+    setUp(f);
+    assertRefused(f, f->a, wanted, VIRT_ERROR_HOST, "pci/" PF " makes no sub-functions: it is not in switchdev mode");
+    rows = virtProvisionPlan(f->fake->host, f->a, wanted);
+    g_assert_nonnull(strstr(((const virtPlanRow *)rows->pdata[0])->problem, "it is not in switchdev mode"));
+    assertNone(f);
+}
+
+static void
+makeTheirSF(fakeHost *fake, const char *pf, guint32 number)
+{
+    fake->sfRace = NULL;
+    fakeSubfunctionMake(fake, pf, number, false);
+}
+
+/* One that no record knows is somebody else's, also where it comes just before ours, or its device does. */
+static void
+testSubfunctionForeign(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF();
+
+    setUpSF(f);
+    fakeSubfunctionMake(f->fake, PF, 7, true);
+    assertRefused(f, f->a, wanted, VIRT_ERROR_HOST, "sub-function 7 of pci/" PF " exists already, and was not made");
+    assertSFs(f, "7 00:00:00:00:00:00 active attached\n");
+    g_assert_null(recordOf(f));
+    fakeSubfunctionReset(f->fake, PF);
+
+    f->fake->sfRace = makeTheirSF;
+    assertRefused(f, f->a, wanted, VIRT_ERROR_BUSY, "Cannot make sub-function 7 of pci/" PF ": File exists");
+    assertSFs(f, "7 00:00:00:00:00:00 inactive detached\n");
+    g_assert_null(recordOf(f));
+    fakeSubfunctionReset(f->fake, PF);
+
+    f->fake->vdpaRace = makeTheirs;
+    assertRefused(f, f->a, wanted, VIRT_ERROR_BUSY, "somebody has just made one of that name");
+    assertSFs(f, "");
+    assertDump(f, "blue " SIM " 52:54:00:01:02:05 1 1500 12885033000 vhost_vdpa\n");
+    g_assert_null(recordOf(f));
+}
+
+/* Somebody else has deleted the device: the sub-function goes all the same, or is made anew for the same guest. */
+static void
+testSubfunctionBare(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF();
+
+    setUpSF(f);
+    prepare(f, wanted);
+    fakeVdpaRemove(f->fake, "blue");
+    prepare(f, wanted);
+    assertDump(f, OF_SF7);
+    fakeVdpaRemove(f->fake, "blue");
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    assertNone(f);
+}
+
+/* While the device is open both stay; where it cannot be told whether there is a sub-function, the record does. */
+static void
+testSubfunctionOpen(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virtRecord) record = NULL;
+
+    setUpSF(f);
+    prepare(f, wanted);
+    fakeVdpaHold(f->fake, "blue", 4711);
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, &error));
+    guestsAssertError(error, VIRT_ERROR_REFUSED, "process 4711 (qemu-system-x86), which has /dev/vhost-vdpa-0 open");
+    g_clear_error(&error);
+    assertSFs(f, SF7);
+    fakeHostFile(f->fake, NULL, "proc/4711/fd/7");
+    f->fake->devlinkErrno = EPERM;
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, &error));
+    guestsAssertError(error, VIRT_ERROR_REFUSED, "Cannot ask devlink about pci/" PF ": Operation not permitted");
+    record = recordOf(f);
+    g_assert_nonnull(record);
+    f->fake->devlinkErrno = 0;
+    f->fake->sfStuck = true;
+    g_clear_error(&error);
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, &error));
+    guestsAssertError(error, VIRT_ERROR_REFUSED,
+                      "Cannot remove sub-function 7 of pci/" PF
+                      ": its device has not gone within 10 s. Remove it by hand: devlink");
+    assertSFs(f, "7 52:54:00:01:02:05 inactive attached\n");
+    f->fake->sfStuck = false;
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, NULL));
+    assertNone(f);
+}
+
 int
 main(int argc, char **argv)
 {
     static const guestsTest tests[] = {
-        {"/vdpa/cycle", testCycle},     {"/vdpa/refusals", testRefusals}, {"/vdpa/attributes", testAttributes},
-        {"/vdpa/foreign", testForeign}, {"/vdpa/race", testRace},         {"/vdpa/room", testRoom},
-        {"/vdpa/open", testOpen},       {"/vdpa/replaced", testReplaced}, {"/vdpa/drift", testDrift},
+        {"/vdpa/cycle", testCycle},
+        {"/vdpa/refusals", testRefusals},
+        {"/vdpa/attributes", testAttributes},
+        {"/vdpa/foreign", testForeign},
+        {"/vdpa/race", testRace},
+        {"/vdpa/room", testRoom},
+        {"/vdpa/open", testOpen},
+        {"/vdpa/replaced", testReplaced},
+        {"/vdpa/drift", testDrift},
+        {"/vdpa/subfunction/cycle", testSubfunction},
+        {"/vdpa/subfunction/refused", testSubfunctionRefused},
+        {"/vdpa/subfunction/queues", testSubfunctionQueues},
+        {"/vdpa/subfunction/mode", testSubfunctionMode},
+        {"/vdpa/subfunction/foreign", testSubfunctionForeign},
+        {"/vdpa/subfunction/bare", testSubfunctionBare},
+        {"/vdpa/subfunction/open", testSubfunctionOpen},
     };
 
     return guestsRun(tests, G_N_ELEMENTS(tests), argc, argv);

@@ -15,18 +15,21 @@
  *
  *     <vdpa parent='pci/0000:41:00.2' class='net'><mac address='…'/><mtu size='9000'/><driver queues='4'/></vdpa>
  *
- * In a record, <vdpa/> is none: there was no such device.
+ * In a record, <vdpa/> is none: there was no such device. With sfnum='7', parent is a PF, of which that sub-function is
+ * made first; class='none' is a sub-function without a device.
  */
 #include "conf/vdpa_conf.h"
 
 #include <string.h>
 
+#include "util/virhandle.h"
 #include "util/virnetdev.h"
 
 static const virtXmlRange pairsRange = {10, 1, VIRT_VDPA_PAIRS_MAX, "the number of queue pairs that the device has"};
 static const virtXmlRange mtuRange = {10, VIRT_VDPA_MTU_MIN, VIRT_VDPA_MTU_MAX, "the size is in bytes"};
 static const virtXmlRange featuresRange = {
     0, 1, G_MAXUINT64, "a mask of virtio's feature bits; virt-hostdev list shows what a parent offers"};
+static const virtXmlRange sfRange = {10, 0, G_MAXUINT32, "the number that the sub-function is made with"};
 static const virtXmlRange recordPairs = {10, 0, G_MAXUINT16, NULL};
 static const virtXmlRange recordMtu = {10, 0, G_MAXUINT16, NULL};
 static const virtXmlRange recordFeatures = {0, 0, G_MAXUINT64, NULL};
@@ -52,9 +55,29 @@ virtVdpaIsPart(const virtXmlNode *node)
 }
 
 static bool
+isPF(const char *parent)
+{
+    virtHandle handle;
+    virtPCIAddress address;
+    char name[VIRT_HANDLE_LEN];
+
+    if (!virtHandleParse(parent, &handle, NULL) || !virtHandleGetPCI(&handle, &address))
+        return false;
+    virtHandleFormat(&handle, name);
+    return g_str_equal(parent, name); /* as the kernel writes it */
+}
+
+static bool
 checkVdpa(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 {
-    if (virtVdpaIsParent(virtXmlGet(node, "parent")))
+    const char *parent = virtXmlGet(node, "parent");
+
+    if (virtXmlGet(node, "sfnum") && !isPF(parent)) {
+        virtXmlBadValue(doc, node, "parent", error,
+                        "with 'sfnum' it is the PF of which the sub-function is made, such as pci/0000:41:00.0");
+        return false;
+    }
+    if (virtVdpaIsParent(parent))
         return true;
     virtXmlBadValue(
         doc, node, "parent", error,
@@ -64,7 +87,7 @@ checkVdpa(const virtXmlDoc *doc, const virtXmlNode *node, GError **error)
 }
 
 static const virtXmlRule rules[] = {
-    {"vdpa", "parent! features", "", NULL, checkVdpa},
+    {"vdpa", "parent! sfnum features", "", NULL, checkVdpa},
     {NULL},
 };
 
@@ -75,6 +98,7 @@ static const virtXmlRefusal refusals[] = {
     {"vdpa", "@max_vqp", "write it as the <driver queues='...'/> of the <interface>"},
     {"vdpa", "@name", "the device has the last part of <source dev='...'/> as its name"},
     {"vdpa", "@class", "an <interface> is a net device, and a <disk> a block device; drop it"},
+    {"vdpa", "@sf", "write it as the attribute 'sfnum'"},
     {"vdpa", "@mgmtdev", "write it as the attribute 'parent'"},
     {"vdpa", "@pool", "a pool is of VFs; write which management device the 'parent' is"},
     {"vdpa", "mac", "it belongs to the <interface>, beside <vdpa>"},
@@ -94,11 +118,11 @@ static const virtXmlRule partRules[] = {
     {NULL},
 };
 static const virtXmlRule entryRules[] = {
-    {"vdpa", "parent! class! features", "mac mtu driver", NULL, checkVdpa},
+    {"vdpa", "parent! sfnum class! features", "mac mtu driver", NULL, checkVdpa},
     {NULL},
 };
 static const virtXmlRule recordRules[] = {
-    {"vdpa", "parent class features", "mac mtu driver", NULL, NULL},
+    {"vdpa", "parent sfnum class features", "mac mtu driver", NULL, NULL},
     {NULL},
 };
 
@@ -173,13 +197,15 @@ static bool
 readClass(const virtXmlDoc *doc, const virtXmlNode *node, virtVdpa *vdpa, GError **error)
 {
     const char *name = virtXmlGet(node, "class");
-    static const guint32 ids[] = {VIRT_VDPA_NET, VIRT_VDPA_BLOCK};
+    static const guint32 ids[] = {VIRT_VDPA_NET, VIRT_VDPA_BLOCK, VIRT_VDPA_NONE};
 
     for (guint i = 0; name && i < G_N_ELEMENTS(ids); i++) {
-        if (g_str_equal(name, virtVdpaGetClassName(ids[i])))
-            vdpa->made.id = ids[i];
+        if (!g_str_equal(name, virtVdpaGetClassName(ids[i])))
+            continue;
+        vdpa->made.id = ids[i];
+        return true;
     }
-    if (!name || vdpa->made.id)
+    if (!name)
         return true;
     virtXmlBadValue(doc, node, "class", error, "not net or block");
     return false;
@@ -204,11 +230,15 @@ parseOne(const virtXmlDoc *doc, const virtXmlNode *node, virtSettingMode mode, G
     g_autofree virtVdpa *vdpa = virtSettingNew(&virtVdpaInfo, 0);
     const virtXmlRange *range = mode == VIRT_SETTING_PARSE_STATE ? &recordFeatures : &featuresRange;
     const virtXmlNode *parts = node;
-    guint64 features;
+    guint64 features, sf = 0;
 
     if (!virtXmlCheck(doc, node, grammars[mode], error))
         return NULL;
     give(vdpa, VIRT_VDPA_DEVICE);
+    vdpa->made.isSF = virtXmlGet(node, "sfnum") != NULL;
+    if (vdpa->made.isSF && !virtXmlGetUInt(doc, node, "sfnum", &sfRange, &sf, error))
+        return NULL;
+    vdpa->made.sf = (guint32)sf;
     if (virtXmlGet(node, "parent"))
         g_strlcpy(vdpa->made.parent, virtXmlGet(node, "parent"), sizeof(vdpa->made.parent));
     if (mode == VIRT_SETTING_PARSE_USER) {
@@ -334,6 +364,11 @@ format(GString *out, gconstpointer setting, virtSettingForm form, const virtXmlL
     virtXmlAdd(out, "vdpa");
     if (virtVdpaExists(vdpa))
         virtXmlAddText(out, "parent", vdpa->made.parent);
+    if (vdpa->made.isSF) {
+        g_autofree char *sf = g_strdup_printf("%u", vdpa->made.sf);
+
+        virtXmlAddText(out, "sfnum", sf);
+    }
     if (virtVdpaExists(vdpa) && !shown)
         virtXmlAddText(out, "class", virtVdpaGetClassName(vdpa->made.id));
     if (virtSettingHas(vdpa, VIRT_VDPA_FEATURES)) {

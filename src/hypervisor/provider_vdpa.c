@@ -7,6 +7,10 @@
  * between the moment when a start has read that there is none, and has written that down, and the one in which it makes
  * its own. The kernel then refuses the name, and the record is corrected before anything is undone.
  *
+ * The device may be of a sub-function that is made for it, and goes after it. That is a part of the same setting: a
+ * sub-function of that number which no record knows is somebody else's too. Its management device, and what that can,
+ * is known when it is made.
+ *
  * A management device that sits on a bus is a function of a card, and makes one device; some drivers would make a
  * second one, and then lose the first. The others are simulators, and make any number.
  *
@@ -19,21 +23,33 @@
 #include "conf/vdpa_conf.h"
 #include "hypervisor/provision_record.h"
 #include "util/virerror.h"
+#include "util/virsubfunction.h"
 #include "util/virvdpadevice.h"
 #include "util/virvdpalink.h"
 
+#define WAIT_LONGEST 10000 /* milliseconds, for the management device of a sub-function: virsubfunction.c */
+
 /* What is known of the management device of what is wanted. */
 typedef struct {
-    virtVdpaParent parent;
+    virtHandle pf;                        /* of the sub-function that is made first; none: none is */
+    virtVdpaParent parent;                /* no name: it is a sub-function's, and not made yet */
     char other[VIRT_VDPA_DEVICE_MAX + 1]; /* a device that is in the way of another one there; "": none */
     bool hasDriver;                       /* vhost_vdpa is loaded */
     char *noDriver;                       /* why it is not, and what to do */
 } Place;
 
-static const Place *
+static Place *
 placeOf(const virtTarget *target)
 {
     return target->device;
+}
+
+/* The PF of the sub-function that is made for the device; none where none is. */
+static bool
+findPF(const virtVdpa *vdpa, virtHandle *ret, GError **error)
+{
+    memset(ret, 0, sizeof(*ret));
+    return !vdpa->made.isSF || virtHandleParse(vdpa->made.parent, ret, error);
 }
 
 /* What is wanted, of which there is one; or NULL. */
@@ -144,12 +160,43 @@ findOther(virtHost *host, const char *name, const char *parent, char ret[VIRT_VD
     return true;
 }
 
+/* Find the management device of what is wanted, and what is in its way. */
+static bool
+findPlace(virtHost *host, const virtTarget *target, const char *name, Place *place, GError **error)
+{
+    return findParent(host, name, &place->parent, error) &&
+           findOther(host, target->handle.name, name, place->other, error);
+}
+
+/* The same of a sub-function, as long as it has one. */
+static bool
+findSubfunctionPlace(virtHost *host, const virtTarget *target, const virtVdpa *wanted, Place *place, GError **error)
+{
+    g_autoptr(GArray) parents = NULL;
+    char name[VIRT_HANDLE_LEN];
+    virtHandle device;
+
+    if (!virtSubfunctionFindDevice(host, &place->pf, wanted->made.sf, &device, error))
+        return false;
+    if (virtHandleIsNone(&device))
+        return true;
+    if (!(parents = virtVdpaLinkListParents(host, error)))
+        return false;
+    virtHandleFormat(&device, name);
+    for (guint i = 0; i < parents->len; i++) {
+        if (g_str_equal(g_array_index(parents, virtVdpaParent, i).name, name))
+            return findPlace(host, target, name, place, error);
+    }
+    return true;
+}
+
 static bool
 openDevice(virtHost *host, const virtOwner *owner, virtTarget *target, GError **error)
 {
     const virtVdpa *wanted = wantedOf(target);
     g_autoptr(GError) noDriver = NULL;
     Place *place;
+    bool ok;
 
     if (!locateDevice(host, target, error))
         return false;
@@ -160,11 +207,16 @@ openDevice(virtHost *host, const virtOwner *owner, virtTarget *target, GError **
     place->hasDriver = virtVdpaDeviceCheckDriver(host, &noDriver);
     if (noDriver)
         place->noDriver = g_strdup(noDriver->message);
-    if (findParent(host, wanted->made.parent, &place->parent, error) &&
-        findOther(host, target->handle.name, wanted->made.parent, place->other, error))
-        return true;
-    prefixDevice(target, error);
-    return false;
+    if (!findPF(wanted, &place->pf, error))
+        return false;
+    if (wanted->made.isSF)
+        ok =
+            virtSubfunctionCheckPF(host, &place->pf, error) && findSubfunctionPlace(host, target, wanted, place, error);
+    else
+        ok = findPlace(host, target, wanted->made.parent, place, error);
+    if (!ok)
+        prefixDevice(target, error);
+    return ok;
 }
 
 static void
@@ -174,6 +226,51 @@ closeDevice(virtTarget *target)
 
     g_free(place->noDriver);
     g_free(place);
+}
+
+/* ---- reading ---- */
+
+/* Say what @now is in the terms of what is @wanted, a device of a sub-function; where there is no device, the
+ * sub-function itself. */
+static bool
+tellSubfunction(virtHost *host, const virtVdpa *wanted, virtVdpa *now, GError **error)
+{
+    char name[VIRT_HANDLE_LEN];
+    virtHandle pf, device;
+    bool is;
+
+    if (!findPF(wanted, &pf, error))
+        return false;
+    if (virtVdpaExists(now)) {
+        if (!virtSubfunctionFindDevice(host, &pf, wanted->made.sf, &device, error))
+            return false;
+        virtHandleFormat(&device, name);
+        is = g_str_equal(now->made.parent, name);
+    } else if (!virtSubfunctionFind(host, &pf, wanted->made.sf, &is, error)) {
+        return false;
+    }
+    if (!is)
+        return true;
+    g_strlcpy(now->made.parent, wanted->made.parent, sizeof(now->made.parent));
+    now->made.isSF = true;
+    now->made.sf = wanted->made.sf;
+    return true;
+}
+
+/* What the device @name is now, in the terms of what is @wanted; NULL: in the kernel's. */
+static bool
+readAs(virtHost *host, const char *name, const virtVdpa *wanted, virtVdpa *now, GError **error)
+{
+    if (!virtVdpaDeviceRead(host, name, now, error))
+        return false;
+    return !wanted || !wanted->made.isSF || tellSubfunction(host, wanted, now, error);
+}
+
+/* Is it a sub-function that has no vDPA device? */
+static bool
+isBare(const virtVdpa *vdpa)
+{
+    return vdpa->made.isSF && vdpa->made.id == VIRT_VDPA_NONE;
 }
 
 /* The one among @settings of a record. */
@@ -193,9 +290,10 @@ isDeviceGone(virtHost *host, const virtRecord *record, bool *ret, GError **error
     *ret = false;
     if (!before || !wanted || virtVdpaExists(before)) /* the last is somebody else's, and left alone */
         return true;
-    if (!virtVdpaDeviceRead(host, record->handle.name, &now, error))
+    if (!readAs(host, record->handle.name, wanted, &now, error))
         return false;
-    *ret = virtVdpaExists(&now) && !virtSettingEqualAttr(&virtVdpaInfo, &now, wanted, VIRT_VDPA_DEVICE);
+    *ret =
+        virtVdpaExists(&now) && !isBare(&now) && !virtSettingEqualAttr(&virtVdpaInfo, &now, wanted, VIRT_VDPA_DEVICE);
     return true;
 }
 
@@ -241,6 +339,8 @@ checkDevice(const virtTarget *target, gconstpointer setting, GError **error)
     parent = &place->parent;
     if (!place->hasDriver)
         return refuse(target, error, "%s", place->noDriver);
+    if (*parent->name == '\0')
+        return true; /* that can be told when the sub-function is made */
     if (!checkClass(target, wanted, parent, error))
         return false;
     if (virtSettingHas(wanted, VIRT_VDPA_QUEUES) && parent->queues > 0 && 2 * (guint32)wanted->pairs > parent->queues)
@@ -269,10 +369,14 @@ findShortage(const virtTarget *target)
         place->parent.name, place->other, place->other);
 }
 
-/* A device that exists and that no record knows is somebody else's. */
+/* A device, or a sub-function, that exists and that no record knows is somebody else's. */
 static char *
-findForeign(const virtTarget *target)
+findForeign(const virtTarget *target, const virtVdpa *now)
 {
+    if (isBare(now))
+        return g_strdup_printf(
+            "sub-function %u of %s exists already, and was not made for this guest. Write another 'sfnum', or use it as it is, with its management device as the 'parent'; devlink port show and virt-hostdev list show them",
+            now->made.sf, now->made.parent);
     return g_strdup_printf(
         "a device of that name exists already, and was not made for this guest. Delete it with vdpa dev del %s, or write another <source dev='/" VIRT_VDPA_DIR
         "/...'/>",
@@ -282,18 +386,17 @@ findForeign(const virtTarget *target)
 static bool
 checkOnHost(virtHost *host, const virtTarget *target, GError **error)
 {
-    bool exists;
+    g_autofree char *foreign = NULL;
+    virtVdpa now;
 
     if (virtProvisionRecordExists(host, &target->handle))
         return true;
-    if (!virtVdpaDeviceFind(host, target->handle.name, &exists, error))
+    if (!readAs(host, target->handle.name, wantedOf(target), &now, error))
         return false;
-    if (exists) {
-        g_autofree char *foreign = findForeign(target);
-
-        return refuse(target, error, "%s", foreign);
-    }
-    return true;
+    if (!virtVdpaExists(&now))
+        return true;
+    foreign = findForeign(target, &now);
+    return refuse(target, error, "%s", foreign);
 }
 
 static char *
@@ -316,7 +419,7 @@ readDevice(virtHost *host, const virtTarget *target, const GPtrArray *which, GEr
         return g_steal_pointer(&list);
     vdpa = virtSettingNew(&virtVdpaInfo, 0);
     g_ptr_array_add(list, vdpa);
-    if (!virtVdpaDeviceRead(host, target->handle.name, vdpa, error))
+    if (!readAs(host, target->handle.name, wantedOf(target), vdpa, error))
         return NULL;
     return g_steal_pointer(&list);
 }
@@ -336,25 +439,80 @@ disown(virtHost *host, const virtTarget *target, GError **error)
     before = record->before.of[target->kind];
     g_ptr_array_set_size(before, 0);
     g_ptr_array_add(before, now);
-    return virtVdpaDeviceRead(host, target->handle.name, now, error) &&
+    return readAs(host, target->handle.name, wantedOf(target), now, error) &&
            virtProvisionRecordSave(host, record, VIRT_PHASE_ACTIVE, error);
 }
 
+/* Wait for the management device of the sub-function @name, which its driver brings after the device itself. */
 static bool
-make(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
+waitParent(virtHost *host, const virtTarget *target, const char *name, Place *place, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    guint waited = 0;
+
+    do {
+        g_clear_error(&local);
+        if (findPlace(host, target, name, place, &local))
+            return true;
+    } while (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND) && virtHostWaitMore(host, WAIT_LONGEST, &waited));
+    *place->parent.name = '\0';
+    g_propagate_prefixed_error(
+        error, g_steal_pointer(&local),
+        "Cannot make vDPA device %s: the driver of the sub-function has made no management device of it: ",
+        target->handle.name);
+    return false;
+}
+
+static bool
+makeSubfunction(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
+{
+    const guint8 *mac = virtSettingHas(wanted, VIRT_VDPA_MAC) ? wanted->mac : NULL;
+    Place *place = placeOf(target);
+    char name[VIRT_HANDLE_LEN];
+    virtHandle device;
+
+    if (!virtSubfunctionMake(host, &place->pf, wanted->made.sf, mac, &device, error) ||
+        !virtSubfunctionEnableVdpa(host, &device, error)) {
+        g_prefix_error(error, "Cannot make vDPA device %s: ", target->handle.name);
+        return false;
+    }
+    virtHandleFormat(&device, name);
+    return waitParent(host, target, name, place, error) && checkDevice(target, wanted, error);
+}
+
+/* The device itself, at its management device. */
+static bool
+makeDevice(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
 {
     g_autofree char *shortage = findShortage(target);
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GError) local = NULL;
+    virtVdpa there = *wanted;
 
     if (shortage) {
         g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "Cannot make vDPA device %s: %s", target->handle.name,
                     shortage);
         return false;
     }
-    if (virtVdpaDeviceMake(host, target->handle.name, wanted, &problem))
+    g_strlcpy(there.made.parent, placeOf(target)->parent.name, sizeof(there.made.parent));
+    there.made.isSF = false;
+    there.made.sf = 0;
+    return virtVdpaDeviceMake(host, target->handle.name, &there, error);
+}
+
+static bool
+make(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GError) local = NULL;
+    bool ours = false; /* there is a sub-function of ours by now */
+
+    if (wanted->made.isSF)
+        ours = makeSubfunction(host, target, wanted, &problem);
+    if (!problem && makeDevice(host, target, wanted, &problem))
         return true;
-    if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_BUSY) && !disown(host, target, &local))
+    /* The record is about both, so it can say that they are somebody else's when neither is ours. */
+    if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_BUSY) &&
+        ((ours && !virtSubfunctionRemove(host, &placeOf(target)->pf, wanted->made.sf, &local)) ||
+         !disown(host, target, &local)))
         g_prefix_error(&problem, "%s. ", local->message);
     g_propagate_error(error, g_steal_pointer(&problem));
     return false;
@@ -400,7 +558,7 @@ setDevice(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GErr
     virtVdpa now;
     bool foreign;
 
-    if (!virtVdpaDeviceRead(host, target->handle.name, &now, error))
+    if (!readAs(host, target->handle.name, wanted, &now, error))
         return false;
     if (!virtVdpaExists(&now))
         return make(host, target, wanted, error);
@@ -408,7 +566,7 @@ setDevice(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GErr
         return false;
     if (!foreign)
         return change(host, target, wanted, &now, error);
-    sentence = findForeign(target);
+    sentence = findForeign(target, &now);
     g_set_error(error, VIRT_ERROR, VIRT_ERROR_REFUSED, "Cannot make vDPA device %s: %s", target->handle.name, sentence);
     return false;
 }
@@ -429,14 +587,26 @@ setDevices(virtHost *host, virtTarget *const *targets, guint n, GError **error)
 static bool
 restoreDevice(virtHost *host, const virtTarget *target, const GPtrArray *before, GError **error)
 {
-    const virtVdpa *was = virtSettingListFind(before, 0);
-    bool foreign;
+    g_autoptr(virtRecord) record = NULL;
+    const virtVdpa *was = virtSettingListFind(before, 0), *made;
+    virtHandle pf;
 
     if (!was || virtVdpaExists(was))
         return true;
-    if (!isForeign(host, target, &foreign, error))
+    if (!(record = virtProvisionRecordLoad(host, &target->handle, error)))
         return false;
-    return foreign || virtVdpaDeviceRemove(host, target->handle.name, error);
+    was = findIn(&record->before);
+    if (was && virtVdpaExists(was))
+        return true;
+    if (!virtVdpaDeviceRemove(host, target->handle.name, error))
+        return false;
+    made = findIn(&record->wanted);
+    if (!made || !made->made.isSF)
+        return true;
+    if (findPF(made, &pf, error) && virtSubfunctionRemove(host, &pf, made->made.sf, error))
+        return true;
+    g_prefix_error(error, "vDPA device %s is gone, and its sub-function is not: ", target->handle.name);
+    return false;
 }
 
 static char *

@@ -15,9 +15,10 @@ vdpa_nic() {
 vdpa_disk() {
   echo "<disk type='vhostvdpa' device='disk'><driver name='qemu' type='raw' cache='none'/><source dev='$NODES/$1'/><vdpa parent='${2:-vdpasim_blk}'/><target dev='vda' bus='virtio'/></disk>"
 }
-# vdpas: all that there is of them: devices with their configurations, links, records
+# vdpas: all that there is of them: devices with their configurations, links, records; not what a guest's firmware or
+# driver has negotiated by now
 vdpas() {
-  vdpa dev show; vdpa dev config show
+  vdpa dev show; vdpa dev config show | grep -v '^ *negotiated_features' || true
   find "$NODES" -type l -printf '%f -> %l\n' 2> /dev/null || true
   find /run/libvirt-hostdev -type f ! -name '*.lock' -printf '%f ' 2> /dev/null || true
 }

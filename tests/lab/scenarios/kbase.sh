@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # suites: trixie
 # The commands of docs/kbase/dual-port-vf.rst and virsh.rst, as they stand there, on a dual-port PF; and those of vgpu.rst,
-# on the kernel's sample driver; switchdev.rst; and vdpa.rst, on a simulator.
+# on the kernel's sample driver; switchdev.rst; and vdpa.rst, on a simulator and a sub-function.
 . /lab/guest/lib.sh
 
 # typed PAGE: its literal blocks: lines behind "# " are typed, and so is what stands in a here document
@@ -78,10 +78,14 @@ is "and had nothing before" "$(port)" "00:00:00:00:00:00 enable"
 
 virsh -q undefine vm
 typed vdpa > commands
-is "the page on vDPA has its commands" "$(grep -c . commands)" 29
-sed -i "s|pci/0000:41:00.2|vdpasim_net|; s/mlx5_vdpa/vdpa_sim_net/" commands
+is "the page on vDPA has its commands" "$(grep -c . commands)" 39
+sed -i "s|pci/0000:41:00.2|vdpasim_net|; s|0000:41:00.0|$PF2|; s/mlx5_vdpa/vdpa_sim_net labsf/" commands
 step "a vDPA NIC"
 part "virsh destroy"; works
 like "the device has what the page says" "$(vdpa dev config show blue)" "mac 52:54:00:01:02:05"
-part ""; works
+part "devlink dev eswitch"; works
 is "and is gone" "$(vdpa dev show)" ""
+part "virsh destroy"; works
+like "one of a sub-function" "$(vdpa dev show blue)" "mgmtdev auxiliary/dualport.sf"
+part ""; works
+is "and both are gone" "$(devlink port show | grep pcisf; vdpa dev show)" ""

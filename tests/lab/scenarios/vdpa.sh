@@ -8,7 +8,7 @@
 . /lab/guest/vdpas.sh
 
 mac=52:54:00:aa:01:01 other=52:54:00:aa:01:02
-is_before() { [[ $(vdpas) = "$before" ]]; }
+is_before() { diff <(echo "$before") <(vdpas); }
 no_sleepers() { is "no process sleeps for ever" "$(sleepers)" ""; }
 
 modprobe -qr vhost_vdpa                          # which an earlier scenario has loaded
@@ -47,8 +47,8 @@ if [[ $boot ]]; then
   is "QEMU has not fallen back" "$(grep vhost /var/log/libvirt/qemu/first.log | grep -v -- -netdev || true)" ""
   like "statistics" "$(virt-hostdev status --stats | tr -s ' ')" 'one first 1 tx packets [1-9]'
 fi
-running=$(vdpas)                               # which shows what its driver has negotiated
-is_running() { [[ $(vdpas) = "$running" ]]; }
+running=$(vdpas)
+is_running() { diff <(echo "$running") <(vdpas); }
 
 step "starts that fail"
 domain disk "$(vdpa_nic two "$other")<disk type='file'><source file='/none'/><target dev='vda'/></disk>" > disk.xml
