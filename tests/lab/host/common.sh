@@ -11,7 +11,7 @@
 #   virtqemud/       what modular's root has beside trixie's files
 #   nova/            OpenStack Nova's Python modules, which trixie's L1 may mount
 #   clients/         a Debian 13 with clients of libvirt, which L1 may mount; made for the scenarios that want it
-#   MACHINE/share    /lab inside L1; MACHINE is SUITE, or SUITE-systemd
+#   MACHINE/share    /lab inside L1; MACHINE is SUITE, SUITE-twin or SUITE-systemd
 #   MACHINE/run      pids, pipes and console of the running L1
 set -euo pipefail
 
@@ -21,14 +21,14 @@ export LAB_SUITE=${LAB_SUITE:-trixie}
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 SUITES=(trixie bookworm sid modular)
-INITS=(plain systemd)
+INITS=(plain twin systemd) # twin: plain once more, so that two machines can share the scenarios (LAB_QUEUE)
 BASE=$LAB/trixie/root
 TREE=$LAB/build
 KERNEL=$LAB/kernel
 ROOT=$LAB/$LAB_SUITE/root
 DOCS=$HERE/../../docs
 
-# machine SUITE INIT: its name. The two of a suite share a root and nothing else, so both may be up at a time.
+# machine SUITE INIT: its name. Those of a suite share a root and nothing else, so all may be up at a time.
 machine() { case $2 in plain) echo "$1";; *) echo "$1-$2";; esac; }
 # use_init INIT: mean that machine of the suite from here on
 use_init() {
@@ -37,6 +37,7 @@ use_init() {
   RUN=$LAB/$MACHINE/run
 }
 use_init "${LAB_INIT:-plain}"
+has_systemd() { [[ $INIT = systemd ]]; }
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }

@@ -64,7 +64,7 @@ make_root() {
   for init in "${INITS[@]}"; do
     ! alive l1 "$(machine modular "$init")" || die "what modular is made of changed, and L1 runs from it. Stop it first: LAB_SUITE=modular lab down"
   done
-  rm -rf "$ROOT.packages" "$ROOT" "$ROOT.new" "$LAB"/modular{,-systemd}/share/{capabilities,profiles}; mkdir -p "$LAB/modular"
+  rm -rf "$ROOT.packages" "$ROOT" "$ROOT.new" "$LAB"/modular{,-twin,-systemd}/share/{capabilities,profiles}; mkdir -p "$LAB/modular"
   cp -al "$BASE" "$ROOT.new"
   rm -rf "$ROOT.new"/{usr/sbin/libvirtd,usr/lib/systemd/system/libvirtd*,etc/systemd/system/*/libvirtd*} \
     "$ROOT.new"/etc/{init.d/libvirtd,default/libvirtd,libvirt/libvirtd.conf}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# run.sh SCENARIO...|all: runs scenarios in L1 and counts their checks
+# run.sh SCENARIO...|all: runs scenarios in L1 and counts their checks; with LAB_QUEUE=DIRECTORY only those that no other
+# run with the same one has begun
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$HERE/host/job.sh"
 
@@ -20,6 +21,7 @@ for name in "${names[@]}"; do
   [[ $all = no || " $suites " = *" $LAB_SUITE "* ]] || continue
   tree=$(header "$name" tree '')
   [[ ! $tree ]] || trees[$tree]=yes
+  [[ $init.${LAB_INIT:-} != plain.twin ]] || init=twin
   if [[ ${LAB_INIT:-$init} = "$init" ]]; then todo[$init]+=" $name"
   elif [[ $all = no ]]; then die "scenario $name is for LAB_INIT=$init"; fi
 done
@@ -58,7 +60,7 @@ run_one() {
   echo "scenario $1: $ok ok, $bad failed, $((SECONDS - since)) s"
   # What a scenario left behind that could not clean up must not fail the next one. With systemd that is much: units,
   # sockets, rules.
-  [[ ! $why && $INIT = plain ]] || down
+  if [[ $why ]] || has_systemd; then down; fi
 }
 # console OFFSET: what L1's kernel said since its console was so long, the last of it
 console() {
@@ -76,6 +78,7 @@ for init in "${INITS[@]}"; do
   [[ ${todo[$init]:-} ]] || continue
   use_init "$init"; booted=no
   for name in ${todo[$init]}; do
+    [[ ! ${LAB_QUEUE:-} ]] || mkdir "$LAB_QUEUE/$name" 2> /dev/null || continue
     if ! alive l1; then
       booted=yes
       LAB_INIT=$INIT LAB_INSTALL=$(header "$name" install yes) "$HERE/lab" up

@@ -19,14 +19,14 @@ tick_khz() { awk -F': *' '/^bogomips/ { printf "%d\n", $2 * 500; exit }' /proc/c
 
 # shellcheck disable=SC2054   # QEMU wants commas
 computer() {
-  local apparmor=0                  # as Debian boots, but for the plain flavour, where nobody would load a profile
+  local init=plain apparmor=0       # as Debian boots, but for the plain flavour, where nobody would load a profile
   local install=${LAB_INSTALL:-yes} # "no": for a scenario that installs
-  [[ $INIT = plain ]] || apparmor='1 security=apparmor'
+  ! has_systemd || init=systemd apparmor='1 security=apparmor'
   args=(-name "lab-$MACHINE" -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max
     -smp "${LAB_SMP:-1}" -m "${LAB_MEM:-3G}" -nodefaults -display none -no-reboot
     -L "$BASE/usr/share/qemu" -L "$BASE/usr/share/seabios" -L "$BASE/usr/lib/ipxe/qemu"
     -kernel "$KERNEL/vmlinuz" -initrd "$LAB/initrd-l1.img"
-    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=$apparmor mitigations=off nokaslr no_timer_check tsc=reliable tsc_early_khz=$(tick_khz) lab.init=$INIT lab.install=$install"
+    -append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on apparmor=$apparmor mitigations=off nokaslr no_timer_check tsc=reliable tsc_early_khz=$(tick_khz) lab.init=$init lab.install=$install"
     -device intel-iommu,intremap=on,caching-mode=on)
 }
 

@@ -141,7 +141,7 @@ ok "destroy" virsh -q destroy second
 ok "all is as before" is_running
 
 step "hot-plug"
-hostdevd_up
+hostdevd_up 'drift_interval = 2'
 vdpa_nic two "$other" > device.xml
 if [[ $boot ]]; then
   ok "attach" virsh -q attach-device first device.xml --live
@@ -164,12 +164,13 @@ fi
 not_ok "a parent that there is not" "the host has no vDPA management device none" virsh attach-device first <(vdpa_nic two "$other" none) --live
 ok "all is as before" is_running
 
-if vdpa dev help 2>&1 | grep -q 'dev set'; then     # of iproute2 6.13 and newer
-  step "drift"
-  vdpa dev set name one mac 52:54:00:aa:01:ee
-  like "status shows it" "$(virt-hostdev status | tr -s ' ')" "$mac .*52:54:00:aa:01:ee"
-  vdpa dev set name one mac "$mac"
-fi
+step "somebody else gives it another MAC address"
+python3 /lab/guest/vdpamac.py one 52:54:00:aa:01:ee
+like "status shows it" "$(virt-hostdev status | tr -s ' ')" "$mac .*52:54:00:aa:01:ee"
+told() { grep -qE "$1" "$HOSTDEVD_LOG"; }
+ok "the daemon tells it" waitfor 20 told "Somebody else has changed vDPA device one of vdpasim_net, which 'first' has: MAC address was set to $mac and is now 52:54:00:aa:01:ee"
+hostdevd_up 'drift_interval = 2' 'enforce = "yes"'
+ok "and sets it again, if it is to" waitfor 20 is_running
 
 step "ends of another kind"
 if [[ $boot ]]; then
