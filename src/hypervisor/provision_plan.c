@@ -26,7 +26,7 @@ char *
 virtPlanRowDescribe(const virtPlanRow *row, const char *port)
 {
     if (!row->port || !row->ifname)
-        return g_strdup(row->device);
+        return g_strdup_printf("%s %s", row->noun, row->device);
     return g_strdup_printf("%s %u (VF %u of %s, %s)", port, row->port, row->vf, row->ifname, row->device);
 }
 
@@ -36,6 +36,7 @@ addPlanRow(GPtrArray *rows, const virtHandle *handle, const virtTarget *target, 
 {
     virtPlanRow *row = g_new0(virtPlanRow, 1);
 
+    row->noun = virtHandleGetNoun(handle);
     g_strlcpy(row->device, handle->name, sizeof(row->device));
     row->port = number;
     if (target && target->index >= 0)

@@ -7,6 +7,7 @@
 
 /* One attribute of one setting of one device; or, where @problem is all there is, a reason why nothing can be set. */
 typedef struct {
+    const char *noun; /* what the device is */
     char device[VIRT_HANDLE_NAME_MAX + 1];
     guint port;        /* the setting's number; 0: the whole device, or one of ports */
     char *ports;       /* "1 or 2", where only the start will show which the device has; else NULL */
