@@ -203,7 +203,7 @@ testOthers(void)
 
 /* A sub-function shows its address and its states, and its own instance a parameter. */
 static void
-testSubfunctions(void)
+checkSubfunctions(const char *file, const char *name)
 {
     static const struct {
         guint32 number, index;
@@ -215,7 +215,8 @@ testSubfunctions(void)
     virtDevlinkPort port;
     bool found, on;
 
-    readRecorded("linux-6.12-sf.txt");
+    readRecorded(file);
+    parameter = OFF;
     for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
         char mac[18];
 
@@ -230,12 +231,44 @@ testSubfunctions(void)
     g_assert_false(found);
     g_assert_true(virtDevlinkIsSwitchdev(host, &card, &on, NULL));
     g_assert_true(on);
-    g_assert_true(virtHandleSet(&device, "auxiliary", "dualport.sf.0", NULL));
+    g_assert_true(virtHandleSet(&device, "auxiliary", name, NULL));
     g_assert_true(virtDevlinkReadSwitch(host, &device, "enable_vnet", &on, NULL));
     g_assert_false(on);
     parameter = ON;
     g_assert_true(virtDevlinkReadSwitch(host, &device, "enable_vnet", &on, NULL));
     g_assert_true(on);
+}
+
+static void
+testSubfunctions(void)
+{
+    checkSubfunctions("linux-6.12-sf.txt", "dualport.sf.0");
+}
+
+/* Linux 6.1 shows less of a function, and in a list calls its answers by another command. */
+static void
+testOld(void)
+{
+    g_autoptr(virtHost) host = hostNew();
+    g_autoptr(GArray) ports = NULL;
+    virtHandle card = cardOf(CARD);
+    virtDevlinkRate rate;
+    virtDevlinkPort port;
+    char mac[18];
+
+    checkSubfunctions("linux-6.1.txt", "rec61.sf.0");
+    ports = virtDevlinkListVFPorts(host, &card, NULL);
+    g_assert_cmpuint(ports->len, ==, 4);
+    port = g_array_index(ports, virtDevlinkPort, 1);
+    g_assert_cmpuint(port.index, ==, 2);
+    g_assert_cmpuint(port.pf, ==, 1);
+    g_assert_cmpstr(port.netdev, ==, "eth1");
+    g_assert_cmpuint(port.function.setting.present, ==, 0);
+    virtMacFormat(port.mac, mac);
+    g_assert_cmpstr(mac, ==, "02:11:22:33:44:55");
+    g_assert_true(virtDevlinkReadRate(host, &card, 6, &rate, NULL));
+    g_assert_cmpuint(rate.share, ==, 12500000);
+    g_assert_cmpuint(rate.max, ==, 125000000);
 }
 
 int
@@ -247,5 +280,6 @@ main(int argc, char **argv)
     g_test_add_func("/devlink/external", testExternal);
     g_test_add_func("/devlink/others", testOthers);
     g_test_add_func("/devlink/subfunctions", testSubfunctions);
+    g_test_add_func("/devlink/linux-6.1", testOld);
     return g_test_run();
 }
