@@ -80,8 +80,23 @@ mkdir -p "${HOSTDEVD_LOG%/*}"
 hostdevd_up() {
   if ! libvirt_gone > /dev/null; then libvirt_stop; fi
   stock_up
-  printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" "$@" > /etc/libvirt/virthostdevd.conf
+  hostdevd_write "$@"
   hostdevd_start
+}
+hostdevd_write() {
+  printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" "$@" > /etc/libvirt/virthostdevd.conf
+}
+# hostdevd_said PATTERN: so many lines of its log match; hostdevd_says PATTERN: one does; hostdevd_says_more PATTERN N
+hostdevd_said() { grep -cE -- "$1" "$HOSTDEVD_LOG" || true; }
+hostdevd_says() { [[ $(hostdevd_said "$1") != 0 ]]; }
+hostdevd_says_more() { (($(hostdevd_said "$1") > $2)); }
+# hostdevd_configure [LINE...]: it reads other LINEs while it runs
+hostdevd_configure() {
+  local before
+  before=$(hostdevd_said 'Reloaded log_level')
+  hostdevd_write "$@"
+  kill -HUP "$(hostdevd_pid)"
+  waitfor 10 hostdevd_says_more 'Reloaded log_level' "$before"
 }
 # stock_up: start the stock daemon, by itself, behind
 stock_up() {

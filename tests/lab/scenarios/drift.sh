@@ -7,10 +7,7 @@
 
 dualport_log=/sys/kernel/debug/dualport/$PF2/log
 device() { hostdev "$1" "$(netdev_xml 1 52:54:00:aa:00:01 42)$(netdev_xml 2 52:54:00:aa:00:02 "${2:-43}")"; }
-# said PATTERN: so many lines of the daemon's log match
-said() { grep -cE -- "$1" "$HOSTDEVD_LOG" || true; }
-says() { [[ $(said "$1") != 0 ]]; }
-drifts() { said 'Somebody else has changed'; }
+drifts() { hostdevd_said 'Somebody else has changed'; }
 # drift DEVICE: the settings of it that status finds changed: "PORT SETTING SET NOW"
 drift() {
   virt-hostdev --json status |
@@ -19,15 +16,6 @@ drift() {
 counter() { virt-hostdev --json status | jq ".counters.$1"; }
 vlan() { vfget "$1" "$2" 'vlan_list[0].vlan' "${3:-1}"; }
 is_vlan() { [[ $(vlan "$1" "$2" "$4") = "$3" ]]; } # PF N VLAN PORT
-# configure LINE...: the daemon reads them again
-configure() {
-  local before
-  before=$(said 'Reloaded log_level')
-  printf '%s\n' "upstream = \"$STOCK/$SOCKET\"" "listen = \"/run/libvirt/$SOCKET\"" "$@" > /etc/libvirt/virthostdevd.conf
-  kill -HUP "$(hostdevd_pid)"
-  waitfor 10 more 'Reloaded log_level' "$before"
-}
-more() { (($(said "$1") > $2)); }
 
 step "a guest with a VF of each card"
 igb_up "$PF1" 2
@@ -45,11 +33,11 @@ is "it is counted" "$(counter changes) $(counter drifts)" "2 0"
 
 step "somebody else, by ip link: found by the kernel's news"
 ip link set "$pf1" vf 0 vlan 99
-ok "a VLAN on igb is logged, with both values" waitfor 10 says "changed port 1 \(VF 0 of $pf1, $igb\), which 'vm' has: VLAN was set to 42 and is now 99"
+ok "a VLAN on igb is logged, with both values" waitfor 10 hostdevd_says "changed port 1 \(VF 0 of $pf1, $igb\), which 'vm' has: VLAN was set to 42 and is now 99"
 is "status shows it" "$(drift "$igb")" "1 vlan 42 99"
 ip link set "$pf2" vf 0 mac 52:54:00:99:99:99 vlan 99 qos 3
-ok "a MAC address on port 2" waitfor 10 says "changed port 2 \(VF 0 of $pf2, $dual\), which 'vm' has: MAC address was set to 52:54:00:aa:00:02 and is now 52:54:00:99:99:99"
-ok "and a VLAN" waitfor 10 says "VLAN was set to 43 and is now 99 \(priority 3\)"
+ok "a MAC address on port 2" waitfor 10 hostdevd_says "changed port 2 \(VF 0 of $pf2, $dual\), which 'vm' has: MAC address was set to 52:54:00:aa:00:02 and is now 52:54:00:99:99:99"
+ok "and a VLAN" waitfor 10 hostdevd_says "VLAN was set to 43 and is now 99 \(priority 3\)"
 is "status shows both" "$(drift "$dual")" $'2 mac 52:54:00:aa:00:02 52:54:00:99:99:99\n2 vlan 43 99 (priority 3)'
 ip link set "$pf2" vf 0 spoofchk on trust on
 ip link set "$pf2" vf 2 vlan 7
@@ -60,15 +48,15 @@ ip link set "$pf2" vf 0 spoofchk off trust off
 is "nothing was put back" "$(vlan "$PF1" 0) $(vlan "$PF2" 0 2)" "99 99"
 is "each is counted once" "$(counter drifts) $(counter enforced)" "3 0"
 ip link set "$pf1" vf 0 vlan 42
-ok "put back by hand, that is said" waitfor 10 says "VF 0 of $pf1, $igb\), which 'vm' has: VLAN is 42 again, as it was set"
+ok "put back by hand, that is said" waitfor 10 hostdevd_says "VF 0 of $pf1, $igb\), which 'vm' has: VLAN is 42 again, as it was set"
 is "and shown" "$(drift "$igb")" ""
 
 step "the PF's netdev has another name"
 ip link set "$pf1" name lan7
 ip link set lan7 vf 0 vlan 98
-ok "the VF is the same" waitfor 10 says "\(VF 0 of lan7, $igb\), which 'vm' has: VLAN was set to 42 and is now 98"
+ok "the VF is the same" waitfor 10 hostdevd_says "\(VF 0 of lan7, $igb\), which 'vm' has: VLAN was set to 42 and is now 98"
 ip link set lan7 vf 0 vlan 42
-ok "and back" waitfor 10 says "\(VF 0 of lan7, $igb\), which 'vm' has: VLAN is 42 again"
+ok "and back" waitfor 10 hostdevd_says "\(VF 0 of lan7, $igb\), which 'vm' has: VLAN is 42 again"
 ip link set lan7 name "$pf1"
 
 step "without news: the PF is down"
@@ -78,24 +66,24 @@ sleep 3
 ip link set "$pf2" vf 0 vlan 97
 sleep 3
 is "the kernel tells nothing" "$(drifts)" "$now"
-configure 'drift_interval = 2'
-ok "a look finds it" waitfor 10 says 'VLAN was set to 43 and is now 97$'
+hostdevd_configure 'drift_interval = 2'
+ok "a look finds it" waitfor 10 hostdevd_says 'VLAN was set to 43 and is now 97$'
 ip link set "$pf2" vf 0 vlan 96
-ok "and the next one the next" waitfor 20 says 'VLAN was set to 43 and is now 96$'
-configure 'drift_interval = 2' 'enforce = "yes"'
-ok "a port that is down is not written, and it is said what to do" waitfor 10 says "the PF's netdev $pf2 is down. Bring it up first"
+ok "and the next one the next" waitfor 20 hostdevd_says 'VLAN was set to 43 and is now 96$'
+hostdevd_configure 'drift_interval = 2' 'enforce = "yes"'
+ok "a port that is down is not written, and it is said what to do" waitfor 10 hostdevd_says "the PF's netdev $pf2 is down. Bring it up first"
 is "nothing was" "$(vlan "$PF2" 0 2)" 96
 ip link set "$pf2" up
 ok "then it is put back" waitfor 20 is_vlan "$PF2" 0 43 2
-ok "all of it" waitfor 10 says "MAC address was 52:54:00:99:99:99 and is 52:54:00:aa:00:02 again, because enforce is set"
+ok "all of it" waitfor 10 hostdevd_says "MAC address was 52:54:00:99:99:99 and is 52:54:00:aa:00:02 again, because enforce is set"
 is "status finds nothing" "$(drift "$dual")" ""
 
 step "enforce: just what differs"
-configure 'drift_interval = 100000' 'enforce = "yes"'
+hostdevd_configure 'drift_interval = 100000' 'enforce = "yes"'
 sleep 3
 echo > "$dualport_log"
 ip link set "$(netdev "$PF2" 1)" vf 0 vlan 66
-ok "it is put back" waitfor 10 says "VLAN was 66 and is 42 again, because enforce is set"
+ok "it is put back" waitfor 10 hostdevd_says "VLAN was 66 and is 42 again, because enforce is set"
 is "by one write" "$(sed 's/.* port=\(.\) vf=\(.\) \([a-z]* [^ ]*\) .*/\1 \2 \3/' "$dualport_log")" $'1 0 vlan id=66\n1 0 vlan id=42'
 ip link set "$pf1" vf 0 vlan 66 mac 52:54:00:66:66:66
 ok "on igb too" waitfor 10 is_vlan "$PF1" 0 42 1
@@ -103,30 +91,30 @@ is "its MAC too" "$(vfget "$PF1" 0 address)" '"52:54:00:00:00:77"'
 ok "the guest is not disturbed" test "$(virsh -q domstate vm)" = running
 
 step "enforce does not fight for ever"
-configure 'drift_interval = 100000' 'enforce = "yes"'
+hostdevd_configure 'drift_interval = 100000' 'enforce = "yes"'
 sleep 3
-now=$(said 'VLAN was 55 and is 43 again')
+now=$(hostdevd_said 'VLAN was 55 and is 43 again')
 (
   trap - EXIT ERR
-  while ! says "to keep VF 0 of $PF2 \($dual\), which 'vm' has, as it was set"; do
+  while ! hostdevd_says "to keep VF 0 of $PF2 \($dual\), which 'vm' has, as it was set"; do
     ip link set "$pf2" vf 0 vlan 55
     sleep 0.5
   done
 ) &
 fighter=$!
-ok "it gives up, and says so" waitfor 90 says "attempts in 600 seconds to keep VF 0 of $PF2 \($dual\)"
+ok "it gives up, and says so" waitfor 90 hostdevd_says "attempts in 600 seconds to keep VF 0 of $PF2 \($dual\)"
 wait "$fighter"
-is "after 5 times" "$(($(said 'VLAN was 55 and is 43 again') - now))" 5
+is "after 5 times" "$(($(hostdevd_said 'VLAN was 55 and is 43 again') - now))" 5
 ip link set "$pf2" vf 0 vlan 54
 sleep 4
 is "from then on it is let be" "$(vlan "$PF2" 0 2)" 54
 ip link set "$pf1" vf 0 vlan 54
 ok "other VFs are not" waitfor 10 is_vlan "$PF1" 0 42 1
-configure 'drift_interval = 100000' 'enforce = "yes"'
+hostdevd_configure 'drift_interval = 100000' 'enforce = "yes"'
 ok "a reload has it tried again" waitfor 10 is_vlan "$PF2" 0 43 2
 
 step "what we do ourselves is never drift"
-configure 'drift_interval = 1'
+hostdevd_configure 'drift_interval = 1'
 sleep 3
 now=$(drifts)
 for round in 1 2 3; do

@@ -14,7 +14,7 @@ unknob() { echo 1 > "/sys/kernel/debug/dualport/$PF2/reset"; }
 # sfs: the sub-functions, a line each
 sfs() { devlink -j port show | jq -c '.port[] | select(.flavour == "pcisf") | [.pfnum, .sfnum, .function.hw_addr, .function.state, .function.opstate]'; }
 everything() { sfs; ls /sys/bus/auxiliary/devices; vdpa mgmtdev show | grep ': *$'; vdpas; }
-is_before() { diff <(echo "$before") <(everything); }
+is_before() { diff - <(echo "$before") <<< "$(everything)"; }
 # sf_nic NAME MAC SFNUM [MORE]
 sf_nic() { vdpa_nic "$1" "$2" "$pf' sfnum='$3" "${4:-}"; }
 no_sleepers() { is "no process sleeps for ever" "$(sleepers)" ""; }
