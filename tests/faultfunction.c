@@ -3,7 +3,6 @@
  */
 #include "fakekernel.h"
 #include "faulttest.h"
-#include "util/virstatefile.h"
 
 #include <linux/devlink.h>
 #include <netlink/genl/genl.h>
@@ -132,14 +131,6 @@ faultDeviceReset(fakeHost *fake)
 }
 
 static bool
-hasRecord(fakeHost *fake)
-{
-    g_autofree char *path = virtHostPath(fake->host, VIRT_STATE_DIR "/" VF);
-
-    return access(path, F_OK) == 0;
-}
-
-static bool
 hasDriver(fakeHost *fake)
 {
     g_autofree char *driver = virtHostReadLink(fake->host, NULL, "sys/bus/pci/devices/" VF "/driver");
@@ -158,19 +149,5 @@ faultDeviceLooks(fakeHost *fake, faultLook look)
         if (function->flags[VIRT_FUNCTION_ROCE] != before || function->maxIoEqs != (before ? 24 : 8))
             return false;
     }
-    return hasRecord(fake) != before && (!before || hasDriver(fake));
-}
-
-/* It is not as it should be: is it named, and is its record there? */
-const char *
-faultDeviceFindUntold(fakeHost *fake)
-{
-    const char *message = faultState->message;
-    bool listed = !strstr(message, "state directory") && !strstr(message, "domain 'a'");
-
-    if (!hasRecord(fake))
-        return "the function is not as it should be, and has no record";
-    if (listed && !strstr(message, VF))
-        return "the function is not as it should be, and no message names its VF";
-    return NULL;
+    return !before || hasDriver(fake);
 }

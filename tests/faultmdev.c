@@ -4,7 +4,6 @@
 #include "fakemdev.h"
 #include "faulttest.h"
 #include "util/virmdev.h"
-#include "util/virstatefile.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -68,14 +67,6 @@ faultDeviceReset(fakeHost *fake)
         fakeMdevRemove(fake, UUID);
 }
 
-static bool
-hasRecord(fakeHost *fake)
-{
-    g_autofree char *path = virtHostPath(fake->host, VIRT_STATE_DIR "/mdev-" UUID);
-
-    return access(path, F_OK) == 0;
-}
-
 const char faultDeviceRecord[] = "mdev-" UUID;
 
 bool
@@ -86,21 +77,7 @@ faultDeviceLooks(fakeHost *fake, faultLook look)
 
     if (look == AS_BEFORE)
         wanted = "mtty mtty-1 24\n";
-    return g_str_equal(now, wanted) && hasRecord(fake) == (look != AS_BEFORE);
-}
-
-/* It is not as it should be: is it named, and is its record there? */
-const char *
-faultDeviceFindUntold(fakeHost *fake)
-{
-    const char *message = faultState->message;
-    bool listed = !strstr(message, "state directory") && !strstr(message, "domain 'a'");
-
-    if (!hasRecord(fake))
-        return "the mediated device is not as it should be, and has no record";
-    if (listed && !strstr(message, UUID))
-        return "the mediated device is not as it should be, and no message names it";
-    return NULL;
+    return g_str_equal(now, wanted);
 }
 
 /* Whoever makes a device must have it on record, and that on disk.

@@ -220,9 +220,24 @@ looks(guint vf, faultLook look)
 }
 
 static bool
+deviceHasRecord(void)
+{
+    g_autofree char *path = virtHostPath(fake->host, VIRT_STATE_DIR "/%s", faultDeviceRecord);
+
+    return access(path, F_OK) == 0;
+}
+
+/* Where there is one. */
+static bool
+deviceLooks(faultLook look)
+{
+    return !faultDeviceLooks || (faultDeviceLooks(fake, look) && deviceHasRecord() == (look != AS_BEFORE));
+}
+
+static bool
 bothLook(const faultLook look[2])
 {
-    if (faultDeviceLooks && !faultDeviceLooks(fake, look[1]))
+    if (!deviceLooks(look[1]))
         return false;
     return looks(0, look[0]) && looks(1, look[1]);
 }
@@ -306,6 +321,21 @@ checkTold(GString *why, guint vf, faultLook look)
     }
 }
 
+/* The same of the device, which its record is called by, behind the bus. */
+static void
+checkDeviceTold(GString *why)
+{
+    const char *message = faultState->message, *dash = strchr(faultDeviceRecord, '-'), *name = faultDeviceRecord;
+    bool listed = !strstr(message, "state directory") && !strstr(message, "domain 'a'");
+
+    if (dash)
+        name = dash + 1;
+    if (!deviceHasRecord())
+        complain(why, "the device is not as it should be, and has no record");
+    if (listed && !strstr(message, name))
+        complain(why, "the device is not as it should be, and no message names it");
+}
+
 /* What came of a case whose process lived. */
 static char
 judgeReport(const faultOperation *operation, GString *why)
@@ -332,8 +362,8 @@ judgeReport(const faultOperation *operation, GString *why)
         if (!looks(vf, wanted[vf]))
             checkTold(why, vf, wanted[vf]);
     }
-    if (faultDeviceLooks && !faultDeviceLooks(fake, wanted[1]) && faultDeviceFindUntold(fake))
-        complain(why, "%s", faultDeviceFindUntold(fake));
+    if (!deviceLooks(wanted[1]))
+        checkDeviceTold(why);
     return 'K';
 }
 

@@ -43,7 +43,6 @@ void faultDeviceInit(virtHost *host) __attribute__((weak));
 void faultDeviceWant(GPtrArray *hostdevs) __attribute__((weak));
 void faultDeviceReset(fakeHost *fake) __attribute__((weak));
 bool faultDeviceLooks(fakeHost *fake, faultLook look) __attribute__((weak));
-const char *faultDeviceFindUntold(fakeHost *fake) __attribute__((weak));
 
 /* faulttable.c */
 void faultTableCount(const faultOperation *operation, faultKind kind);

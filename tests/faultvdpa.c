@@ -7,7 +7,6 @@
 #include "fakesubfunction.h"
 #include "fakevdpa.h"
 #include "faulttest.h"
-#include "util/virstatefile.h"
 #include "util/virvdpa.h"
 
 #include <linux/devlink.h>
@@ -161,14 +160,6 @@ faultDeviceReset(fakeHost *fake)
     fakeSubfunctionReset(fake, CARD);
 }
 
-static bool
-hasRecord(fakeHost *fake)
-{
-    g_autofree char *path = virtHostPath(fake->host, VIRT_STATE_DIR "/vdpa-" NAME);
-
-    return access(path, F_OK) == 0;
-}
-
 bool
 faultDeviceLooks(fakeHost *fake, faultLook look)
 {
@@ -180,21 +171,7 @@ faultDeviceLooks(fakeHost *fake, faultLook look)
     wanted = whole;
     if (look == AS_BEFORE)
         wanted = "";
-    return g_str_equal(now, wanted) && hasRecord(fake) == (look != AS_BEFORE);
-}
-
-/* It is not as it should be: is it named, and is its record there? */
-const char *
-faultDeviceFindUntold(fakeHost *fake)
-{
-    const char *message = faultState->message;
-    bool listed = !strstr(message, "state directory") && !strstr(message, "domain 'a'");
-
-    if (!hasRecord(fake))
-        return "the vDPA device is not as it should be, and has no record";
-    if (listed && !strstr(message, NAME))
-        return "the vDPA device is not as it should be, and no message names it";
-    return NULL;
+    return g_str_equal(now, wanted);
 }
 
 void

@@ -3,7 +3,6 @@
  */
 #include "fakevgpu.h"
 #include "faulttest.h"
-#include "util/virstatefile.h"
 #include "util/virvgpu.h"
 
 #include <string.h>
@@ -98,32 +97,10 @@ faultDeviceReset(fakeHost *fake)
     setNow(fake, 0);
 }
 
-static bool
-hasRecord(fakeHost *fake)
-{
-    g_autofree char *path = virtHostPath(fake->host, VIRT_STATE_DIR "/" VF);
-
-    return access(path, F_OK) == 0;
-}
-
 const char faultDeviceRecord[] = VF;
 
 bool
 faultDeviceLooks(fakeHost *fake, faultLook look)
 {
-    return typeNow(fake) == (look == AS_BEFORE ? 0 : TYPE) && hasRecord(fake) == (look != AS_BEFORE);
-}
-
-/* It is not as it should be: is it named, and is its record there? */
-const char *
-faultDeviceFindUntold(fakeHost *fake)
-{
-    const char *message = faultState->message;
-    bool listed = !strstr(message, "state directory") && !strstr(message, "domain 'a'");
-
-    if (!hasRecord(fake))
-        return "the vGPU is not as it should be, and has no record";
-    if (listed && !strstr(message, VF))
-        return "the vGPU is not as it should be, and no message names its VF";
-    return NULL;
+    return typeNow(fake) == (look == AS_BEFORE ? 0 : TYPE);
 }
