@@ -26,6 +26,7 @@ is "nothing was made" "$(vdpas)" "$before"
 modprobe virtio_vdpa; modprobe vhost_vdpa      # the host's driver comes first, and takes each new device
 
 step "what there is"
+not_ok "Debian's kernel has no driver of a card" "mlx5_vdpa not found" modinfo -n mlx5_vdpa
 like "list shows the parents" "$(virt-hostdev list | tr -s ' ')" '^vdpasim_net parent net any 3 '
 like "plan" "$(virt-hostdev plan first.xml | tr -s ' ')" "^one 0 device none net on vdpasim_net yes"
 is "nothing was made" "$(vdpas)" "$before"
