@@ -7,6 +7,16 @@ VDPA=/sys/bus/vdpa/devices NODES=/run/libvirt-hostdev/vdpa
 vdpas_load() { modprobe vdpa_sim use_va=0; modprobe -a vdpa_sim_net vdpa_sim_blk vdpa_sim_mq; }
 # vdpas_up: the same, and the driver for guests
 vdpas_up() { vdpas_load; modprobe vhost_vdpa; }
+# subfunctions_up PF: the simulators, and a card of dualport's that makes sub-functions which can do vDPA, in switchdev mode
+subfunctions_up() {
+  dualport_down; modprobe dualport devlink=Y; dualport_up "$1" 0
+  vdpas_up; modprobe labsf
+  devlink dev eswitch set "pci/$1" mode switchdev
+}
+# sfs: the sub-functions, a line each
+sfs() { devlink -j port show | jq -c '.port[] | select(.flavour == "pcisf") | [.pfnum, .sfnum, .function.hw_addr, .function.state, .function.opstate]'; }
+# sf_nic NAME MAC PF NUMBER [MORE]: as vdpa_nic, of a sub-function that is to be made
+sf_nic() { vdpa_nic "$1" "$2" "$3' sfnum='$4" "${5:-}"; }
 # vdpa_nic NAME MAC [PARENT [MORE]]: an <interface> whose device is to be made; without NAME, one is generated
 vdpa_nic() {
   echo "<interface type='vdpa'>${2:+<mac address='$2'/>}${1:+<source dev='$NODES/$1'/>}<vdpa parent='${3:-vdpasim_net}'/>${4:-}</interface>"

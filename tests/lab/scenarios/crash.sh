@@ -4,7 +4,8 @@
 # Filter, daemon and libvirt's daemon are killed at every step of an attach and of a detach. Once they are back, what
 # libvirt says the guest has, its metadata, our record and the device agree, and no process is left over. POINTS=all takes
 # every step for each of the three, and kills them in the hooks of a start and of an end, too. KIND=mdev, KIND=vgpu,
-# KIND=function and KIND=vdpa do it with a mediated device, the vGPU of a VF, port functions, and a vDPA device.
+# KIND=function, KIND=vdpa and KIND=subfunction do it with a mediated device, the vGPU of a VF, port functions, a vDPA
+# device, and one of a sub-function.
 . /lab/guest/lib.sh
 . /lab/guest/mdevs.sh
 . /lab/guest/vdpas.sh
@@ -51,6 +52,13 @@ vdpa_up() {
   KEY=vdpa-blue
   vdpa_nic blue 52:54:00:aa:00:01 > device.xml
 }
+subfunction_up() {
+  subfunctions_up "$PF2"
+  KEY=vdpa-blue
+  sf_nic blue 52:54:00:aa:00:01 "pci/$PF2" 7 > device.xml
+}
+subfunction_node() { vdpa_node; }
+subfunction_host() { sfs; vdpa_host; }
 vdpa_node() { readlink "$NODES/blue"; }
 vdpa_host() { vdpa dev show blue 2> /dev/null || echo "not there"; }
 

@@ -11,19 +11,15 @@ mac=52:54:00:aa:01:01 other=52:54:00:aa:01:02 pf=pci/$PF2
 mode() { devlink dev eswitch set "$pf" mode "$1"; }
 knob() { echo "$2" > "/sys/kernel/debug/dualport/$PF2/$1"; }
 unknob() { echo 1 > "/sys/kernel/debug/dualport/$PF2/reset"; }
-# sfs: the sub-functions, a line each
-sfs() { devlink -j port show | jq -c '.port[] | select(.flavour == "pcisf") | [.pfnum, .sfnum, .function.hw_addr, .function.state, .function.opstate]'; }
 everything() { sfs; ls /sys/bus/auxiliary/devices; vdpa mgmtdev show | grep ': *$'; vdpas; }
 is_before() { diff - <(echo "$before") <<< "$(everything)"; }
-# sf_nic NAME MAC SFNUM [MORE]
-sf_nic() { vdpa_nic "$1" "$2" "$pf' sfnum='$3" "${4:-}"; }
 no_sleepers() { is "no process sleeps for ever" "$(sleepers)" ""; }
 boot=''; [[ ${SIDES:-} != all ]] || boot=boot
 
-dualport_down; modprobe dualport devlink=Y; dualport_up "$PF2" 0
-vdpas_up; modprobe labsf
+subfunctions_up "$PF2"
+mode legacy
 libvirt_up
-domain first "$(sf_nic one "$mac" 7)" $boot > first.xml
+domain first "$(sf_nic one "$mac" "$pf" 7)" $boot > first.xml
 function=$((${PF2##*.}))
 
 step "in a mode without sub-functions"
@@ -46,11 +42,11 @@ if [[ $boot ]]; then
   like "the guest has it" "$(l2_wait first '^L2MAC eth0' 400)" "$mac"
   like "and its frames come back" "$(l2_wait first '^L2LOOP eth0')" 'L2LOOP eth0 2$'
 fi
-domain second "$(sf_nic two "$other" 8)" > second.xml
+domain second "$(sf_nic two "$other" "$pf" 8)" > second.xml
 ok "a second one" virt-hostdev create second.xml
 is "each has its own" "$(sfs | wc -l)" 2
 ok "destroy" virsh -q destroy second
-domain same "$(sf_nic two "$other" 7)" > same.xml
+domain same "$(sf_nic two "$other" "$pf" 7)" > same.xml
 not_ok "of the same number" "sub-function 7 of $pf exists already, and was not made for this guest" virt-hostdev create same.xml
 is "the first is as it was" "$(sfs)" "[$function,7,\"$mac\",\"active\",\"attached\"]"
 ok "destroy" virsh -q destroy first
@@ -72,9 +68,9 @@ echo Y > /sys/module/labsf/parameters/no_vnet
 not_ok "its driver cannot do vDPA" "the driver of the sub-function has made no management device of it" virsh start first
 echo N > /sys/module/labsf/parameters/no_vnet
 is "all is as before" "$(everything)" "$before"
-domain queues "$(sf_nic two "$other" 8 "<driver queues='8'/>")" > queues.xml
+domain queues "$(sf_nic two "$other" "$pf" 8 "<driver queues='8'/>")" > queues.xml
 not_ok "too many queues" "a device of auxiliary/dualport.sf.[0-9]+ has at most 9 virtqueues" virt-hostdev create queues.xml
-domain disk "$(sf_nic two "$other" 8)<disk type='file'><source file='/none'/><target dev='vda'/></disk>" > disk.xml
+domain disk "$(sf_nic two "$other" "$pf" 8)<disk type='file'><source file='/none'/><target dev='vda'/></disk>" > disk.xml
 not_ok "a disk is missing" "/none" virt-hostdev create disk.xml
 is "all is as before" "$(everything)" "$before"
 
@@ -138,7 +134,7 @@ if [[ $boot ]]; then
   hostdevd_up
   ok "start" virsh -q start first
   ok "the guest is up" l2_wait first '^L2PING' 400
-  sf_nic two "$other" 8 > device.xml
+  sf_nic two "$other" "$pf" 8 > device.xml
   ok "attach" virsh -q attach-device first device.xml --live
   like "the guest uses it" "$(l2_wait first '^L2LOOP eth1')" 'L2LOOP eth1 2$'
   is "there are two" "$(sfs | wc -l)" 2
