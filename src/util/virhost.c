@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #define ATTRIBUTE_MAX 4096  /* bytes of one sysfs attribute */
-#define WAIT_STEP 50        /* milliseconds */
+#define WAIT_FIRST 5        /* milliseconds .. */
+#define WAIT_STEP 50        /* .. and at most */
 #define DIRECTORY_MAX 65536 /* entries: a PF has at most 65535 VFs (PCIe SR-IOV: NumVFs is 16 bits) */
 
 static void
@@ -75,16 +76,18 @@ writeWithin(const char *path, const char *value, guint within)
     return rc;
 }
 
-/* For a loop that waits until the host is ready: sleep a little, if less than @longest milliseconds were *@waited
- * before, which counts on. */
+/* For a loop that waits until the host is ready: sleep a little, and longer the longer it has taken, if less than
+ * @longest milliseconds were *@waited before, which counts on. */
 bool
 virtHostWaitMore(virtHost *host, guint longest, guint *waited)
 {
+    guint step = CLAMP(*waited, WAIT_FIRST, WAIT_STEP);
+
     if (*waited >= longest)
         return false;
-    host->sleep(WAIT_STEP * 1000);
-    host->slept += WAIT_STEP;
-    *waited += WAIT_STEP;
+    host->sleep(step * 1000);
+    host->slept += step;
+    *waited += step;
     return true;
 }
 
