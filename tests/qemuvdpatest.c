@@ -469,6 +469,41 @@ testSubfunctionBare(twoGuests *f, gconstpointer opaque)
     assertNone(f);
 }
 
+/* Somebody else has made a device of that name elsewhere: that one stays, and the sub-function goes. */
+static void
+testSubfunctionReplaced(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF();
+
+    setUpSF(f);
+    prepare(f, wanted);
+    fakeVdpaRemove(f->fake, "blue");
+    makeTheirs(f->fake, "blue");
+    g_assert_true(testRelease(f->fake->host, f->a, NULL, NULL));
+    assertSFs(f, "");
+    g_assert_null(recordOf(f));
+    fakeVdpaRemove(f->fake, "blue");
+    assertDump(f, "");
+}
+
+/* Somebody else's device of the sub-function keeps it from being removed, and is named. */
+static void
+testSubfunctionUsed(twoGuests *f, gconstpointer opaque)
+{
+    g_autoptr(GPtrArray) wanted = wantSF();
+    g_autoptr(GError) error = NULL;
+
+    setUpSF(f);
+    prepare(f, wanted);
+    fakeVdpaMake(f->fake, "auxiliary/fake_core.sf.7", "theirs", NULL);
+    g_assert_false(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, &error));
+    guestsAssertError(error, VIRT_ERROR_REFUSED, "somebody else has made vDPA device theirs of it. Delete that");
+    assertSFs(f, SF7);
+    fakeVdpaRemove(f->fake, "theirs");
+    g_assert_true(virtProvisionRelease(f->fake->host, f->a, NULL, VIRT_RESTORE_STOPPED, NULL));
+    assertNone(f);
+}
+
 /* While the device is open both stay; where it cannot be told whether there is a sub-function, the record does. */
 static void
 testSubfunctionOpen(twoGuests *f, gconstpointer opaque)
@@ -522,6 +557,8 @@ main(int argc, char **argv)
         {"/vdpa/subfunction/mode", testSubfunctionMode},
         {"/vdpa/subfunction/foreign", testSubfunctionForeign},
         {"/vdpa/subfunction/bare", testSubfunctionBare},
+        {"/vdpa/subfunction/replaced", testSubfunctionReplaced},
+        {"/vdpa/subfunction/used", testSubfunctionUsed},
         {"/vdpa/subfunction/open", testSubfunctionOpen},
     };
 

@@ -26,6 +26,7 @@
 #include "util/virsubfunction.h"
 #include "util/virvdpadevice.h"
 #include "util/virvdpalink.h"
+#include "util/virvdpanode.h"
 
 #define WAIT_LONGEST 10000 /* milliseconds, for the management device of a sub-function: virsubfunction.c */
 
@@ -128,9 +129,12 @@ findParent(virtHost *host, const char *name, virtVdpaParent *ret, GError **error
     if (!parents)
         return false;
     for (guint i = 0; i < parents->len; i++) {
-        *ret = g_array_index(parents, virtVdpaParent, i);
-        if (g_str_equal(ret->name, name))
-            return true;
+        const virtVdpaParent *parent = &g_array_index(parents, virtVdpaParent, i);
+
+        if (!g_str_equal(parent->name, name))
+            continue;
+        *ret = *parent;
+        return true;
     }
     names = listNames(parents);
     g_set_error(
@@ -172,7 +176,7 @@ findPlace(virtHost *host, const virtTarget *target, const char *name, Place *pla
 static bool
 findSubfunctionPlace(virtHost *host, const virtTarget *target, const virtVdpa *wanted, Place *place, GError **error)
 {
-    g_autoptr(GArray) parents = NULL;
+    g_autoptr(GError) local = NULL;
     char name[VIRT_HANDLE_LEN];
     virtHandle device;
 
@@ -180,14 +184,11 @@ findSubfunctionPlace(virtHost *host, const virtTarget *target, const virtVdpa *w
         return false;
     if (virtHandleIsNone(&device))
         return true;
-    if (!(parents = virtVdpaLinkListParents(host, error)))
-        return false;
     virtHandleFormat(&device, name);
-    for (guint i = 0; i < parents->len; i++) {
-        if (g_str_equal(g_array_index(parents, virtVdpaParent, i).name, name))
-            return findPlace(host, target, name, place, error);
-    }
-    return true;
+    if (findPlace(host, target, name, place, &local) || g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
 }
 
 static bool
@@ -280,7 +281,20 @@ findIn(const virtSettings *settings)
     return virtSettingListFind(settings->of[VIRT_SETTING_VDPA], 0);
 }
 
-/* Has somebody else put another device in the place of what the record speaks of? None is what was there before. */
+static bool
+isSubfunctionGone(virtHost *host, const virtVdpa *wanted, bool *ret, GError **error)
+{
+    virtHandle pf;
+    bool is;
+
+    if (!findPF(wanted, &pf, error) || !virtSubfunctionFind(host, &pf, wanted->made.sf, &is, error))
+        return false;
+    *ret = !is;
+    return true;
+}
+
+/* Has somebody else put another device in the place of what the record speaks of? None is what was there before. A
+ * sub-function that was made for it is left to remove all the same. */
 static bool
 isDeviceGone(virtHost *host, const virtRecord *record, bool *ret, GError **error)
 {
@@ -294,7 +308,7 @@ isDeviceGone(virtHost *host, const virtRecord *record, bool *ret, GError **error
         return false;
     *ret =
         virtVdpaExists(&now) && !isBare(&now) && !virtSettingEqualAttr(&virtVdpaInfo, &now, wanted, VIRT_VDPA_DEVICE);
-    return true;
+    return !*ret || !wanted->made.isSF || isSubfunctionGone(host, wanted, ret, error);
 }
 
 /* ---- judging ---- */
@@ -455,7 +469,6 @@ waitParent(virtHost *host, const virtTarget *target, const char *name, Place *pl
         if (findPlace(host, target, name, place, &local))
             return true;
     } while (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND) && virtHostWaitMore(host, WAIT_LONGEST, &waited));
-    *place->parent.name = '\0';
     g_propagate_prefixed_error(
         error, g_steal_pointer(&local),
         "Cannot make vDPA device %s: the driver of the sub-function has made no management device of it: ",
@@ -583,13 +596,62 @@ setDevices(virtHost *host, virtTarget *const *targets, guint n, GError **error)
     return true;
 }
 
+/* Is there no device of the sub-function? Whoever takes that away would take the device away too, and wait for its
+ * user.
+ */
+static bool
+checkUnused(virtHost *host, const virtTarget *target, const virtHandle *pf, guint32 number, GError **error)
+{
+    char name[VIRT_HANDLE_LEN], other[VIRT_VDPA_DEVICE_MAX + 1];
+    virtHandle device;
+
+    if (!virtSubfunctionFindDevice(host, pf, number, &device, error))
+        return false;
+    if (virtHandleIsNone(&device))
+        return true;
+    virtHandleFormat(&device, name);
+    if (!findOther(host, target->handle.name, name, other, error))
+        return false;
+    if (*other == '\0')
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_BUSY,
+        "Cannot remove sub-function %u of %s/%s: somebody else has made vDPA device %s of it. Delete that with vdpa dev del %s when nobody uses it, and then run virt-hostdev recover",
+        number, pf->bus, pf->name, other, other);
+    return false;
+}
+
+/* The device first. One of that name which is of another parent by now is somebody else's. */
+static bool
+restoreSubfunction(virtHost *host, const virtTarget *target, const virtVdpa *made, GError **error)
+{
+    const char *name = target->handle.name;
+    virtHandle pf;
+    virtVdpa now;
+    bool ok;
+
+    if (!findPF(made, &pf, error) || !readAs(host, name, made, &now, error)) {
+        g_prefix_error(error, "Cannot delete vDPA device %s: ", name);
+        return false;
+    }
+    if (virtVdpaExists(&now) && !now.made.isSF)
+        ok = virtVdpaNodeUnlink(host, name, error);
+    else
+        ok = virtVdpaDeviceRemove(host, name, error);
+    if (!ok)
+        return false;
+    if (checkUnused(host, target, &pf, made->made.sf, error) && virtSubfunctionRemove(host, &pf, made->made.sf, error))
+        return true;
+    g_prefix_error(error, "vDPA device %s is gone, and its sub-function is not: ", name);
+    return false;
+}
+
 /* What was made is deleted, unless disown() has corrected the record since; what was there before stays as it is. */
 static bool
 restoreDevice(virtHost *host, const virtTarget *target, const GPtrArray *before, GError **error)
 {
     g_autoptr(virtRecord) record = NULL;
     const virtVdpa *was = virtSettingListFind(before, 0), *made;
-    virtHandle pf;
 
     if (!was || virtVdpaExists(was))
         return true;
@@ -598,15 +660,10 @@ restoreDevice(virtHost *host, const virtTarget *target, const GPtrArray *before,
     was = findIn(&record->before);
     if (was && virtVdpaExists(was))
         return true;
-    if (!virtVdpaDeviceRemove(host, target->handle.name, error))
-        return false;
     made = findIn(&record->wanted);
-    if (!made || !made->made.isSF)
-        return true;
-    if (findPF(made, &pf, error) && virtSubfunctionRemove(host, &pf, made->made.sf, error))
-        return true;
-    g_prefix_error(error, "vDPA device %s is gone, and its sub-function is not: ", target->handle.name);
-    return false;
+    if (made && made->made.isSF)
+        return restoreSubfunction(host, target, made, error);
+    return virtVdpaDeviceRemove(host, target->handle.name, error);
 }
 
 static char *
