@@ -3,6 +3,8 @@
  *
  * Some calls sleep where no signal reaches them: a write that removes a device which somebody has open, a request that
  * waits for one. Whoever makes them here can go on without them.
+ *
+ * One process a call, not two of which the first ends at once: to fork takes longer than what most of them do.
  */
 #include "util/viralone.h"
 
@@ -10,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,8 +33,42 @@ runIn(virtAloneFunc func, void *opaque, int answer)
     _exit(0);
 }
 
-/* A grandchild, which nobody has to wait for. */
+/* Processes that were left behind and may not have ended yet: pid_t. */
+static GArray *leftBehind;
+static GMutex leftLock;
+
+/* Part with process @pid, which has said all and is about to end, or is left behind. */
 static void
+part(pid_t pid, bool isEnding)
+{
+    if (isEnding) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        return;
+    }
+    g_mutex_lock(&leftLock);
+    if (!leftBehind)
+        leftBehind = g_array_new(FALSE, FALSE, sizeof(pid_t));
+    g_array_append_val(leftBehind, pid);
+    g_mutex_unlock(&leftLock);
+}
+
+/* Take note of the end of those that have ended: else a caller that lives long would collect zombies. */
+static void
+reapLeft(void)
+{
+    g_mutex_lock(&leftLock);
+    for (guint i = 0; leftBehind && i < leftBehind->len;) {
+        if (waitpid(g_array_index(leftBehind, pid_t, i), NULL, WNOHANG) == 0)
+            i++;
+        else
+            g_array_remove_index_fast(leftBehind, i);
+    }
+    g_mutex_unlock(&leftLock);
+}
+
+/* Returns the process, or -1. */
+static pid_t
 start(virtAloneFunc func, void *opaque, int answer)
 {
     sigset_t all, before;
@@ -40,14 +77,10 @@ start(virtAloneFunc func, void *opaque, int answer)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
     pid = fork();
-    if (pid == 0) {
-        if (fork() == 0)
-            runIn(func, opaque, answer);
-        _exit(0);
-    }
+    if (pid == 0)
+        runIn(func, opaque, answer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    return pid;
 }
 
 /* Wait until there is something to read, or its end, at most until @deadline. Returns 0 or -errno. */
@@ -84,18 +117,27 @@ virtAloneRun(guint within, virtAloneFunc func, void *opaque, GByteArray *answer)
     gint64 deadline = g_get_monotonic_time() + (gint64)within * 1000;
     guint8 buffer[4096];
     int fds[2], rc;
-    ssize_t got = 1;
+    pid_t pid;
 
+    reapLeft();
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
-    start(func, opaque, fds[1]);
+    pid = start(func, opaque, fds[1]);
     close(fds[1]);
-    while ((rc = waitReadable(fds[0], deadline)) == 0 && (got = read(fds[0], buffer, sizeof(buffer))) != 0) {
-        if (got > 0)
-            g_byte_array_append(answer, buffer, (guint)got);
-        else if (errno != EINTR)
+    while ((rc = waitReadable(fds[0], deadline)) == 0) {
+        ssize_t got = read(fds[0], buffer, sizeof(buffer));
+
+        if (got == 0)
             break;
+        if (got > 0) {
+            g_byte_array_append(answer, buffer, (guint)got);
+        } else if (errno != EINTR) {
+            rc = -errno;
+            break;
+        }
     }
     close(fds[0]);
+    if (pid > 0)
+        part(pid, rc == 0);
     return rc;
 }
