@@ -33,6 +33,8 @@ static int noteRun(int argc, char **argv, const void *input);
 #define NETDEV "<domain><netdev/></domain>"
 #define METADATA "<domain><h xmlns='urn:libvirt-hostdev:1'/></domain>"
 #define INTERFACE "<domain><interface type='network'/></domain>"
+#define GRANTED "<domain><interface type='hostdev'/></domain>"
+#define VDPA "<domain><interface type='vdpa'><mac address='52:54:00:00:00:01'/></interface></domain>"
 
 enum { MODULE_CODE = 42 };
 
@@ -75,19 +77,34 @@ testDocuments(void)
         const char *operation, *sub, *xml;
         bool loads;
     } cases[] = {
-        {"prepare", "begin", PLAIN, false},          {"prepare", "begin", "", false},
-        {"prepare", "begin", HOSTDEV, true},         {"prepare", "begin", NETDEV, true},
-        {"prepare", "begin", METADATA, true},        {"prepare", "begin", NULL, true},
-        {"prepare", "end", NETDEV, false},           {"reconnect", "begin", PLAIN, false},
-        {"reconnect", "begin", HOSTDEV, false},      {"reconnect", "begin", NETDEV, true},
-        {"reconnect", "other", METADATA, true},      {"reconnect", "begin", NULL, true},
-        {"start", "begin", NETDEV, false},           {"started", "begin", NETDEV, false},
-        {"migrate", "begin", PLAIN, false},          {"restore", "begin", HOSTDEV, false},
-        {"migrate", "begin", METADATA, true},        {"restore", "begin", METADATA, true},
-        {"migrate", "end", METADATA, false},         {"restore", "begin", NULL, true},
-        {"stopped", "begin", NETDEV, false},         {"prepared", "begin", NETDEV, false},
-        {"start", "begin", INTERFACE, false},        {"start", "begin", METADATA INTERFACE, true},
+        {"prepare", "begin", PLAIN, false},
+        {"prepare", "begin", "", false},
+        {"prepare", "begin", HOSTDEV, true},
+        {"prepare", "begin", NETDEV, true},
+        {"prepare", "begin", METADATA, true},
+        {"prepare", "begin", NULL, true},
+        {"prepare", "end", NETDEV, false},
+        {"reconnect", "begin", PLAIN, false},
+        {"reconnect", "begin", HOSTDEV, false},
+        {"reconnect", "begin", NETDEV, true},
+        {"reconnect", "other", METADATA, true},
+        {"reconnect", "begin", NULL, true},
+        {"start", "begin", NETDEV, false},
+        {"started", "begin", NETDEV, false},
+        {"migrate", "begin", PLAIN, false},
+        {"restore", "begin", HOSTDEV, false},
+        {"migrate", "begin", METADATA, true},
+        {"restore", "begin", METADATA, true},
+        {"migrate", "end", METADATA, false},
+        {"restore", "begin", NULL, true},
+        {"stopped", "begin", NETDEV, false},
+        {"prepared", "begin", NETDEV, false},
+        {"start", "begin", INTERFACE, false},
+        {"start", "begin", METADATA INTERFACE, true},
         {"start", "end", METADATA INTERFACE, false},
+        {"start", "begin", METADATA VDPA, false},
+        {"start", "begin", METADATA VDPA VDPA INTERFACE, true},
+        {"start", "begin", METADATA GRANTED, true},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -40,7 +40,7 @@ static const struct Step {
     const char *sub; /* NULL: any */
     Ask ask;
     bool withHostdevs; /* each <hostdev> and <interface type='hostdev'> is its concern */
-    bool withDriver; /* a domain is where libvirt has chosen: an <interface>'s VF, or the driver that can migrate one */
+    bool withChoice; /* a domain is where libvirt has chosen: the VF of a network, or the driver that can migrate one */
 } steps[] = {
     {"prepare", "begin", ASK_DOCUMENT, true, false}, /* the PF of VFs that are in use is not given away */
     {"start", "begin", ASK_DOCUMENT, false, true},    {"stopped", "end", ASK_RECORDS, false, false},
@@ -136,13 +136,29 @@ readInput(void)
     return (virtHookInput){text, len, 0};
 }
 
+/* May any interface be one that libvirt has taken from a network? It then shows another type, but never that of a vDPA
+ * device. */
+static bool
+mayBeOfNetwork(const char *xml, size_t len)
+{
+    static const char tag[] = "<interface", vdpa[] = " type='vdpa'";
+    const char *end = xml + len;
+
+    while ((xml = virtDomainFindWord(xml, (size_t)(end - xml), tag, strlen("<inter")))) {
+        xml += strlen(tag);
+        if (strncmp(xml, vdpa, strlen(vdpa)) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* A look at the bytes; what could not be read, or is too long to be judged, is the module's to complain about. */
 static bool
 isConcerned(const struct Step *step, const virtHookInput *input)
 {
     if (step->ask == ASK_RECORDS || !input->xml || input->len > VIRT_XML_WRITTEN_MAX)
         return true;
-    if (step->withDriver && !virtDomainFindWord(input->xml, input->len, "<interface", strlen("<inter")) &&
+    if (step->withChoice && !mayBeOfNetwork(input->xml, input->len) &&
         !virtDomainFindWord(input->xml, input->len, "migratable", strlen("migrata")))
         return false;
     return virtDomainMentionsUs(input->xml, input->len) ||
