@@ -92,17 +92,34 @@ hook=/etc/libvirt/hooks/qemu.d/50-virt-hostdev
 domain vm "$(vdpa_nic one 52:54:00:aa:01:01)" > ours.netdev
 virt-hostdev convert --to=stock ours.netdev > ours.xml
 sed "s|$NODES/one|/dev/vhost-vdpa-0|; /<metadata>/,/<.metadata>/d" ours.xml > byhand.xml
+idler=${hook%/*}/00-idle
+printf '#!/bin/true\n' > "$idler"
 made_by_hand() { vdpa dev add name one mgmtdev vdpasim_net mac 52:54:00:aa:01:01; virsh -q create byhand.xml; }
 made_by_us() { virsh -q create ours.xml; }
+# start_vdpa WAY: by hand without a hook; with one that does nothing; by us
+start_vdpa() {
+  chmod -x "$hook" "$idler"
+  case $1 in
+    byhand) timed byhand made_by_hand;;
+    idle) chmod +x "$idler"; timed idle made_by_hand;;
+    ours) chmod +x "$hook"; timed ours made_by_us;;
+  esac
+  virsh -q destroy vm
+  [[ $1 = ours ]] || vdpa dev del one
+  is "the device is gone ($1)" "$(vdpa dev show)" ""
+}
+ways=(byhand idle ours)
 for ((round = 0; round <= ${ROUNDS:-7}; round++)); do
-  if ((round <= 1)); then ours=() byhand=(); fi    # the first is not counted
-  chmod -x "$hook"; timed byhand made_by_hand; virsh -q destroy vm; vdpa dev del one
-  chmod +x "$hook"; timed ours made_by_us; virsh -q destroy vm
-  is "round $round: the device is gone" "$(vdpa dev show)" ""
+  # shellcheck disable=SC2034   # filled by timed, by name
+  if ((round <= 1)); then byhand=() idle=() ours=(); fi    # the first is not counted
+  for ((i = 0; i < ${#ways[@]}; i++)); do start_vdpa "${ways[(round + i) % ${#ways[@]}]}"; done
 done
-for way in byhand ours; do
+for way in "${ways[@]}"; do
   declare -n times=$way
   printf '  %-24s %s\n' "$way" "$(median "${times[@]}" | awk '{ printf "%12.1f %12.1f %12.1f", $1 / 1000, $2 / 1000, $3 / 1000 }')"
 done
-awk -v a="$(middle "${ours[@]}")" -v b="$(middle "${byhand[@]}")" 'BEGIN { printf "  by us, as a part of that by hand: %.2f\n", a / b }'
+for way in byhand idle; do
+  declare -n times=$way
+  awk -v a="$(middle "${ours[@]}")" -v b="$(middle "${times[@]}")" -v way="$way" 'BEGIN { printf "  by us, as a part of %s: %.2f\n", way, a / b }'
+done
 pass "measured"
