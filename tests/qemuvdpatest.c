@@ -94,11 +94,14 @@ testCycle(twoGuests *f, gconstpointer opaque)
 {
     g_autoptr(GPtrArray) wanted = wantBlue();
     g_autoptr(virtRecord) record = NULL;
+    g_autofree char *text = NULL;
 
     setUp(f);
     prepare(f, wanted);
     assertDump(f, BLUE);
     record = recordOf(f);
+    text = virtProvisionRecordDescribe(record);
+    g_assert_cmpstr(text, ==, "vDPA device blue of " SIM);
     g_assert_false(virtVdpaExists(record->before.of[VIRT_SETTING_VDPA]->pdata[0]));
     g_assert_cmpstr(record->parent.name, ==, SIM);
     prepare(f, wanted); /* once more: it is there */
@@ -120,7 +123,7 @@ testRefusals(twoGuests *f, gconstpointer opaque)
         {"interface type='vdpa'", "<vdpa parent='vdpasim_blk'/>",
          "vdpasim_blk does not make net devices, and an <interface> is one"},
         {"disk type='vhostvdpa'", "<vdpa parent='" SIM "'/><target dev='vda'/>",
-         SIM " does not make block devices, and an <disk> is one"},
+         SIM " does not make block devices, and a <disk> is one"},
         {"interface type='vdpa'", "<vdpa parent='" SIM "'/><driver queues='2'/>",
          "a device of " SIM " has at most 3 virtqueues, and 2 queue pairs are two each. Write at most 1"},
         {"interface type='vdpa'", "<vdpa parent='" SIM "' features='0x400020'/>",

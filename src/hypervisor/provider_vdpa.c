@@ -330,13 +330,13 @@ refuse(const virtTarget *target, GError **error, const char *format, ...)
 static bool
 checkClass(const virtTarget *target, const virtVdpa *wanted, const virtVdpaParent *parent, GError **error)
 {
-    const char *element = "interface", *class = virtVdpaGetClassName(wanted->made.id);
+    const char *element = "an <interface>", *class = virtVdpaGetClassName(wanted->made.id);
 
     if (parent->classes & G_GUINT64_CONSTANT(1) << wanted->made.id)
         return true;
     if (wanted->made.id == VIRT_VDPA_BLOCK)
-        element = "disk";
-    return refuse(target, error, "%s does not make %s devices, and an <%s> is one. Write another parent in <vdpa>",
+        element = "a <disk>";
+    return refuse(target, error, "%s does not make %s devices, and %s is one. Write another parent in <vdpa>",
                   parent->name, class, element);
 }
 

@@ -77,5 +77,5 @@ virtProvisionLogRecord(const char *messageId, const char *what, const virtRecord
 {
     g_autofree char *device = virtProvisionRecordDescribe(record);
 
-    virtProvisionLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s the %s for '%s'", what, device, record->owner.name);
+    virtProvisionLog(messageId, G_LOG_LEVEL_INFO, record, NULL, "%s %s for '%s'", what, device, record->owner.name);
 }

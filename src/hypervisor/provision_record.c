@@ -458,26 +458,28 @@ virtProvisionRecordList(virtHost *host, GError **error)
     return records;
 }
 
-/* What was set, and where, for messages: "netdevs of 0000:06:02.0 (VF 3 of 0000:06:00.0)"; the caller frees it. */
+/* What was set, and where, for messages: "the netdevs of 0000:06:02.0 (VF 3 of 0000:06:00.0)", or a device that was
+ * made: "vDPA device web of vdpasim_net". The caller frees it. */
 char *
 virtProvisionRecordDescribe(const virtRecord *record)
 {
     GString *text = g_string_new(NULL);
 
+    if (record->index < 0) {
+        g_string_printf(text, "%s %s of %s", virtHandleGetNoun(&record->handle), record->handle.name,
+                        record->parent.name);
+        return g_string_free(text, FALSE);
+    }
     for (guint k = 0; virtProviders[k]; k++) {
         if (record->wanted.of[k]->len == 0)
             continue;
         if (text->len > 0)
             g_string_append(text, " and ");
-        g_string_append_printf(text, "%ss", virtProviders[k]->kind->info->name);
+        g_string_append_printf(text, "the %ss", virtProviders[k]->kind->info->name);
     }
     if (text->len == 0)
-        g_string_append(text, "settings");
-    g_string_append_printf(text, " of %s (", record->handle.name);
-    if (record->index >= 0)
-        g_string_append_printf(text, "VF %d of %s)", record->index, record->parent.name);
-    else
-        g_string_append_printf(text, "of %s)", record->parent.name);
+        g_string_append(text, "the settings");
+    g_string_append_printf(text, " of %s (VF %d of %s)", record->handle.name, record->index, record->parent.name);
     return g_string_free(text, FALSE);
 }
 

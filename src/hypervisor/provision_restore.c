@@ -308,8 +308,8 @@ restoreOne(virtHost *host, const RestoreItem *item, const GArray *listed, GError
     if (!forgetTargets(host, item, error))
         return false;
     if (item->targets) {
-        virtProvisionLog(VIRT_MESSAGE_ID_RESTORED, G_LOG_LEVEL_INFO, item->record, NULL, "Restored the %s for '%s'",
-                         device, item->record->owner.name);
+        virtProvisionLog(VIRT_MESSAGE_ID_RESTORED, G_LOG_LEVEL_INFO, item->record, NULL, "Restored %s for '%s'", device,
+                         item->record->owner.name);
         host->counts[VIRT_COUNT_RESTORED]++;
     }
     return true;
