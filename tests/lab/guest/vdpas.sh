@@ -42,3 +42,17 @@ sleepers() {
   done
   true
 }
+# guest_is_killed NAME: twice, with libvirtd alive, and with libvirtd dead, which then finds that out. is_before is the
+# scenario's
+guest_is_killed() {
+  local pid=/run/libvirt/qemu/$1.pid
+  ok "start" virsh -q start "$1"
+  kill -KILL "$(cat "$pid")"
+  ok "QEMU is killed, and all is as before" waitfor 30 is_before
+  ok "start" virsh -q start "$1"
+  libvirt_kill9
+  kill -KILL "$(cat "$pid")"
+  ok "libvirtd and QEMU are killed" waitfor 30 no_guests
+  stock_up
+  ok "libvirtd starts, and all is as before" waitfor 30 is_before
+}

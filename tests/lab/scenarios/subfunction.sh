@@ -120,15 +120,7 @@ devlink port del "$port"
 is "all is as before" "$(everything)" "$before"
 
 step "ends of another kind"
-ok "start" virsh -q start first
-kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
-ok "QEMU is killed, and all is as before" waitfor 30 is_before
-ok "start" virsh -q start first
-libvirt_kill9
-kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
-ok "libvirtd and QEMU are killed" waitfor 30 no_guests
-stock_up
-ok "libvirtd starts, and all is as before" waitfor 30 is_before
+guest_is_killed first
 no_sleepers
 
 if [[ $boot ]]; then

@@ -180,15 +180,7 @@ else
   ok "destroy" virsh -q destroy first
   ok "all is as before" is_before
 fi
-ok "start" virsh -q start first
-kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
-ok "QEMU is killed, and all is as before" waitfor 30 is_before
-ok "start" virsh -q start first
-libvirt_kill9
-kill -KILL "$(cat /run/libvirt/qemu/first.pid)"
-ok "libvirtd and QEMU are killed" waitfor 30 no_guests
-stock_up
-ok "libvirtd starts, and all is as before" waitfor 30 is_before
+guest_is_killed first
 ok "start" virsh -q start first
 node=/dev/$(basename "$(readlink "$NODES/one")")
 kill -STOP "$(pidof -s "$LIBVIRTD")"             # so that its hook comes after somebody has opened the device
