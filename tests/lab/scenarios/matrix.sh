@@ -110,8 +110,13 @@ errno_name() {
 # try TITLE BEFORE ATTRIBUTES CHILDREN FIELD VALUE: try it; OUTCOME says how it went
 try() {
   local text="$driver: $1" xml="<netdev port='$PORT'${3:+ $3}>$4</netdev>" had before said now
-  [[ $3 != "<function"* ]] || xml=$3
   [[ ! $2 ]] || begin_with "$2"
+  if [[ $3 = "<function"* ]]; then
+    xml=$3
+    if [[ $driver = *switchdev ]]; then # its driver leaves the VF, and then finds the MAC address that was set meanwhile
+      rebind "$VF"; waitfor 10 netdev "$VF" 2
+    fi
+  fi
   look; before=$SNAPSHOT
   hostdev "$VF" "$xml" > one.xml
   if said=$(virt-hostdev ${ROOT:+"$ROOT"} apply --owner matrix one.xml 2>&1); then
@@ -125,7 +130,7 @@ try() {
     ok "$text: released" virt-hostdev ${ROOT:+"$ROOT"} release matrix
   else
     like "$text: refused in a clear message" "$said" \
-      "Cannot set .+ on port $PORT \(VF 0 of $IFNAME, $VF\): .+\. .+|There is no port function for port $PORT \(VF 0 of .+, $VF\)\. .+"
+      "Cannot set .+ on port $PORT \(VF 0 of $IFNAME, $VF\): .+\. .+|There is no port function for port [12] \(VF 0 of .+, $VF\)\. .+"
     case $said in
       *"in which the switch does that"*) OUTCOME="the switch's";;
       *"no port function"*) OUTCOME='no function';;
