@@ -68,7 +68,7 @@ stay(int answer, void *opaque)
         pause();
 }
 
-/* End a process that was left behind, perhaps before it ran, without taking note of that. */
+/* End a process that was left behind, when it has begun, without taking note of that. */
 static void
 kill9(const gint *pid)
 {

@@ -185,7 +185,9 @@ findSubfunctionPlace(virtHost *host, const virtTarget *target, const virtVdpa *w
     if (virtHandleIsNone(&device))
         return true;
     virtHandleFormat(&device, name);
-    if (findPlace(host, target, name, place, &local) || g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
+    if (findParent(host, name, &place->parent, &local))
+        return findOther(host, target->handle.name, name, place->other, error);
+    if (g_error_matches(local, VIRT_ERROR, VIRT_ERROR_NOT_FOUND))
         return true;
     g_propagate_error(error, g_steal_pointer(&local));
     return false;
@@ -511,6 +513,37 @@ makeDevice(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GEr
     return virtVdpaDeviceMake(host, target->handle.name, &there, error);
 }
 
+/* Is there no device of the sub-function? Whoever takes that away would take the device away too, and wait for its
+ * user. */
+static bool
+checkUnused(virtHost *host, const virtTarget *target, const virtHandle *pf, guint32 number, GError **error)
+{
+    char name[VIRT_HANDLE_LEN], other[VIRT_VDPA_DEVICE_MAX + 1];
+    virtHandle device;
+
+    if (!virtSubfunctionFindDevice(host, pf, number, &device, error))
+        return false;
+    if (virtHandleIsNone(&device))
+        return true;
+    virtHandleFormat(&device, name);
+    if (!findOther(host, target->handle.name, name, other, error))
+        return false;
+    if (*other == '\0')
+        return true;
+    g_set_error(
+        error, VIRT_ERROR, VIRT_ERROR_BUSY,
+        "Cannot remove sub-function %u of %s/%s: somebody else has made vDPA device %s of it. Delete that with vdpa dev del %s when nobody uses it, and then run virt-hostdev recover",
+        number, pf->bus, pf->name, other, other);
+    return false;
+}
+
+/* Remove the sub-function, of which nothing but the target's own device may have been made. */
+static bool
+removeSubfunction(virtHost *host, const virtTarget *target, const virtHandle *pf, guint32 number, GError **error)
+{
+    return checkUnused(host, target, pf, number, error) && virtSubfunctionRemove(host, pf, number, error);
+}
+
 static bool
 make(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **error)
 {
@@ -524,7 +557,7 @@ make(virtHost *host, const virtTarget *target, const virtVdpa *wanted, GError **
         return true;
     /* The record is about both, so it can say that they are somebody else's when neither is ours. */
     if (g_error_matches(problem, VIRT_ERROR, VIRT_ERROR_BUSY) &&
-        ((ours && !virtSubfunctionRemove(host, &placeOf(target)->pf, wanted->made.sf, &local)) ||
+        ((ours && !removeSubfunction(host, target, &placeOf(target)->pf, wanted->made.sf, &local)) ||
          !disown(host, target, &local)))
         g_prefix_error(&problem, "%s. ", local->message);
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -596,31 +629,6 @@ setDevices(virtHost *host, virtTarget *const *targets, guint n, GError **error)
     return true;
 }
 
-/* Is there no device of the sub-function? Whoever takes that away would take the device away too, and wait for its
- * user.
- */
-static bool
-checkUnused(virtHost *host, const virtTarget *target, const virtHandle *pf, guint32 number, GError **error)
-{
-    char name[VIRT_HANDLE_LEN], other[VIRT_VDPA_DEVICE_MAX + 1];
-    virtHandle device;
-
-    if (!virtSubfunctionFindDevice(host, pf, number, &device, error))
-        return false;
-    if (virtHandleIsNone(&device))
-        return true;
-    virtHandleFormat(&device, name);
-    if (!findOther(host, target->handle.name, name, other, error))
-        return false;
-    if (*other == '\0')
-        return true;
-    g_set_error(
-        error, VIRT_ERROR, VIRT_ERROR_BUSY,
-        "Cannot remove sub-function %u of %s/%s: somebody else has made vDPA device %s of it. Delete that with vdpa dev del %s when nobody uses it, and then run virt-hostdev recover",
-        number, pf->bus, pf->name, other, other);
-    return false;
-}
-
 /* The device first. One of that name which is of another parent by now is somebody else's. */
 static bool
 restoreSubfunction(virtHost *host, const virtTarget *target, const virtVdpa *made, GError **error)
@@ -640,7 +648,7 @@ restoreSubfunction(virtHost *host, const virtTarget *target, const virtVdpa *mad
         ok = virtVdpaDeviceRemove(host, name, error);
     if (!ok)
         return false;
-    if (checkUnused(host, target, &pf, made->made.sf, error) && virtSubfunctionRemove(host, &pf, made->made.sf, error))
+    if (removeSubfunction(host, target, &pf, made->made.sf, error))
         return true;
     g_prefix_error(error, "vDPA device %s is gone, and its sub-function is not: ", name);
     return false;

@@ -56,6 +56,7 @@ static bool
 bindBack(virtHost *host, const virtRecord *record, const GArray *listed, bool *ret_bound, GError **error)
 {
     g_autofree char *driver = NULL;
+    g_autofree char *name = NULL;
     virtPCIAddress address;
 
     *ret_bound = false;
@@ -68,7 +69,9 @@ bindBack(virtHost *host, const virtRecord *record, const GArray *listed, bool *r
     if (!virtPCIBindBack(host, &address, record->driver, record->override, error))
         return false;
     *ret_bound = true;
-    virtProvisionLogRecord(VIRT_MESSAGE_ID_RESTORED, "Bound to its driver again", record);
+    name = virtProvisionRecordName(record);
+    virtProvisionLog(VIRT_MESSAGE_ID_RESTORED, G_LOG_LEVEL_INFO, record, NULL, "Bound %s to driver %s again for '%s'",
+                     name, record->driver, record->owner.name);
     return true;
 }
 

@@ -4,7 +4,8 @@
  * Some calls sleep where no signal reaches them: a write that removes a device which somebody has open, a request that
  * waits for one. Whoever makes them here can go on without them.
  *
- * One process a call, not two of which the first ends at once: to fork takes longer than what most of them do.
+ * One process a call, for to fork takes longer than what most of them do. Its end is waited for when it has said all;
+ * that of one which was left behind is looked for at later calls.
  */
 #include "util/viralone.h"
 
@@ -39,7 +40,7 @@ static GMutex leftLock;
 
 /* Part with process @pid, which has said all and is about to end, or is left behind. */
 static void
-part(pid_t pid, bool isEnding)
+partWith(pid_t pid, bool isEnding)
 {
     if (isEnding) {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -138,6 +139,6 @@ virtAloneRun(guint within, virtAloneFunc func, void *opaque, GByteArray *answer)
     }
     close(fds[0]);
     if (pid > 0)
-        part(pid, rc == 0);
+        partWith(pid, rc == 0);
     return rc;
 }
